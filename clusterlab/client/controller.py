@@ -1,0 +1,82 @@
+"""The base of every controller: a work queue and `reconcile(key)`, level-based as in Kubernetes.
+
+Follows the pattern of pkg/controller/*: handlers put keys on a queue, a worker takes one at a time, a failure puts the key back
+with back-off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusterlab.client.events import EventRecorder
+from clusterlab.client.process import Part, Process
+from clusterlab.client.workqueue import WorkQueue
+from clusterlab.machinery.errors import StatusError
+
+__all__ = ["Controller"]
+
+
+class Controller(Part):
+    """A part with a work queue.
+
+    Subclasses set `resource` (what the keys name, for steps: "deployments"), declare informers and handlers in their
+    constructor, and write `reconcile`. `component` is the source of their events."""
+
+    resource = ""
+    component = ""
+
+    def __init__(self, process: Process, name: str) -> None:
+        super().__init__(process, name)
+        self.queue = WorkQueue(self)
+        self.events = EventRecorder(self, self.component or name)
+
+    def reconcile(self, key: str) -> None:
+        """Compares desired and observed state of one object and writes the difference. May run at any time, or twice."""
+        raise NotImplementedError
+
+    def explain(self, text: str) -> None:
+        """One plain sentence on what this reconcile did; the last one counts."""
+        step = self.sim.current
+        if step is not None:
+            step.explain = text
+
+    # Events of the simulation.
+
+    def on_work(self) -> None:
+        taken = self.queue.take()
+        if taken is None:
+            return
+        key, cause = taken
+        self.sim.because(cause)
+        step = self.begin("reconcile", f"{self.resource}/{key}")
+        try:
+            self.reconcile(key)
+        except StatusError as error:
+            delay_ms = self.queue.add_rate_limited(key)
+            step.explain = f"{self.name} could not finish {key} ({error.reason}) and tries again in {delay_ms} ms."
+        else:
+            if key not in self.queue.delayed:
+                self.queue.forget(key)
+            step.routine = not step.requests
+            if not step.explain:
+                step.explain = f"{self.name} looked at {key}" + ("." if step.requests else " and found nothing to do.")
+        step.notes.setdefault(self.name, {})["queue"] = len(self.queue)
+
+    def on_enqueue(self, key: str) -> None:
+        self.queue.delay_over(key)
+
+    # Life and state.
+
+    def reset(self) -> None:
+        self.queue = WorkQueue(self)
+
+    def stopped(self) -> None:
+        self.queue = WorkQueue(self)
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {**super().checkpoint(), "queue": self.queue.checkpoint(), "events": self.events.checkpoint()}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self.queue.restore(data["queue"])
+        self.events.restore(data["events"])
+        super().restore(data)

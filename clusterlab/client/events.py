@@ -1,0 +1,113 @@
+"""Event recorders: what components tell about objects, as Event objects, counted rather than repeated.
+
+Follows staging/src/k8s.io/client-go/tools/record (event.go, events_cache.go): the same event again raises `count`; more than
+ten similar ones with other messages within ten minutes are combined; a source that speaks too often about an object (25 at
+once, one more each five minutes) is not heard.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.machinery.errors import StatusError
+
+if TYPE_CHECKING:
+    from clusterlab.client.process import Part
+
+Object = dict[str, Any]
+
+__all__ = ["EventRecorder", "reference"]
+
+SPAM_BURST = 25
+SPAM_REFILL_MS = 300_000
+AGGREGATE_AFTER = 10
+AGGREGATE_WINDOW_MS = 600_000
+
+
+def reference(obj: Object, field_path: str = "") -> Object:
+    """An ObjectReference to an object that names its own kind."""
+    meta = obj["metadata"]
+    ref = {
+        "kind": obj.get("kind", ""), "namespace": meta.get("namespace"), "name": meta["name"], "uid": meta.get("uid"),
+        "apiVersion": obj.get("apiVersion"), "resourceVersion": meta.get("resourceVersion"), "fieldPath": field_path or None,
+    }
+    return {key: value for key, value in ref.items() if value}
+
+
+class EventRecorder:
+    """Records events of one source component (and host, for kubelets)."""
+
+    def __init__(self, owner: Part, component: str, host: str = "") -> None:
+        self._owner = owner
+        self._source = {"component": component, **({"host": host} if host else {})}
+        self._known: dict[str, tuple[str, str, int, str]] = {}  # key -> (namespace, name, count, first time)
+        self._similar: dict[str, tuple[int, tuple[str, ...]]] = {}  # key -> (last ms, messages seen)
+        self._tokens: dict[str, tuple[float, int]] = {}  # source+object -> (tokens, when)
+
+    def event(self, obj: Object, kind: str, reason: str, message: str, field_path: str = "") -> None:
+        """Tells of an object (which must name its kind). `kind`: Normal or Warning. Never raises."""
+        ref = reference(obj, field_path)
+        if not self._may_speak(ref):
+            return
+        message = self._combine(ref, kind, reason, message)
+        key = "/".join((ref["kind"], ref.get("namespace", ""), ref["name"], ref.get("uid", ""), field_path, kind, reason, message))
+        try:
+            self._write(key, ref, kind, reason, message)
+        except StatusError:
+            self._known.pop(key, None)  # as in Kubernetes, an event that cannot be written is lost
+
+    def _write(self, key: str, ref: Object, kind: str, reason: str, message: str) -> None:
+        sim, client = self._owner.sim, self._owner.client
+        now = sim.now_rfc3339()
+        known = self._known.get(key)
+        if known is not None:
+            namespace, name, count, first = known
+            try:
+                client.patch("events", namespace, name, {"count": count + 1, "lastTimestamp": now}, "strategic")
+                self._known[key] = (namespace, name, count + 1, first)
+                return
+            except StatusError as error:
+                if error.reason != "NotFound":
+                    raise
+        namespace = ref.get("namespace", "default")
+        # The suffix is the time in nanoseconds in Kubernetes; here a counter keeps names unique within a millisecond.
+        name = f"{ref['name']}.{sim.unique():016x}"
+        client.create("events", {
+            "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": ref, "reason": reason, "message": message, "source": self._source, "firstTimestamp": now,
+            "lastTimestamp": now, "count": 1, "type": kind, "eventTime": None,
+            "reportingComponent": self._source["component"], "reportingInstance": self._source.get("host", ""),
+        })
+        self._known[key] = (namespace, name, 1, now)
+
+    def _may_speak(self, ref: Object) -> bool:
+        key = f"{ref['kind']}/{ref.get('namespace', '')}/{ref['name']}/{ref.get('uid', '')}"
+        now = self._owner.sim.time_ms
+        tokens, when = self._tokens.get(key, (float(SPAM_BURST), now))
+        tokens = min(SPAM_BURST, tokens + (now - when) / SPAM_REFILL_MS)
+        if tokens < 1:
+            self._tokens[key] = (tokens, now)
+            return False
+        self._tokens[key] = (tokens - 1, now)
+        return True
+
+    def _combine(self, ref: Object, kind: str, reason: str, message: str) -> str:
+        key = f"{ref['kind']}/{ref.get('namespace', '')}/{ref['name']}/{ref.get('uid', '')}/{kind}/{reason}"
+        now = self._owner.sim.time_ms
+        last, seen = self._similar.get(key, (now, ()))
+        if now - last > AGGREGATE_WINDOW_MS:
+            seen = ()
+        if message not in seen:
+            seen = (*seen, message)[-AGGREGATE_AFTER:] if len(seen) < AGGREGATE_AFTER else seen
+            self._similar[key] = (now, seen)
+            if message not in seen:
+                return "(combined from similar events): " + message
+            return message
+        self._similar[key] = (now, seen)
+        return message
+
+    def checkpoint(self) -> list[Any]:
+        return [self._known.copy(), self._similar.copy(), self._tokens.copy()]
+
+    def restore(self, data: list[Any]) -> None:
+        self._known, self._similar, self._tokens = (dict(part) for part in data)
