@@ -25,7 +25,7 @@ class Path(str):
         """A field of this one; of the object itself when this path is empty."""
         return Path(".".join((self, *names) if self else names))
 
-    def index(self, i: int) -> Path:
+    def index(self, i: int) -> Path:  # type: ignore[override]
         """An item of this list."""
         return Path(f"{self}[{i}]")
 
