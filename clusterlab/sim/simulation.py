@@ -54,6 +54,8 @@ class Simulation:
         self._rngs: dict[str, Rng] = {}
         self._stamp = (-1, "")
         self._pending_notes: dict[str, dict[str, Any]] = {}
+        #: What every component last told about its inner state: the sum of all steps' notes.
+        self.notes: dict[str, dict[str, Any]] = {}
 
     # Components.
 
@@ -186,7 +188,19 @@ class Simulation:
         step, self._open = self._open, None
         if step is not None:
             self.steps.append(step)
+            if step.notes:
+                self._add_notes(step.notes)
         return step
+
+    def _add_notes(self, notes: dict[str, dict[str, Any]]) -> None:
+        for component, fields in notes.items():
+            merged = {**self.notes.get(component, {}), **fields}
+            self.notes[component] = {key: value for key, value in merged.items() if value is not None}
+
+    def flush_notes(self) -> None:
+        """Counts what was told outside any step as known; done once, at the end of the boot."""
+        self._add_notes(self._pending_notes)
+        self._pending_notes = {}
 
     def dispatch(self) -> Step | None:
         """Runs the next event; returns its step, or None when it told nothing."""
@@ -236,13 +250,18 @@ class Simulation:
             "order": self._order,
             "unique": self._unique,
             "last_seq": self.last_seq,
+            "notes": self.notes.copy(),
+            "pending_notes": {name: dict(fields) for name, fields in self._pending_notes.items()},
             "queue": [event for event in self._queue if event.order not in self._cancelled],
             "rngs": {name: rng.state for name, rng in self._rngs.items()},
             "components": {name: component.checkpoint() for name, component in self.components.items()},
         }
 
     def restore(self, data: dict[str, Any]) -> None:
-        """Goes back to a checkpoint. The same components must exist. Steps after it are kept by the caller, not here."""
+        """Goes back to a checkpoint. The same components must exist. Later steps are dropped; a caller may have kept them."""
+        del self.steps[max(0, data["last_seq"] - self.first_seq + 1) :]
+        self.first_seq = data["last_seq"] - len(self.steps) + 1
+        self.notes = dict(data["notes"])
         self.time_ms, self.dispatched, self._order = data["time_ms"], data["dispatched"], data["order"]
         self._unique = data["unique"]
         self._queue = [Event(*event) for event in data["queue"]]
@@ -251,7 +270,7 @@ class Simulation:
         self._live = {event.order: event.idle for event in self._queue}
         self._busy = sum(not event.idle for event in self._queue)
         self._open, self._because, self._stamp = None, 0, (-1, "")
-        self._pending_notes = {}
+        self._pending_notes = {name: dict(fields) for name, fields in data["pending_notes"].items()}
         for name, rng in self._rngs.items():
             rng.state = data["rngs"].get(name, Rng(self.seed, name).state)
         for name, state in data["rngs"].items():

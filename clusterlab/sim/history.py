@@ -1,0 +1,146 @@
+"""History: the command log, checkpoints, and seeking through them.
+
+Seed and log determine every step, so the past is kept as sparse checkpoints and replayed in between. After a seek into the past,
+running goes over the same commands and the same steps again until the end of the log; a new command in the past cuts what came
+after it (fork first to keep it). Follows the idea of raftscope's state.js: checkpoints, seek, rewind, fork.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from clusterlab.sim.simulation import Simulation
+from clusterlab.sim.step import Step
+
+__all__ = ["Command", "History"]
+
+#: At most this many checkpoints are kept; then every second of the older half goes.
+MAX_CHECKPOINTS = 256
+#: Steps between checkpoints in a small cluster; grows with what a checkpoint has to copy.
+MIN_SPACING = 48
+
+
+class Command(NamedTuple):
+    """Something done from outside, after `dispatched` events and at `time_ms`. `data` is plain JSON."""
+
+    dispatched: int
+    time_ms: int
+    data: dict[str, Any]
+
+
+class History:
+    """Runs a simulation forward, remembers how it got there, and goes back.
+
+    `perform(data)` executes a command against the model; its answer is handed back by `execute`.
+    `checkpoint()` and `restore(data)` save and load the whole model."""
+
+    def __init__(
+        self,
+        sim: Simulation,
+        perform: Callable[[dict[str, Any]], Any],
+        checkpoint: Callable[[], dict[str, Any]],
+        restore: Callable[[dict[str, Any]], None],
+        size: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.sim = sim
+        self._perform, self._checkpoint, self._restore, self._size = perform, checkpoint, restore, size
+        self.log: list[Command] = []
+        self.cursor = 0  # log[:cursor] has been executed
+        self.checkpoints: list[tuple[int, int, dict[str, Any]]] = []  # (last_seq, cursor, state)
+        self.future: list[Step] = []  # steps after the present, known from before a seek
+        self.remember()
+
+    # Forward.
+
+    @property
+    def last_seq(self) -> int:
+        """The newest step that is known, in the future too."""
+        return self.future[-1].seq if self.future else self.sim.last_seq
+
+    @property
+    def replaying(self) -> bool:
+        """The present lies before the end of the log."""
+        return self.cursor < len(self.log)
+
+    def execute(self, data: dict[str, Any]) -> Any:
+        """Logs a command at the present and performs it. Cuts the future."""
+        self.cut()
+        self.log.append(Command(self.sim.dispatched, self.sim.time_ms, data))
+        self.cursor += 1
+        return self._perform(data)
+
+    def cut(self) -> None:
+        """Forgets what lies after the present."""
+        if self.future or self.replaying:
+            seq = self.sim.last_seq
+            self.future = []
+            del self.log[self.cursor :]
+            self.checkpoints = [kept for kept in self.checkpoints if kept[0] <= seq and kept[1] <= self.cursor]
+
+    def next_time(self) -> int | None:
+        """When the next thing happens, be it an event or a logged command."""
+        due = self.sim.next_time()
+        if self.replaying:
+            logged = self.log[self.cursor].time_ms
+            return logged if due is None else min(due, logged)
+        return due
+
+    @property
+    def settled(self) -> bool:
+        return self.sim.settled and not self.replaying
+
+    def advance(self) -> Step | None:
+        """Does the next thing: a logged command whose turn it is, or the next event."""
+        sim = self.sim
+        before = sim.last_seq
+        if self.replaying and self.log[self.cursor].dispatched <= sim.dispatched:
+            command = self.log[self.cursor]
+            self.cursor += 1
+            sim.advance_to(command.time_ms)
+            self._perform(command.data)
+        else:
+            sim.dispatch()
+        if sim.last_seq == before:
+            return None
+        if self.future:
+            # The steps come again; those known from before are dropped as the present passes them.
+            del self.future[: max(0, sim.last_seq - self.future[0].seq + 1)]
+        self._remember_if_due()
+        return sim.steps[-1]
+
+    # Back.
+
+    def remember(self) -> None:
+        """Makes a checkpoint of the present."""
+        entry = (self.sim.last_seq, self.cursor, self._checkpoint())
+        if not self.checkpoints or self.checkpoints[-1][:2] < entry[:2]:
+            self.checkpoints.append(entry)
+        if len(self.checkpoints) > MAX_CHECKPOINTS:
+            half = len(self.checkpoints) // 2
+            self.checkpoints = self.checkpoints[:1] + self.checkpoints[1:half:2] + self.checkpoints[half:]
+
+    def _remember_if_due(self) -> None:
+        since = self.sim.last_seq - self.checkpoints[-1][0]
+        if since >= MIN_SPACING and since >= self._size() // 8:
+            self.remember()
+
+    def seek(self, seq: int) -> None:
+        """Goes to the moment right after step `seq` (0: the start), back or forward within what is known.
+
+        Raises ValueError when that step is not known."""
+        if not 0 <= seq <= self.last_seq:
+            raise ValueError(f"there is no step {seq}: the timeline goes from 0 to {self.last_seq}")
+        sim = self.sim
+        if seq < sim.last_seq:
+            self.future = sim.steps[max(0, seq - sim.first_seq + 1) :] + self.future
+            _, self.cursor, state = max(
+                (kept for kept in self.checkpoints if kept[0] <= seq), key=lambda kept: kept[:2]
+            )
+            self._restore(state)
+        while sim.last_seq < seq:
+            self.advance()
+
+    def fork_data(self) -> tuple[list[Command], int]:
+        """What a fork needs to become this very moment: the commands so far and the count of events dispatched."""
+        return self.log[: self.cursor], self.sim.dispatched
