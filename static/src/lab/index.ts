@@ -1,0 +1,144 @@
+// What the state holds, arranged as the stage asks for it: pods by node, slices by service, owners by object. Kept up to date
+// key by key, so that a frame costs what it changes and not what the cluster holds.
+import type { State } from "../stream/reducer";
+import type { View } from "../stream/types";
+import { resourceOf, type EndpointSliceView, type NodeView, type PodView, type ServiceView, type WorkloadView } from "../stream/views";
+import { natural } from "../stage/geometry";
+
+const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers"]);
+const NOWHERE = "";
+
+export class ClusterIndex {
+  readonly nodes = new Map<string, NodeView>();
+  readonly pods = new Map<string, PodView>();
+  readonly services = new Map<string, ServiceView>();
+  readonly slices = new Map<string, EndpointSliceView>();
+  readonly workloads = new Map<string, WorkloadView>();
+  /** Pod keys by node name; those without a node under "". */
+  readonly podsByNode = new Map<string, Set<string>>();
+  readonly childrenOf = new Map<string, Set<string>>();
+  /** The order in which versions of an app were first seen; decides their colours and patterns. */
+  readonly versions = new Map<string, string[]>();
+  readonly palette: string[] = [];
+  private sortedNodes: string[] | null = null;
+  private readonly placeOf = new Map<string, string>();
+  private readonly ownerOf = new Map<string, string>();
+
+  static of(state: State, before?: ClusterIndex): ClusterIndex {
+    const index = new ClusterIndex();
+    if (before) {
+      for (const [app, versions] of before.versions) index.versions.set(app, [...versions]);
+      index.palette.push(...before.palette);
+    }
+    const entries = Object.entries(state.objects).sort((a, b) => a[1].created - b[1].created || natural(a[0], b[0]));
+    for (const [key, view] of entries) index.put(key, view);
+    return index;
+  }
+
+  /** Node names, control plane first, then as people count. */
+  get nodeNames(): string[] {
+    this.sortedNodes ??= [...this.nodes.values()]
+      .sort((a, b) => Number(isControlPlane(b)) - Number(isControlPlane(a)) || natural(a.name, b.name))
+      .map((node) => node.name);
+    return this.sortedNodes;
+  }
+
+  get pending(): Set<string> {
+    return this.podsByNode.get(NOWHERE) ?? new Set();
+  }
+
+  podsOn(node: string): Set<string> {
+    return this.podsByNode.get(node) ?? new Set();
+  }
+
+  /** Takes in one object; null when it is gone. */
+  put(key: string, view: View | null): void {
+    switch (resourceOf(key)) {
+      case "pods":
+        return this.putPod(key, view as PodView | null);
+      case "nodes": {
+        const name = key.slice("nodes/".length);
+        if (view) this.nodes.set(name, view as NodeView);
+        else this.nodes.delete(name);
+        this.sortedNodes = null;
+        return;
+      }
+      case "services":
+        return void (view ? this.services.set(key, view as ServiceView) : this.services.delete(key));
+      case "endpointslices":
+        return void (view ? this.slices.set(key, view as EndpointSliceView) : this.slices.delete(key));
+    }
+    if (!WORKLOADS.has(resourceOf(key))) return;
+    if (view) this.workloads.set(key, view as WorkloadView);
+    else this.workloads.delete(key);
+    this.own(key, view?.owner ?? null);
+  }
+
+  private putPod(key: string, view: PodView | null): void {
+    const before = this.placeOf.get(key);
+    const place = view ? (view.node ?? NOWHERE) : undefined;
+    if (before !== place) {
+      if (before !== undefined) this.podsByNode.get(before)?.delete(key);
+      if (place === undefined) this.placeOf.delete(key);
+      else {
+        this.placeOf.set(key, place);
+        let there = this.podsByNode.get(place);
+        if (!there) this.podsByNode.set(place, (there = new Set()));
+        there.add(key);
+      }
+    }
+    if (view) {
+      this.pods.set(key, view);
+      this.meet(view);
+    } else this.pods.delete(key);
+    this.own(key, view?.owner ?? null);
+  }
+
+  private own(key: string, owner: string | null): void {
+    const before = this.ownerOf.get(key);
+    if (before === (owner ?? undefined)) return;
+    if (before) this.childrenOf.get(before)?.delete(key);
+    if (!owner) return void this.ownerOf.delete(key);
+    this.ownerOf.set(key, owner);
+    const children = this.childrenOf.get(owner);
+    if (children) children.add(key);
+    else this.childrenOf.set(owner, new Set([key]));
+  }
+
+  private meet(pod: PodView): void {
+    if (pod.namespace === "kube-system") return;
+    const app = `${pod.namespace}/${pod.app}`;
+    const versions = this.versions.get(app);
+    if (versions?.includes(pod.version)) return;
+    if (versions) versions.push(pod.version);
+    else this.versions.set(app, [pod.version]);
+    this.palette.push(`${app}/${pod.version}`);
+  }
+
+  /** The colour and the pattern of a pod's version: indexes that count in the order of first appearance. */
+  versionOf(pod: PodView): { color: number; pattern: number } {
+    if (pod.namespace === "kube-system") return { color: -1, pattern: 0 };
+    const app = `${pod.namespace}/${pod.app}`;
+    return {
+      color: this.palette.indexOf(`${app}/${pod.version}`),
+      pattern: this.versions.get(app)?.indexOf(pod.version) ?? 0,
+    };
+  }
+
+  /** Slices of a service. */
+  endpointsOf(service: ServiceView): EndpointSliceView["endpoints"] {
+    const found = [];
+    for (const slice of this.slices.values()) {
+      if (slice.namespace === service.namespace && serviceOf(slice) === service.name) found.push(...slice.endpoints);
+    }
+    return found;
+  }
+}
+
+const serviceOf = (slice: EndpointSliceView): string => {
+  const name = slice.service ?? slice.labels["kubernetes.io/service-name"] ?? "";
+  return name.slice(name.lastIndexOf("/") + 1);
+};
+
+export const isControlPlane = (node: NodeView): boolean => node.roles?.includes("control-plane") ?? false;
+export const isSystem = (view: View): boolean => view.namespace === "kube-system";

@@ -1,0 +1,89 @@
+// What the stage knows of an object, by kind. The stream's schema fixes the common fields only; docs/stream-protocol.md the rest.
+import type { View } from "./types";
+
+export interface ContainerView {
+  name: string;
+  image: string;
+  state: string;
+  reason: string;
+  ready: boolean;
+  restarts: number;
+  init: boolean;
+}
+
+export interface PodView extends View {
+  phase: string;
+  status: string;
+  ready: boolean;
+  readyText: string;
+  restarts: number;
+  node: string | null;
+  ip: string;
+  containers: ContainerView[];
+  version: string;
+  app: string;
+  cpu: number;
+  memory: number;
+  graceUntil: number | null;
+  qos: string;
+}
+
+export interface NodeView extends View {
+  ready: string;
+  schedulable: boolean;
+  roles: string[];
+  taints: { key: string; value: string; effect: string }[];
+  cpu: number;
+  memory: number;
+  pods: number;
+  ip: string;
+  runtime: string;
+  conditions: { type: string; status: string; reason: string }[];
+}
+
+export interface ServiceView extends View {
+  type: string;
+  clusterIP: string;
+  ports: { name: string; port: number; targetPort: number | string; nodePort: number; protocol: string }[];
+  selector: Record<string, string> | null;
+  external: string[] | string;
+}
+
+export interface EndpointSliceView extends View {
+  service: string;
+  endpoints: { ip: string; ready: boolean; terminating: boolean; node: string; pod: string }[];
+}
+
+export interface WorkloadView extends View {
+  desired: number;
+  current: number;
+  ready: number;
+  updated: number;
+  available: number;
+  revision: string;
+  selector: Record<string, string> | null;
+  paused: boolean;
+  images: string[];
+}
+
+export interface EventView extends View {
+  reason: string;
+  type: string;
+  message: string;
+  about: string;
+  count: number;
+  source: string;
+  last: number;
+}
+
+/** The plural resource name that starts an object's key: "pods" in "pods/default/web-1". */
+export const resourceOf = (key: string): string => key.slice(0, key.indexOf("/") < 0 ? key.length : key.indexOf("/"));
+
+/** The last part of an object's key. */
+export const nameOf = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
+
+/** The namespace in an object's key; "" for a cluster-scoped one. */
+export const namespaceOf = (key: string): string => {
+  const parts = key.split("/");
+  return parts.length > 2 ? (parts[1] ?? "") : "";
+};
