@@ -1,0 +1,254 @@
+"""Views: what the stage needs to know of an object, a small part of what kubectl sees. Pure functions of the object.
+
+The fields are listed in docs/stream-protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from clusterlab.machinery.quantity import milli_value, value
+
+Object = dict[str, Any]
+View = dict[str, Any]
+
+__all__ = ["object_key", "ref_key", "view"]
+
+#: Plurals of owners' kinds that are not the kind in lower case with an s.
+_PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses", "Endpoints": "endpoints"}
+
+
+def plural(kind: str) -> str:
+    """The plural of a built-in kind."""
+    return _PLURALS.get(kind) or kind.lower() + ("es" if kind.endswith(("s", "x")) else "s")
+
+
+def ref_key(ref: Object, namespace: str | None) -> str:
+    """The key that an owner or object reference stands for."""
+    resource = plural(ref["kind"])
+    if ref["kind"] in ("Node", "Namespace", "PersistentVolume") or not namespace:
+        return f"{resource}/{ref['name']}"
+    return f"{resource}/{namespace}/{ref['name']}"
+
+
+def object_key(resource: str, obj: Object) -> str:
+    """The key of an object of a resource."""
+    meta = obj["metadata"]
+    return f"{resource}/{meta['namespace']}/{meta['name']}" if meta.get("namespace") else f"{resource}/{meta['name']}"
+
+
+def millis(stamp: str | None, epoch: datetime) -> int | None:
+    """RFC 3339 to milliseconds since the epoch."""
+    if not stamp:
+        return None
+    try:
+        return int((datetime.fromisoformat(stamp) - epoch).total_seconds() * 1000)
+    except (ValueError, TypeError):
+        return None
+
+
+def view(obj: Object, epoch: datetime) -> View:
+    """The view of any object."""
+    meta = obj["metadata"]
+    kind = obj.get("kind", "")
+    owner = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), None)
+    out: View = {
+        "kind": kind, "name": meta["name"], "uid": meta.get("uid", ""), "labels": meta.get("labels") or {},
+        "owner": ref_key(owner, meta.get("namespace")) if owner else None,
+        "created": millis(meta.get("creationTimestamp"), epoch) or 0, "deleting": millis(meta.get("deletionTimestamp"), epoch),
+    }
+    if meta.get("namespace"):
+        out["namespace"] = meta["namespace"]
+    of_kind = _KINDS.get(kind)
+    if of_kind is not None:
+        out.update(of_kind(obj, epoch))
+    return out
+
+
+def _image_tag(image: str) -> str:
+    name = image.rsplit("/", 1)[-1].split("@")[0]
+    return name.split(":", 1)[1] if ":" in name else "latest"
+
+
+def _container(status: Object, spec: Object, init: bool) -> View:
+    state = status.get("state") or {}
+    name = next(iter(state), "waiting")
+    return {
+        "name": spec["name"], "image": spec.get("image", ""), "state": name, "reason": (state.get(name) or {}).get("reason", ""),
+        "ready": bool(status.get("ready")), "restarts": status.get("restartCount", 0), "init": init,
+    }
+
+
+def _pod_status(obj: Object, containers: list[View]) -> str:
+    """The word in kubectl's STATUS column; follows printPod in pkg/printers/internalversion/printers.go."""
+    meta, status = obj["metadata"], obj.get("status") or {}
+    word = status.get("reason") or status.get("phase") or "Pending"
+    gates = (obj["spec"].get("schedulingGates")) or ()
+    if gates:
+        word = "SchedulingGated"
+    for i, container in enumerate(c for c in containers if c["init"]):
+        if container["state"] == "terminated" and container["reason"] in ("Completed", ""):
+            continue
+        if container["state"] == "running" and container["ready"]:
+            continue
+        reason = container["reason"]
+        total = sum(c["init"] for c in containers)
+        word = f"Init:{reason}" if reason and reason != "PodInitializing" else f"Init:{i}/{total}"
+        break
+    else:
+        running = False
+        for container in reversed([c for c in containers if not c["init"]]):
+            if container["state"] in ("waiting", "terminated") and container["reason"]:
+                word = container["reason"]
+            elif container["ready"] and container["state"] == "running":
+                running = True
+        if word == "Completed" and running:
+            word = "Running"
+    if meta.get("deletionTimestamp"):
+        return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
+    return str(word)
+
+
+def _pod(obj: Object, epoch: datetime) -> View:
+    spec, status, meta = obj["spec"], obj.get("status") or {}, obj["metadata"]
+    statuses = {s["name"]: s for part in ("initContainerStatuses", "containerStatuses") for s in status.get(part) or ()}
+    containers = [_container(statuses.get(c["name"], {}), c, True) for c in spec.get("initContainers") or ()]
+    containers += [_container(statuses.get(c["name"], {}), c, False) for c in spec.get("containers") or ()]
+    main = [c for c in containers if not c["init"]]
+    labels = meta.get("labels") or {}
+    requests = [(c.get("resources") or {}).get("requests") or {} for c in spec.get("containers") or ()]
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    grace = meta.get("deletionGracePeriodSeconds")
+    deleting = millis(meta.get("deletionTimestamp"), epoch)
+    return {
+        "phase": status.get("phase", "Pending"), "status": _pod_status(obj, containers), "ready": ready,
+        "readyText": f"{sum(c['ready'] for c in main)}/{len(main)}", "restarts": sum(c["restarts"] for c in main),
+        "node": spec.get("nodeName") or None, "ip": status.get("podIP", ""), "containers": containers,
+        "version": labels.get("version") or (_image_tag(main[0]["image"]) if main else ""),
+        "app": labels.get("app") or labels.get("app.kubernetes.io/name") or labels.get("k8s-app") or "",
+        "cpu": sum(milli_value(r["cpu"]) for r in requests if "cpu" in r),
+        "memory": sum(value(r["memory"]) for r in requests if "memory" in r),
+        "graceUntil": deleting, "deleting": deleting - (grace or 0) * 1000 if deleting is not None else None,
+        "qos": status.get("qosClass", ""),
+    }
+
+
+def _node(obj: Object, epoch: datetime) -> View:
+    spec, status, labels = obj.get("spec") or {}, obj.get("status") or {}, obj["metadata"].get("labels") or {}
+    allocatable = status.get("allocatable") or status.get("capacity") or {}
+    conditions = status.get("conditions") or ()
+    prefix = "node-role.kubernetes.io/"
+    return {
+        "ready": next((c["status"] for c in conditions if c["type"] == "Ready"), "Unknown"),
+        "schedulable": not spec.get("unschedulable"), "roles": sorted(k[len(prefix) :] for k in labels if k.startswith(prefix)),
+        "taints": [{"key": t["key"], "value": t.get("value", ""), "effect": t["effect"]} for t in spec.get("taints") or ()],
+        "cpu": milli_value(allocatable.get("cpu", "0")), "memory": value(allocatable.get("memory", "0")),
+        "pods": value(allocatable.get("pods", "0")),
+        "ip": next((a["address"] for a in status.get("addresses") or () if a["type"] == "InternalIP"), ""),
+        "runtime": (status.get("nodeInfo") or {}).get("containerRuntimeVersion", ""),
+        "conditions": [{"type": c["type"], "status": c["status"], "reason": c.get("reason", "")} for c in conditions],
+    }
+
+
+def _service(obj: Object, epoch: datetime) -> View:
+    spec = obj.get("spec") or {}
+    ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    external = [i.get("ip") or i.get("hostname") or "" for i in ingress] + list(spec.get("externalIPs") or ())
+    if spec.get("type") == "ExternalName":
+        external = [spec.get("externalName", "")]
+    return {
+        "type": spec.get("type", "ClusterIP"), "clusterIP": spec.get("clusterIP", ""), "selector": spec.get("selector") or {},
+        "ports": [
+            {"name": p.get("name", ""), "port": p["port"], "targetPort": p.get("targetPort", p["port"]),
+             "nodePort": p.get("nodePort", 0), "protocol": p.get("protocol", "TCP")}
+            for p in spec.get("ports") or ()
+        ],
+        "external": external,
+    }
+
+
+def _slice(obj: Object, epoch: datetime) -> View:
+    endpoints = []
+    for endpoint in obj.get("endpoints") or ():
+        conditions, target = endpoint.get("conditions") or {}, endpoint.get("targetRef") or {}
+        pod = f"pods/{target.get('namespace')}/{target.get('name')}" if target.get("kind") == "Pod" else ""
+        endpoints.append({
+            "ip": (endpoint.get("addresses") or [""])[0], "ready": conditions.get("ready") is not False,
+            "terminating": bool(conditions.get("terminating")), "node": endpoint.get("nodeName", ""), "pod": pod,
+        })
+    return {"service": (obj["metadata"].get("labels") or {}).get("kubernetes.io/service-name", ""), "endpoints": endpoints}
+
+
+def _workload(obj: Object, epoch: datetime) -> View:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    template = (spec.get("template") or {}).get("spec") or {}
+    annotations = obj["metadata"].get("annotations") or {}
+    kind = obj["kind"]
+    if kind == "DaemonSet":
+        numbers = (status.get("desiredNumberScheduled", 0), status.get("currentNumberScheduled", 0), status.get("numberReady", 0),
+                   status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0))
+    elif kind == "Job":
+        numbers = (spec.get("completions") or 1, status.get("active", 0), status.get("ready", 0), status.get("succeeded", 0),
+                   status.get("succeeded", 0))
+    else:
+        numbers = (spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0),
+                   status.get("updatedReplicas", 0), status.get("availableReplicas", 0))
+    selector = spec.get("selector") or {}
+    return {
+        **dict(zip(("desired", "current", "ready", "updated", "available"), numbers, strict=True)),
+        "revision": annotations.get("deployment.kubernetes.io/revision", ""), "paused": bool(spec.get("paused")),
+        "selector": selector.get("matchLabels", {}) if "matchLabels" in selector or "matchExpressions" in selector else selector,
+        "images": [c.get("image", "") for c in template.get("containers") or ()],
+    }
+
+
+def _autoscaler(obj: Object, epoch: datetime) -> View:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    return {
+        "target": ref_key(spec["scaleTargetRef"], obj["metadata"].get("namespace")), "min": spec.get("minReplicas", 1),
+        "max": spec.get("maxReplicas", 0), "current": status.get("currentReplicas", 0), "desired": status.get("desiredReplicas", 0),
+        "metrics": status.get("currentMetrics") or [],
+    }
+
+
+def _event(obj: Object, epoch: datetime) -> View:
+    about = obj.get("involvedObject") or {}
+    return {
+        "reason": obj.get("reason", ""), "type": obj.get("type", ""), "message": obj.get("message", ""), "count": obj.get("count", 1),
+        "about": ref_key(about, about.get("namespace")) if about.get("kind") else "",
+        "source": (obj.get("source") or {}).get("component") or obj.get("reportingComponent", ""),
+        "last": millis(obj.get("lastTimestamp") or obj.get("eventTime"), epoch) or 0,
+    }
+
+
+def _claim(obj: Object, epoch: datetime) -> View:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "")
+    return {"phase": status.get("phase", "Pending"), "size": size, "volume": spec.get("volumeName", "")}
+
+
+def _volume(obj: Object, epoch: datetime) -> View:
+    spec, claim = obj.get("spec") or {}, (obj.get("spec") or {}).get("claimRef") or {}
+    return {
+        "phase": (obj.get("status") or {}).get("phase", "Pending"), "size": (spec.get("capacity") or {}).get("storage", ""),
+        "claim": f"{claim['namespace']}/{claim['name']}" if claim else "",
+    }
+
+
+def _keys(obj: Object, epoch: datetime) -> View:
+    return {"keys": sorted([*(obj.get("data") or {}), *(obj.get("binaryData") or {})])}
+
+
+def _lease(obj: Object, epoch: datetime) -> View:
+    spec = obj.get("spec") or {}
+    return {"holder": spec.get("holderIdentity", ""), "renewed": millis(spec.get("renewTime"), epoch) or 0}
+
+
+_KINDS: dict[str, Callable[[Object, datetime], View]] = {
+    "Pod": _pod, "Node": _node, "Service": _service, "EndpointSlice": _slice, "Deployment": _workload, "ReplicaSet": _workload,
+    "StatefulSet": _workload, "DaemonSet": _workload, "ReplicationController": _workload, "Job": _workload,
+    "HorizontalPodAutoscaler": _autoscaler, "Event": _event, "PersistentVolumeClaim": _claim, "PersistentVolume": _volume,
+    "ConfigMap": _keys, "Secret": _keys, "Lease": _lease,
+}

@@ -1,0 +1,1 @@
+"""Labs: the only place where asyncio and wall time meet the model."""

@@ -1,0 +1,195 @@
+"""The lab host: makes labs, finds them, puts idle ones to sleep, wakes them again.
+
+`LabHost` is what the rest of the web uses; a remote host can implement the same methods later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from datetime import timedelta
+from typing import Any, Protocol
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.utils import timezone
+
+from clusterlab.cluster import Cluster
+from clusterlab.scenario.load import ScenarioError, load_scenario
+from clusterlab.sim.history import Command as LoggedCommand
+from clusterlab.web import models
+from clusterlab.web.labs.journal import Journal
+from clusterlab.web.labs.lab import Lab, LabError
+
+__all__ = ["Host", "LocalHost", "host"]
+
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def _token(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def hash_key(key: str) -> str:
+    """How keys are stored."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Host(Protocol):
+    """Where labs live."""
+
+    async def create(self, scenario: Any, **fields: Any) -> tuple[Lab, str]:
+        """Makes a lab; returns it and its key. Raises LabError when the scenario is wrong or a limit is met."""
+        ...
+
+    async def get(self, lab_id: str) -> Lab | None:
+        """The lab of that id, woken if it slept."""
+        ...
+
+    async def by_key(self, key: str) -> Lab | None:
+        """The lab that a key belongs to."""
+        ...
+
+
+class LocalHost:
+    """Labs in this process."""
+
+    def __init__(self) -> None:
+        self.labs: dict[str, Lab] = {}
+        self.journal = Journal()
+        self._ids: dict[str, str] = {}  # key hash -> lab id
+        self._waking: dict[str, asyncio.Task[Lab | None]] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def create(self, scenario: Any, **fields: Any) -> tuple[Lab, str]:
+        try:
+            loaded = load_scenario(scenario)
+        except ScenarioError as error:
+            raise LabError(str(error), error.field or "scenario") from None
+        if await models.Lab.objects.acount() >= settings.CLUSTERLAB["MAX_LABS"]:
+            raise LabError("this server has as many labs as it may; try again later", code="TooManyLabs", status=429)
+        key = _token(32)
+        cluster = Cluster(loaded)
+        record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=loaded.to_dict(), **fields)
+        record.dispatched, record.time_ms = cluster.sim.dispatched, cluster.sim.time_ms
+        await record.asave(force_insert=True)
+        return self._adopt(record, cluster), key
+
+    async def fork(self, lab: Lab, seq: int | None = None) -> tuple[Lab, str]:
+        """A new lab that stands where `lab` stood after step `seq` (now, without it), with the same past."""
+        source = await models.Lab.objects.aget(pk=lab.id)
+        if seq is not None and not 0 <= seq <= lab.history.last_seq:
+            raise LabError(f"there is no step {seq}: the timeline goes from 0 to {lab.history.last_seq}", "seq")
+        key = _token(32)
+        log = list(lab.history.log)
+        cluster = await self._replay(source.scenario, log, None if seq is not None else lab.cluster.sim.dispatched, seq)
+        record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=source.scenario, name=source.name, lesson=source.lesson)
+        record.playing, record.speed, record.pace_ms = False, lab.pacer.speed, lab.pacer.pace_ms
+        sim, history = cluster.sim, cluster.history
+        record.dispatched, record.time_ms, record.cursor = sim.dispatched, sim.time_ms, history.cursor
+        await record.asave(force_insert=True)
+        rows = [
+            models.Command(lab_id=record.pk, number=i, dispatched=c.dispatched, time_ms=c.time_ms, data=c.data)
+            for i, c in enumerate(history.log)
+        ]
+        await models.Command.objects.abulk_create(rows)
+        return self._adopt(record, cluster), key
+
+    def _adopt(self, record: models.Lab, cluster: Cluster) -> Lab:
+        lab = Lab(record, cluster, self.journal)
+        self.labs[lab.id] = lab
+        self._ids[record.key_hash] = lab.id
+        lab.start()
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep())
+        return lab
+
+    async def get(self, lab_id: str) -> Lab | None:
+        lab = self.labs.get(lab_id)
+        if lab is not None:
+            lab.used_s = time.monotonic()
+            return lab
+        if not lab_id.isalnum() or len(lab_id) > 16:
+            return None
+        waking = self._waking.get(lab_id)
+        if waking is None:
+            waking = self._waking[lab_id] = asyncio.create_task(self._wake(lab_id))
+            waking.add_done_callback(lambda _: self._waking.pop(lab_id, None))
+        return await asyncio.shield(waking)
+
+    async def by_key(self, key: str) -> Lab | None:
+        key_hash = hash_key(key)
+        lab_id = self._ids.get(key_hash)
+        if lab_id is None:
+            lab_id = await models.Lab.objects.filter(key_hash=key_hash).values_list("pk", flat=True).afirst()
+            if lab_id is None:
+                return None
+            self._ids[key_hash] = lab_id
+        return await self.get(lab_id)
+
+    async def _wake(self, lab_id: str) -> Lab | None:
+        record = await models.Lab.objects.filter(pk=lab_id).afirst()
+        if record is None:
+            return None
+        rows = [row async for row in models.Command.objects.filter(lab_id=lab_id).order_by("number")]
+        log = [LoggedCommand(row.dispatched, row.time_ms, row.data) for row in rows]
+        cluster = await self._replay(record.scenario, log, record.dispatched, None, record.cursor)
+        sim = cluster.sim
+        due = sim.next_time()
+        sim.time_ms = max(sim.time_ms, record.time_ms if due is None else min(record.time_ms, due))
+        return self._adopt(record, cluster)
+
+    async def _replay(
+        self, scenario: Any, log: list[LoggedCommand], dispatched: int | None, seq: int | None, cursor: int = -1
+    ) -> Cluster:
+        """Goes the way again, giving way to other labs every few milliseconds.
+
+        Up to `dispatched` events (and `cursor` commands), or up to step `seq`."""
+        cluster = Cluster(load_scenario(scenario))
+        history, sim = cluster.history, cluster.sim
+        history.log = log
+
+        def there() -> bool:
+            if seq is not None:
+                return sim.last_seq >= seq
+            return sim.dispatched >= (dispatched or 0) and history.cursor >= (len(log) if cursor < 0 else cursor)
+
+        until = time.monotonic() + 0.008
+        while not there() and history.next_time() is not None:
+            history.advance()
+            if time.monotonic() > until:
+                await asyncio.sleep(0)
+                until = time.monotonic() + 0.008
+        if seq is not None or cursor < 0:
+            history.cut()
+        return cluster
+
+    async def _sweep(self) -> None:
+        """Puts idle labs to sleep and forgets expired ones."""
+        while True:
+            await asyncio.sleep(20)
+            idle_s = settings.CLUSTERLAB["IDLE_LAB_S"]
+            for lab in list(self.labs.values()):
+                if not lab.busy and time.monotonic() - lab.used_s > idle_s:
+                    await self.sleep(lab)
+            await sync_to_async(self._expire)()
+
+    def _expire(self) -> None:
+        before = timezone.now() - timedelta(seconds=settings.CLUSTERLAB["LAB_EXPIRES_S"])
+        models.Lab.objects.filter(used__lt=before).exclude(pk__in=list(self.labs)).delete()
+
+    async def sleep(self, lab: Lab) -> None:
+        """Takes a lab out of memory; the database brings it back."""
+        self.labs.pop(lab.id, None)
+        await lab.stop()
+
+    async def close(self) -> None:
+        """Stops all labs, everything stored."""
+        for lab in list(self.labs.values()):
+            await self.sleep(lab)
+
+
+#: The host of this process.
+host = LocalHost()

@@ -1,0 +1,77 @@
+"""The journal: commands and positions of all labs, written in groups.
+
+Writers wait until their entry is in the database. While one group is being written the next one gathers, so that a burst of
+commands from many labs costs few transactions. A later position of the same lab replaces an earlier one that still waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.utils import timezone
+
+from clusterlab.web.models import Command, Lab
+
+
+@dataclass
+class _Group:
+    """What goes into one transaction."""
+
+    commands: list[Command] = field(default_factory=list)
+    cuts: list[tuple[str, int]] = field(default_factory=list)  # (lab, first number that goes)
+    positions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    done: asyncio.Future[None] | None = None
+
+
+def _write(group: _Group) -> None:
+    with transaction.atomic():
+        for lab_id, number in group.cuts:
+            Command.objects.filter(lab_id=lab_id, number__gte=number).delete()
+        Command.objects.bulk_create(group.commands)
+        now = timezone.now()
+        for lab_id, fields in group.positions.items():
+            Lab.objects.filter(pk=lab_id).update(used=now, **fields)
+
+
+class Journal:
+    """Group commit for the labs of this process."""
+
+    def __init__(self) -> None:
+        self._next = _Group()
+        self._writing = False
+
+    async def write(
+        self, lab_id: str, position: dict[str, Any], commands: list[Command] | None = None, cut_from: int | None = None
+    ) -> None:
+        """Returns once the entries are stored. `cut_from`: commands from that number on are forgotten first."""
+        group = self._next
+        if cut_from is not None:
+            group.cuts.append((lab_id, cut_from))
+        if commands:
+            group.commands.extend(commands)
+        group.positions[lab_id] = position
+        if group.done is None:
+            group.done = asyncio.get_running_loop().create_future()
+        if not self._writing:
+            self._writing = True
+            self._task = asyncio.create_task(self._run())
+        await asyncio.shield(group.done)
+
+    async def _run(self) -> None:
+        try:
+            while self._next.positions:
+                group, self._next = self._next, _Group()
+                assert group.done is not None
+                try:
+                    await sync_to_async(_write)(group)
+                except Exception as error:
+                    group.done.set_exception(error)
+                    group.done.exception()  # seen, even when every writer has gone
+                else:
+                    group.done.set_result(None)
+        finally:
+            self._writing = False

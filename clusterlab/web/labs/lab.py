@@ -1,0 +1,302 @@
+"""One lab: a cluster, its pace, and the single task in which everything happens to it.
+
+Commands are stored before they take effect, positions before they are shown, so a server that dies comes back with each lab where
+its watchers saw it. The task works in slices of a few milliseconds, so that no lab holds up another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clusterlab.cluster import Cluster
+from clusterlab.web import models
+from clusterlab.web.labs.frames import Frames
+from clusterlab.web.labs.journal import Journal
+from clusterlab.web.labs.pacing import Pacer
+
+__all__ = ["Job", "Lab", "LabError"]
+
+SLICE_S = 0.008
+PUBLISH_S = 0.05
+
+
+class LabError(Exception):
+    """A refused lab command: what is wrong and what would be right. `field` names the part of the body."""
+
+    def __init__(self, message: str, field: str = "", code: str = "BadRequest", status: int = 400) -> None:
+        super().__init__(message)
+        self.field, self.code, self.status = field, code, status
+
+
+@dataclass
+class Job:
+    """Something to run towards. `reached(lab)` is asked after each thing done; `limit` bounds the steps."""
+
+    reached: Callable[[Lab], bool]
+    done: asyncio.Future[None]
+    limit: int
+    start_seq: int
+
+
+class Lab:
+    """A lab in memory. All methods are called on the event loop."""
+
+    def __init__(self, record: models.Lab, cluster: Cluster, journal: Journal) -> None:
+        self.id: str = record.pk
+        self.name: str = record.name
+        self.lesson: str = record.lesson
+        self.cluster = cluster
+        self.history = cluster.history
+        self.journal = journal
+        self.playing: bool = record.playing
+        self.hold: bool = record.hold
+        self.pacer = Pacer(record.speed, record.pace_ms)
+        self.generation = 0  # goes up when the timeline jumps
+        self.frames = Frames(cluster)
+        self.used_s = time.monotonic()
+        self._stored_commands = self.history.cursor
+        self._inbox: deque[tuple[dict[str, Any], asyncio.Future[Any]]] = deque()
+        self._jobs: deque[Job] = deque()
+        self._wake = asyncio.Event()
+        self._listeners: set[Callable[[], None]] = set()
+        self._published = (-1, -1, False)
+        self._published_s = 0.0
+        self._position = self._where()
+        self._task: asyncio.Task[None] | None = None
+        self.failed = ""
+
+    # Life.
+
+    def start(self) -> None:
+        self.pacer.anchor(time.monotonic(), self.cluster.sim.time_ms)
+        self._task = asyncio.create_task(self._live(), name=f"lab {self.id}")
+
+    async def stop(self) -> None:
+        """Ends the task; what was acknowledged is stored already."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._store(force=True)
+
+    @property
+    def busy(self) -> bool:
+        """Somebody looks at it or waits for it."""
+        return bool(self._listeners or self._inbox or self._jobs)
+
+    # For the web.
+
+    def state(self) -> dict[str, Any]:
+        """The mode as the REST API and the stream tell it."""
+        sim = self.cluster.sim
+        return {
+            "mode": "playing" if self.playing else "paused", "speed": self.pacer.speed, "seq": sim.last_seq, "time": sim.time_ms,
+            "last": self.history.last_seq, "settled": self.history.settled, "hold": self.hold,
+        }
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Calls back, on the loop, whenever there is something new to show."""
+        self._listeners.add(callback)
+
+    def unlisten(self, callback: Callable[[], None]) -> None:
+        self._listeners.discard(callback)
+
+    def listeners(self) -> int:
+        return len(self._listeners)
+
+    async def command(self, data: dict[str, Any]) -> Any:
+        """Stores a command, performs it, and returns the model's answer."""
+        if self.failed:
+            raise LabError(self.failed, code="LabFailed", status=500)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._inbox.append((data, done))
+        self._stir()
+        return await done
+
+    def tick_clock(self) -> None:
+        """Moves the clock to what the wall says, as far as nothing is due; before a read, so that ages are right."""
+        if not self.playing or self._jobs:
+            return
+        target, due = self.pacer.target_ms(time.monotonic()), self.history.next_time()
+        sim = self.cluster.sim
+        sim.time_ms = max(sim.time_ms, target if due is None else min(target, due))
+
+    async def run(self, reached: Callable[[Lab], bool], limit: int = 1_000_000) -> None:
+        """Runs as fast as it can until `reached`, or until `limit` steps or the end of all events."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._jobs.append(Job(reached, done, limit, -1))
+        self._stir()
+        await done
+
+    async def play(self, speed: float | None = None, pace_ms: float | None = None) -> None:
+        if speed is not None:
+            self.pacer.speed = speed
+        if pace_ms is not None:
+            self.pacer.pace_ms = pace_ms
+        self.playing = True
+        self.pacer.anchor(time.monotonic(), self.cluster.sim.time_ms)
+        await self._changed()
+
+    async def pause(self) -> None:
+        self.tick_clock()
+        self.playing = False
+        while self._jobs:
+            self._jobs.popleft().done.set_result(None)
+        await self._changed()
+
+    async def set_hold(self, hold: bool) -> None:
+        self.hold = hold
+        await self._changed()
+
+    async def seek(self, seq: int) -> None:
+        """Stands after step `seq`, paused."""
+        self.playing = False
+        try:
+            self.history.seek(seq)
+        except ValueError as error:
+            raise LabError(str(error), "seq") from None
+        self._jumped()
+        await self._changed()
+
+    def _jumped(self) -> None:
+        self.generation += 1
+        self.frames.forget()
+        self.cluster.close_watches()
+
+    async def _changed(self) -> None:
+        await self._store(force=True)
+        self._tell()
+        self._stir()
+
+    def _stir(self) -> None:
+        self.used_s = time.monotonic()
+        self._wake.set()
+
+    # The task.
+
+    async def _live(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                if self._inbox and (not self.hold or self._jobs):
+                    await self._take_commands()
+                delay_s = self._work()
+            except Exception as error:
+                self._fail(error)
+                raise
+            await self._publish(force=delay_s != 0)
+            if delay_s == 0:
+                await asyncio.sleep(0)
+                continue
+            try:
+                await asyncio.wait_for(self._wake.wait(), delay_s)
+            except TimeoutError:
+                pass
+
+    def _fail(self, error: Exception) -> None:
+        """A fault of ours: the lab stops and says so; others go on."""
+        self.failed = f"this lab met an internal error and stopped at step {self.cluster.sim.last_seq}; seek back or reset it"
+        self.playing = False
+        for _, done in self._inbox:
+            if not done.done():
+                done.set_exception(LabError(self.failed, code="LabFailed", status=500))
+        self._inbox.clear()
+        for job in self._jobs:
+            if not job.done.done():
+                job.done.set_exception(LabError(self.failed, code="LabFailed", status=500))
+        self._jobs.clear()
+        self._tell()
+
+    async def _take_commands(self) -> None:
+        self.tick_clock()
+        count = 1 if self.hold else len(self._inbox)
+        batch = [self._inbox.popleft() for _ in range(count)]
+        history, sim = self.history, self.cluster.sim
+        first = history.cursor
+        rows = [
+            models.Command(lab_id=self.id, number=first + i, dispatched=sim.dispatched, time_ms=sim.time_ms, data=data)
+            for i, (data, _) in enumerate(batch)
+        ]
+        cut_from = first if self._stored_commands > first else None
+        await self.journal.write(self.id, {**self._where(), "cursor": first + len(batch)}, rows, cut_from)
+        self._stored_commands = first + len(batch)
+        for data, done in batch:
+            answer = history.execute(data)
+            if not done.done():
+                done.set_result(answer)
+        for job in self._jobs:
+            if self.hold:
+                job.limit = 0  # a held request is the step
+
+    def _work(self) -> float:
+        """Does what may be done now; returns how long to wait, in seconds."""
+        until = time.monotonic() + SLICE_S
+        if self._jobs:
+            self._run_job(self._jobs[0], until)
+            return 0
+        if not self.playing or self.failed:
+            return 3600
+        return self._play(until)
+
+    def _run_job(self, job: Job, until: float) -> None:
+        history, sim = self.history, self.cluster.sim
+        if job.start_seq < 0:
+            job.start_seq = sim.last_seq
+        while not job.reached(self):
+            if sim.last_seq - job.start_seq >= job.limit or history.next_time() is None:
+                break
+            history.advance()
+            if time.monotonic() >= until:
+                return
+        self._jobs.popleft()
+        self.pacer.anchor(time.monotonic(), sim.time_ms)
+        if not job.done.done():
+            job.done.set_result(None)
+
+    def _play(self, until: float) -> float:
+        history, pacer, sim = self.history, self.pacer, self.cluster.sim
+        while True:
+            due = history.next_time()
+            if due is None:
+                return 3600
+            now = time.monotonic()
+            delay_s = pacer.delay_s(now, due)
+            if delay_s > 0:
+                return min(delay_s, 3600)
+            step = history.advance()
+            if step is not None and not step.routine:
+                pacer.stepped(now, sim.time_ms)
+            if now >= until:
+                return 0
+
+    # Telling.
+
+    def _where(self) -> dict[str, Any]:
+        sim = self.cluster.sim
+        return {
+            "dispatched": sim.dispatched, "time_ms": sim.time_ms, "cursor": self.history.cursor, "playing": self.playing,
+            "speed": self.pacer.speed, "pace_ms": self.pacer.pace_ms, "hold": self.hold,
+        }
+
+    async def _store(self, force: bool = False) -> None:
+        where = self._where()
+        if force or where["dispatched"] != self._position["dispatched"]:
+            self._position = where
+            await self.journal.write(self.id, where)
+
+    async def _publish(self, force: bool) -> None:
+        shown = (self.cluster.sim.last_seq, self.generation, self.history.settled)
+        now = time.monotonic()
+        if shown == self._published or (not force and now - self._published_s < PUBLISH_S):
+            return
+        self._published, self._published_s = shown, now
+        await self._store()
+        self._tell()
+
+    def _tell(self) -> None:
+        for callback in list(self._listeners):
+            callback()
