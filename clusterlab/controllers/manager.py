@@ -1,0 +1,42 @@
+"""The processes that run the controllers: kube-controller-manager and the cloud's.
+
+Follows cmd/kube-controller-manager/app/controllermanager.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clusterlab.client.api import Api, User
+from clusterlab.client.process import Process
+from clusterlab.controllers.deployment import DeploymentController
+from clusterlab.controllers.replicaset import ReplicaSetController
+from clusterlab.controllers.replication import ReplicationController
+from clusterlab.sim import Simulation
+
+__all__ = ["Options", "controller_manager"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The flags of kube-controller-manager that matter here. `controllers`: names to run, all when empty."""
+
+    controllers: tuple[str, ...] = ()
+    user: User = User("system:kube-controller-manager", ("system:masters", "system:authenticated"))
+
+
+CONTROLLERS = (
+    DeploymentController, ReplicaSetController, ReplicationController,
+)
+
+
+def controller_manager(
+    sim: Simulation, api: Api, name: str = "kube-controller-manager", options: Options | None = None
+) -> Process:
+    """Builds the process with all its controllers; `start()` runs it."""
+    options = options or Options()
+    process = Process(sim, name, api, options.user)
+    for make in CONTROLLERS:
+        if not options.controllers or make.controller_name in options.controllers:
+            make(process)
+    return process
