@@ -1,0 +1,104 @@
+"""The `images` of a scenario: how containers behave, by image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusterlab.runtime.amounts import milli
+from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Serve
+from clusterlab.scenario import values
+from clusterlab.scenario.reader import Reader, boolean, integer, one_of, shown, text
+
+__all__ = ["behaviours"]
+
+_FIELDS = (
+    "match", "pull", "pullError", "sizeBytes", "start", "ready", "exit", "serve", "memory", "cpu", "logs", "stop", "ignoresTerm",
+    "stopCode", "command", "shell", "env",
+)
+
+
+def behaviours(top: Reader) -> tuple[Behaviour, ...]:
+    """All entries of `images`, in order: the first that matches an image counts."""
+    return tuple(_behaviour(Reader(item, path, top.problems, _FIELDS)) for path, item in top.items("images", 500))
+
+
+def _behaviour(read: Reader) -> Behaviour:
+    memory = _memory(read)
+    return Behaviour(
+        match=read.take("match", text(512)),
+        pull_ms=read.take("pull", values.duration_ms, 0),
+        pull_error=read.take("pullError", text(1024), ""),
+        size_bytes=read.take("sizeBytes", values.size, 0),
+        start_ms=read.take("start", values.duration_ms, 0),
+        ready_ms=read.take("ready", values.duration_ms, 0),
+        exit=_exit(read) if read.has("exit") else None,
+        serves=_serves(read),
+        memory_base=memory[0],
+        memory_growth_per_s=memory[1],
+        cpu_milli=read.take("cpu", _cpu, 1),
+        logs=_lines(read, "logs", 1_000),
+        stop_ms=read.take("stop", values.duration_ms, 0),
+        ignores_term=read.take("ignoresTerm", boolean, False),
+        stop_code=read.take("stopCode", integer(0, 255), 0),
+        entrypoint=_lines(read, "command", 100),
+        shell=read.take("shell", boolean, True),
+    )
+
+
+def _cpu(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError('must be CPU such as "50m"')
+    try:
+        amount = milli(value)
+    except ValueError:
+        raise ValueError(f'{shown(value)} is no amount of CPU; write for example "50m"') from None
+    if not 0 <= amount <= 1_000_000:
+        raise ValueError("must be between 0 and 1000 cores")
+    return amount
+
+
+def _memory(read: Reader) -> tuple[int, int]:
+    given = read.data.get("memory")
+    if given is None:
+        return 8 << 20, 0
+    if not isinstance(given, dict):
+        return read.take("memory", values.size, 0), 0
+    inner = Reader(given, read.at("memory"), read.problems, ("base", "growth"))
+    return inner.take("base", values.size, 8 << 20), inner.take("growth", values.bytes_per_s, 0)
+
+
+def _exit(above: Reader) -> Exit:
+    read = Reader(above.data["exit"], above.at("exit"), above.problems, ("after", "code", "message"))
+    after_ms, code = read.take("after", values.duration_ms, 0), read.take("code", integer(0, 255), 0)
+    return Exit(after_ms, code, read.take("message", text(), ""))
+
+
+def _serves(read: Reader) -> tuple[Serve, ...]:
+    given = read.data.get("serve")
+    if given is None:
+        return ()
+    if isinstance(given, list):
+        return tuple(_serve(item, path, read) for path, item in read.items("serve", 20))
+    return (_serve(given, read.at("serve"), read),)
+
+
+def _serve(item: Any, path: str, above: Reader) -> Serve:
+    read = Reader(item, path, above.problems, ("port", "protocol", "latency", "cpu", "errors", "body"))
+    return Serve(
+        port=read.take("port", integer(1, 65535)),
+        protocol=read.take("protocol", one_of("http", "tcp", "grpc"), "http"),
+        latency_us=read.take("latency", values.duration_us, 1_000),
+        cpu_us=read.take("cpu", values.cpu_us, 0),
+        errors_ppm=read.take("errors", values.ppm, 0),
+        body=read.take("body", text(100_000), ""),
+    )
+
+
+def _lines(read: Reader, name: str, limit: int) -> tuple[str, ...]:
+    found = []
+    for path, item in read.items(name, limit):
+        if isinstance(item, str) and len(item) <= 4096:
+            found.append(item)
+        else:
+            read.problems.append((path, f"must be a string, not {shown(item)}"))
+    return tuple(found)
