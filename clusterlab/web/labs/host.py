@@ -17,7 +17,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from clusterlab.cluster import Cluster
-from clusterlab.scenario.load import ScenarioError, load_scenario
+from clusterlab.scenario.load import load
+from clusterlab.scenario.reader import ScenarioError
 from clusterlab.sim.history import Command as LoggedCommand
 from clusterlab.web import models
 from clusterlab.web.labs.journal import Journal
@@ -65,14 +66,14 @@ class LocalHost:
 
     async def create(self, scenario: Any, **fields: Any) -> tuple[Lab, str]:
         try:
-            loaded = load_scenario(scenario)
+            loaded = load(scenario)
         except ScenarioError as error:
-            raise LabError(str(error), error.field or "scenario") from None
+            raise LabError(str(error), "scenario") from None
         if await models.Lab.objects.acount() >= settings.CLUSTERLAB["MAX_LABS"]:
             raise LabError("this server has as many labs as it may; try again later", code="TooManyLabs", status=429)
         key = _token(32)
         cluster = Cluster(loaded)
-        record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=loaded.to_dict(), **fields)
+        record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=scenario, **fields)
         record.dispatched, record.time_ms = cluster.sim.dispatched, cluster.sim.time_ms
         await record.asave(force_insert=True)
         return self._adopt(record, cluster), key
@@ -147,7 +148,7 @@ class LocalHost:
         """Goes the way again, giving way to other labs every few milliseconds.
 
         Up to `dispatched` events (and `cursor` commands), or up to step `seq`."""
-        cluster = Cluster(load_scenario(scenario))
+        cluster = Cluster(load(scenario))
         history, sim = cluster.history, cluster.sim
         history.log = log
 

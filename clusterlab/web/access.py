@@ -1,0 +1,61 @@
+"""Who may do what with a lab: anyone with its id may watch, whoever holds its key may change it.
+
+The key comes as `Authorization: Bearer KEY` or lies in the session of the browser that made the lab.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+from django.http import HttpRequest
+from django.middleware.csrf import CsrfViewMiddleware
+
+from clusterlab.web.labs.host import hash_key
+from clusterlab.web.labs.lab import LabError
+from clusterlab.web.models import Lab as LabRecord
+
+__all__ = ["bearer", "check_csrf", "may_edit", "remember_key", "session_key"]
+
+SESSION_KEYS = "labs"
+#: Keys kept in one session; the oldest goes.
+MAX_KEYS = 200
+
+
+async def remember_key(session: Any, lab_id: str, key: str) -> None:
+    """Keeps the key of a lab in the visitor's session."""
+    labs = dict(await session.aget(SESSION_KEYS, {}))
+    labs[lab_id] = key
+    while len(labs) > MAX_KEYS:
+        del labs[next(iter(labs))]
+    await session.aset(SESSION_KEYS, labs)
+
+
+async def session_key(session: Any, lab_id: str) -> str | None:
+    """The key of a lab, if this visitor holds it."""
+    found = (await session.aget(SESSION_KEYS, {})).get(lab_id)
+    return str(found) if found else None
+
+
+def bearer(request: HttpRequest) -> str | None:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" and key else None
+
+
+async def may_edit(request: HttpRequest, lab_id: str) -> bool:
+    """Whether the request carries the right to change a lab."""
+    key = bearer(request) or await session_key(request.session, lab_id)
+    if not key:
+        return False
+    stored = await LabRecord.objects.filter(pk=lab_id).values_list("key_hash", flat=True).afirst()
+    return stored is not None and hmac.compare_digest(stored, hash_key(key))
+
+
+def check_csrf(request: HttpRequest) -> None:
+    """Refuses a changing request that rides on a session from another site. A bearer key cannot be ridden on."""
+    if bearer(request):
+        return
+    request._dont_enforce_csrf_checks = getattr(request, "_dont_enforce_csrf_checks", False)  # type: ignore[attr-defined]
+    refused = CsrfViewMiddleware(lambda _: None).process_view(request, lambda: None, (), {})  # type: ignore[arg-type,return-value]
+    if refused is not None:
+        raise LabError("the CSRF token is missing or wrong: send X-CSRFToken, or the lab's key as a bearer token", code="Forbidden", status=403)

@@ -1,0 +1,250 @@
+"""The REST API of labs: DESIGN.md section 4. JSON in and out; errors as {"error": {"code", "message", "field"?}}."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from clusterlab.stream import project
+from clusterlab.web import access, lessons, runs
+from clusterlab.web.kubeapi import kubeconfig
+from clusterlab.web.labs.host import host
+from clusterlab.web.labs.lab import Lab, LabError
+
+View = Callable[..., Awaitable[Any]]
+
+__all__ = ["error_response", "json_response"]
+
+MAX_BODY = 1024 * 1024
+MAX_STEPS = 2000
+
+
+def json_response(data: Any, status: int = 200) -> HttpResponse:
+    return HttpResponse(orjson.dumps(data), status=status, content_type="application/json")
+
+
+def error_response(error: LabError) -> HttpResponse:
+    body: dict[str, Any] = {"code": error.code, "message": str(error)}
+    if error.field:
+        body["field"] = error.field
+    return json_response({"error": body}, error.status)
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    if int(request.headers.get("Content-Length") or 0) > MAX_BODY:
+        raise LabError(f"the body is larger than {MAX_BODY} bytes", code="TooLarge", status=413)
+    if not request.body:
+        return {}
+    try:
+        data = orjson.loads(request.body)
+    except orjson.JSONDecodeError as error:
+        raise LabError(f"the body is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise LabError("the body must be a JSON object")
+    return data
+
+
+def endpoint(*methods: str, change: bool = False) -> Callable[[View], View]:
+    """A view of the API: methods, JSON body, errors; with `lab_id` in the path, the lab; with `change`, the right to change it."""
+
+    def wrap(view: View) -> View:
+        @csrf_exempt
+        @functools.wraps(view)
+        async def inner(request: HttpRequest, lab_id: str | None = None, **path: Any) -> HttpResponse:
+            try:
+                if request.method not in methods:
+                    raise LabError(f"use {' or '.join(methods)} here", code="MethodNotAllowed", status=405)
+                if lab_id is None:
+                    answer = await view(request, **path)
+                else:
+                    lab = await host.get(lab_id)
+                    if lab is None:
+                        raise LabError(f"there is no lab {lab_id!r}", code="NotFound", status=404)
+                    if change:
+                        if not await access.may_edit(request, lab_id):
+                            raise LabError("this lab's key is needed: send it as a bearer token", code="Forbidden", status=403)
+                        access.check_csrf(request)
+                    answer = await view(request, lab, **path)
+            except LabError as error:
+                return error_response(error)
+            if isinstance(answer, HttpResponse):
+                return answer
+            status, data = answer if isinstance(answer, tuple) else (200, answer)
+            return json_response(data, status)
+
+        return inner
+
+    return wrap
+
+
+def _server(request: HttpRequest, key: str) -> str:
+    return request.build_absolute_uri(f"/kube/{key}")
+
+
+async def _made(request: HttpRequest, lab: Lab, key: str) -> tuple[int, dict[str, Any]]:
+    await access.remember_key(request.session, lab.id, key)
+    sim = lab.cluster.sim
+    return 201, {
+        "id": lab.id, "key": key, "url": request.build_absolute_uri(f"/labs/{lab.id}/"), "server": _server(request, key),
+        "seq": sim.last_seq, "time": sim.time_ms,
+    }
+
+
+async def new_lab(request: HttpRequest, body: dict[str, Any]) -> tuple[Lab, str]:
+    """Makes a lab from {scenario?, seed?, nodes?}, within the visitor's limit."""
+    known = {"scenario", "seed", "nodes", "name", "lesson", "paused", "pace"}
+    for field in body:
+        if field not in known:
+            raise LabError(f"unknown field {field!r}; known are {', '.join(sorted(known))}", field)
+    limit = settings.CLUSTERLAB["MAX_LABS_PER_VISITOR"]
+    if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and len(await request.session.aget("made", [])) >= limit:
+        made = await request.session.aget("made", [])
+        from clusterlab.web.models import Lab as LabRecord
+
+        made = [pk async for pk in LabRecord.objects.filter(pk__in=made).values_list("pk", flat=True)]
+        await request.session.aset("made", made)
+        if len(made) >= limit:
+            raise LabError(f"you have {limit} labs, as many as one visitor may; reset one instead", code="TooManyLabs", status=429)
+    scenario = runs.scenario_of(body)
+    name = body.get("name", "")
+    if not isinstance(name, str) or len(name) > 80:
+        raise LabError("name must be a text of at most 80 characters", "name")
+    lab, key = await host.create(
+        scenario, name=name, lesson=str(body.get("lesson", ""))[:80], playing=not body.get("paused", False),
+        pace_ms=runs.number(body, "pace", 0.0, 0.0, 5000.0),
+    )
+    await request.session.aset("made", [*(await request.session.aget("made", [])), lab.id][-500:])
+    return lab, key
+
+
+@endpoint("POST")
+async def labs(request: HttpRequest) -> Any:
+    lab, key = await new_lab(request, _body(request))
+    return await _made(request, lab, key)
+
+
+@endpoint("GET")
+async def lab(request: HttpRequest, lab: Lab) -> Any:
+    lab.tick_clock()
+    return {"id": lab.id, **lab.state(), "scenario": lab.cluster.scenario.name or "blank"}
+
+
+@endpoint("POST", change=True)
+async def run(request: HttpRequest, lab: Lab) -> Any:
+    await runs.run(lab, _body(request))
+    return {"id": lab.id, **lab.state(), "scenario": lab.cluster.scenario.name or "blank"}
+
+
+@endpoint("POST", change=True)
+async def play(request: HttpRequest, lab: Lab) -> Any:
+    await runs.play(lab, _body(request))
+    return {"id": lab.id, **lab.state()}
+
+
+@endpoint("POST", change=True)
+async def pause(request: HttpRequest, lab: Lab) -> Any:
+    await lab.pause()
+    return {"id": lab.id, **lab.state()}
+
+
+@endpoint("POST", change=True)
+async def seek(request: HttpRequest, lab: Lab) -> Any:
+    await lab.seek(runs.integer(_body(request), "seq"))
+    return {"id": lab.id, **lab.state()}
+
+
+@endpoint("POST", change=True)
+async def hold(request: HttpRequest, lab: Lab) -> Any:
+    await lab.set_hold(bool(_body(request).get("hold", True)))
+    return {"id": lab.id, **lab.state()}
+
+
+@endpoint("POST", change=True)
+async def reset(request: HttpRequest, lab: Lab) -> Any:
+    await lab.seek(0)
+    return {"id": lab.id, **lab.state()}
+
+
+@endpoint("POST")
+async def fork(request: HttpRequest, lab: Lab) -> Any:
+    access.check_csrf(request)
+    body = _body(request)
+    other, key = await host.fork(lab, runs.integer(body, "seq") if "seq" in body else None)
+    return await _made(request, other, key)
+
+
+@endpoint("POST", change=True)
+async def faults(request: HttpRequest, lab: Lab) -> Any:
+    fault_id = await runs.fault(lab, _body(request))
+    return 201, {"id": fault_id}
+
+
+@endpoint("DELETE", change=True)
+async def fault(request: HttpRequest, lab: Lab, fault_id: str) -> Any:
+    await runs.heal(lab, fault_id)
+    return {"id": fault_id}
+
+
+@endpoint("GET")
+async def steps(request: HttpRequest, lab: Lab) -> Any:
+    sim = lab.cluster.sim
+    first = max(runs.integer(request.GET, "from", sim.first_seq), sim.first_seq)
+    limit = runs.integer(request.GET, "limit", 500)
+    if not 1 <= limit <= MAX_STEPS:
+        raise LabError(f"limit goes from 1 to {MAX_STEPS}", "limit")
+    frames = lab.frames.get(first, min(sim.last_seq, first + limit - 1))
+    return HttpResponse(b'{"steps":[' + b",".join(frames) + b"]}", content_type="application/json")
+
+
+@endpoint("GET")
+async def why(request: HttpRequest, lab: Lab) -> Any:
+    key = request.GET.get("object", "")
+    if key.count("/") not in (1, 2):
+        raise LabError("object is written as pods/default/NAME, or nodes/NAME", "object")
+    chain = lab.cluster.why(key)
+    if not chain:
+        raise LabError(f"no step has touched {key}", "object", "NotFound", 404)
+    return {"chain": [project.heading(step) for step in chain]}
+
+
+@endpoint("GET")
+async def decisions(request: HttpRequest, lab: Lab) -> Any:
+    pod = request.GET.get("pod", "")
+    decision = lab.cluster.decision_of(pod)
+    if decision is None:
+        raise LabError(f"the scheduler has not decided on a pod {pod!r} (write NAMESPACE/NAME)", "pod", "NotFound", 404)
+    return decision
+
+
+@endpoint("GET")
+async def objects(request: HttpRequest, lab: Lab, key: str) -> Any:
+    found = lab.cluster.inspect(key)
+    if found is None:
+        raise LabError(f"there is no object {key}", code="NotFound", status=404)
+    if key.startswith("secrets/") and not await access.may_edit(request, lab.id):
+        raise LabError("secrets are shown to those who hold the lab's key", code="Forbidden", status=403)
+    return found
+
+
+@endpoint("GET")
+async def kubeconfig_view(request: HttpRequest, lab: Lab) -> Any:
+    if not await access.may_edit(request, lab.id):
+        raise LabError("this lab's key is needed: send it as a bearer token", code="Forbidden", status=403)
+    key = access.bearer(request) or await access.session_key(request.session, lab.id) or ""
+    return HttpResponse(kubeconfig(_server(request, key), f"clusterlab-{lab.id}"), content_type="application/yaml")
+
+
+@endpoint("GET")
+async def lesson_checks(request: HttpRequest, lab: Lab) -> Any:
+    return lessons.checks(lab)
+
+
+@endpoint("GET")
+async def not_here(request: HttpRequest, **path: Any) -> Any:
+    raise LabError("there is nothing at this address", code="NotFound", status=404)

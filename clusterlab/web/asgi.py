@@ -1,0 +1,38 @@
+"""The ASGI application: HTTP and websockets of Django, and the Kubernetes endpoint beside them."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterlab.web.settings")
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+django_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.sessions import SessionMiddlewareStack  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from clusterlab.web.consumers import LabConsumer  # noqa: E402
+from clusterlab.web.kubeapi import KubeApi  # noqa: E402
+
+kube = KubeApi()
+
+
+async def http(scope, receive, send):  # type: ignore[no-untyped-def]
+    """Sends /kube/ to the Kubernetes endpoint, everything else to Django."""
+    await (kube if scope["path"].startswith("/kube/") else django_application)(scope, receive, send)
+
+
+async def no_socket(scope, receive, send):  # type: ignore[no-untyped-def]
+    """A websocket at an address that has none."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4404})
+
+
+application = ProtocolTypeRouter({
+    "http": http,
+    "websocket": SessionMiddlewareStack(URLRouter([
+        re_path(r"^ws/labs/(?P<lab_id>[a-z0-9]{1,16})/$", LabConsumer.as_asgi()),
+        re_path(r"", no_socket),
+    ])),
+})

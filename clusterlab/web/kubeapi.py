@@ -1,0 +1,164 @@
+"""The Kubernetes endpoint: `/kube/KEY/…` as a plain ASGI application, so that a kubectl request costs no more than it must.
+
+It turns an ASGI request into the model's plain values and back, and streams watches. Everything Kubernetes-like happens in
+clusterlab.apiserver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from clusterlab.web.labs.host import host
+from clusterlab.web.labs.lab import Lab, LabError
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+__all__ = ["KubeApi"]
+
+MAX_BODY = 3 * 1024 * 1024
+#: Request headers that the API server looks at.
+HEADERS = {"accept", "content-type", "authorization", "user-agent", "x-remote-user"}
+#: A watch that nobody hears is sent in batches of at most this many bytes.
+WATCH_BATCH = 256 * 1024
+
+
+def _failure(code: int, reason: str, message: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code}
+    return code, [(b"content-type", b"application/json")], orjson.dumps(body)
+
+
+class KubeApi:
+    """ASGI application for HTTP under /kube/."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key, _, rest = scope["path"].removeprefix("/kube/").partition("/")
+        lab = await host.by_key(key) if 0 < len(key) <= 64 else None
+        if lab is None:
+            await _send(send, *_failure(404, "NotFound", "there is no lab with this key; start one on the front page"))
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name.decode("latin-1") in HEADERS or name.startswith(b"impersonate-")
+        }
+        method, path, query = scope["method"], "/" + rest, scope.get("query_string", b"").decode("latin-1")
+        if path == "/kubeconfig":
+            await _kubeconfig(lab, key, scope, send)
+            return
+        body = await _read_body(receive)
+        if body is None:
+            message = f"Request entity too large: limit is {MAX_BODY}"
+            await _send(send, *_failure(413, "RequestEntityTooLarge", message))
+            return
+        try:
+            answer = await perform(lab, method, path, query, headers, body)
+        except LabError as error:
+            await _send(send, *_failure(error.status, "InternalError", str(error)))
+            return
+        if hasattr(answer, "body"):
+            await _send(send, answer.code, [(k.lower().encode(), v.encode("latin-1", "replace")) for k, v in answer.headers], answer.body)
+        else:
+            await _stream(lab, answer, receive, send)
+
+
+async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:
+    """Has a lab answer a Kubernetes request; writes become commands of the lab, reads do not."""
+    lab.used_s = asyncio.get_running_loop().time()
+    cluster = lab.cluster
+    if cluster.is_read(method, path, query):
+        lab.tick_clock()
+        return cluster.answer(method, path, query, headers, body)
+    try:
+        text: dict[str, str] = {"body": body.decode()}
+    except UnicodeDecodeError:
+        text = {"body64": base64.b64encode(body).decode()}
+    data = {"kind": "request", "method": method, "path": path, "query": query, "headers": headers, **text}
+    return await lab.command(data)
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body; None when it is over the limit (the rest is read and dropped, so that the client hears the answer)."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(parts)
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BODY:
+            parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts) if size <= MAX_BODY else None
+
+
+async def _send(send: Send, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-cache, private")]
+    await send({"type": "http.response.start", "status": code, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(lab: Lab, watch: Any, receive: Receive, send: Send) -> None:
+    """Sends a watch as it goes, until it ends, times out, or the client leaves."""
+    if lab.cluster.watch_count() > settings.CLUSTERLAB["MAX_WATCHES_PER_LAB"]:
+        watch.close()
+        await _send(send, *_failure(429, "TooManyRequests", "this lab has as many open watches as it may; close some"))
+        return
+    headers = [(b"content-type", watch.content_type.encode()), (b"cache-control", b"no-cache, private")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    news = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    watch.on_event = news.set
+    ends = loop.time() + watch.timeout_s if watch.timeout_s else None
+    gone = asyncio.create_task(_disconnected(receive))
+    try:
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        while not gone.done():
+            news.clear()
+            while chunk := watch.take(WATCH_BATCH):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await asyncio.sleep(0)
+            left = None if ends is None else ends - loop.time()
+            if watch.closed or (left is not None and left <= 0):
+                break
+            waiter = asyncio.create_task(news.wait())
+            await asyncio.wait({waiter, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            waiter.cancel()
+    finally:
+        watch.close()
+        gone.cancel()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def kubeconfig(server: str, name: str) -> str:
+    """The kubeconfig that points kubectl at a lab; the key is in the server's address."""
+    return (
+        "apiVersion: v1\nkind: Config\nclusters:\n- name: clusterlab\n  cluster:\n"
+        f"    server: {server}\n"
+        f"contexts:\n- name: {name}\n  context: {{cluster: clusterlab, user: clusterlab, namespace: default}}\n"
+        f"current-context: {name}\nusers:\n- name: clusterlab\n  user: {{}}\n"
+    )
+
+
+async def _kubeconfig(lab: Lab, key: str, scope: Scope, send: Send) -> None:
+    secure = settings.HTTPS
+    where = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    from clusterlab.web.hosts import allowed_host
+
+    if not allowed_host(where):
+        await _send(send, *_failure(400, "BadRequest", "this server does not answer to that host name"))
+        return
+    text = kubeconfig(f"{'https' if secure else 'http'}://{where}/kube/{key}", f"clusterlab-{lab.id}")
+    await _send(send, 200, [(b"content-type", b"application/yaml")], text.encode())

@@ -1,0 +1,92 @@
+"""Pages: the front page and the lab page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from clusterlab.web import access, api
+from clusterlab.web.labs.host import host
+from clusterlab.web.labs.lab import LabError
+from clusterlab.web.lessons import catalogue, lesson_for_page
+
+__all__ = ["bad_request", "forbidden", "front", "healthz", "lab", "new_lab", "not_found", "server_error"]
+
+#: How long, in wall ms, each step that matters takes in a lab started on the page, so that it can be followed.
+PAGE_PACE_MS = 160
+
+
+@require_GET
+async def front(request: HttpRequest) -> HttpResponse:
+    return render(request, "front.html", {"lessons": catalogue()})
+
+
+@require_GET
+async def healthz(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@require_POST
+async def new_lab(request: HttpRequest) -> HttpResponse:
+    """The form of the front page: workers, lesson."""
+    body: dict[str, Any] = {"pace": PAGE_PACE_MS}
+    try:
+        lesson = request.POST.get("lesson", "")
+        if lesson:
+            body |= lesson_for_page(lesson)
+        elif request.POST.get("nodes"):
+            if not request.POST["nodes"].isdigit():
+                raise LabError(_("The number of workers must be a whole number."), "nodes")
+            body["nodes"] = int(request.POST["nodes"])
+        made, key = await api.new_lab(request, body)
+    except LabError as error:
+        return _error_page(request, error.status, str(error))
+    await access.remember_key(request.session, made.id, key)
+    return HttpResponseRedirect(f"/labs/{made.id}/")
+
+
+@require_GET
+async def lab(request: HttpRequest, lab_id: str) -> HttpResponse:
+    found = await host.get(lab_id)
+    if found is None:
+        return _error_page(request, 404, _("There is no lab at this address. It may have expired: start a new one."))
+    key = await access.session_key(request.session, lab_id)
+    can_edit = bool(key) and await access.may_edit(request, lab_id)
+    server = request.build_absolute_uri(f"/kube/{key}") if can_edit else ""
+    from clusterlab.web.lessons import rendered
+
+    context = {
+        "lab": {
+            "id": found.id, "scenario": found.cluster.scenario.name or "blank", "url": request.build_absolute_uri(f"/labs/{found.id}/"),
+            "key": key if can_edit else "", "server": server, "can_edit": can_edit,
+            "kubeconfig_line": f"curl -so clusterlab.yaml {server}/kubeconfig && export KUBECONFIG=$PWD/clusterlab.yaml" if can_edit else "",
+        },
+        "lesson": rendered(found.lesson) if found.lesson else None,
+    }
+    return render(request, "lab.html", context)
+
+
+def _error_page(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return JsonResponse({"error": {"code": str(status), "message": message}}, status=status)
+    return render(request, "error.html", {"status": status, "message": message}, status=status)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _error_page(request, 404, _("There is nothing at this address."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _error_page(request, 500, _("Something went wrong on our side. The lab itself is safe: go back and try again."))
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _error_page(request, 403, _("This was refused. If it came from an old page, load it again and retry."))
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _error_page(request, 400, _("The request could not be understood."))

@@ -1,0 +1,35 @@
+"""Addresses."""
+
+from django.urls import path, re_path
+
+from clusterlab.web import api, pages
+
+handler404 = "clusterlab.web.pages.not_found"
+handler500 = "clusterlab.web.pages.server_error"
+handler403 = "clusterlab.web.pages.forbidden"
+handler400 = "clusterlab.web.pages.bad_request"
+
+urlpatterns = [
+    path("", pages.front, name="front"),
+    path("labs/new", pages.new_lab, name="new-lab"),
+    path("labs/<slug:lab_id>/", pages.lab, name="lab"),
+    path("healthz", pages.healthz, name="healthz"),
+    path("api/labs", api.labs),
+    path("api/labs/<slug:lab_id>", api.lab),
+    path("api/labs/<slug:lab_id>/run", api.run),
+    path("api/labs/<slug:lab_id>/play", api.play),
+    path("api/labs/<slug:lab_id>/pause", api.pause),
+    path("api/labs/<slug:lab_id>/seek", api.seek),
+    path("api/labs/<slug:lab_id>/hold", api.hold),
+    path("api/labs/<slug:lab_id>/fork", api.fork),
+    path("api/labs/<slug:lab_id>/reset", api.reset),
+    path("api/labs/<slug:lab_id>/faults", api.faults),
+    path("api/labs/<slug:lab_id>/faults/<slug:fault_id>", api.fault),
+    path("api/labs/<slug:lab_id>/steps", api.steps),
+    path("api/labs/<slug:lab_id>/why", api.why),
+    path("api/labs/<slug:lab_id>/decisions", api.decisions),
+    path("api/labs/<slug:lab_id>/kubeconfig", api.kubeconfig_view),
+    path("api/labs/<slug:lab_id>/lesson/checks", api.lesson_checks),
+    re_path(r"^api/labs/(?P<lab_id>[a-z0-9]+)/objects/(?P<key>[^/]+(?:/[^/]+){1,2})$", api.objects),
+    re_path(r"^api/(?P<rest>.*)$", api.not_here),
+]
