@@ -68,7 +68,7 @@ class LocalHost:
         try:
             loaded = load(scenario)
         except ScenarioError as error:
-            raise LabError(str(error), "scenario") from None
+            raise LabError(str(error), f"scenario.{error.field}" if error.field else "scenario") from None
         if await models.Lab.objects.acount() >= settings.CLUSTERLAB["MAX_LABS"]:
             raise LabError("this server has as many labs as it may; try again later", code="TooManyLabs", status=429)
         key = _token(32)
