@@ -68,7 +68,7 @@ def view(obj: Object, epoch: datetime) -> View:
 
 
 def _image_tag(image: str) -> str:
-    name = image.rsplit("/", 1)[-1].split("@")[0]
+    name = image.rsplit("/", 1)[-1].split("@", maxsplit=1)[0]
     return name.split(":", 1)[1] if ":" in name else "latest"
 
 

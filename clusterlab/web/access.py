@@ -58,4 +58,5 @@ def check_csrf(request: HttpRequest) -> None:
     request._dont_enforce_csrf_checks = getattr(request, "_dont_enforce_csrf_checks", False)  # type: ignore[attr-defined]
     refused = CsrfViewMiddleware(lambda _: None).process_view(request, lambda: None, (), {})  # type: ignore[arg-type,return-value]
     if refused is not None:
-        raise LabError("the CSRF token is missing or wrong: send X-CSRFToken, or the lab's key as a bearer token", code="Forbidden", status=403)
+        message = "the CSRF token is missing or wrong: send X-CSRFToken, or the lab's key as a bearer token"
+        raise LabError(message, code="Forbidden", status=403)

@@ -196,7 +196,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         while True:
             await self.news.wait()
             self.news.clear()
-            if lab.generation != self.generation or lab.cluster.sim.last_seq - self.sent > FAR_BEHIND or lab.cluster.sim.last_seq < self.sent:
+            if lab.generation != self.generation or not 0 <= lab.cluster.sim.last_seq - self.sent <= FAR_BEHIND:
                 self.generation, self.sent = lab.generation, lab.cluster.sim.last_seq
                 told = lab.state()
                 await self._send({

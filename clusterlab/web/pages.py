@@ -59,11 +59,12 @@ async def lab(request: HttpRequest, lab_id: str) -> HttpResponse:
     server = request.build_absolute_uri(f"/kube/{key}") if can_edit else ""
     from clusterlab.web.lessons import rendered
 
+    line = f"curl -so clusterlab.yaml {server}/kubeconfig && export KUBECONFIG=$PWD/clusterlab.yaml"
     context = {
         "lab": {
             "id": found.id, "scenario": found.cluster.scenario.name or "blank", "url": request.build_absolute_uri(f"/labs/{found.id}/"),
             "key": key if can_edit else "", "server": server, "can_edit": can_edit,
-            "kubeconfig_line": f"curl -so clusterlab.yaml {server}/kubeconfig && export KUBECONFIG=$PWD/clusterlab.yaml" if can_edit else "",
+            "kubeconfig_line": line if can_edit else "",
         },
         "lesson": rendered(found.lesson) if found.lesson else None,
     }

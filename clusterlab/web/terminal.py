@@ -28,7 +28,10 @@ MAX_OUTPUT = 512 * 1024
 #: Lines that run at the same time on this server; more wait.
 AT_ONCE = asyncio.Semaphore(4)
 #: Flags that would point kubectl elsewhere, and commands that need a terminal or listen on a port.
-REFUSED_FLAGS = ("--kubeconfig", "--server", "-s", "--token", "--certificate-authority", "--client-", "--cache-dir", "--profile", "--tls", "--password", "--username")
+REFUSED_FLAGS = (
+    "--kubeconfig", "--server", "-s", "--token", "--certificate-authority", "--client-", "--cache-dir", "--profile", "--tls", "--password",
+    "--username",
+)
 REFUSED_COMMANDS = {"proxy", "port-forward", "edit", "plugin", "completion", "config"}
 
 
@@ -58,7 +61,7 @@ def words_of(line: str) -> list[str]:
             break
         if word.startswith(REFUSED_FLAGS) and not word.startswith(("--server-side", "-shell")):
             raise LabError(f"{word.split('=')[0]} is not for this command line: it always speaks to this lab", "line")
-        if word.startswith(("/", "~")) or ".." in word.split("/") or "://" in word and not word.startswith("--"):
+        if word.startswith(("/", "~")) or ".." in word.split("/") or ("://" in word and not word.startswith("--")):
             if words[0] not in ("exec", "run", "create", "expose", "set", "patch", "annotate", "get"):
                 raise LabError(f"{word} lies outside the lab's folder", "line")
     command = next((word for word in words if not word.startswith("-")), "")

@@ -7,6 +7,7 @@ its watchers saw it. The task works in slices of a few milliseconds, so that no 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -192,10 +193,8 @@ class Lab:
             if delay_s == 0:
                 await asyncio.sleep(0)
                 continue
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), delay_s)
-            except TimeoutError:
-                pass
 
     def _fail(self, error: Exception) -> None:
         """A fault of ours: the lab stops and says so; others go on."""

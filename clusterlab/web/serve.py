@@ -1,0 +1,38 @@
+"""`python -m clusterlab.web.serve`: Daphne with this application, on loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serve clusterlab.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    if options.host not in ("127.0.0.1", "localhost", "::1"):
+        known = os.environ.get("CLUSTERLAB_HOSTS", "127.0.0.1,localhost,[::1]")
+        if options.host not in known and "CLUSTERLAB_HOSTS" not in os.environ:
+            print(f"Serving on {options.host}: set CLUSTERLAB_HOSTS to the names people will use, or they are refused.", file=sys.stderr)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterlab.web.settings")
+    os.environ["CLUSTERLAB_PORT"] = str(options.port)
+
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+
+    from clusterlab.web.asgi import application
+
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    print(f"clusterlab is at http://{shown}:{options.port}/   (Ctrl-C stops it; labs are kept)", flush=True)
+    Server(
+        application=application,
+        endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
+        signal_handlers=True, http_timeout=None, websocket_handshake_timeout=10, ping_interval=20, ping_timeout=60,
+        application_close_timeout=5, server_name="clusterlab",
+    ).run()
+
+
+if __name__ == "__main__":
+    main()
