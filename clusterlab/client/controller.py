@@ -34,6 +34,10 @@ class Controller(Part):
         """Compares desired and observed state of one object and writes the difference. May run at any time, or twice."""
         raise NotImplementedError
 
+    def object_key(self, key: str) -> str:
+        """The object that a queue's key stands for, as steps name it."""
+        return f"{self.resource}/{key}"
+
     def explain(self, text: str) -> None:
         """One plain sentence on what this reconcile did; the last one counts."""
         step = self.sim.current
@@ -48,7 +52,7 @@ class Controller(Part):
             return
         key, cause = taken
         self.sim.because(cause)
-        step = self.begin("reconcile", f"{self.resource}/{key}")
+        step = self.begin("reconcile", self.object_key(key))
         try:
             self.reconcile(key)
         except StatusError as error:

@@ -13,10 +13,18 @@ from clusterlab.controllers.deployment_rollback import rollback, rollback_revisi
 from clusterlab.controllers.deployment_status import check_paused, sync_rollout_status, sync_status
 from clusterlab.controllers.deployment_sync import Rollout, cleanup, find_sets, scale, scale_set
 from clusterlab.controllers.objects import (
-    Object, Objects, by_controller, controller_of, deleting, finished, key_of, replicas, status_count,
+    Object,
+    Objects,
+    by_controller,
+    controller_of,
+    deleting,
+    finished,
+    key_of,
+    replicas,
+    status_count,
 )
 from clusterlab.controllers.refmanager import Claims
-from clusterlab.controllers.selectors import selector_of
+from clusterlab.machinery.labels import from_object as selector_of
 
 __all__ = ["DeploymentController"]
 

@@ -11,9 +11,27 @@ from typing import Any
 from clusterlab.controllers.objects import MAX_INT32, Object, Objects, created_ms, replicas, scaled_value, status_count
 
 __all__ = [
-    "DESIRED", "HISTORY", "MAX", "REVISION", "active_or_latest", "active_sets", "by_creation", "by_size", "complete",
-    "has_progress_deadline", "is_rolling", "is_saturated", "max_surge", "max_unavailable", "new_replicas", "proportion",
-    "resolve_fenceposts", "revision", "same_template",
+    "DESIRED",
+    "HASH_LABEL",
+    "HISTORY",
+    "MAX",
+    "REVISION",
+    "active_or_latest",
+    "active_sets",
+    "annotations_of",
+    "by_creation",
+    "by_size",
+    "complete",
+    "has_progress_deadline",
+    "is_rolling",
+    "is_saturated",
+    "max_surge",
+    "max_unavailable",
+    "new_replicas",
+    "proportion",
+    "resolve_fenceposts",
+    "revision",
+    "same_template",
 ]
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -23,7 +41,7 @@ MAX = "deployment.kubernetes.io/max-replicas"
 HASH_LABEL = "pod-template-hash"
 
 
-def annotations(obj: Object) -> dict[str, str]:
+def annotations_of(obj: Object) -> dict[str, str]:
     """The annotations of an object, {} for none."""
     return obj["metadata"].get("annotations") or {}
 
@@ -73,7 +91,7 @@ def _fraction(rs: Object, d: Object) -> int:
     wanted, size = replicas(d), replicas(rs)
     if wanted == 0:
         return -size
-    before = _count(annotations(rs).get(MAX)) or status_count(d, "replicas")
+    before = _count(annotations_of(rs).get(MAX)) or status_count(d, "replicas")
     if before == 0:
         return 0
     return round_half_away(size * (wanted + max_surge(d)) / before) - size
@@ -85,7 +103,7 @@ def _count(text: str | None) -> int:
 
 def proportion(rs: Object, d: Object, to_add: int, added: int) -> int:
     """How many pods of a change of `to_add` go to this ReplicaSet when `added` were handed out before."""
-    if replicas(rs) == 0 or to_add == 0 or to_add == added:
+    if replicas(rs) == 0 or to_add in (0, added):
         return 0
     share, allowed = _fraction(rs, d), to_add - added
     return min(share, allowed) if to_add > 0 else max(share, allowed)
@@ -93,7 +111,7 @@ def proportion(rs: Object, d: Object, to_add: int, added: int) -> int:
 
 def desired_annotation(rs: Object) -> int | None:
     """The Deployment's size as this ReplicaSet was last told it; None when it was not."""
-    text = annotations(rs).get(DESIRED)
+    text = annotations_of(rs).get(DESIRED)
     return int(text) if text and text.isascii() and text.isdigit() and int(text) <= MAX_INT32 else None
 
 
@@ -136,7 +154,7 @@ def active_or_latest(new_set: Object | None, old_sets: Objects) -> Object | None
 
 def revision(obj: Object) -> int:
     """The revision in an object's annotations, 0 for none."""
-    text = annotations(obj).get(REVISION, "")
+    text = annotations_of(obj).get(REVISION, "")
     try:
         return int(text)
     except ValueError:
@@ -151,7 +169,7 @@ def has_progress_deadline(d: Object) -> bool:
 def complete(d: Object, status: Object) -> bool:
     """Whether all pods are of the new template and available, and no old ones are left."""
     wanted = replicas(d)
-    return (
+    return bool(
         status.get("updatedReplicas", 0) == status.get("replicas", 0) == status.get("availableReplicas", 0) == wanted
         and status.get("observedGeneration", 0) >= d["metadata"].get("generation", 0)
     )

@@ -14,7 +14,7 @@ __all__ = ["rollback", "rollback_revision"]
 
 def rollback_revision(d: Object) -> int | None:
     """The revision to roll back to, 0 for the last one; None when nobody asks for it."""
-    text = math.annotations(d).get(ROLLBACK, "")
+    text = math.annotations_of(d).get(ROLLBACK, "")
     try:
         return int(text)
     except ValueError:
@@ -53,8 +53,8 @@ def _to_template(rollout: Rollout, rs: Object, revision: int) -> None:
         return
     meta = template.get("metadata") or {}
     labels = {key: value for key, value in (meta.get("labels") or {}).items() if key != math.HASH_LABEL}
-    kept = {key: value for key, value in math.annotations(d).items() if key in NOT_COPIED}
-    copied = {key: value for key, value in math.annotations(rs).items() if key not in NOT_COPIED}
+    kept = {key: value for key, value in math.annotations_of(d).items() if key in NOT_COPIED}
+    copied = {key: value for key, value in math.annotations_of(rs).items() if key not in NOT_COPIED}
     spec = {**d["spec"], "template": {**template, "metadata": {**meta, "labels": labels}}}
     _update(rollout, {**with_meta(d, annotations={**kept, **copied}), "spec": spec})
     by.record(rollout.d, "Normal", "DeploymentRollback", f'Rolled back deployment "{name}" to revision {revision}')
@@ -62,5 +62,5 @@ def _to_template(rollout: Rollout, rs: Object, revision: int) -> None:
 
 
 def _update(rollout: Rollout, d: Object) -> None:
-    annotations = {key: value for key, value in math.annotations(d).items() if key != ROLLBACK}
+    annotations = {key: value for key, value in math.annotations_of(d).items() if key != ROLLBACK}
     rollout.d = rollout.by.client.update("deployments", with_meta(d, annotations=annotations))

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from clusterlab.controllers import deployment_math as math
 from clusterlab.controllers.objects import (
-    Object, Objects, condition_of, drop_zero, find_condition, key_of, replicas, status_count, unix_ms, without_condition,
+    Object,
+    Objects,
+    condition_of,
+    drop_zero,
+    find_condition,
+    key_of,
+    replicas,
+    status_count,
+    unix_ms,
+    without_condition,
 )
 
 if TYPE_CHECKING:
@@ -170,7 +179,7 @@ def _timed_out(rollout: Rollout, conditions: Objects) -> bool:
     if condition.get("reason") == "ProgressDeadlineExceeded":
         return True
     deadline_ms = unix_ms(condition["lastUpdateTime"]) + rollout.d["spec"]["progressDeadlineSeconds"] * 1000
-    return deadline_ms < rollout.by.now_ms
+    return bool(deadline_ms < rollout.by.now_ms)
 
 
 def _check_again(rollout: Rollout, status: Object) -> None:

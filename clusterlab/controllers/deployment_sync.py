@@ -5,12 +5,21 @@ Follows pkg/controller/deployment/sync.go.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clusterlab.controllers import deployment_math as math
 from clusterlab.controllers.deployment_status import add_condition, new_condition, progressing
 from clusterlab.controllers.objects import (
-    MAX_INT32, Object, Objects, controlled_by, controller_ref, deleting, replicas, status_count, with_meta,
+    MAX_INT32,
+    Object,
+    Objects,
+    controlled_by,
+    controller_ref,
+    deleting,
+    replicas,
+    status_count,
+    with_meta,
 )
 from clusterlab.controllers.podcontrol import namespace_terminating
 from clusterlab.machinery.errors import StatusError
@@ -78,13 +87,13 @@ def _sync_existing(rollout: Rollout, rs: Object, revision: str) -> None:
     annotations = set_annotations(d, rs, revision, exists=True)
     min_ready = d["spec"].get("minReadySeconds", 0)
     if annotations is not None or rs["spec"].get("minReadySeconds", 0) != min_ready:
-        changed = with_meta(rs, annotations=annotations if annotations is not None else math.annotations(rs))
+        changed = with_meta(rs, annotations=annotations if annotations is not None else math.annotations_of(rs))
         spec = {**rs["spec"], "minReadySeconds": min_ready}
         if not min_ready:
             del spec["minReadySeconds"]
         rollout.replaced(rollout.by.client.update("replicasets", {**changed, "spec": spec}))
         return
-    changed = _with_revision(d, math.annotations(rs).get(math.REVISION, ""))
+    changed = _with_revision(d, math.annotations_of(rs).get(math.REVISION, ""))
     if math.has_progress_deadline(d) and progressing(d) is None:
         found = f'Found new replica set "{rs["metadata"]["name"]}"'
         changed = add_condition(changed, new_condition(rollout, "Progressing", "True", "FoundNewReplicaSet", found))
@@ -93,15 +102,15 @@ def _sync_existing(rollout: Rollout, rs: Object, revision: str) -> None:
 
 
 def _with_revision(d: Object, revision: str) -> Object:
-    if math.annotations(d).get(math.REVISION) == revision:
+    if math.annotations_of(d).get(math.REVISION) == revision:
         return d
-    return with_meta(d, annotations={**math.annotations(d), math.REVISION: revision})
+    return with_meta(d, annotations={**math.annotations_of(d), math.REVISION: revision})
 
 
 def set_annotations(d: Object, rs: Object, revision: str, exists: bool) -> dict[str, str] | None:
     """The annotations that the new ReplicaSet should have; None when it has them."""
-    before = math.annotations(rs)
-    after = {**before, **{key: value for key, value in math.annotations(d).items() if key not in NOT_COPIED}}
+    before = math.annotations_of(rs)
+    after = {**before, **{key: value for key, value in math.annotations_of(d).items() if key not in NOT_COPIED}}
     old = before.get(math.REVISION, "")
     try:
         old_number = int(old or 0)
@@ -204,10 +213,8 @@ def _already_there(rollout: Rollout, name: str, error: StatusError) -> Object:
         message = f'Failed to create new replica set "{name}": {error.message}'
         if math.has_progress_deadline(d):
             failed = new_condition(rollout, "Progressing", "False", "ReplicaSetCreateError", message)
-            try:
+            with suppress(StatusError):  # the creation's refusal is what counts
                 rollout.write_status(add_condition(d, failed))
-            except StatusError:
-                pass  # the creation's refusal is what counts
         by.record(d, "Warning", "ReplicaSetCreateError", message)
     raise error
 
@@ -218,7 +225,7 @@ def scale_set(rollout: Rollout, rs: Object, size: int, force: bool = False) -> b
     if before == size and not force:
         return False
     marks = {math.DESIRED: str(replicas(d)), math.MAX: str(replicas(d) + math.max_surge(d))}
-    annotations = math.annotations(rs)
+    annotations = math.annotations_of(rs)
     if before == size and all(annotations.get(key) == value for key, value in marks.items()):
         return False
     changed = with_meta(rs, annotations={**annotations, **marks})

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from clusterlab.client.api import Api, User
 from clusterlab.client.process import Process
 from clusterlab.controllers.deployment import DeploymentController
+from clusterlab.controllers.endpointslice import EndpointSliceController
+from clusterlab.controllers.node_lifecycle import NodeLifecycleController
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
+from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.sim import Simulation
 
 __all__ = ["Options", "controller_manager"]
+
+
+USER = User("system:kube-controller-manager", ("system:masters", "system:authenticated"))
 
 
 @dataclass(frozen=True)
@@ -22,11 +28,12 @@ class Options:
     """The flags of kube-controller-manager that matter here. `controllers`: names to run, all when empty."""
 
     controllers: tuple[str, ...] = ()
-    user: User = User("system:kube-controller-manager", ("system:masters", "system:authenticated"))
+    user: User = USER
 
 
 CONTROLLERS = (
-    DeploymentController, ReplicaSetController, ReplicationController,
+    DeploymentController, ReplicaSetController, ReplicationController, EndpointSliceController, NodeLifecycleController,
+    TaintEvictionController,
 )
 
 

@@ -87,9 +87,12 @@ def _compare(a: _Key, b: _Key, now: int) -> int:
 
 def deletion_order(pods: Objects, ranks: list[int], now: int) -> Objects:
     """Pods in the order in which they should go. `ranks`: how many related pods share each one's node."""
-    keyed = [(_Key(pod, rank), pod) for pod, rank in zip(pods, ranks, strict=True)]
-    keyed.sort(key=cmp_to_key(lambda a, b: _compare(a[0], b[0], now)))
-    return [pod for _, pod in keyed]
+    keys = [_Key(pod, rank) for pod, rank in zip(pods, ranks, strict=True)]
+
+    def compare(a: int, b: int) -> int:
+        return _compare(keys[a], keys[b], now)
+
+    return [pods[place] for place in sorted(range(len(pods)), key=cmp_to_key(compare))]
 
 
 def pods_to_delete(pods: Objects, related: Objects, count: int, now: int) -> Objects:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clusterlab.controllers.objects import Object, Objects, controller_of, controller_ref, deleting
-from clusterlab.controllers.selectors import Selector
 from clusterlab.machinery.errors import StatusError
+from clusterlab.machinery.labels import Selector
 
 if TYPE_CHECKING:
     from clusterlab.controllers.base import BaseController

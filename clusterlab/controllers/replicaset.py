@@ -11,14 +11,25 @@ from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.expectations import Expectations
 from clusterlab.controllers.objects import (
-    Object, Objects, by_controller, condition_of, controller_of, controller_ref, deleting, finished, key_of, replicas,
-    unix_ms, without_condition,
+    Object,
+    Objects,
+    by_controller,
+    condition_of,
+    controller_of,
+    controller_ref,
+    deleting,
+    finished,
+    key_of,
+    replicas,
+    unix_ms,
+    without_condition,
 )
 from clusterlab.controllers.podcontrol import create_pod, delete_pod, namespace_terminating, pod_from_template
 from clusterlab.controllers.ranking import pods_to_delete
 from clusterlab.controllers.refmanager import Claims
-from clusterlab.controllers.selectors import Selector, selector_of
 from clusterlab.machinery.errors import StatusError
+from clusterlab.machinery.labels import Selector
+from clusterlab.machinery.labels import from_object as selector_of
 
 __all__ = ["ReplicaSetController"]
 
@@ -149,7 +160,10 @@ class ReplicaSetController(BaseController):
                 self.manage(key, rs, pods)
             except StatusError as error:
                 refused = error
-        terminating = sum(deleting(pod) and selector.selects(pod) for pod in candidates[:len(owned)]) if self.counts_terminating else None
+        terminating = None
+        if self.counts_terminating:
+            gone = [pod for pod in owned if deleting(pod) and not finished(pod)]
+            terminating = sum(selector.matches(pod["metadata"].get("labels")) for pod in gone)
         self.write_status(key, rs, pods, terminating, refused)
         if refused is not None:
             raise refused

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from clusterlab.controllers.objects import Object
 from clusterlab.controllers.replicaset import ReplicaSetController
-from clusterlab.controllers.selectors import Selector, from_labels
+from clusterlab.machinery.labels import Selector, from_set
 
 __all__ = ["ReplicationController"]
 
@@ -22,4 +22,4 @@ class ReplicationController(ReplicaSetController):
     counts_terminating = False
 
     def selector(self, rs: Object) -> Selector:
-        return from_labels(rs["spec"].get("selector"))
+        return from_set(rs["spec"].get("selector"))
