@@ -1,0 +1,120 @@
+"""A real server for tests: Daphne in a process of its own, on a free loopback port, with a database of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+KUBECTL = Path(sys.executable).parent / "kubectl"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """Starts on `start`, ends on `stop` (SIGTERM) or `kill` (SIGKILL); `folder` holds the database."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {**os.environ, "CLUSTERLAB_VAR": str(folder), "CLUSTERLAB_PORT": str(self.port), **env}
+        self.process: subprocess.Popen[bytes] | None = None
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=self.env, check=True)
+
+    def start(self) -> Server:
+        log = (self.folder / "server.log").open("ab")
+        command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
+        for _ in range(300):
+            if self.process.poll() is not None:
+                raise RuntimeError("the server ended:\n" + (self.folder / "server.log").read_text()[-3000:])
+            try:
+                urllib.request.urlopen(self.url + "/healthz", timeout=5)
+                return self
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError("the server did not come up in 30 s")
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        assert self.process is not None
+        self.process.send_signal(how)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def call(self, method: str, path: str, body: Any = None, key: str = "", raw: bytes | None = None) -> tuple[int, Any]:
+        """(status, JSON answer) of a call to the REST API."""
+        data = raw if raw is not None else json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.url + path, data=data, method=method)
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        if key:
+            request.add_header("Authorization", f"Bearer {key}")
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.status, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            text = error.read()
+            try:
+                return error.code, json.loads(text)
+            except ValueError:
+                return error.code, text.decode(errors="replace")
+
+    def lab(self, **body: Any) -> ServerLab:
+        status, made = self.call("POST", "/api/labs", body)
+        assert status == 201, made
+        return ServerLab(self, made)
+
+
+class ServerLab:
+    """A lab on a test server."""
+
+    def __init__(self, server: Server, made: dict[str, Any]) -> None:
+        self.server, self.id, self.key, self.kube = server, made["id"], made["key"], made["server"]
+        self.kubeconfig = server.folder / f"{self.id}.kubeconfig"
+        with urllib.request.urlopen(self.kube + "/kubeconfig", timeout=20) as answer:
+            self.kubeconfig.write_bytes(answer.read())
+
+    def call(self, method: str, path: str = "", body: Any = None) -> Any:
+        status, answer = self.server.call(method, f"/api/labs/{self.id}{path}", body, self.key)
+        assert status < 400, answer
+        return answer
+
+    def settle(self) -> dict[str, Any]:
+        return self.call("POST", "/run", {"until": "settled"})
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """kubectl in the background."""
+        command = [str(KUBECTL), "--kubeconfig", str(self.kubeconfig), *words]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+    def kubectl(self, line: str | list[str], stdin: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs kubectl to its end."""
+        words = line.split() if isinstance(line, str) else line
+        command = [str(KUBECTL), "--kubeconfig", str(self.kubeconfig), *words]
+        return subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+    def get(self, line: str) -> Any:
+        """The JSON of `kubectl get LINE -o json`."""
+        done = self.kubectl(f"get {line} -o json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
