@@ -25,9 +25,9 @@ class Client:
     def _serve(self, verb: str, resource: str, **rest: Any) -> Any:
         return self.api.serve(Request(verb, resource, self.user, trusted=True, **rest))
 
-    def get(self, resource: str, namespace: str, name: str) -> Object:
+    def get(self, resource: str, namespace: str, name: str, subresource: str = "") -> Object:
         """Reads one object from the API server (not from a cache)."""
-        found: Object = self._serve("get", resource, namespace=namespace, name=name)
+        found: Object = self._serve("get", resource, namespace=namespace, name=name, subresource=subresource)
         return found
 
     def list(self, resource: str, namespace: str = "", **options: Any) -> Objects:
@@ -70,9 +70,13 @@ class Client:
     def delete(self, resource: str, namespace: str, name: str, uid: str = "", **options: Any) -> Object:
         """Deletes an object; with `uid`, only if it is still that one. `options`: gracePeriodSeconds, propagationPolicy."""
         if uid:
-            options["preconditions"] = {"uid": uid}
+            options["preconditions"] = {"uid": uid, **options.get("preconditions", {})}
         gone: Object = self._serve("delete", resource, namespace=namespace, name=name, options=options)
         return gone
+
+    def delete_collection(self, resource: str, namespace: str, **options: Any) -> None:
+        """Deletes all objects of a resource in a namespace; `options` as for `delete` and `list`."""
+        self._serve("deletecollection", resource, namespace=namespace, options=options)
 
     def bind(self, pod: Object, node: str) -> None:
         """Binds a pod to a node, as the scheduler does."""

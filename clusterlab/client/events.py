@@ -47,10 +47,9 @@ class EventRecorder:
     def event(self, obj: Object, kind: str, reason: str, message: str, field_path: str = "") -> None:
         """Tells of an object (which must name its kind). `kind`: Normal or Warning. Never raises."""
         ref = reference(obj, field_path)
+        key, message = self._combine(ref, kind, reason, message, field_path)
         if not self._may_speak(ref):
             return
-        message = self._combine(ref, kind, reason, message)
-        key = "/".join((ref["kind"], ref.get("namespace", ""), ref["name"], ref.get("uid", ""), field_path, kind, reason, message))
         try:
             self._write(key, ref, kind, reason, message)
         except StatusError:
@@ -63,7 +62,8 @@ class EventRecorder:
         if known is not None:
             namespace, name, count, first = known
             try:
-                client.patch("events", namespace, name, {"count": count + 1, "lastTimestamp": now}, "strategic")
+                client.patch("events", namespace, name, {"count": count + 1, "lastTimestamp": now, "message": message},
+                             "strategic")
                 self._known[key] = (namespace, name, count + 1, first)
                 return
             except StatusError as error:
@@ -91,20 +91,20 @@ class EventRecorder:
         self._tokens[key] = (tokens - 1, now)
         return True
 
-    def _combine(self, ref: Object, kind: str, reason: str, message: str) -> str:
-        key = f"{ref['kind']}/{ref.get('namespace', '')}/{ref['name']}/{ref.get('uid', '')}/{kind}/{reason}"
+    def _combine(self, ref: Object, kind: str, reason: str, message: str, field_path: str) -> tuple[str, str]:
+        """(the key under which an event is counted, its message): the tenth message of its sort and those that follow share one."""
+        similar = f"{ref['kind']}/{ref.get('namespace', '')}/{ref['name']}/{ref.get('uid', '')}/{kind}/{reason}"
         now = self._owner.sim.time_ms
-        last, seen = self._similar.get(key, (now, ()))
+        last, seen = self._similar.get(similar, (now, ()))
         if now - last > AGGREGATE_WINDOW_MS:
             seen = ()
         if message not in seen:
-            seen = (*seen, message)[-AGGREGATE_AFTER:] if len(seen) < AGGREGATE_AFTER else seen
-            self._similar[key] = (now, seen)
-            if message not in seen:
-                return "(combined from similar events): " + message
-            return message
-        self._similar[key] = (now, seen)
-        return message
+            seen = (*seen, message)
+        combined = len(seen) >= AGGREGATE_AFTER
+        self._similar[similar] = (now, seen[1:] if combined else seen)
+        if combined:
+            return similar, "(combined from similar events): " + message
+        return f"{similar}/{field_path}/{message}", message
 
     def checkpoint(self) -> list[Any]:
         return [self._known.copy(), self._similar.copy(), self._tokens.copy()]

@@ -45,6 +45,7 @@ class Informer:
         self.resource = resource
         self.field = field
         self.watch = 0
+        self.optional = False  # the resource may not be served (any more), as a custom one
         self.store: dict[str, Object] = {}
         self._index_functions: dict[str, IndexFunc] = {}
         self._indexes: dict[str, dict[str, dict[str, Object]]] | None = None

@@ -41,6 +41,25 @@ class Process(Component):
             found = self.informers[(resource, field)] = Informer(resource, field)
         return found
 
+    def watch_also(self, resource: str) -> Informer:
+        """The informer of a resource that came up while the process runs, as a custom one; it lists and watches at once."""
+        informer = self.informer(resource)
+        informer.optional = True
+        if self.synced and not informer.watch:
+            self._watch(informer)
+        return informer
+
+    def _watch(self, informer: Informer) -> None:
+        try:
+            informer.watch, objects = self.api.watch(self.name, informer.resource, informer.field)
+        except StatusError as error:
+            if not informer.optional or error.code != 404:
+                raise
+            informer.watch, objects = 0, []
+        else:
+            self._by_watch[informer.watch] = informer
+        informer.replace(objects)
+
     # Life.
 
     def start(self) -> None:
@@ -56,6 +75,7 @@ class Process(Component):
         self.api.unwatch(self.name)
         self.sim.drop_events(self.name)
         for informer in self.informers.values():
+            informer.watch = 0
             informer.load({})
         for part in self.parts:
             self.sim.drop_events(part.name)
@@ -63,15 +83,14 @@ class Process(Component):
 
     def on_sync(self) -> None:
         """Lists and watches all that the informers want; tries again while the API server cannot be reached."""
+        self._by_watch = {}
         try:
-            for informer in self.informers.values():
-                informer.watch, objects = self.api.watch(self.name, informer.resource, informer.field)
-                informer.replace(objects)
+            for informer in list(self.informers.values()):
+                self._watch(informer)
         except StatusError:
             self.api.unwatch(self.name)
             self.after(RELIST_MS, "sync", idle=True)
             return
-        self._by_watch = {informer.watch: informer for informer in self.informers.values()}
         first, self.synced = not self.synced, True
         if first:
             for part in self.parts:
@@ -109,7 +128,8 @@ class Process(Component):
             informer = self.informer(resource, tuple(field) if field else None)
             informer.watch = watch
             informer.load(store.copy())
-            self._by_watch[watch] = informer
+            if watch:
+                self._by_watch[watch] = informer
         super().restore(data)
 
 

@@ -9,31 +9,37 @@ from dataclasses import dataclass
 
 from clusterlab.client.api import Api, User
 from clusterlab.client.process import Process
+from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.deployment import DeploymentController
 from clusterlab.controllers.endpointslice import EndpointSliceController
+from clusterlab.controllers.garbage_collector import GarbageCollector
+from clusterlab.controllers.namespace import NamespaceController
 from clusterlab.controllers.node_lifecycle import NodeLifecycleController
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
+from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.sim import Simulation
 
-__all__ = ["Options", "controller_manager"]
-
+__all__ = ["CONTROLLERS", "Options", "controller_manager"]
 
 USER = User("system:kube-controller-manager", ("system:masters", "system:authenticated"))
 
 
 @dataclass(frozen=True)
 class Options:
-    """The flags of kube-controller-manager that matter here. `controllers`: names to run, all when empty."""
+    """The flags of kube-controller-manager that matter here.
+
+    `controllers`: names to run, all when empty. `root_ca`: the cluster's CA certificate (PEM), which pods get."""
 
     controllers: tuple[str, ...] = ()
+    root_ca: str = ""
     user: User = USER
 
 
-CONTROLLERS = (
-    DeploymentController, ReplicaSetController, ReplicationController, EndpointSliceController, NodeLifecycleController,
-    TaintEvictionController,
+CONTROLLERS: tuple[type[BaseController], ...] = (
+    ServiceAccountController, TokensController, RootCACertPublisher, NamespaceController, DeploymentController, ReplicaSetController,
+    ReplicationController, EndpointSliceController, NodeLifecycleController, TaintEvictionController, GarbageCollector,
 )
 
 
@@ -45,5 +51,7 @@ def controller_manager(
     process = Process(sim, name, api, options.user)
     for make in CONTROLLERS:
         if not options.controllers or make.controller_name in options.controllers:
-            make(process)
+            controller = make(process)
+            if isinstance(controller, RootCACertPublisher | TokensController):
+                controller.root_ca = options.root_ca
     return process
