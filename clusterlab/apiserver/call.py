@@ -1,0 +1,68 @@
+"""A request on its way through the server: what the stages pass on to each other, and what the step will tell of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.sim.step import Span, Stage
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.registry.store import Store
+    from clusterlab.client.api import Request, User
+    from clusterlab.machinery.scheme import Resource
+
+Object = dict[str, Any]
+
+__all__ = ["Call"]
+
+#: Stages that say nothing of their own are shared. A stage is never changed once it is recorded.
+_PLAIN: dict[tuple[str, str, str], Stage] = {}
+
+
+class Call:
+    """One request. `resource` is the resource in the version asked for; `span` is None where no step is open."""
+
+    __slots__ = (
+        "dry_run", "namespace", "options", "request", "request_generates_name", "resource", "span", "store", "subresource", "user",
+        "verb",
+    )
+
+    def __init__(self, request: Request, store: Store, resource: Resource, span: Span | None) -> None:
+        self.request = request
+        self.store = store
+        self.resource = resource
+        self.span = span
+        self.user: User = request.user
+        self.verb = request.verb
+        self.namespace = request.namespace
+        self.subresource = request.subresource
+        self.options = request.options
+        self.request_generates_name = False
+        self.dry_run = bool(request.options.get("dryRun"))
+
+    def stage(self, name: str, decision: str, why: str = "") -> None:
+        """Records what a stage decided."""
+        span = self.span
+        if span is not None:
+            key = (name, decision, why)
+            stage = _PLAIN.get(key)
+            if stage is None:
+                stage = Stage(name, decision, why)
+                if len(_PLAIN) < 10_000:
+                    _PLAIN[key] = stage
+            span.stages.append(stage)
+
+    @property
+    def trusted(self) -> bool:
+        return self.request.trusted
+
+    @property
+    def manager(self) -> str:
+        """The field manager of a write."""
+        manager: str = self.options.get("fieldManager") or ""
+        return manager
+
+    def warn(self, text: str) -> None:
+        """Adds a warning to the answer, once."""
+        if text not in self.request.warnings:
+            self.request.warnings.append(text)

@@ -1,0 +1,60 @@
+"""The catalogue: which store, hooks and subresources each resource has, and what a write of some kinds sets in motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.apiserver.registry.store import Hooks, Store
+from clusterlab.apiserver.storage import resource_prefix
+from clusterlab.machinery.errors import method_not_supported, status
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.call import Call
+    from clusterlab.apiserver.server import ApiServer
+    from clusterlab.apiserver.storage import Write
+    from clusterlab.machinery.scheme import Resource
+
+Handler = Callable[["ApiServer", "Call"], Any]
+
+__all__ = ["REACTIONS", "SPECIAL", "add_store", "install", "reload", "subresource"]
+
+#: (resource, verb) that the generic registry does not serve.
+SPECIAL: dict[tuple[str, str], Handler] = {}
+#: (resource, subresource, verb); resource "*" stands for every one.
+SUBRESOURCES: dict[tuple[str, str, str], Handler] = {}
+#: What a write of a resource sets in motion inside the server.
+REACTIONS: dict[str, Callable[[ApiServer, Write], None]] = {}
+HOOKS: dict[str, type[Hooks]] = {}
+
+
+def install(server: ApiServer) -> None:
+    """Makes the stores of all built-in resources."""
+    for resource in server.scheme:
+        if resource.preferred:
+            add_store(server, resource)
+
+
+def add_store(server: ApiServer, resource: Resource) -> Store:
+    """Makes the store of a resource."""
+    prefix = resource_prefix(resource.plural, resource.group, resource.custom)
+    label = "events" if resource.string == "events.events.k8s.io" else resource.string
+    bucket = server.storage.bucket(label, prefix)
+    store = server.stores[resource.string] = Store(resource, bucket, HOOKS.get(label, Hooks)(server))
+    return store
+
+
+def reload(server: ApiServer) -> None:
+    """Everything was read from etcd anew."""
+
+
+def subresource(server: ApiServer, call: Call) -> Any:
+    """Serves a subresource other than status."""
+    name = call.subresource
+    if name not in call.resource.subresources:
+        raise status(404, "NotFound", "the server could not find the requested resource")
+    for label in (call.store.label, "*"):
+        handler = SUBRESOURCES.get((label, name, call.verb))
+        if handler is not None:
+            return handler(server, call)
+    raise method_not_supported(call.resource.plural, call.resource.group, call.verb)

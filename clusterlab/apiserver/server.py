@@ -1,0 +1,294 @@
+"""The API server: one request path for kubectl, controllers, scheduler and kubelets alike.
+
+Follows staging/src/k8s.io/apiserver (server/config.go for the order of the handler chain, endpoints/handlers for the verbs). A
+request passes authentication, authorization, mutating admission, schema and defaults, validation, validating admission and storage,
+within one call; each stage is told in the span of the open step. What it leaves out: priority and fairness, audit, webhooks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.apiserver.admission.chain import Admission
+from clusterlab.apiserver.authorization import Authorizer
+from clusterlab.apiserver.call import Call
+from clusterlab.apiserver.managed import Ledger
+from clusterlab.apiserver.patching import Patching
+from clusterlab.apiserver.registry import catalog, create, delete, patch, read, update
+from clusterlab.apiserver.registry.store import Store
+from clusterlab.apiserver.rules import Rules
+from clusterlab.apiserver.storage import Storage, Write
+from clusterlab.apiserver.watch_cache import WatchCache
+from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
+from clusterlab.machinery.scheme import BUILTIN
+from clusterlab.sim import Change, Component, Simulation, Span
+
+if TYPE_CHECKING:
+    from clusterlab.client.api import Request, WatchEvent
+    from clusterlab.etcd.cluster import Etcd
+
+Object = dict[str, Any]
+
+__all__ = ["ApiServer"]
+
+EVENT_TTL_MS = 3_600_000
+COMPACT_EVERY_MS = 300_000
+
+_VERBS = {
+    "get": read.get, "list": read.listed, "create": create.create, "update": update.update, "patch": patch.patch,
+    "delete": delete.delete, "deletecollection": delete.delete_collection,
+}
+_READS = frozenset(("get", "list"))
+
+
+class ApiServer(Component):
+    """kube-apiserver. `serve` and `watch` are for the model's processes, `handle` (in http) for everyone else."""
+
+    STATE = ("up", "expiries", "compact_at")
+
+    def __init__(self, sim: Simulation, etcd: Etcd, name: str = "kube-apiserver") -> None:
+        super().__init__(sim, name)
+        self.up = False
+        self.expiries: dict[str, int] = {}  # key of an event -> when it expires, soonest first
+        self.compact_at = 0  # revision to compact to when the next round comes
+        self.scheme = BUILTIN
+        self.storage = Storage(etcd)
+        self.cache = WatchCache(sim)
+        self.stores: dict[str, Store] = {}
+        self.rules = Rules(self)
+        self.authorizer = Authorizer(self)
+        self.admission = Admission(self)
+        self.managed = Ledger(self)
+        self.patching = Patching(self)
+        catalog.install(self)
+
+    # Life.
+
+    def start(self) -> None:
+        """Starts the program: reads what etcd holds and answers from then on."""
+        if self.up:
+            return
+        self.storage.load()
+        self.cache.restart(self.storage.revision)
+        self._reloaded()
+        self.up = True
+        self.after(COMPACT_EVERY_MS, "compact", idle=True)
+        self._plan_expiry()
+
+    def stop(self) -> None:
+        """Ends the program, as a crash does: connections are refused and watches end."""
+        self.up = False
+        self.sim.drop_events(self.name)
+        for process in self.cache.close_all():
+            self.sim.after(0, process, "watch_closed")
+
+    def _reloaded(self) -> None:
+        """Everything that is derived from stored objects is derived anew."""
+        catalog.reload(self)
+        self.authorizer.forget()
+        self.admission.forget()
+
+    # The Api protocol.
+
+    def serve(self, request: Request) -> Any:
+        """Answers a request, or raises StatusError. Records a span in the open step."""
+        if not self.up:
+            raise service_unavailable("The connection to the server was refused - did you specify the right host or port?")
+        step = self.sim.current
+        if step is None:
+            return self._serve(request, None)
+        verb = f"{request.verb} {request.subresource}" if request.subresource else request.verb
+        span = Span(request.user.name, verb, _object_key(request))
+        step.requests.append(span)
+        try:
+            answer = self._serve(request, span)
+        except StatusError as error:
+            span.code, span.message = error.code, error.message
+            raise
+        span.code = 201 if request.verb == "create" else 200
+        return answer
+
+    def _serve(self, request: Request, span: Span | None) -> Any:
+        if self.storage.stale:
+            self.refresh()
+        call = self.call_for(request, span if request.verb not in _READS else None)
+        self.authorizer.check(call)
+        return self.dispatch(call)
+
+    def call_for(self, request: Request, span: Span | None) -> Call:
+        """The request with its resource found; raises where there is none."""
+        store = self.stores.get(request.resource)
+        if store is None:
+            raise status(404, "NotFound", "the server could not find the requested resource")
+        resource = store.resource
+        if request.version and request.version != resource.version:
+            found = self.scheme.by_string(request.resource, request.version)
+            if found is None:
+                raise status(404, "NotFound", "the server could not find the requested resource")
+            resource = found
+        return Call(request, store, resource, span)
+
+    def dispatch(self, call: Call) -> Any:
+        """Runs an authorized request."""
+        if call.subresource and call.subresource != "status":
+            return catalog.subresource(self, call)
+        special = catalog.SPECIAL.get((call.store.label, call.verb))
+        if special is not None:
+            return special(self, call)
+        handler = _VERBS.get(call.verb)
+        if handler is None or (call.subresource and call.verb not in ("get", "update", "patch")):
+            raise method_not_supported(call.resource.plural, call.resource.group, call.verb)
+        return handler(self, call)
+
+    def watch(self, process: str, resource: str, field: tuple[str, str] | None = None) -> tuple[int, list[Object]]:
+        """Lists a resource for a process and opens a watch from there."""
+        if not self.up:
+            raise service_unavailable("The connection to the server was refused - did you specify the right host or port?")
+        if self.storage.stale:
+            self.refresh()
+        store = self.stores.get(resource)
+        if store is None:
+            raise status(404, "NotFound", "the server could not find the requested resource")
+        self.storage.check_quorum()
+        bucket = store.bucket
+        objects = [bucket.objects[key] for key in bucket.keys()]
+        if field is not None:
+            selector = store.field_selector(f"{field[0]}={field[1]}")
+            objects = [obj for obj in objects if selector.matches(obj)]
+        return self.cache.open(process, bucket.label, field), objects
+
+    def drain(self, process: str) -> list[WatchEvent]:
+        """Takes what has arrived on the stream of a process."""
+        return self.cache.drain(process)
+
+    def unwatch(self, process: str) -> None:
+        """Closes all watches of a process."""
+        self.cache.close(process)
+
+    # What the registry needs.
+
+    def decode(self, call: Call, body: Any) -> Object:
+        """The body of a write as an object in the storage version, with defaults."""
+        return self.rules.decode(call, body)
+
+    def authorize_create(self, call: Call) -> None:
+        """An update that creates needs the right to create."""
+        self.authorizer.check(call, verb="create")
+
+    def commit(self, call: Call, key: str, obj: Object, old: Object | None, operation: str = "Update") -> Object:
+        """Stores an object in place of `old` and tells everyone; returns it as stored. Raises CompareFailed.
+
+        `operation`: Update or Apply where the field manager owns what it changed, "" where nobody does."""
+        store = call.store
+        write = self.storage.put(store.bucket, key, obj, old)
+        if operation:
+            self.managed.written(call, write, operation)
+        else:
+            self.managed.kept(write)
+        self._publish(call, write)
+        assert write.new is not None
+        return write.new
+
+    def remove(self, call: Call, key: str, old: Object) -> Object:
+        """Deletes an object from storage and tells everyone; returns it as it was."""
+        if call.dry_run:
+            return old
+        write = self.storage.delete(call.store.bucket, key, old)
+        self.managed.removed(write)
+        self._publish(call, write)
+        return write.last
+
+    def _publish(self, call: Call | None, write: Write) -> None:
+        told = self.cache.tell(write)
+        label = write.bucket.label
+        step = self.sim.current
+        if step is not None:
+            step.changes.append(Change(f"{label}/{write.key}", write.old, write.new, write.revision))
+            messages = self.storage.etcd.take_messages()
+            if call is not None and call.span is not None:
+                span = call.span
+                span.messages.extend(messages)
+                span.revision = write.revision
+                span.watchers += told
+                call.stage("storage", "written" if write.new is not None else "deleted")
+                call.stage("watch", "told")
+            else:
+                step.messages.extend(messages)
+        if label == "events":
+            self._expire_later(write)
+        store = self.stores.get(label)
+        if store is not None and call is not None:
+            store.hooks.after_write(call, write)
+        reaction = catalog.REACTIONS.get(label)
+        if reaction is not None:
+            reaction(self, write)
+
+    def refresh(self) -> None:
+        """Catches up with etcd after a restore, or after a write of which nobody knows whether it happened."""
+        if not self.storage.loaded:
+            self.storage.load()
+            self.cache.restart(self.storage.revision)
+            self._reloaded()
+            return
+        for write in self.storage.catch_up():
+            self._publish(None, write)
+
+    # Time.
+
+    def _expire_later(self, write: Write) -> None:
+        empty = not self.expiries
+        self.expiries.pop(write.key, None)
+        if write.new is not None:
+            self.expiries[write.key] = self.sim.time_ms + EVENT_TTL_MS
+            if empty:
+                self._plan_expiry()
+
+    def _plan_expiry(self) -> None:
+        if self.expiries:
+            due = next(iter(self.expiries.values()))
+            self.after(max(0, due - self.sim.time_ms), "expire", idle=True)
+
+    def on_expire(self) -> None:
+        """Events live for an hour after they were last told; in etcd a lease sees to that."""
+        bucket = self.stores["events"].bucket
+        due = [key for key, at in self.expiries.items() if at <= self.sim.time_ms]
+        if due:
+            step = self.begin("expire", f"events/{due[0]}")
+            step.routine = True
+            step.explain = f"The leases of {len(due)} events ran out, an hour after they were last told."
+        for key in due:
+            self.expiries.pop(key, None)
+            old = bucket.objects.get(key)
+            if old is None:
+                continue
+            try:
+                self._publish(None, self.storage.delete(bucket, key, old))
+            except StatusError:
+                self.expiries = {key: self.sim.time_ms + 60_000, **self.expiries}
+                break
+        self._plan_expiry()
+
+    def on_compact(self) -> None:
+        """Every five minutes history older than five minutes is dropped (storage/etcd3/compact.go)."""
+        if self.compact_at:
+            self.storage.etcd.compact(self.compact_at)
+            self.cache.forget_before(self.compact_at)
+        self.compact_at = self.storage.etcd.revision
+        self.after(COMPACT_EVERY_MS, "compact", idle=True)
+
+    # State.
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {**super().checkpoint(), "watches": self.cache.checkpoint(), "managed": self.managed.checkpoint()}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self.cache.close_external()
+        self.cache.restore(data["watches"])
+        self.managed.restore(data["managed"])
+        self.storage.loaded = False
+        super().restore(data)
+
+
+def _object_key(request: Request) -> str:
+    parts = (request.resource, request.namespace, request.name)
+    return "/".join(part for part in parts if part)

@@ -1,0 +1,220 @@
+"""Storage: objects in etcd, under the keys and with the revisions that Kubernetes uses.
+
+Follows staging/src/k8s.io/apiserver/pkg/storage/etcd3/store.go and pkg/kubeapiserver/default_storage_factory_builder.go. Writing
+is compare-and-swap on the key's revision. There is one writer, so the revision that a write will get is known beforehand and is
+put into the object's metadata before it is stored; nothing has to be decorated when it is read.
+
+The newest version of every object is kept here as well (Kubernetes' watch cache does the same), so that reads cost no round trip
+beyond the quorum check. It is derived from etcd and is rebuilt after a restore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.etcd.cluster import CompareFailed, EtcdError
+from clusterlab.machinery.errors import StatusError, status
+
+if TYPE_CHECKING:
+    from clusterlab.etcd.cluster import Etcd
+
+Object = dict[str, Any]
+
+__all__ = ["Bucket", "CompareFailed", "Storage", "Write", "resource_prefix", "unreachable"]
+
+#: Resources whose place in etcd is older than their name.
+_SPECIAL_PREFIXES = {
+    "replicationcontrollers": "controllers",
+    "endpoints": "services/endpoints",
+    "nodes": "minions",
+    "services": "services/specs",
+    "ingresses": "ingress",
+    "customresourcedefinitions": "apiextensions.k8s.io/customresourcedefinitions",
+    "apiservices": "apiregistration.k8s.io/apiservices",
+}
+
+
+def resource_prefix(plural: str, group: str, custom: bool) -> str:
+    """Where the objects of a resource live, e.g. /registry/services/specs/."""
+    if custom:
+        return f"/registry/{group}/{plural}/"
+    return f"/registry/{_SPECIAL_PREFIXES.get(plural, plural)}/"
+
+
+def unreachable(error: EtcdError) -> StatusError:
+    """What a client sees of a failure of etcd: its own words."""
+    return status(500, "", str(error))
+
+
+class Bucket:
+    """The newest objects of one resource. `objects` maps `ns/name` or `name` to the object."""
+
+    __slots__ = ("_sorted", "label", "objects", "prefix")
+
+    def __init__(self, label: str, prefix: str) -> None:
+        self.label = label  # the resource string, first part of the object keys of steps
+        self.prefix = prefix
+        self.objects: dict[str, Object] = {}
+        self._sorted: list[str] | None = []
+
+    def keys(self) -> list[str]:
+        """All keys in etcd's order. Not to be changed."""
+        if self._sorted is None:
+            self._sorted = sorted(self.objects)
+        return self._sorted
+
+    def put(self, key: str, obj: Object) -> None:
+        if key not in self.objects:
+            self._sorted = None
+        self.objects[key] = obj
+
+    def drop(self, key: str) -> None:
+        if self.objects.pop(key, None) is not None:
+            self._sorted = None
+
+    def clear(self) -> None:
+        self.objects = {}
+        self._sorted = []
+
+
+class Write:
+    """One change of one key: what a watch is told. `old` is None for a created object, `new` for a deleted one; `last` is the
+    object as watchers of a deletion see it, with the revision of the deletion."""
+
+    __slots__ = ("bucket", "key", "last", "new", "old", "revision")
+
+    def __init__(self, bucket: Bucket, key: str, old: Object | None, new: Object | None, last: Object, revision: int) -> None:
+        self.bucket, self.key, self.old, self.new, self.last, self.revision = bucket, key, old, new, last, revision
+
+
+class Storage:
+    """Reads and writes objects of all resources."""
+
+    def __init__(self, etcd: Etcd) -> None:
+        self.etcd = etcd
+        self.buckets: dict[str, Bucket] = {}
+        self.loaded = False
+        self.revision = 0  # newest revision that the buckets reflect
+        self._doubtful = False  # a write failed in a way that leaves open whether it happened
+
+    def bucket(self, label: str, prefix: str) -> Bucket:
+        """The bucket of a resource, made on first use."""
+        found = self.buckets.get(prefix)
+        if found is None:
+            found = self.buckets[prefix] = Bucket(label, prefix)
+            if self.loaded:
+                self._fill(found)
+        return found
+
+    def forget(self, bucket: Bucket) -> None:
+        """Forgets a resource that is served no longer. Its objects stay in etcd."""
+        self.buckets.pop(bucket.prefix, None)
+
+    # Loading.
+
+    def load(self) -> None:
+        """Reads everything from etcd, after a start or a restore."""
+        self.loaded, self._doubtful = True, False
+        self.revision = self.etcd.revision
+        for bucket in self.buckets.values():
+            self._fill(bucket)
+
+    def _fill(self, bucket: Bucket) -> None:
+        bucket.clear()
+        cut = len(bucket.prefix)
+        for kv in self._everything(bucket.prefix):
+            bucket.put(kv.key[cut:], _with_revision(kv.value, kv.mod_revision))
+
+    def _everything(self, prefix: str) -> Iterable[Any]:
+        try:
+            items, _, _ = self.etcd.range(prefix)
+        except EtcdError as error:
+            raise unreachable(error) from None
+        return items
+
+    @property
+    def stale(self) -> bool:
+        """Whether the buckets may differ from etcd."""
+        return self._doubtful or not self.loaded
+
+    def catch_up(self) -> list[Write]:
+        """Brings the buckets up to date after doubtful writes; returns what had changed, oldest first."""
+        writes: list[Write] = []
+        for bucket in list(self.buckets.values()):
+            cut, seen = len(bucket.prefix), set()
+            for kv in self._everything(bucket.prefix):
+                key = kv.key[cut:]
+                seen.add(key)
+                old = bucket.objects.get(key)
+                if old is None or old["metadata"].get("resourceVersion") != str(kv.mod_revision):
+                    new = _with_revision(kv.value, kv.mod_revision)
+                    writes.append(Write(bucket, key, old, new, new, kv.mod_revision))
+            for key in bucket.keys():
+                if key not in seen:
+                    old = bucket.objects[key]
+                    writes.append(Write(bucket, key, old, None, old, self.etcd.revision))
+        writes.sort(key=lambda write: (write.revision, write.key))
+        for write in writes:
+            if write.new is None:
+                write.bucket.drop(write.key)
+            else:
+                write.bucket.put(write.key, write.new)
+        self._doubtful = False
+        self.revision = self.etcd.revision
+        return writes
+
+    # Reading.
+
+    def check_quorum(self) -> None:
+        """Raises where a consistent read is impossible."""
+        try:
+            self.etcd.get("/registry/health")
+        except EtcdError as error:
+            raise unreachable(error) from None
+
+    # Writing.
+
+    def put(self, bucket: Bucket, key: str, obj: Object, old: Object | None, lease: int = 0) -> Write:
+        """Stores an object in place of `old`; raises CompareFailed where something else is there."""
+        revision = self.etcd.revision + 1
+        stored = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
+        expect = int(old["metadata"]["resourceVersion"]) if old is not None else 0
+        got = self._propose(bucket.prefix + key, stored, expect, lease)
+        if got != revision:
+            stored = _with_revision(stored, got)
+        self.revision = got
+        bucket.put(key, stored)
+        return Write(bucket, key, old, stored, stored, got)
+
+    def _propose(self, path: str, stored: Object, expect: int, lease: int) -> int:
+        try:
+            if lease:
+                return self.etcd.put(path, stored, expect=expect, lease=lease)
+            return self.etcd.put(path, stored, expect=expect)
+        except CompareFailed:
+            raise
+        except EtcdError as error:
+            self._doubtful = True
+            raise unreachable(error) from None
+
+    def delete(self, bucket: Bucket, key: str, old: Object) -> Write:
+        """Deletes an object that is still the version `old`."""
+        try:
+            revision = self.etcd.delete(bucket.prefix + key, expect=int(old["metadata"]["resourceVersion"]))
+        except CompareFailed:
+            raise
+        except EtcdError as error:
+            self._doubtful = True
+            raise unreachable(error) from None
+        self.revision = revision
+        bucket.drop(key)
+        last = _with_revision(old, revision)
+        return Write(bucket, key, old, None, last, revision)
+
+
+def _with_revision(obj: Object, revision: int) -> Object:
+    meta, text = obj["metadata"], str(revision)
+    if meta.get("resourceVersion") == text:
+        return obj
+    return {**obj, "metadata": {**meta, "resourceVersion": text}}
