@@ -197,11 +197,6 @@ class Simulation:
             merged = {**self.notes.get(component, {}), **fields}
             self.notes[component] = {key: value for key, value in merged.items() if value is not None}
 
-    def flush_notes(self) -> None:
-        """Counts what was told outside any step as known; done once, at the end of the boot."""
-        self._add_notes(self._pending_notes)
-        self._pending_notes = {}
-
     def dispatch(self) -> Step | None:
         """Runs the next event; returns its step, or None when it told nothing."""
         event = self._peek()
@@ -239,6 +234,15 @@ class Simulation:
         if due is not None and due < time_ms:
             raise ValueError(f"an event is due at {due} ms, before {time_ms} ms")
         self.time_ms = max(self.time_ms, time_ms)
+
+    def forget_past(self) -> None:
+        """Counts from here: steps so far are dropped, what is due has no cause. Done once, at the end of the boot."""
+        self._add_notes(self._pending_notes)
+        self._pending_notes = {}
+        self.steps, self.first_seq = [], 1
+        self._queue = [event._replace(because=0) for event in self._queue if event.order not in self._cancelled]
+        heapq.heapify(self._queue)
+        self._cancelled = set()
 
     # Checkpoints.
 
