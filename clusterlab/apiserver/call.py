@@ -23,8 +23,8 @@ class Call:
     """One request. `resource` is the resource in the version asked for; `span` is None where no step is open."""
 
     __slots__ = (
-        "dry_run", "namespace", "options", "request", "request_generates_name", "resource", "span", "store", "subresource", "user",
-        "verb",
+        "dry_run", "field_subresource", "namespace", "options", "request", "request_generates_name", "resource", "span", "store", "subresource",
+        "user", "verb",
     )
 
     def __init__(self, request: Request, store: Store, resource: Resource, span: Span | None) -> None:
@@ -38,6 +38,7 @@ class Call:
         self.subresource = request.subresource
         self.options = request.options
         self.request_generates_name = False
+        self.field_subresource = request.subresource  # what managedFields names
         self.dry_run = bool(request.options.get("dryRun"))
 
     def stage(self, name: str, decision: str, why: str = "") -> None:

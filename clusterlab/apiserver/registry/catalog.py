@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.registry import eviction, pods
+from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
 from clusterlab.apiserver.storage import resource_prefix
 from clusterlab.machinery.errors import method_not_supported, status
@@ -20,12 +22,19 @@ Handler = Callable[["ApiServer", "Call"], Any]
 __all__ = ["REACTIONS", "SPECIAL", "add_store", "install", "reload", "subresource"]
 
 #: (resource, verb) that the generic registry does not serve.
-SPECIAL: dict[tuple[str, str], Handler] = {}
+SPECIAL: dict[tuple[str, str], Handler] = {
+    ("bindings", "create"): pods.bind_legacy,
+}
 #: (resource, subresource, verb); resource "*" stands for every one.
-SUBRESOURCES: dict[tuple[str, str, str], Handler] = {}
+SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
+    ("pods", "binding", "create"): pods.bind,
+    ("pods", "eviction", "create"): eviction.evict,
+    **{("pods", part, verb): pods.pod_part for part in ("ephemeralcontainers", "resize") for verb in ("get", "update", "patch")},
+    **{("*", "scale", verb): scale for verb in ("get", "update", "patch")},
+}
 #: What a write of a resource sets in motion inside the server.
 REACTIONS: dict[str, Callable[[ApiServer, Write], None]] = {}
-HOOKS: dict[str, type[Hooks]] = {}
+HOOKS: dict[str, type[Hooks]] = {"pods": pods.PodHooks}
 
 
 def install(server: ApiServer) -> None:
