@@ -1,0 +1,268 @@
+"""A cluster: the only module that wires components together.
+
+`Cluster(scenario)` builds the processes of a cluster, boots them until they have settled, and from there on runs under a
+`History`: events, and commands from outside (`perform`). Reads from outside go through `answer` and change nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from clusterlab.apiserver import http
+from clusterlab.apiserver.server import ApiServer
+from clusterlab.client.process import Process
+from clusterlab.controllers.manager import cloud_controller_manager, controller_manager
+from clusterlab.etcd.cluster import Etcd
+from clusterlab.faults import FaultError, Faults
+from clusterlab.kubelet import kubelet
+from clusterlab.proxy import kube_proxy
+from clusterlab.scenario.model import Node, Scenario
+from clusterlab.scheduler import scheduler
+from clusterlab.sim import EPOCH, Object, Simulation, Step
+from clusterlab.sim.history import History
+
+__all__ = ["Cluster", "FaultError"]
+
+#: Booted clusters as checkpoints, by scenario: a new blank lab is a copy of one.
+_booted: dict[str, dict[str, Any]] = {}
+MAX_BOOTED = 8
+BOOT_LIMIT = 200_000
+
+
+class Cluster:
+    """A whole cluster in one simulation."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.sim = Simulation(scenario.seed, datetime.fromisoformat(scenario.start) if scenario.start else EPOCH)
+        self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
+        self.api = ApiServer(self.sim, self.etcd)
+        self.fault_board = Faults(self)
+        self.nodes: dict[str, Node] = {}
+        self.processes: dict[str, Process] = {}
+        self._add(controller_manager(self.sim, self.api))
+        self._add(scheduler(self.sim, self.api, config=scenario.scheduler))
+        if scenario.load_balancers:
+            self._add(cloud_controller_manager(self.sim, self.api))
+        for node in scenario.all_nodes():
+            self._build_node(node)
+        self._boot()
+        self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.api.object_count)
+
+    # Building.
+
+    def _add(self, process: Process) -> Process:
+        self.processes[process.name] = process
+        return process
+
+    def _build_node(self, node: Node) -> list[Process]:
+        self.nodes[node.name] = node
+        return [
+            self._add(kubelet(self.sim, self.api, node, self.scenario)),
+            self._add(kube_proxy(self.sim, self.api, node.name, self.scenario.proxy_mode)),
+        ]
+
+    def _boot(self) -> None:
+        """Brings everything up until it has settled, or takes a copy of a cluster of this kind that was booted before."""
+        key = repr(self.scenario)
+        known = _booted.get(key)
+        if known is not None:
+            self.restore(known)
+            return
+        self.etcd.start()
+        self.api.start()
+        for process in self.processes.values():
+            process.start()
+        for _ in range(BOOT_LIMIT):
+            if self.sim.settled:
+                break
+            self.sim.dispatch()
+        else:
+            raise RuntimeError("the cluster did not settle while booting")
+        self._start_scenario()
+        self.sim.forget_past()
+        if len(_booted) >= MAX_BOOTED:
+            del _booted[next(iter(_booted))]
+        _booted[key] = self.checkpoint()
+
+    def _start_scenario(self) -> None:
+        """Applies the scenario's manifests and plans its timeline."""
+        for manifest in self.scenario.manifests:
+            if isinstance(manifest, dict):
+                self.apply(manifest)
+
+    # State.
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"sim": self.sim.checkpoint(), "nodes": list(self.nodes.values())}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        wanted = {node.name: node for node in data["nodes"]}
+        for name in [name for name in self.nodes if name not in wanted]:
+            self._drop_node(name)
+        for name, node in wanted.items():
+            if name not in self.nodes:
+                self._build_node(node)
+        self.sim.restore(data["sim"])
+
+    def _drop_node(self, name: str) -> None:
+        del self.nodes[name]
+        for process_name in (f"kubelet/{name}", f"kube-proxy/{name}"):
+            process = self.processes.pop(process_name)
+            for part in process.parts:
+                self.sim.remove(part.name)
+            self.sim.remove(process_name)
+
+    # Commands.
+
+    def perform(self, data: dict[str, Any]) -> Any:
+        """Does a command: a request from outside, a fault, or the end of one. Called by the history only."""
+        kind = data["kind"]
+        if kind == "request":
+            return self._request(data)
+        if kind == "fault":
+            return self.fault_board.begin_fault(self.fault_board.check(data["fault"]))
+        if kind == "heal":
+            return self.fault_board.end_fault(data["id"])
+        raise ValueError(f"unknown command {kind!r}")
+
+    def _request(self, data: dict[str, Any]) -> Any:
+        body = base64.b64decode(data["body64"]) if "body64" in data else data["body"].encode()
+        agent = data["headers"].get("user-agent", "")
+        actor = "kubectl" if agent.startswith("kubectl") else agent.split("/")[0][:40] or "client"
+        step = self.sim.perform(actor, data["method"].lower(), data["path"].removeprefix("/"))
+        try:
+            answer = http.handle(self.api, data["method"], data["path"], data["query"], data["headers"], body)
+            _tell_request(step, actor)
+        finally:
+            self.sim.finish()
+        return answer
+
+    def apply(self, obj: Object) -> Any:
+        """Server-side applies one object, as the scenario's author."""
+        path = self.api.path_of(obj)
+        body = yaml.safe_dump(obj)
+        return self.perform({
+            "kind": "request", "method": "PATCH", "path": path, "query": "fieldManager=scenario&force=true", "body": body,
+            "headers": {"content-type": "application/apply-patch+yaml", "user-agent": "scenario"},
+        })
+
+    # Reads.
+
+    def is_read(self, method: str, path: str, query: str) -> bool:
+        """Whether a request can change nothing, so that it need not be logged."""
+        if method in ("GET", "HEAD", "OPTIONS"):
+            return True
+        if method == "POST" and "/authorization.k8s.io/" in path or path.endswith(("/selfsubjectreviews", "/tokenreviews")):
+            return True
+        return False
+
+    def answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:
+        """Answers a read at once."""
+        return http.handle(self.api, method, path, query, headers, body)
+
+    def objects(self, resource: str = "") -> Iterable[tuple[str, Object]]:
+        """All objects, or those of a resource, with their keys ("pods/default/web-1")."""
+        return self.api.objects(resource)
+
+    def find(self, key: str) -> Object | None:
+        """The object of a key, or None."""
+        return self.api.find(key)
+
+    def decision_of(self, pod: str) -> dict[str, Any] | None:
+        """The scheduler's latest decision on NAMESPACE/NAME."""
+        return self.processes["kube-scheduler"].decision_of(pod)  # type: ignore[attr-defined, no-any-return]
+
+    def touching(self, key: str) -> list[Step]:
+        """The steps that changed an object, oldest first."""
+        return [step for step in self.sim.steps if any(change.key == key for change in step.changes)]
+
+    def why(self, key: str) -> list[Step]:
+        """The chain of causes behind an object: the step that last touched it first, the cause last."""
+        touched = self.touching(key)
+        return self.chain(touched[-1]) if touched else []
+
+    def chain(self, step: Step) -> list[Step]:
+        """A step and what caused it, and so on, the first cause last."""
+        chain, sim = [step], self.sim
+        while (seq := chain[-1].because) >= sim.first_seq:
+            chain.append(sim.steps[seq - sim.first_seq])
+        return chain
+
+    def inspect(self, key: str) -> dict[str, Any] | None:
+        """What an inspector shows of an object: itself, as YAML, what changed last, and the steps that touched it."""
+        found = self.find(key)
+        touched = self.touching(key)
+        if found is None and not touched:
+            return None
+        last = next((change for step in reversed(touched) for change in step.changes if change.key == key), None)
+        shown = found or (last.old if last else None) or {}
+        meta = {name: value for name, value in shown.get("metadata", {}).items() if name != "managedFields"}
+        shown = {**shown, "metadata": meta}
+        return {
+            "object": shown, "yaml": yaml.safe_dump(shown, sort_keys=True, allow_unicode=True),
+            "gone": found is None, "changed": changed_paths(last.old, last.new) if last else [],
+            "steps": [
+                {"seq": s.seq, "time": s.time_ms, "actor": s.actor, "verb": s.verb, "object": s.object, "because": s.because,
+                 "explain": s.explain, "routine": s.routine}
+                for s in touched[-100:]
+            ],
+        }
+
+    # Faults.
+
+    def check_fault(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A fault as it will be logged. Raises FaultError when it is wrong."""
+        self.fault_board.check(body)
+        return body
+
+    @property
+    def faults(self) -> dict[str, dict[str, Any]]:
+        """The faults that are, by id."""
+        return self.fault_board.active
+
+    # Watches from outside.
+
+    def watch_count(self) -> int:
+        return self.api.external_watch_count()
+
+    def close_watches(self) -> None:
+        """Ends every watch from outside: the timeline has jumped."""
+        self.api.close_external_watches()
+
+
+def _tell_request(step: Step, actor: str) -> None:
+    """Names a command's step after the request that it made."""
+    if not step.requests:
+        return
+    span = step.requests[-1]
+    step.verb, step.object = span.verb, span.object
+    asked = f"{actor} asks the API server to {span.verb} {span.object}"
+    if span.code >= 400:
+        stage = next((stage.name for stage in span.stages if stage.decision == "refused"), "")
+        step.explain = f"{asked}; it refuses" + (f" at {stage}" if stage else "") + f": {span.message}"
+    else:
+        step.explain = f"{asked}: done" + (f", revision {span.revision}." if span.revision else ".")
+
+
+def changed_paths(old: Any, new: Any, path: str = "", limit: int = 60) -> list[str]:
+    """The paths at which two objects differ, such as .spec.nodeName; managed fields and versions left out."""
+    if old is new or old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        out: list[str] = []
+        for key in new.keys() | old.keys():
+            if path == ".metadata" and key in ("managedFields", "resourceVersion"):
+                continue
+            out += changed_paths(old.get(key), new.get(key), f"{path}.{key}", limit)
+        return sorted(out)[:limit]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [p for i, (a, b) in enumerate(zip(old, new, strict=True)) for p in changed_paths(a, b, f"{path}[{i}]", limit)][:limit]
+    return [path]
+
+

@@ -1,0 +1,255 @@
+"""Faults: what can go wrong in a cluster, begun and ended by commands or by a scenario's timeline.
+
+Each kind is a pair of functions on the cluster. A fault with `for` ends by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.scenario.load import ScenarioError
+from clusterlab.scenario.load import fault as parse_fault
+from clusterlab.scenario.model import Fault
+from clusterlab.sim import Component
+
+if TYPE_CHECKING:
+    from clusterlab.cluster import Cluster
+
+__all__ = ["FaultError", "Faults"]
+
+
+class FaultError(ValueError):
+    """A fault that cannot be. `field` names the part that is wrong."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Faults(Component):
+    """The faults of a cluster. `active` maps id to {kind, target, since, …}."""
+
+    STATE = ("active", "count")
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster.sim, "faults")
+        self.cluster = cluster
+        self.active: dict[str, dict[str, Any]] = {}
+        self.count = 0
+
+    def check(self, body: dict[str, Any]) -> Fault:
+        """A fault from outside, checked against this cluster. Raises FaultError."""
+        try:
+            fault = parse_fault(body)
+        except ScenarioError as error:
+            raise FaultError(str(error), error.field) from None
+        known = _targets(self.cluster, fault)
+        if known is not None and fault.target not in known:
+            shown = ", ".join(sorted(known)[:12]) or "none"
+            raise FaultError(f"{fault.kind} cannot befall {fault.target!r}; it can befall: {shown}", "target")
+        if fault.kind not in _KINDS:
+            raise FaultError(f"{fault.kind} is not available yet; available are {', '.join(sorted(_KINDS))}", "kind")
+        return fault
+
+    def begin_fault(self, fault: Fault, actor: str = "fault") -> str:
+        """Makes it happen, as a step; returns its id."""
+        self.count += 1
+        fault_id = f"f{self.count}"
+        step = self.sim.perform(actor, "break", fault.target or fault.kind)
+        try:
+            self.active = {**self.active, fault_id: {
+                "id": fault_id, "kind": fault.kind, "target": fault.target, "since": self.sim.time_ms, "options": fault.options,
+            }}
+            step.explain = _KINDS[fault.kind][0](self.cluster, fault)
+            if fault.for_ms >= 0:
+                self.after(fault.for_ms, "over", fault_id, idle=fault.for_ms > 10_000)
+            self._tell()
+        finally:
+            self.sim.finish()
+        return fault_id
+
+    def end_fault(self, fault_id: str) -> None:
+        """Takes it away, as a step of a command."""
+        step = self.sim.perform("fault", "heal", fault_id)
+        try:
+            step.object, step.explain = self._end(fault_id)
+        finally:
+            self.sim.finish()
+
+    def on_over(self, fault_id: str) -> None:
+        """Its time is over."""
+        if fault_id in self.active:
+            step = self.begin("heal", fault_id, actor="fault")
+            step.object, step.explain = self._end(fault_id)
+
+    def _end(self, fault_id: str) -> tuple[str, str]:
+        entry = self.active[fault_id]
+        self.active = {name: kept for name, kept in self.active.items() if name != fault_id}
+        fault = Fault(entry["kind"], entry["target"], -1, entry["options"])
+        said = _KINDS[fault.kind][1](self.cluster, fault)
+        self._tell()
+        return fault.target or fault.kind, said
+
+    def _tell(self) -> None:
+        shown = [{key: entry[key] for key in ("id", "kind", "target", "since")} for entry in self.active.values()]
+        self.note(list=shown)
+
+
+def _targets(cluster: Cluster, fault: Fault) -> set[str] | None:
+    """What a fault of this kind can befall; None when anything goes."""
+    kind = fault.kind
+    if kind in ("node-down", "node-cut-off", "kubelet-stop"):
+        return set(cluster.nodes)
+    if kind == "component-stop":
+        return {*cluster.processes, "kube-apiserver"}
+    if kind.startswith("etcd-"):
+        return set(cluster.etcd.members)
+    if kind in ("container-crash", "memory-leak"):
+        return {key.removeprefix("pods/") for key, _ in cluster.objects("pods")}
+    return None
+
+
+def _node_down(cluster: Cluster, fault: Fault) -> str:
+    cluster.processes[f"kubelet/{fault.target}"].stop()
+    cluster.processes[f"kube-proxy/{fault.target}"].stop()
+    cluster.runtimes[fault.target].power_off()
+    return f"{fault.target} loses power: its kubelet, its kube-proxy and every container on it are gone."
+
+
+def _node_up(cluster: Cluster, fault: Fault) -> str:
+    cluster.runtimes[fault.target].power_on()
+    cluster.processes[f"kubelet/{fault.target}"].start()
+    cluster.processes[f"kube-proxy/{fault.target}"].start()
+    return f"{fault.target} has power again; its kubelet starts and looks what should run there."
+
+
+def _component_stop(cluster: Cluster, fault: Fault) -> str:
+    if fault.target == "kube-apiserver":
+        cluster.api.stop()
+        return "The API server stops: nobody can read or write the cluster's state, but running containers go on."
+    cluster.processes[fault.target].stop()
+    return f"{fault.target} stops. What it has done stays; what it would do now is left undone."
+
+
+def _component_start(cluster: Cluster, fault: Fault) -> str:
+    if fault.target == "kube-apiserver":
+        cluster.api.start()
+        return "The API server runs again; everyone lists and watches anew."
+    cluster.processes[fault.target].start()
+    return f"{fault.target} starts again with an empty memory and lists what there is."
+
+
+def _kubelet_stop(cluster: Cluster, fault: Fault) -> str:
+    cluster.processes[f"kubelet/{fault.target}"].stop()
+    return f"The kubelet on {fault.target} stops: no heartbeats, no status. The containers there go on."
+
+
+def _kubelet_start(cluster: Cluster, fault: Fault) -> str:
+    cluster.processes[f"kubelet/{fault.target}"].start()
+    return f"The kubelet on {fault.target} starts again and looks what runs there."
+
+
+def _cut_off(cluster: Cluster, fault: Fault) -> str:
+    for process in (f"kubelet/{fault.target}", f"kube-proxy/{fault.target}"):
+        cluster.api.cut_off(process, cluster.processes[process].client.user.name)
+    return f"{fault.target} is cut off from the API server. Its containers go on, but nobody hears of them."
+
+
+def _reconnect(cluster: Cluster, fault: Fault) -> str:
+    for process in (f"kubelet/{fault.target}", f"kube-proxy/{fault.target}"):
+        cluster.api.reconnect(process, cluster.processes[process].client.user.name)
+    return f"{fault.target} reaches the API server again."
+
+
+def _etcd_kill(cluster: Cluster, fault: Fault) -> str:
+    cluster.etcd.kill(fault.target)
+    return f"{fault.target} dies. Its disk stays; the others go on while they are a majority."
+
+
+def _etcd_restart(cluster: Cluster, fault: Fault) -> str:
+    cluster.etcd.restart(fault.target)
+    return f"{fault.target} starts again from its disk and is sent what it missed."
+
+
+def _etcd_partition(cluster: Cluster, fault: Fault) -> str:
+    others = [name for name in cluster.etcd.members if name != fault.target]
+    cluster.etcd.partition([[fault.target], others])
+    return f"The network cuts {fault.target} off from the other etcd members."
+
+
+def _etcd_heal(cluster: Cluster, fault: Fault) -> str:
+    cluster.etcd.heal()
+    return "The network between the etcd members is whole again."
+
+
+def _etcd_slow(cluster: Cluster, fault: Fault) -> str:
+    latency_ms, loss = fault.options.get("latency", 200), fault.options.get("loss", 0) / 1_000_000
+    for name in cluster.etcd.members:
+        if name != fault.target:
+            cluster.etcd.link(fault.target, name, latency_ms, loss)
+    return f"{fault.target} hears the others {latency_ms} ms late."
+
+
+def _etcd_fast(cluster: Cluster, fault: Fault) -> str:
+    for name in cluster.etcd.members:
+        if name != fault.target:
+            cluster.etcd.link(fault.target, name)
+    return f"{fault.target} hears the others at once again."
+
+
+def _on_container(cluster: Cluster, fault: Fault) -> tuple[Any, Any]:
+    """The runtime and the container that a fault is about."""
+    pod = cluster.find(f"pods/{fault.target}")
+    node = (pod or {}).get("spec", {}).get("nodeName", "")
+    runtime = cluster.runtimes.get(node)
+    if pod is None or runtime is None:
+        return None, None
+    name = fault.options.get("container") or pod["spec"]["containers"][0]["name"]
+    return runtime, runtime.latest(pod["metadata"]["uid"], name)
+
+
+def _crash(cluster: Cluster, fault: Fault) -> str:
+    runtime, container = _on_container(cluster, fault)
+    if container is None:
+        return f"{fault.target} runs no such container; nothing happens."
+    runtime.crash(container.id, fault.options.get("code", 1))
+    return f"A container of {fault.target} crashes."
+
+
+def _leak(cluster: Cluster, fault: Fault) -> str:
+    runtime, container = _on_container(cluster, fault)
+    if container is None:
+        return f"{fault.target} runs no such container; nothing happens."
+    runtime.leak(container.id, fault.options.get("rate", 10 << 20))
+    return f"A container of {fault.target} begins to leak memory."
+
+
+def _stop_leak(cluster: Cluster, fault: Fault) -> str:
+    runtime, container = _on_container(cluster, fault)
+    if container is not None:
+        runtime.leak(container.id, 0)
+    return f"The leak in {fault.target} is mended."
+
+
+def _registry_down(cluster: Cluster, fault: Fault) -> str:
+    cluster.registry.reachable = False
+    return "The image registry cannot be reached: images that a node does not have cannot be pulled."
+
+
+def _registry_up(cluster: Cluster, fault: Fault) -> str:
+    cluster.registry.reachable = True
+    return "The image registry can be reached again."
+
+
+def _nothing(cluster: Cluster, fault: Fault) -> str:
+    return "It is over."
+
+
+_Act = Callable[["Cluster", Fault], str]
+_KINDS: dict[str, tuple[_Act, _Act]] = {
+    "node-down": (_node_down, _node_up), "node-cut-off": (_cut_off, _reconnect), "kubelet-stop": (_kubelet_stop, _kubelet_start),
+    "component-stop": (_component_stop, _component_start), "etcd-kill": (_etcd_kill, _etcd_restart),
+    "etcd-partition": (_etcd_partition, _etcd_heal), "etcd-slow": (_etcd_slow, _etcd_fast), "container-crash": (_crash, _nothing),
+    "memory-leak": (_leak, _stop_leak), "registry-unreachable": (_registry_down, _registry_up),
+}
