@@ -23,11 +23,15 @@ class Expectations:
 
     def expect_creations(self, key: str, count: int) -> None:
         """From now on `count` objects are to be seen created."""
-        self.counts[key] = (count, 0, self._owner.sim.time_ms)
+        self.expect(key, count, [])
 
     def expect_deletions(self, key: str, pods: list[str]) -> None:
         """From now on these objects are to be seen deleted."""
-        self.counts[key] = (0, len(pods), self._owner.sim.time_ms)
+        self.expect(key, 0, pods)
+
+    def expect(self, key: str, creations: int, pods: list[str]) -> None:
+        """From now on so many creations and these deletions are to be seen."""
+        self.counts[key] = (creations, len(pods), self._owner.sim.time_ms)
         for pod in pods:
             self.deletions[pod] = key
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clusterlab.client.api import Api, User
 from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
+from clusterlab.controllers.daemonset import DaemonSetController
 from clusterlab.controllers.deployment import DeploymentController
 from clusterlab.controllers.endpointslice import EndpointSliceController
 from clusterlab.controllers.garbage_collector import GarbageCollector
@@ -18,6 +19,7 @@ from clusterlab.controllers.node_lifecycle import NodeLifecycleController
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
 from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
+from clusterlab.controllers.statefulset import StatefulSetController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.sim import Simulation
 
@@ -40,6 +42,7 @@ class Options:
 CONTROLLERS: tuple[type[BaseController], ...] = (
     ServiceAccountController, TokensController, RootCACertPublisher, NamespaceController, DeploymentController, ReplicaSetController,
     ReplicationController, EndpointSliceController, NodeLifecycleController, TaintEvictionController, GarbageCollector,
+    DaemonSetController, StatefulSetController,
 )
 
 

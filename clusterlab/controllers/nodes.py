@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clusterlab.controllers.objects import Object, Objects
+from clusterlab.machinery.labels import Requirement
 
 if TYPE_CHECKING:
     from clusterlab.controllers.base import BaseController
 
 __all__ = [
     "NOT_READY", "UNREACHABLE", "has_taint", "node_reference", "same_taint", "swap_taints", "taints_of", "tolerates",
-    "tolerations_used", "zone_of",
+    "tolerations_used", "untolerated", "wanted_by", "zone_of",
 ]
 
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}
@@ -84,3 +85,36 @@ def tolerations_used(taints: Objects, tolerations: Objects) -> Objects | None:
             return None
         used.append(found)
     return used
+
+
+def untolerated(node: Object, tolerations: Objects, effects: tuple[str, ...]) -> bool:
+    """Whether the node has a taint of one of the effects that is not tolerated."""
+    taints = [taint for taint in taints_of(node) if taint["effect"] in effects]
+    return tolerations_used(taints, tolerations) is None
+
+
+OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!", "Gt": "gt", "Lt": "lt"}
+
+
+def _matches(expressions: Objects, values: dict[str, str]) -> bool:
+    return all(
+        Requirement(each["key"], OPERATORS.get(each["operator"], "!"), tuple(each.get("values") or ())).matches(values)
+        for each in expressions
+    )
+
+
+def wanted_by(pod_spec: Object, node: Object) -> bool:
+    """Whether a pod's nodeSelector and required node affinity accept a node
+    (component-helpers/scheduling/corev1/nodeaffinity)."""
+    labels, name = node["metadata"].get("labels") or {}, {"metadata.name": node["metadata"]["name"]}
+    if not (pod_spec.get("nodeSelector") or {}).items() <= labels.items():
+        return False
+    affinity = (pod_spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if required is None:
+        return True
+    for term in required.get("nodeSelectorTerms") or ():
+        expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+        if (expressions or fields) and _matches(expressions, labels) and _matches(fields, name):
+            return True
+    return False
