@@ -236,6 +236,7 @@ _DECODE: dict[str, Callable[[_Decoder, Node, Any, Where | None], Any]] = {
     "int64": lambda d, *rest: d.int(*rest), "float": lambda d, *rest: d.float(*rest), "bytes": lambda d, *rest: d.bytes(*rest),
     "quantity": lambda d, *rest: d.quantity(*rest), "intstr": lambda d, *rest: d.intstr(*rest),
     "time": lambda d, *rest: d.time(*rest), "microtime": lambda d, *rest: d.time(*rest), "any": lambda d, *rest: d.any(*rest),
+    "deduced": lambda d, *rest: d.any(*rest),
 }
 
 

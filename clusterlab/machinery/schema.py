@@ -15,7 +15,7 @@ from typing import Any
 import kubernetes_validate
 import orjson
 
-__all__ = ["ANY", "VERSION", "Node", "definition_of", "definitions", "from_openapi", "node_of", "type_name"]
+__all__ = ["ANY", "DEDUCED", "VERSION", "Node", "definition_of", "definitions", "from_openapi", "node_of", "type_name"]
 
 GVK = tuple[str, str, str]
 Json = dict[str, Any]
@@ -42,7 +42,7 @@ _SCALARS = {"string": "string", "boolean": "bool", "number": "float"}
 class Node:
     """The type of a value.
 
-    `kind`: struct, map, list, string, int32, int64, bool, float, bytes, quantity, intstr, time, microtime or any.
+    `kind`: struct, map, list, string, int32, int64, bool, float, bytes, quantity, intstr, time, microtime, any or deduced.
     `item`: of maps and lists. `list_type`: atomic, set or map, the last with `keys`; `merge_key` and `strategies` are those of
     strategic merge patch. `mode` says when Go writes the field (see data/go_types.txt), `embedded` the structs that it is inlined
     through, `always` what Go writes for fields that are not set.
@@ -111,6 +111,8 @@ class Node:
 
 #: The type of a value that nothing is known of.
 ANY = Node("any")
+#: The same within a custom resource, where maps are merged by their keys.
+DEDUCED = Node("deduced")
 
 
 # Published schemas.
@@ -225,10 +227,10 @@ def _build(schema: Json, go: str) -> Node:
     if kind == "array":
         node = Node("list", go)
         node.item = _build(schema.get("items") or {}, go.lstrip("*").removeprefix("[]"))
-        node.list_type = schema.get("x-kubernetes-list-type") or "atomic"
         node.keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
         node.merge_key = schema.get("x-kubernetes-patch-merge-key") or ""
         node.strategies = tuple(filter(None, (schema.get("x-kubernetes-patch-strategy") or "").split(",")))
+        node.list_type = schema.get("x-kubernetes-list-type") or _implied(node)
         return node
     if kind == "object":
         node = Node("map", go or "map[string]string")
@@ -243,6 +245,16 @@ def _build(schema: Json, go: str) -> Node:
     else:
         kind = _SCALARS.get(kind, "any")
     return Node(kind, go or kind)
+
+
+def _implied(node: Node) -> str:
+    """The list type of a list that names none, as kube-openapi's schemaconv takes it from the patch strategy."""
+    if "merge" not in node.strategies:
+        return "atomic"
+    if node.merge_key:
+        node.keys = (node.merge_key,)
+        return "map"
+    return "set"
 
 
 # Custom resources.
@@ -275,7 +287,7 @@ def _custom(schema: Json) -> Node:
     elif kind == "integer":
         node = Node("int32" if schema.get("format") == "int32" else "int64")
     else:
-        node = Node(_SCALARS.get(kind, "any"))
+        node = Node(_SCALARS.get(kind, "deduced"))
     node.nullable = bool(schema.get("nullable"))
     node.default = schema.get("default")
     return node
@@ -286,7 +298,7 @@ def _custom_object(schema: Json) -> Node:
     preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
     if isinstance(values, dict) or values is True:
         node = Node("map")
-        node.item = _custom(values) if isinstance(values, dict) else ANY
+        node.item = _custom(values) if isinstance(values, dict) else DEDUCED
     else:
         node = Node("struct")
         node.preserve = preserve
