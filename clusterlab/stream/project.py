@@ -11,7 +11,7 @@ from clusterlab.stream.views import view
 if TYPE_CHECKING:
     from clusterlab.cluster import Cluster
 
-__all__ = ["frame", "heading", "snapshot"]
+__all__ = ["frame", "heading", "snapshot", "view"]
 
 
 def heading(step: Step) -> dict[str, Any]:
