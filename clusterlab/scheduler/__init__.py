@@ -1,1 +1,5 @@
-"""See ARCHITECTURE.md."""
+"""kube-scheduler: decides on which node each pod runs, and can tell why."""
+
+from clusterlab.scheduler.scheduler import Scheduler, scheduler
+
+__all__ = ["Scheduler", "scheduler"]

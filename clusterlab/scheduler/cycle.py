@@ -73,6 +73,7 @@ class Cycle:
         decision = self.decision
         if not self.snapshot.nodes:
             decision.fail(UNRESOLVABLE, "no nodes available to schedule pods")
+            decision.nominated = ""
             return decision
         feasible = self._find()
         decision.filtered_statuses = self.statuses.by_node

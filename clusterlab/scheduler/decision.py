@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusterlab.scheduler.framework import CycleState, NodeToStatus, Status
+from clusterlab.scheduler.framework import ERROR, CycleState, NodeToStatus, Status
 
 Object = dict[str, Any]
 
@@ -51,6 +51,8 @@ class Decision:
 
     def fail(self, code: str, message: str) -> None:
         self.code, self.message = code, message
+        if code == ERROR:
+            self.nominated = ""
 
     @property
     def filtered(self) -> dict[str, tuple[str, str]]:

@@ -46,12 +46,18 @@ class ClusterEvent(NamedTuple):
 
     def matches(self, incoming: ClusterEvent) -> bool:
         """Whether this registration covers an event."""
+        if self.resource == "*" and self.action == ALL:
+            return True
+        # An update that is none of the specific ones is only for those who registered for any update.
         same = self.resource in ("*", incoming.resource)
-        return same and bool(self.action & incoming.action)
+        return same and bool(self.action & incoming.action) and incoming.action <= self.action
 
 
-def node_update(old: Object, new: Object) -> int:
-    """What changed about a node, as a sum of actions."""
+POD_UPDATE = ClusterEvent("Pod", UPDATE)
+
+
+def node_update(old: Object, new: Object) -> list[ClusterEvent]:
+    """What changed about a node."""
     action = 0
     old_spec, new_spec = old.get("spec") or {}, new.get("spec") or {}
     if (old_spec.get("unschedulable") or False) and not new_spec.get("unschedulable"):
@@ -67,22 +73,26 @@ def node_update(old: Object, new: Object) -> int:
         action |= UPDATE_NODE_CONDITION
     if (old["metadata"].get("annotations") or {}) != (new["metadata"].get("annotations") or {}):
         action |= UPDATE_NODE_ANNOTATION
-    return action
+    return _each("Node", action)
+
+
+def _each(resource: str, actions: int) -> list[ClusterEvent]:
+    return [ClusterEvent(resource, 1 << bit) for bit in range(actions.bit_length()) if actions >> bit & 1]
 
 
 def _conditions(status: Object) -> dict[str, str]:
     return {condition["type"]: condition.get("status", "") for condition in status.get("conditions") or ()}
 
 
-def pod_update(old: Object, new: Object) -> int:
-    """What changed about a pod, as a sum of actions; UPDATE for what has no action of its own."""
+def pod_update(old: Object, new: Object) -> list[ClusterEvent]:
+    """What changed about a pod; UPDATE for what has no action of its own."""
     action = 0
     old_meta, new_meta = old["metadata"], new["metadata"]
     if old_meta.get("labels") is not new_meta.get("labels") and (old_meta.get("labels") or {}) != (new_meta.get("labels") or {}):
         action |= UPDATE_POD_LABEL
     old_spec, new_spec = old["spec"], new["spec"]
     if old_spec is new_spec or old_spec == new_spec:
-        return action or UPDATE
+        return _each("Pod", action) or [POD_UPDATE]
     before, after = pod_requests(old, use_status=True), pod_requests(new, use_status=True)
     if any(amount > after.get(name, -1) for name, amount in before.items()):
         action |= UPDATE_POD_SCALE_DOWN
@@ -90,4 +100,4 @@ def pod_update(old: Object, new: Object) -> int:
         action |= UPDATE_POD_GATES
     if len(old_spec.get("tolerations") or ()) != len(new_spec.get("tolerations") or ()):
         action |= UPDATE_POD_TOLERATION
-    return action or UPDATE
+    return _each("Pod", action) or [POD_UPDATE]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from clusterlab.client.client import Client
 from clusterlab.scheduler.framework import Plugin
 from clusterlab.scheduler.plugins.default_binder import DefaultBinder
 from clusterlab.scheduler.plugins.default_preemption import DefaultPreemption
@@ -43,10 +44,11 @@ def _no_bind(pod: Object, node: str) -> None:
 
 @dataclass(slots=True)
 class Handle:
-    """What plugins are given: what they may read, and how to write a Binding."""
+    """What plugins are given: what they may read, how to write a Binding, and a client."""
 
     listers: Listers = field(default_factory=Listers)
     bind: Callable[[Object, str], None] = _no_bind
+    client: Client | None = None
 
 
 def _resources(listed: Any) -> tuple[ResourceSpec, ...]:

@@ -63,6 +63,12 @@ class NodeTree:
             if not names:
                 del self.zones[zone]
 
+    def forget(self, name: str) -> None:
+        """Drops a node of which nothing but the name is known."""
+        for zone, names in list(self.zones.items()):
+            if names.pop(name, self) is None and not names:
+                del self.zones[zone]
+
     def update(self, old: Object, new: Object) -> bool:
         """Moves a node to its zone; tells whether it moved."""
         if zone_key(old) == zone_key(new):

@@ -1,7 +1,8 @@
 """DefaultPreemption: makes room for a pod by evicting less important ones.
 
 Follows pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go and
-pkg/scheduler/framework/preemption/preemption.go. It only finds out what to evict; the scheduler does it. Preemption by pod groups is left out.
+pkg/scheduler/framework/preemption/preemption.go. It only finds out what to evict; the scheduler does it. Preemption by pod groups
+is left out.
 """
 
 from __future__ import annotations
