@@ -1,0 +1,181 @@
+"""The websocket: two browsers see the same; late joiners and reconnecting ones catch up; junk is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from http.cookies import SimpleCookie
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from clusterlab.stream.reduce import reduce
+from tests.server import ROOT, Server
+
+SCHEMA = jsonschema_rs.validator_for(json.loads((ROOT / "clusterlab" / "stream" / "schema.json").read_text()))
+
+
+class Browser:
+    """A browser: keeps the state that frames build."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.state: dict[str, Any] = {}
+        self.seen: list[int] = []
+        self.mode: dict[str, Any] = {}
+        self.errors: list[dict[str, Any]] = []
+
+    async def hello(self, **more: Any) -> dict[str, Any]:
+        await self.socket.send(json.dumps({"type": "hello", **more}))
+        return await self.read()
+
+    async def read(self, timeout: float = 20) -> dict[str, Any]:
+        message = json.loads(await asyncio.wait_for(self.socket.recv(), timeout))
+        SCHEMA.validate(message)
+        if message["type"] in ("hello", "snapshot"):
+            self.mode = message["mode"]
+            if "snapshot" in message:
+                self.state = message["snapshot"]
+        elif message["type"] == "steps" and not message.get("replay"):
+            for frame in message["frames"]:
+                assert frame["seq"] == self.state["seq"] + 1, "a frame is missing or repeated"
+                self.state = reduce(self.state, frame)
+                self.seen.append(frame["seq"])
+        elif message["type"] == "mode":
+            self.mode = message
+        elif message["type"] == "error":
+            self.errors.append(message)
+        return message
+
+    async def until(self, seq: int) -> None:
+        while self.state["seq"] < seq:
+            await self.read()
+
+
+def socket_url(server: Server, lab: Any) -> str:
+    return f"ws://127.0.0.1:{server.port}/ws/labs/{lab.id}/"
+
+
+def visitor(server: Server) -> tuple[Any, str]:
+    """A lab made by a browser, and its session cookie."""
+    request = urllib.request.Request(server.url + "/api/labs", data=b'{"paused": true}', headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        made = json.loads(answer.read())
+        cookies = SimpleCookie()
+        for header in answer.headers.get_all("Set-Cookie"):
+            cookies.load(header)
+    from tests.server import ServerLab
+
+    return ServerLab(server, made), f"sessionid={cookies['sessionid'].value}"
+
+
+async def test_two_browsers_see_the_same_and_a_late_one_catches_up(server: Server) -> None:
+    lab = await asyncio.to_thread(server.lab)
+    async with connect(socket_url(server, lab)) as a, connect(socket_url(server, lab)) as b:
+        one, two = Browser(a), Browser(b)
+        await one.hello()
+        await two.hello()
+        await asyncio.to_thread(lab.kubectl, "create deployment web --image=nginx:1.25 --replicas=5")
+        last = (await asyncio.to_thread(lab.settle))["seq"]
+        await one.until(last)
+        await two.until(last)
+        async with connect(socket_url(server, lab)) as c:
+            late = Browser(c)
+            await late.hello()
+            await late.until(last)
+            while one.state["seq"] < late.state["seq"]:
+                await one.read()
+            while two.state["seq"] < late.state["seq"]:
+                await two.read()
+            assert one.state["objects"] == two.state["objects"] == late.state["objects"]
+            assert one.state["components"] == late.state["components"]
+
+
+async def test_one_that_reconnects_misses_and_repeats_nothing(server: Server) -> None:
+    lab = await asyncio.to_thread(server.lab)
+    async with connect(socket_url(server, lab)) as socket:
+        browser = Browser(socket)
+        hello = await browser.hello()
+        generation = hello["lab"]["generation"]
+        await asyncio.to_thread(lab.kubectl, "create deployment web --image=nginx:1.25 --replicas=3")
+        for _ in range(3):
+            await browser.read()
+    await asyncio.to_thread(lab.settle)
+    async with connect(socket_url(server, lab)) as socket:
+        again = Browser(socket)
+        again.state, again.seen = browser.state, browser.seen
+        hello = await again.hello(**{"from": browser.state["seq"], "lab": lab.id, "generation": generation})
+        assert hello["resumed"]
+        await again.until(hello["mode"]["seq"])
+        assert again.seen == list(range(again.seen[0], again.seen[-1] + 1))
+
+
+async def test_the_page_drives_the_lab(server: Server) -> None:
+    lab, cookie = await asyncio.to_thread(visitor, server)
+    origin = {"Cookie": cookie, "Origin": server.url}
+    async with connect(socket_url(server, lab), additional_headers=origin) as socket:
+        browser = Browser(socket)
+        assert (await browser.hello())["lab"]["canEdit"]
+        await socket.send(json.dumps({"type": "kubectl", "line": "kubectl create deployment web --image=nginx:1.25"}))
+        message = await browser.read()
+        while message["type"] != "kubectl":
+            message = await browser.read()
+        assert message["stdout"] == "deployment.apps/web created\n", message
+        await socket.send(json.dumps({"type": "run", "until": "settled"}))
+        while not browser.mode.get("settled") or not any(v["kind"] == "Pod" for v in browser.state["objects"].values()):
+            await browser.read()
+        last = browser.state["seq"]
+        await socket.send(json.dumps({"type": "back"}))
+        while browser.state["seq"] >= last:
+            await browser.read()
+        assert browser.mode["last"] == last
+
+
+async def test_watchers_may_not_change(server: Server) -> None:
+    lab = await asyncio.to_thread(server.lab)
+    async with connect(socket_url(server, lab)) as socket:
+        browser = Browser(socket)
+        assert not (await browser.hello())["lab"]["canEdit"]
+        await socket.send(json.dumps({"type": "pause"}))
+        while not browser.errors:
+            await browser.read()
+        assert browser.errors[0]["code"] == "Forbidden"
+
+
+async def test_junk_is_answered_and_the_lab_goes_on(server: Server) -> None:
+    lab = await asyncio.to_thread(server.lab)
+    async with connect(socket_url(server, lab)) as socket:
+        browser = Browser(socket)
+        for junk in ("{", "[]", '{"type": 3}', '{"type": "dance"}', "\x00", '{"type": "hello", "from": "x"}', '{"type": "seek"}'):
+            await socket.send(junk)
+        while len(browser.errors) < 6:
+            await browser.read()
+        assert all(error["message"] for error in browser.errors)
+    async with connect(socket_url(server, lab)) as socket:
+        with pytest.raises(ConnectionClosed):
+            for _ in range(60):
+                await socket.send("junk")
+            while True:
+                await asyncio.wait_for(socket.recv(), 10)
+    async with connect(socket_url(server, lab)) as socket:
+        with pytest.raises(ConnectionClosed):
+            await socket.send("x" * 200_000)
+            await asyncio.wait_for(socket.recv(), 10)
+    assert (await asyncio.to_thread(lab.settle))["settled"]
+
+
+async def test_an_unknown_lab_is_said_to_be_unknown(server: Server) -> None:
+    async with connect(f"ws://127.0.0.1:{server.port}/ws/labs/nosuchlab/") as socket:
+        message = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        assert message["type"] == "error" and message["code"] == "NotFound"
+
+
+async def test_other_sites_may_not_connect(server: Server) -> None:
+    lab = await asyncio.to_thread(server.lab)
+    with pytest.raises(Exception, match="403"):
+        async with connect(socket_url(server, lab), additional_headers={"Origin": "http://evil.example"}):
+            pass
