@@ -20,11 +20,15 @@ from clusterlab.controllers.manager import cloud_controller_manager, controller_
 from clusterlab.etcd.cluster import Etcd
 from clusterlab.faults import FaultError, Faults
 from clusterlab.kubelet import kubelet
+from clusterlab.machinery.errors import not_found
+from clusterlab.machinery.scheme import split_api_version
 from clusterlab.proxy import kube_proxy
+from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
 from clusterlab.sim import EPOCH, Object, Simulation, Step
 from clusterlab.sim.history import History
+from clusterlab.timeline import Timeline
 
 __all__ = ["Cluster", "FaultError"]
 
@@ -43,6 +47,7 @@ class Cluster:
         self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
         self.api = ApiServer(self.sim, self.etcd)
         self.fault_board = Faults(self)
+        self.timeline = Timeline(self)
         self.nodes: dict[str, Node] = {}
         self.processes: dict[str, Process] = {}
         self._add(controller_manager(self.sim, self.api))
@@ -52,7 +57,7 @@ class Cluster:
         for node in scenario.all_nodes():
             self._build_node(node)
         self._boot()
-        self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.api.object_count)
+        self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.size)
 
     # Building.
 
@@ -95,8 +100,13 @@ class Cluster:
         for manifest in self.scenario.manifests:
             if isinstance(manifest, dict):
                 self.apply(manifest)
+        self.timeline.start()
 
     # State.
+
+    def size(self) -> int:
+        """How many objects there are: what a checkpoint costs."""
+        return sum(len(bucket.objects) for bucket in self.api.storage.buckets.values())
 
     def checkpoint(self) -> dict[str, Any]:
         return {"sim": self.sim.checkpoint(), "nodes": list(self.nodes.values())}
@@ -132,20 +142,28 @@ class Cluster:
         raise ValueError(f"unknown command {kind!r}")
 
     def _request(self, data: dict[str, Any]) -> Any:
-        body = base64.b64decode(data["body64"]) if "body64" in data else data["body"].encode()
         agent = data["headers"].get("user-agent", "")
         actor = "kubectl" if agent.startswith("kubectl") else agent.split("/")[0][:40] or "client"
         step = self.sim.perform(actor, data["method"].lower(), data["path"].removeprefix("/"))
         try:
-            answer = http.handle(self.api, data["method"], data["path"], data["query"], data["headers"], body)
+            answer = self.ask(data)
             _tell_request(step, actor)
         finally:
             self.sim.finish()
         return answer
 
+    def ask(self, data: dict[str, Any]) -> Any:
+        """Hands a request command to the API server, within the open step."""
+        body = base64.b64decode(data["body64"]) if "body64" in data else data["body"].encode()
+        return http.handle(self.api, data["method"], data["path"], data["query"], data["headers"], body)
+
     def apply(self, obj: Object) -> Any:
         """Server-side applies one object, as the scenario's author."""
-        path = self.api.path_of(obj)
+        resource = self.api.scheme.by_gvk(*split_api_version(obj.get("apiVersion", "")), obj.get("kind", ""))
+        if resource is None:
+            raise not_found(str(obj.get("kind")), "", str((obj.get("metadata") or {}).get("name")))
+        meta = obj.get("metadata") or {}
+        path = path_of(resource, meta.get("namespace", "default"), meta.get("name", ""))
         body = yaml.safe_dump(obj)
         return self.perform({
             "kind": "request", "method": "PATCH", "path": path, "query": "fieldManager=scenario&force=true", "body": body,
@@ -168,11 +186,18 @@ class Cluster:
 
     def objects(self, resource: str = "") -> Iterable[tuple[str, Object]]:
         """All objects, or those of a resource, with their keys ("pods/default/web-1")."""
-        return self.api.objects(resource)
+        for bucket in self.api.storage.buckets.values():
+            if not resource or bucket.label == resource:
+                for key, obj in bucket.objects.items():
+                    yield f"{bucket.label}/{key}", obj
 
     def find(self, key: str) -> Object | None:
         """The object of a key, or None."""
-        return self.api.find(key)
+        resource, _, name = key.partition("/")
+        for bucket in self.api.storage.buckets.values():
+            if bucket.label == resource and name in bucket.objects:
+                return bucket.objects[name]
+        return None
 
     def decision_of(self, pod: str) -> dict[str, Any] | None:
         """The scheduler's latest decision on NAMESPACE/NAME."""
@@ -229,11 +254,11 @@ class Cluster:
     # Watches from outside.
 
     def watch_count(self) -> int:
-        return self.api.external_watch_count()
+        return sum(len(watches) for watches in self.api.cache.external.values())
 
     def close_watches(self) -> None:
         """Ends every watch from outside: the timeline has jumped."""
-        self.api.close_external_watches()
+        self.api.cache.close_external()
 
 
 def _tell_request(step: Step, actor: str) -> None:

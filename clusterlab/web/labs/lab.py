@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -57,7 +58,7 @@ class Lab:
         self.playing: bool = record.playing
         self.hold: bool = record.hold
         self.pacer = Pacer(record.speed, record.pace_ms)
-        self.generation = 0  # goes up when the timeline jumps
+        self.generation = secrets.randbits(31)  # another one after each jump of the timeline, and after a restart
         self.frames = Frames(cluster)
         self.used_s = time.monotonic()
         self._stored_commands = self.history.cursor

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clusterlab.cluster import Cluster
 from clusterlab.machinery.errors import StatusError
+from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.load import ScenarioError, load, parse
 from clusterlab.scenario.values import duration_ms
 from clusterlab.sim import Object
@@ -126,7 +127,9 @@ class Command(BaseCommand):
                 self._table(cluster, resource)
 
     def _table(self, cluster: Cluster, resource: str) -> None:
-        path = cluster.api.path_of_resource(resource)
+        found = cluster.api.scheme.by_plural(resource)
+        assert found is not None
+        path = path_of(found, "").replace("/namespaces//", "/")
         headers = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
         table = orjson.loads(cluster.answer("GET", path, "", headers, b"").body)
         rows = []
