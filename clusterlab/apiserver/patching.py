@@ -1,36 +1,103 @@
-"""Patching (first version: JSON merge patch)."""
+"""Patching: a patch body applied to an object, by each of the four ways.
+
+Follows staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.bodies import Raw
+from clusterlab.machinery.convert import DecodeError, decode_node, from_unstructured, strict_error
+from clusterlab.machinery.errors import bad_request, status, too_large, unsupported_media_type
+from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic
+from clusterlab.machinery.schema import node_of
+
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
     from clusterlab.apiserver.server import ApiServer
+    from clusterlab.machinery.schema import Node
 
 Object = dict[str, Any]
 
 __all__ = ["Patching"]
 
-
-def _merge(old: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    out = dict(old) if isinstance(old, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            out.pop(key, None)
-        else:
-            out[key] = _merge(out.get(key), value)
-    return out
+MAX_OPERATIONS = 10_000
 
 
 class Patching:
+    """Makes the object that a patch asks for."""
+
     def __init__(self, server: ApiServer) -> None:
         self.server = server
 
     def patched(self, call: Call, old: Object) -> Object:
-        return _merge(old, call.request.body)
+        """The object after a JSON, merge or strategic merge patch: decoded, with defaults."""
+        request = call.request
+        duplicates: list[str] = []
+        body = request.body.parsed("", duplicates) if isinstance(request.body, Raw) else request.body
+        node = self._node(call, old)
+        try:
+            if request.patch_type == "json":
+                new = self._json(old, body)
+            elif request.patch_type == "merge":
+                new = apply_merge_patch(old, body)
+            elif node is None or call.resource.custom:
+                raise unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types include: "
+                    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+                )
+            else:
+                new = apply_strategic(old, body, node)
+        except PatchError as error:
+            raise self._refusal(call, error) from None
+        if call.trusted:
+            return new  # type: ignore[no-any-return]
+        return self._decoded(call, node, new, duplicates)
+
+    def _node(self, call: Call, old: Object) -> Node | None:
+        if call.subresource == "scale":
+            return node_of("autoscaling", "v1", "Scale")
+        return self.server.node(call.resource)
+
+    def _json(self, old: Object, body: Any) -> Any:
+        if not isinstance(body, list):
+            raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        if len(body) > MAX_OPERATIONS:
+            raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(body)}")
+        return apply_json_patch(old, body)
+
+    def _refusal(self, call: Call, error: PatchError) -> Exception:
+        code = getattr(error, "code", 422 if call.request.patch_type == "json" else 400)
+        if code == 422:
+            return status(422, "Invalid", f"{error}")
+        return bad_request(str(error))
+
+    def _decoded(self, call: Call, node: Node | None, new: Any, duplicates: list[str]) -> Object:
+        resource = call.resource
+        if node is None:
+            return new  # type: ignore[no-any-return]
+        if not isinstance(new, dict):
+            raise bad_request("the patch makes something that is no object")
+        kind = "Scale" if call.subresource == "scale" else resource.kind
+        try:
+            if call.request.patch_type == "strategic":
+                made, unknown = from_unstructured(node, new)
+            else:
+                made, unknown = decode_node(node, new)
+        except DecodeError as error:
+            raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {error}') from None
+        problems = [*duplicates, *unknown]
+        wanted = call.options.get("fieldValidation") or "Warn"
+        if problems and wanted == "Strict":
+            raise bad_request(strict_error(problems))
+        if wanted == "Warn":
+            for text in problems:
+                call.warn(text)
+        if call.subresource == "scale":
+            return made  # type: ignore[no-any-return]
+        return self.server.rules.with_defaults(call, made)
 
     def applied(self, call: Call, old: Object | None) -> Object:
-        return _merge(old or {}, call.request.body)
+        """The object after a server-side apply."""
+        raise bad_request("server-side apply is not served yet")

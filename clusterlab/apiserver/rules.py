@@ -1,10 +1,17 @@
-"""The rules of the kinds: decoding, defaults, strategies and validation, as the registry calls them."""
+"""The rules of the kinds: decoding, defaults, strategies and validation, as the registry calls them.
+
+Follows staging/src/k8s.io/apiserver/pkg/endpoints/handlers/rest.go (transformDecodeError) for what is said of bodies that do not
+fit their type.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.bodies import Raw, summary
 from clusterlab.machinery.convert import decode as decode_object
+from clusterlab.machinery.errors import bad_request
+from clusterlab.machinery.scheme import group_version, split_api_version
 
 try:
     from clusterlab.apiserver.defaults import apply_defaults
@@ -28,33 +35,82 @@ Object = dict[str, Any]
 
 __all__ = ["Rules"]
 
+_SCHEME = 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
+
 
 class Rules:
+    """What the kinds say of their objects."""
+
     def __init__(self, server: ApiServer) -> None:
         self.server = server
+
+    # Decoding.
 
     def decode(self, call: Call, body: Any) -> Object:
         """The body of a write as a complete object with defaults."""
         resource = call.resource
-        if not call.trusted:
-            body, warnings = decode_object(
-                resource.group, resource.version, resource.kind, body, call.options.get("fieldValidation") or "Warn",
+        if call.trusted:
+            if body.get("kind") != resource.kind or body.get("apiVersion") != resource.api_version:
+                body = {**body, "kind": resource.kind, "apiVersion": resource.api_version}
+        else:
+            body = self.typed(call, body, resource.group, resource.version, resource.kind)
+        return self.with_defaults(call, body)
+
+    def with_defaults(self, call: Call, obj: Object) -> Object:
+        """The object with the defaults of its kind."""
+        if apply_defaults is None or call.resource.custom:
+            return obj
+        return apply_defaults(call.resource, obj)
+
+    def typed(self, call: Call, body: Any, group: str, version: str, kind: str) -> Object:
+        """A body decoded as a kind; raises BadRequest with a Go server's words."""
+        duplicates: list[str] = []
+        data = b""
+        if isinstance(body, Raw):
+            data = body.data
+            body = body.parsed(kind, duplicates)
+        if not isinstance(body, dict):
+            text = "couldn't get version/kind; json parse error: json: cannot unmarshal " + _json_kind(body) + (
+                " into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+                "\"json:\\\"kind,omitempty\\\"\" }"
             )
-            for text in warnings:
-                call.warn(text)
-        if body.get("kind") != resource.kind or body.get("apiVersion") != resource.api_version:
-            body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-        if apply_defaults is None:
-            return body
-        return apply_defaults(resource, body)
+            raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {text} ({summary(data)})")
+        self._check_kind(body, group, version, kind)
+        made, warnings = decode_object(group, version, kind, body, call.options.get("fieldValidation") or "Warn", duplicates)
+        for text in warnings:
+            call.warn(text)
+        made.update(kind=kind, apiVersion=group_version(group, version))
+        return made
+
+    def _check_kind(self, body: Object, group: str, version: str, kind: str) -> None:
+        given_kind, given = body.get("kind") or kind, body.get("apiVersion") or group_version(group, version)
+        if not isinstance(given_kind, str) or not isinstance(given, str):
+            raise bad_request(f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
+                              "json parse error: json: cannot unmarshal into Go struct field .kind of type string")
+        if given_kind == kind and given == group_version(group, version):
+            return
+        given_group, given_version = split_api_version(given)
+        head = f'{given_kind} in version "{given_version}" cannot be handled as a {kind}: '
+        if self.server.scheme.by_gvk(given_group, given_version, given_kind) is None:
+            raise bad_request(f'{head}no kind "{given_kind}" is registered for version "{given}" {_SCHEME}')
+        if given_kind == kind and given_group == group:
+            raise bad_request(
+                f"the API version in the data ({given}) does not match the expected API version ({group_version(group, version)})"
+            )
+        ours = group or "core"
+        raise bad_request(f"{head}converting ({given_version}.{given_kind}) to ({ours.split('.')[0]}.{kind}): unknown conversion")
+
+    # Strategies and validation.
 
     def prepare_for_create(self, call: Call, obj: Object) -> Object:
+        """The object as its strategy lets it be created."""
         if prepare_for_create is None:
             obj = {key: value for key, value in obj.items() if key != "status"}
             return {**obj, "metadata": {**obj["metadata"], "generation": 1}} if "spec" in obj else obj
         return prepare_for_create(call.resource, obj)
 
     def prepare_for_update(self, call: Call, new: Object, old: Object) -> Object:
+        """The new object as its strategy lets the old one be changed."""
         if prepare_for_update is None:
             if call.subresource == "status":
                 return {**old, "metadata": new["metadata"], "status": new.get("status")}
@@ -74,3 +130,13 @@ class Rules:
         if validate_update is None:
             return []
         return validate_update(call.resource, new, old, call.subresource)
+
+
+def _json_kind(value: Any) -> str:
+    if isinstance(value, list):
+        return "array"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, bool):
+        return "bool"
+    return "null" if value is None else "number"

@@ -7,6 +7,7 @@ within one call; each stage is told in the span of the open step. What it leaves
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.admission.chain import Admission
@@ -20,19 +21,24 @@ from clusterlab.apiserver.rules import Rules
 from clusterlab.apiserver.storage import Storage, Write
 from clusterlab.apiserver.watch_cache import WatchCache
 from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
-from clusterlab.machinery.scheme import BUILTIN
+from clusterlab.machinery.schema import node_of
+from clusterlab.machinery.scheme import BUILTIN, split_api_version
 from clusterlab.sim import Change, Component, Simulation, Span
 
 if TYPE_CHECKING:
     from clusterlab.client.api import Request, WatchEvent
     from clusterlab.etcd.cluster import Etcd
+    from clusterlab.machinery.schema import Node
+    from clusterlab.machinery.scheme import Resource
 
 Object = dict[str, Any]
+Connect = Callable[..., Any]
 
 __all__ = ["ApiServer"]
 
 EVENT_TTL_MS = 3_600_000
 COMPACT_EVERY_MS = 300_000
+REFUSED = "The connection to the server was refused - did you specify the right host or port?"
 
 _VERBS = {
     "get": read.get, "list": read.listed, "create": create.create, "update": update.update, "patch": patch.patch,
@@ -60,6 +66,10 @@ class ApiServer(Component):
         self.admission = Admission(self)
         self.managed = Ledger(self)
         self.patching = Patching(self)
+        self.failures: list[Exception] = []  # what handle() could not explain, for tests
+        self.connectors: frozenset[str] = frozenset(("log", "exec", "attach", "portforward", "proxy"))
+        self.connect: Connect = _nothing_to_connect
+        self._made: Request | None = None
         catalog.install(self)
 
     # Life.
@@ -93,7 +103,7 @@ class ApiServer(Component):
     def serve(self, request: Request) -> Any:
         """Answers a request, or raises StatusError. Records a span in the open step."""
         if not self.up:
-            raise service_unavailable("The connection to the server was refused - did you specify the right host or port?")
+            raise service_unavailable(REFUSED)
         step = self.sim.current
         if step is None:
             return self._serve(request, None)
@@ -107,6 +117,20 @@ class ApiServer(Component):
             raise
         span.code = 201 if request.verb == "create" else 200
         return answer
+
+    def check_up(self) -> None:
+        """Raises while the program is not running."""
+        if not self.up:
+            raise service_unavailable(REFUSED)
+
+    def open_call(self, request: Request) -> Call:
+        """An authorized call for what is not answered at once: a watch."""
+        self.check_up()
+        if self.storage.stale:
+            self.refresh()
+        call = self.call_for(request, None)
+        self.authorizer.check(call)
+        return call
 
     def _serve(self, request: Request, span: Span | None) -> Any:
         if self.storage.stale:
@@ -143,7 +167,7 @@ class ApiServer(Component):
     def watch(self, process: str, resource: str, field: tuple[str, str] | None = None) -> tuple[int, list[Object]]:
         """Lists a resource for a process and opens a watch from there."""
         if not self.up:
-            raise service_unavailable("The connection to the server was refused - did you specify the right host or port?")
+            raise service_unavailable(REFUSED)
         if self.storage.stale:
             self.refresh()
         store = self.stores.get(resource)
@@ -164,6 +188,70 @@ class ApiServer(Component):
     def unwatch(self, process: str) -> None:
         """Closes all watches of a process."""
         self.cache.close(process)
+
+    # What the rest of the program asks.
+
+    def objects(self, resource: str = "") -> Iterator[tuple[str, Object]]:
+        """All objects, or those of a resource, with their keys ("pods/default/web-1")."""
+        if self.storage.stale:
+            self.refresh()
+        for bucket in self.storage.buckets.values():
+            if not resource or bucket.label == resource:
+                for key in bucket.keys():
+                    yield f"{bucket.label}/{key}", bucket.objects[key]
+
+    def find(self, key: str) -> Object | None:
+        """The object of a key, or None."""
+        label, _, rest = key.partition("/")
+        store = self.stores.get(label)
+        if self.storage.stale:
+            self.refresh()
+        return store.bucket.objects.get(rest) if store is not None else None
+
+    def object_count(self) -> int:
+        """How many objects there are."""
+        return sum(len(bucket.objects) for bucket in self.storage.buckets.values())
+
+    def path_of(self, obj: Object) -> str:
+        """The path of an object in the API; raises ValueError for a kind that is not served."""
+        group, version = split_api_version(obj.get("apiVersion", ""))
+        resource = self.scheme.by_gvk(group, version, obj.get("kind", ""))
+        if resource is None:
+            raise ValueError(f"no kind {obj.get('kind')!r} in {obj.get('apiVersion')!r}")
+        meta = obj.get("metadata") or {}
+        base = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        place = f"/namespaces/{meta.get('namespace') or 'default'}" if resource.namespaced else ""
+        return f"{base}{place}/{resource.plural}/{meta.get('name', '')}"
+
+    def external_watch_count(self) -> int:
+        """How many watches are open over HTTP."""
+        return sum(len(watches) for watches in self.cache.external.values())
+
+    def close_external_watches(self) -> None:
+        """Ends every watch over HTTP."""
+        self.cache.close_external()
+
+    # What the handlers of HTTP need.
+
+    def made(self, request: Request) -> bool:
+        """Whether an update or apply created its object."""
+        return self._made is request
+
+    def note_made(self, request: Request) -> None:
+        self._made = request
+
+    def node(self, resource: Resource) -> Node | None:
+        """The type of a resource's objects."""
+        return node_of(*resource.gvk)
+
+    def presented(self, resource: Resource, obj: Object) -> Object:
+        """An object or list as a client from outside sees it: in the version asked for, with its managed fields."""
+        if "items" in obj and obj.get("kind", "").endswith("List"):
+            return {**obj, "items": [self.presented(resource, item) for item in obj["items"]]}
+        return obj
+
+    def custom_printer(self, resource: Resource) -> Any:
+        return None
 
     # What the registry needs.
 
@@ -287,6 +375,10 @@ class ApiServer(Component):
         self.managed.restore(data["managed"])
         self.storage.loaded = False
         super().restore(data)
+
+
+def _nothing_to_connect(request: Request, *_: Any) -> Any:
+    raise service_unavailable(f"no kubelet can be asked for {request.subresource}")
 
 
 def _object_key(request: Request) -> str:

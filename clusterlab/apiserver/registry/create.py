@@ -47,10 +47,12 @@ def create_decoded(server: ApiServer, call: Call, obj: Object) -> Object:
             call.stage("storage", "skipped", "dry run")
             store.hooks.abort(call)
             return obj
-        return _store(server, call, obj)
+        made = _store(server, call, obj)
     except Exception:
         store.hooks.abort(call)
         raise
+    server.note_made(call.request)
+    return made
 
 
 def _store(server: ApiServer, call: Call, obj: Object) -> Object:

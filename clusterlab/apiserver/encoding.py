@@ -1,0 +1,103 @@
+"""Answers: objects as JSON or YAML, as tables for kubectl get, as metadata only; and the lines of a watch.
+
+Follows staging/src/k8s.io/apiserver/pkg/endpoints/handlers/response.go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import yaml
+
+from clusterlab.apiserver.tables import table
+from clusterlab.machinery.errors import StatusError, status
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.negotiation import Accepted
+    from clusterlab.apiserver.server import ApiServer
+    from clusterlab.machinery.scheme import Resource
+
+Object = dict[str, Any]
+
+__all__ = ["WatchEncoder", "dump", "shaped"]
+
+
+def dump(obj: Any, accepted: Accepted, pretty: bool = False) -> bytes:
+    """Bytes of an answer."""
+    if accepted.yaml:
+        return yaml.dump(obj, Dumper=_Dumper, default_flow_style=False, sort_keys=True, allow_unicode=True).encode()
+    if pretty:
+        return orjson.dumps(obj, option=orjson.OPT_INDENT_2)
+    return orjson.dumps(obj) + b"\n"
+
+
+class _Dumper(yaml.CSafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def shaped(server: ApiServer, resource: Resource, answer: Object, accepted: Accepted, include: str) -> Object:
+    """An answer in the form that the client asked for."""
+    if not accepted.kind or answer.get("kind") == "Status":
+        return server.presented(resource, answer)
+    version = f"meta.k8s.io/{accepted.version}"
+    if accepted.kind == "Table":
+        return {**table(server, resource, answer, include), "apiVersion": version}
+    items = answer.get("items")
+    is_list = isinstance(items, list) and answer.get("kind", "").endswith("List")
+    if accepted.kind == "PartialObjectMetadataList":
+        if not is_list:
+            raise _not_acceptable("you requested PartialObjectMetadataList, but the requested object is not a list")
+        rows = [_partial(server, resource, item, version) for item in items or ()]
+        return {"kind": "PartialObjectMetadataList", "apiVersion": version, "metadata": answer["metadata"], "items": rows}
+    if is_list:
+        raise _not_acceptable("you requested PartialObjectMetadata, but the requested object is a list")
+    return _partial(server, resource, answer, version)
+
+
+def _not_acceptable(message: str) -> StatusError:
+    return status(406, "NotAcceptable", message)
+
+
+def _partial(server: ApiServer, resource: Resource, obj: Object, version: str) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": server.presented(resource, obj)["metadata"]}
+
+
+class WatchEncoder:
+    """Turns the events of one watch into lines. Only the first table of a watch names its columns."""
+
+    def __init__(self, server: ApiServer, resource: Resource, accepted: Accepted, include: str) -> None:
+        self.server, self.resource, self.accepted, self.include = server, resource, accepted, include
+        self._first = True
+
+    def __call__(self, kind: str, obj: Object) -> bytes:
+        if kind == "ERROR":
+            return orjson.dumps({"type": kind, "object": obj}) + b"\n"
+        accepted = self.accepted
+        if kind == "BOOKMARK" and accepted.kind != "Table":
+            shape = {**obj}
+            if accepted.kind:
+                shape = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{accepted.version}", "metadata": obj["metadata"]}
+            return orjson.dumps({"type": kind, "object": shape}) + b"\n"
+        if accepted.kind == "PartialObjectMetadataList":
+            accepted = accepted._replace(kind="PartialObjectMetadata")
+        if kind == "BOOKMARK":
+            shape = {
+                "kind": "Table", "apiVersion": f"meta.k8s.io/{accepted.version}",
+                "metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]},
+                "columnDefinitions": None, "rows": [{"cells": [], "object": _bookmark(obj, accepted.version)}],
+            }
+        else:
+            shape = shaped(self.server, self.resource, obj, accepted, self.include)
+            if accepted.kind == "Table":
+                if not self._first:
+                    shape = {**shape, "columnDefinitions": None}
+                self._first = False
+        if self.accepted.yaml:
+            return b"---\n" + dump({"type": kind, "object": shape}, self.accepted)
+        return orjson.dumps({"type": kind, "object": shape}) + b"\n"
+
+
+def _bookmark(obj: Object, version: str) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": obj["metadata"]}

@@ -1,0 +1,92 @@
+"""Health, version and metrics endpoints.
+
+Follows staging/src/k8s.io/apiserver/pkg/server/healthz/healthz.go; the checks are those of a kube-apiserver that this server has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.machinery.errors import StatusError
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.http import HttpAnswer
+    from clusterlab.apiserver.options import Query
+    from clusterlab.apiserver.server import ApiServer
+
+__all__ = ["VERSION", "answer", "paths"]
+
+VERSION = {
+    "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35", "gitVersion": "v1.36.0", "gitCommit": "", "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z",
+    "goVersion": "go1.26.0", "compiler": "gc", "platform": "linux/amd64",
+}
+_CHECKS = (
+    "ping", "log", "etcd", "poststarthook/start-apiserver-admission-initializer", "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/start-apiextensions-controllers", "poststarthook/crd-informer-synced", "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-registration-controller", "autoregister-completion", "poststarthook/apiservice-openapi-controller",
+)
+_READY = ("etcd-readiness", "informer-sync", "shutdown")
+
+
+def paths(server: ApiServer) -> list[str]:
+    """The paths that / lists."""
+    found = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2",
+             "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"]
+    for group, versions in server.scheme.groups().items():
+        if group:
+            found.append(f"/apis/{group}")
+            found += [f"/apis/{group}/{version}" for version in versions]
+    for kind in ("healthz", "livez", "readyz"):
+        found += [f"/{kind}/{name}" for name in _names(kind)]
+    return sorted(found)
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    return (*_CHECKS, *_READY) if kind == "readyz" else _CHECKS
+
+
+def answer(server: ApiServer, path: str, params: Query) -> HttpAnswer | None:
+    """Answers /healthz, /livez, /readyz, their single checks, and /metrics; None for anything else."""
+    kind, _, name = path.strip("/").partition("/")
+    if path == "/metrics":
+        return _plain(200, _metrics(server), "text/plain; version=0.0.4")
+    if kind not in ("healthz", "livez", "readyz") or (name and name not in _names(kind)):
+        return None
+    left_out = set(params.get("exclude", []))
+    names = [name] if name else [check for check in _names(kind) if check not in left_out]
+    failed = [check for check in names if check.startswith("etcd") and not _etcd_works(server)]
+    if name and not failed:
+        return _plain(200, "ok")
+    if not failed and "verbose" not in params:
+        return _plain(200, "ok")
+    lines = [f"[-]{check} failed: reason withheld" if check in failed else f"[+]{check} ok" for check in names]
+    if failed:
+        return _plain(500, "\n".join([*lines, f"{kind} check failed", ""]))
+    return _plain(200, "\n".join([*lines, f"{kind} check passed", ""]))
+
+
+def _etcd_works(server: ApiServer) -> bool:
+    try:
+        server.storage.check_quorum()
+    except StatusError:
+        return False
+    return True
+
+
+def _metrics(server: ApiServer) -> str:
+    lines = [
+        "# HELP apiserver_storage_objects [STABLE] Number of stored objects at the time of last check split by kind.",
+        "# TYPE apiserver_storage_objects gauge",
+    ]
+    for label, store in sorted(server.stores.items()):
+        group = f".{store.resource.group}" if store.resource.group else ""
+        lines.append(f'apiserver_storage_objects{{resource="{label.split(".")[0]}{group}"}} {len(store.bucket.objects)}')
+    return "\n".join(lines) + "\n"
+
+
+def _plain(code: int, text: str, media: str = "text/plain; charset=utf-8") -> Any:
+    from clusterlab.apiserver.http import HttpAnswer
+
+    return HttpAnswer(code, [("Content-Type", media), ("X-Content-Type-Options", "nosniff")], text.encode())

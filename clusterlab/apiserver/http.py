@@ -1,0 +1,242 @@
+"""HTTP: one function from a request to an answer or an open watch. It knows no sockets.
+
+Follows staging/src/k8s.io/apiserver/pkg/server (handler.go, healthz) and pkg/endpoints/{installer.go,handlers/rest.go}. Every
+refusal is a Status object; an unexpected failure becomes a 500 Status and leaves nothing half written, since a request writes only
+as its last act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from clusterlab.apiserver import discovery, health, options, routes
+from clusterlab.apiserver.authentication import authenticate
+from clusterlab.apiserver.bodies import Raw
+from clusterlab.apiserver.encoding import dump, shaped
+from clusterlab.apiserver.negotiation import Accepted, accept, media_type
+from clusterlab.apiserver.watching import open_watch
+from clusterlab.client.api import Request, User
+from clusterlab.machinery.errors import StatusError, internal_error, method_not_supported, status, too_large, unsupported_media_type
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.external_watch import ExternalWatch
+    from clusterlab.apiserver.routes import Route
+    from clusterlab.apiserver.server import ApiServer
+
+__all__ = ["MAX_BODY", "HttpAnswer", "handle"]
+
+MAX_BODY = 3 * 1024 * 1024
+_PATCHES = {
+    "application/json-patch+json": "json", "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic", "application/apply-patch+yaml": "apply",
+    "application/apply-patch+cbor": "",
+}
+_OPTION_KINDS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions", "delete": "DeleteOptions",
+                 "deletecollection": "DeleteOptions"}
+
+
+class HttpAnswer(NamedTuple):
+    """A whole answer."""
+
+    code: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def handle(
+    server: ApiServer, method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b"",
+    user: User | None = None,
+) -> HttpAnswer | ExternalWatch:
+    """Answers a request. `headers` have lower-case names. `user` is who asks where no Authorization header says so (the lab's
+    owner if None)."""
+    head = headers or {}
+    try:
+        if len(body) > MAX_BODY:
+            raise too_large(f"Request entity too large: limit is {MAX_BODY}")
+        return _handle(server, method.upper(), path, query, head, body, user)
+    except StatusError as error:
+        return _failure(error)
+    except RecursionError:
+        return _failure(internal_error("the object is nested too deeply"))
+    except Exception as error:
+        server.failures.append(error)
+        return _failure(internal_error(f"{type(error).__name__}: the request could not be served"))
+
+
+def _failure(error: StatusError) -> HttpAnswer:
+    headers = [("Content-Type", "application/json")]
+    wait = (error.status.get("details") or {}).get("retryAfterSeconds")
+    if wait:
+        headers.append(("Retry-After", str(wait)))
+    return HttpAnswer(error.code, headers, orjson.dumps(error.status) + b"\n")
+
+
+def _handle(
+    server: ApiServer, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, user: User | None,
+) -> HttpAnswer | ExternalWatch:
+    server.check_up()
+    user = authenticate(server, headers, user)
+    route = routes.parse(method, path)
+    params = options.parse_query(query)
+    pretty = _pretty(params, headers)
+    if not route.resource:
+        return _other(server, route, method, params, headers, user, pretty)
+    if not route.verb:
+        raise status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    resource = server.scheme.by_gvr(route.group, route.version, route.resource)
+    if resource is None or (route.namespace and not resource.namespaced and route.resource != "namespaces"):
+        return _not_found(server, route, user)
+    if resource.namespaced and not route.namespace and route.verb not in ("list", "watch") and not _create_anywhere(route):
+        raise method_not_supported(resource.plural, resource.group, route.verb) if not route.name else _no_such_path()
+    asked = options.parse(params)
+    if route.verb in ("list", "watch") and (asked.pop("watch", False) or route.by_prefix):
+        accepted = accept(headers.get("accept", ""))
+        include = params.get("includeObject", [""])[0]
+        return open_watch(server, user, route, resource, asked, accepted, include)
+    request = _request(route, resource.string, user, asked, headers, body)
+    if request.subresource in server.connectors and route.verb in ("get", "create", "delete", "patch", "update"):
+        return _connect(server, request, method, route, params, headers, body)
+    answer = server.serve(request)
+    return _answer(server, request, resource, route, answer, headers, params, pretty)
+
+
+def _create_anywhere(route: Route) -> bool:
+    return route.verb == "create" and route.resource == "localsubjectaccessreviews"
+
+
+def _no_such_path() -> StatusError:
+    return status(404, "NotFound", "the server could not find the requested resource")
+
+
+def _request(
+    route: Route, resource: str, user: User, asked: dict[str, Any], headers: Mapping[str, str], body: bytes,
+) -> Request:
+    kind = _OPTION_KINDS.get(route.verb)
+    if route.verb in ("delete", "deletecollection") and body:
+        options.delete_options(asked, Raw(body, headers.get("content-type", "")).parsed())
+    if kind is not None:
+        options.write_options(asked, kind)
+        asked.setdefault("fieldManager", _manager(headers))
+    patch_type = ""
+    content: Any = None
+    if route.verb == "patch":
+        media = media_type(headers.get("content-type", ""))
+        patch_type = _PATCHES.get(media, "")
+        if not patch_type:
+            accepted = ", ".join(name for name, known in _PATCHES.items() if known)
+            raise unsupported_media_type(
+                f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+            )
+    if route.verb in ("create", "update", "patch"):
+        content = Raw(body, headers.get("content-type", ""), patch_type)
+    return Request(
+        route.verb, resource, user, route.namespace if route.resource != "namespaces" else "", route.name, route.subresource,
+        content, route.version, patch_type, asked,
+    )
+
+
+def _manager(headers: Mapping[str, str]) -> str:
+    """The field manager of a client that names none: the first word of its user agent."""
+    agent = headers.get("user-agent", "") or "unknown"
+    return agent.split("/", maxsplit=1)[0][:128] or "unknown"
+
+
+def _pretty(params: options.Query, headers: Mapping[str, str]) -> bool:
+    if "pretty" in params:
+        return params["pretty"][0].lower() in ("1", "t", "true")
+    return headers.get("user-agent", "").startswith(("curl", "Wget", "Mozilla/5.0"))
+
+
+def _answer(
+    server: ApiServer, request: Request, resource: Any, route: Route, answer: Any, headers: Mapping[str, str],
+    params: options.Query, pretty: bool,
+) -> HttpAnswer:
+    accepted = accept(headers.get("accept", ""))
+    if isinstance(answer, HttpAnswer):
+        return answer
+    code = 201 if route.verb == "create" or server.made(request) else 200
+    if answer.get("kind") == "Status" and answer.get("code"):
+        code = answer["code"]
+    shape = shaped(server, resource, answer, accepted, params.get("includeObject", [""])[0])
+    out = [("Content-Type", accepted.media)]
+    out += [("Warning", f'299 - "{_quoted(text)}"') for text in request.warnings]
+    return HttpAnswer(code, out, dump(shape, accepted, pretty or accepted.pretty))
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+
+
+def _connect(
+    server: ApiServer, request: Request, method: str, route: Route, params: options.Query, headers: Mapping[str, str], body: bytes,
+) -> Any:
+    """Subresources that are not objects: logs, exec, attach, port-forward, proxy."""
+    answer = server.connect(request, method, route.rest, params, headers, body)
+    if isinstance(answer, str | bytes):
+        data = answer.encode() if isinstance(answer, str) else answer
+        return HttpAnswer(200, [("Content-Type", "text/plain")], data)
+    return answer
+
+
+# What is not a resource.
+
+
+def _other(
+    server: ApiServer, route: Route, method: str, params: options.Query, headers: Mapping[str, str], user: User, pretty: bool,
+) -> HttpAnswer:
+    path = route.path.rstrip("/") or "/"
+    server.authorizer.check_path(user, route.verb, route.path)
+    if method not in ("GET", "HEAD"):
+        raise status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    found = _document(server, path, headers)
+    if found is not None:
+        accepted, document = found
+        media = accepted.media
+        if accepted.kind:
+            media = f"application/json;g=apidiscovery.k8s.io;v={accepted.version};as={accepted.kind}"
+        return HttpAnswer(200, [("Content-Type", media), ("Vary", "Accept")], dump(document, accepted, pretty))
+    plain = health.answer(server, path, params)
+    if plain is not None:
+        return plain
+    if path == "/openapi/v2" or path.startswith("/openapi/v3"):
+        return server.openapi(path, headers)
+    return _missing()
+
+
+def _document(server: ApiServer, path: str, headers: Mapping[str, str]) -> tuple[Accepted, Any] | None:
+    parts = path.strip("/").split("/")
+    scheme = server.scheme
+    document: Any = None
+    if path in ("/api", "/apis"):
+        accepted = accept(headers.get("accept", ""), discovery=True)
+        if accepted.kind == "APIGroupDiscoveryList":
+            return accepted, discovery.aggregated(scheme, path == "/api", accepted.version)
+        document = discovery.api_versions() if path == "/api" else discovery.groups(scheme)
+        return accepted, document
+    if path == "/":
+        document = {"paths": health.paths(server)}
+    elif path == "/version":
+        document = health.VERSION
+    elif parts[0] == "api" and len(parts) == 2:
+        document = discovery.resources(scheme, "", parts[1])
+    elif parts[0] == "apis" and len(parts) == 2:
+        document = discovery.group(scheme, parts[1])
+    elif parts[0] == "apis" and len(parts) == 3:
+        document = discovery.resources(scheme, parts[1], parts[2])
+    if document is None:
+        return None
+    return accept(headers.get("accept", "")), document
+
+
+def _not_found(server: ApiServer, route: Route, user: User) -> HttpAnswer:
+    server.authorizer.check_unknown(user, route)
+    return _missing()
+
+
+def _missing() -> HttpAnswer:
+    """What a server says of a path that it does not know."""
+    return HttpAnswer(404, [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")],
+                      b"404 page not found\n")

@@ -1,0 +1,57 @@
+"""From an object or a list to a Table. Follows staging/src/k8s.io/apiserver/pkg/registry/rest/table.go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.apiserver.tables.cells import Column, Context, age
+from clusterlab.apiserver.tables.printers import PRINTERS
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.server import ApiServer
+    from clusterlab.machinery.scheme import Resource
+
+Object = dict[str, Any]
+
+__all__ = ["table"]
+
+_NAME = Column("Name", "string", "name", "Name must be unique within a namespace. Is required when creating resources, although some "
+    "resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for "
+    "creation idempotence and configuration definition. Cannot be updated. More info: "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names")
+_CREATED = Column("Created At", "date", "", "CreationTimestamp is a timestamp representing the server time when this object was created.")
+
+
+def table(server: ApiServer, resource: Resource, answer: Object, include: str) -> Object:
+    """The table of an object or a list. `include`: what goes into each row's object: None, Metadata (the default) or Object."""
+    items = answer.get("items") if answer.get("kind", "").endswith("List") else None
+    objects = [answer] if items is None else items
+    meta = answer.get("metadata") or {}
+    head = {key: meta[key] for key in ("resourceVersion", "continue", "remainingItemCount") if key in meta}
+    columns, rows = _rows(server, resource, objects)
+    return {
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": head, "columnDefinitions": columns,
+        "rows": [_row(server, resource, cells, obj, include) for cells, obj in zip(rows, objects, strict=True)],
+    }
+
+
+def _rows(server: ApiServer, resource: Resource, objects: list[Object]) -> tuple[list[Object], list[Any]]:
+    context = Context(server.sim.now())
+    printer = PRINTERS.get((resource.group, resource.kind)) if not resource.custom else server.custom_printer(resource)
+    if printer is not None:
+        return printer.definitions, [printer.cells(obj, context) for obj in objects]
+    if resource.custom:
+        columns = [_NAME, Column("Age", "date", "", _CREATED.description)]
+        return [c.definition for c in columns], [
+            {"cells": [obj["metadata"]["name"], age(obj["metadata"].get("creationTimestamp"), context)]} for obj in objects
+        ]
+    definitions = [_NAME.definition, _CREATED.definition]
+    return definitions, [{"cells": [o["metadata"]["name"], o["metadata"].get("creationTimestamp")]} for o in objects]
+
+
+def _row(server: ApiServer, resource: Resource, row: Object, obj: Object, include: str) -> Object:
+    if include == "None":
+        return row
+    if include == "Object":
+        return {**row, "object": server.presented(resource, obj)}
+    return {**row, "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}}
