@@ -72,9 +72,9 @@ class _Line:
 
 
 def path_of(resource: Any, namespace: str, name: str = "") -> str:
-    """The path of a resource or of one object of it."""
+    """The path of a resource (in all namespaces where none is given) or of one object of it."""
     base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
-    middle = f"/namespaces/{namespace}" if resource.namespaced else ""
+    middle = f"/namespaces/{namespace}" if resource.namespaced and namespace else ""
     return f"{base}{middle}/{resource.plural}" + (f"/{name}" if name else "")
 
 

@@ -129,7 +129,7 @@ class Command(BaseCommand):
     def _table(self, cluster: Cluster, resource: str) -> None:
         found = cluster.api.scheme.by_plural(resource)
         assert found is not None
-        path = path_of(found, "").replace("/namespaces//", "/")
+        path = path_of(found, "")
         headers = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
         table = orjson.loads(cluster.answer("GET", path, "", headers, b"").body)
         rows = []
