@@ -1,12 +1,14 @@
 // Bundles static/src into static/dist: one script and one style sheet for each page. `--watch` rebuilds on every change.
 import { context, build } from "esbuild";
 import { gzipSync } from "node:zlib";
-import { readFileSync, readdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 const outdir = "static/dist";
+mkdirSync(outdir, { recursive: true });
+copyFileSync("static/src/icon.svg", join(outdir, "icon.svg"));
 const options = {
-  entryPoints: { app: "static/src/app.ts", front: "static/src/front.ts" },
+  entryPoints: { app: "static/src/app.ts", front: "static/src/front.ts", theme: "static/src/theme.ts" },
   outdir,
   bundle: true,
   minify: true,

@@ -25,12 +25,14 @@ export interface StreamOptions {
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MOST_MS = 8_000;
 /** Close codes after which trying again makes no sense: too many bad messages, unknown lab, not allowed. */
-const FINAL_CODES = new Set([1008, 4004, 4003]);
+const FINAL_CODES = new Set([1008, 4403, 4404]);
 
 /** One lab's stream. Frames reach `handlers.message` in order, none twice; after a gap it asks again from the last one held. */
 export class LabStream {
   private socket: SocketLike | null = null;
   private lastSeq: number | null = null;
+  /** Which timeline `lastSeq` counts on: the server's number for it, up by one with each jump. */
+  private where: { lab: string; generation: number } | null = null;
   private failures = 0;
   private stopped = false;
 
@@ -45,7 +47,7 @@ export class LabStream {
     this.handlers.connection("connecting", 0);
     const socket = (this.socket = this.options.open());
     socket.onopen = () => {
-      this.send(this.lastSeq === null ? { type: "hello" } : { type: "hello", from: this.lastSeq });
+      this.send(this.lastSeq === null || !this.where ? { type: "hello" } : { type: "hello", from: this.lastSeq, ...this.where });
       this.handlers.connection("open", 0);
     };
     socket.onmessage = (event) => {
@@ -77,9 +79,11 @@ export class LabStream {
     switch (message.type) {
       case "hello":
         if (message.snapshot) this.lastSeq = message.snapshot.seq;
+        this.where = { lab: message.lab.id, generation: generationOf(message.lab) };
         break;
       case "snapshot":
         this.lastSeq = message.snapshot.seq;
+        if (this.where) this.where.generation = generationOf(message);
         break;
       case "steps": {
         if (message.replay) break;
@@ -119,6 +123,8 @@ export class LabStream {
     });
   }
 }
+
+const generationOf = (part: object): number => Number((part as { generation?: number }).generation ?? 0);
 
 /** The stream of a lab on this page's own server. */
 export function labStream(labId: string, handlers: StreamHandlers): LabStream {

@@ -1,0 +1,53 @@
+// The front page. Its form works without this script; this adds the moving picture: the lab page's own stage, fed with recorded frames.
+import "./styles/theme.css";
+import "./styles/base.css";
+import "./styles/front.css";
+import { Scene } from "./stage/scene";
+import { Player } from "./stream/player";
+import type { Frame, Snapshot } from "./stream/types";
+import { sentenceOf } from "./lab/words";
+import demo from "./front/demo.json";
+
+interface Recording {
+  snapshot: Snapshot;
+  frames: Frame[];
+}
+
+const PAUSE_MS = 4000;
+
+function show(root: HTMLElement, recording: Recording): void {
+  const caption = root.querySelector<HTMLElement>(".caption")!;
+  const headings = new Map(recording.frames.map((frame) => [frame.seq, frame]));
+  const player = new Player({ begin: (frame) => void (caption.textContent = sentenceOf(frame)), commit: () => undefined, replaced: () => undefined }, (seq) => headings.get(seq));
+  const [lower, upper] = root.querySelectorAll("canvas");
+  const scene = new Scene(lower!, upper!, player);
+  player.onCommit = (frame) => scene.commit(frame);
+  player.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  player.replace(recording.snapshot);
+  scene.replaced();
+  let last = performance.now(), next = 0, since = last;
+  const size = (): void => scene.resize({ width: root.clientWidth / 0.86, height: (root.clientHeight - caption.clientHeight) / 0.86 }, 0.86);
+  new ResizeObserver(size).observe(root);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => scene.retheme());
+  const tick = (now: number): void => {
+    if (player.idle && next < recording.frames.length) player.push([recording.frames[next++]!]);
+    else if (player.idle && now - since > PAUSE_MS) {
+      player.replace(recording.snapshot);
+      scene.replaced();
+      next = 0;
+    }
+    if (!player.idle) since = now;
+    player.advance(Math.min(60, Math.max(0, now - last)));
+    last = now;
+    scene.draw(performance.now());
+    requestAnimationFrame(tick);
+  };
+  if (player.still) {
+    player.push(recording.frames);
+    player.flush();
+    scene.draw(performance.now());
+  } else requestAnimationFrame(tick);
+}
+
+const root = document.querySelector<HTMLElement>(".moving");
+if (root) show(root, demo as unknown as Recording);

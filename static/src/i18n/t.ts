@@ -1,0 +1,23 @@
+// The words of the page that TypeScript shows. English is the key; a catalogue for another language maps it.
+
+type Catalogue = Record<string, string>;
+
+const catalogues: Record<string, Catalogue> = {};
+let catalogue: Catalogue = {};
+
+/** Registers a language's catalogue. */
+export function addCatalogue(language: string, words: Catalogue): void {
+  catalogues[language] = words;
+  useLanguage();
+}
+
+/** Takes the language of the page. */
+export function useLanguage(language = typeof document === "undefined" ? "en" : document.documentElement.lang): void {
+  catalogue = catalogues[language] ?? catalogues[language.split("-")[0] ?? ""] ?? {};
+}
+
+/** The text in the reader's language; `{name}` is replaced by the value of that name. */
+export function t(text: string, values: Record<string, string | number> = {}): string {
+  const words = catalogue[text] ?? text;
+  return words.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}

@@ -1,0 +1,38 @@
+// The HTTP calls of the page: reading what the stream does not carry.
+import type { Heading } from "../stream/types";
+
+export interface ObjectAnswer {
+  object: Record<string, unknown>;
+  yaml: string;
+  changed: string[];
+  steps: Heading[];
+}
+
+export interface DecisionAnswer {
+  chosen: string | null;
+  message: string;
+  filtered: Record<string, [string, string]>;
+  scores: Record<string, Record<string, number>>;
+  final: Record<string, number>;
+}
+
+export class ApiError extends Error {
+  constructor(message: string, readonly code: string, readonly status: number) {
+    super(message);
+  }
+}
+
+async function get<T>(path: string): Promise<T> {
+  const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  const body = (await answer.json().catch(() => null)) as { error?: { code: string; message: string } } | null;
+  if (!answer.ok) throw new ApiError(body?.error?.message ?? answer.statusText, body?.error?.code ?? "", answer.status);
+  return body as T;
+}
+
+const labPath = (id: string): string => `/api/labs/${encodeURIComponent(id)}`;
+const keyPath = (key: string): string => key.split("/").map(encodeURIComponent).join("/");
+
+export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => get(`${labPath(id)}/objects/${keyPath(key)}`);
+export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
+export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
+export const fetchChecks = (id: string): Promise<unknown> => get(`${labPath(id)}/lesson/checks`);

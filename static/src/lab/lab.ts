@@ -1,0 +1,256 @@
+// One lab as the page holds it: the stream, what is shown of it, what is selected. Elements subscribe to topics.
+import { LabStream, labStream, type ConnectionState } from "../stream/socket";
+import { Player } from "../stream/player";
+import type { Frame, Heading, KubectlMessage, Lab as LabInfo, ModeState, ReadMessage, ServerMessage } from "../stream/types";
+import type { Lens } from "../stage/layout";
+import { Headings } from "./headings";
+import { recall, remember } from "./remember";
+
+export type Topic = "mode" | "step" | "state" | "selection" | "connection" | "kubectl" | "headings" | "lens" | "notice" | "read" | "theme";
+type Listener = (topic: Topic) => void;
+
+export interface LabOptions {
+  id: string;
+  canEdit: boolean;
+}
+
+export interface Pace {
+  name: string;
+  paceMs: number;
+  speed: number;
+  show: number;
+}
+
+/** How fast a lab plays: wall time a step takes, simulated time to wall time, and how fast a step is shown. */
+export const PACES: Pace[] = [
+  { name: "Slow", paceMs: 1800, speed: 1, show: 0.75 },
+  { name: "Normal", paceMs: 700, speed: 1, show: 1.15 },
+  { name: "Fast", paceMs: 200, speed: 5, show: 1.6 },
+  { name: "Real time", paceMs: 0, speed: 1, show: 1.6 },
+  { name: "Time lapse", paceMs: 0, speed: 30, show: 1.6 },
+];
+
+const STOPPED: ModeState = { mode: "paused", speed: 1, seq: 0, time: 0, last: 0, settled: false, hold: false };
+const REPLACED_NOTE_MS = 4000;
+
+export class Lab {
+  readonly headings = new Headings();
+  readonly player: Player;
+  readonly stream: LabStream;
+  info: LabInfo | null = null;
+  mode: ModeState = STOPPED;
+  connection: ConnectionState = "connecting";
+  selected = "";
+  lens: Lens = "workloads";
+  notice = "";
+  /** Headings of the frames that were shown, oldest first. */
+  readonly log: Heading[] = [];
+  readonly kubectlAnswers: KubectlMessage[] = [];
+  lastRead: ReadMessage | null = null;
+  pace: Pace;
+  /** The frames last shown, for looking into a step. */
+  private readonly frames = new Map<number, Frame>();
+  private readonly listeners = new Map<Topic, Set<Listener>>();
+  private noticeTimer = 0;
+  private filling = false;
+
+  constructor(readonly options: LabOptions) {
+    this.pace = PACES.find((pace) => pace.name === recall("pace")) ?? PACES[1]!;
+    this.player = new Player(
+      {
+        begin: (frame) => this.began(frame),
+        commit: () => this.tell("state"),
+        replaced: () => this.tell("state"),
+      },
+      (seq) => this.headings.get(seq),
+    );
+    this.player.pace = this.pace.show;
+    this.stream = labStream(options.id, { message: (message) => this.receive(message), connection: (state) => this.connected(state) });
+  }
+
+  on(topics: Topic[], listener: Listener): () => void {
+    for (const topic of topics) {
+      if (!this.listeners.has(topic)) this.listeners.set(topic, new Set());
+      this.listeners.get(topic)!.add(listener);
+    }
+    return () => {
+      for (const topic of topics) this.listeners.get(topic)?.delete(listener);
+    };
+  }
+
+  tell(topic: Topic): void {
+    for (const listener of this.listeners.get(topic) ?? []) listener(topic);
+  }
+
+  // What is shown.
+
+  /** The step that is on the stage. */
+  get shownSeq(): number {
+    return this.player.frame?.seq ?? this.player.state.seq;
+  }
+
+  get shown(): Heading | undefined {
+    return this.player.frame ?? this.headings.get(this.player.state.seq);
+  }
+
+  get playing(): boolean {
+    return this.mode.mode === "playing";
+  }
+
+  frameOf(seq: number): Frame | undefined {
+    return this.frames.get(seq);
+  }
+
+  select(id: string): void {
+    if (this.selected === id) return;
+    this.selected = id;
+    this.tell("selection");
+  }
+
+  look(lens: Lens): void {
+    if (this.lens === lens) return;
+    this.lens = lens;
+    this.tell("lens");
+  }
+
+  say(notice: string): void {
+    this.notice = notice;
+    this.tell("notice");
+    clearTimeout(this.noticeTimer);
+    this.noticeTimer = window.setTimeout(() => {
+      this.notice = "";
+      this.tell("notice");
+    }, REPLACED_NOTE_MS + notice.length * 40);
+  }
+
+  // Commands.
+
+  send(command: { type: string } & Record<string, unknown>): void {
+    if (!this.stream.send(command)) this.say("Not connected.");
+  }
+
+  step(): void {
+    this.player.hurry();
+    this.send({ type: "run", until: "step" });
+  }
+
+  back(): void {
+    this.send({ type: "back" });
+  }
+
+  settle(): void {
+    this.send({ type: "run", until: "settled" });
+  }
+
+  toggle(): void {
+    if (this.playing) this.send({ type: "pause" });
+    else this.play();
+  }
+
+  play(): void {
+    this.send({ type: "play", speed: this.pace.speed, pace: this.pace.paceMs });
+  }
+
+  setPace(pace: Pace): void {
+    this.pace = pace;
+    this.player.pace = pace.show;
+    remember("pace", pace.name);
+    if (this.playing) this.play();
+    this.tell("mode");
+  }
+
+  seek(seq: number): void {
+    const to = Math.max(0, Math.min(seq, this.headings.last));
+    if (to !== this.player.state.seq || !this.player.idle) this.send({ type: "seek", seq: to });
+  }
+
+  kubectl(line: string): void {
+    this.send({ type: "kubectl", line });
+  }
+
+  // What comes in.
+
+  private connected(state: ConnectionState): void {
+    this.connection = state;
+    this.tell("connection");
+  }
+
+  private receive(message: ServerMessage): void {
+    switch (message.type) {
+      case "hello":
+        this.info = message.lab;
+        this.setMode(message.mode);
+        this.headings.put(message.recent);
+        if (message.snapshot) this.player.replace(message.snapshot);
+        this.tell("headings");
+        this.tell("step");
+        return void this.fill();
+      case "snapshot":
+        this.setMode(message.mode);
+        this.headings.put(message.recent);
+        this.player.replace(message.snapshot);
+        this.tell("headings");
+        return this.tell("step");
+      case "steps":
+        return this.took(message.frames, message.replay ?? false);
+      case "mode":
+        return this.setMode(message);
+      case "kubectl":
+        this.kubectlAnswers.push(message);
+        return this.tell("kubectl");
+      case "read":
+        this.lastRead = message;
+        return this.tell("read");
+      case "error":
+        return this.say(message.message);
+    }
+  }
+
+  private took(frames: Frame[], replay: boolean): void {
+    for (const frame of frames) this.frames.set(frame.seq, frame);
+    while (this.frames.size > 3000) this.frames.delete(this.frames.keys().next().value as number);
+    this.headings.put(frames);
+    if (!replay) {
+      this.player.push(frames);
+      if (document.hidden) this.player.flush();
+    }
+    this.tell("headings");
+    this.tell(replay ? "selection" : "state");
+  }
+
+  private setMode(mode: ModeState): void {
+    this.mode = mode;
+    if (mode.last < this.headings.last) this.headings.end(mode.last);
+    else this.headings.last = mode.last;
+    this.tell("mode");
+  }
+
+  private began(frame: Frame): void {
+    this.log.push(frame);
+    if (this.log.length > 800) this.log.splice(0, 300);
+    this.tell("step");
+  }
+
+  /** Fetches headings of older steps bit by bit, so that the whole timeline has colour. */
+  private async fill(): Promise<void> {
+    if (this.filling) return;
+    this.filling = true;
+    try {
+      for (let round = 0; round < 24; round++) {
+        const gap = this.headings.missingBefore(this.headings.last);
+        if (!gap) break;
+        const answer = await fetch(`/api/labs/${encodeURIComponent(this.options.id)}/steps?from=${gap.from}&limit=${gap.to - gap.from + 1}`);
+        if (!answer.ok) break;
+        const { steps } = (await answer.json()) as { steps: Heading[] };
+        if (!steps?.length) break;
+        this.headings.put(steps.filter((step) => !this.headings.get(step.seq) && step.seq <= this.headings.last));
+        this.tell("headings");
+        if (this.headings.missingBefore(this.headings.last)?.to === gap.to) break;
+      }
+    } catch {
+      // Ticks without colour are no reason to trouble the reader.
+    } finally {
+      this.filling = false;
+    }
+  }
+}

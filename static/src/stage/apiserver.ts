@@ -1,0 +1,63 @@
+// The API server: the bar that everything passes through, with the stages of a request. Mirrors clusterlab/apiserver.
+import { t } from "../i18n/t";
+import { drawCard, isUp, type Drawing } from "./drawing";
+import { wireOf } from "./layout";
+
+/** What the bar calls the stages of a request, in order. */
+export const stageTitles = (narrow: boolean): string[] =>
+  narrow
+    ? [t("authn"), t("authz"), t("admit"), t("schema"), t("valid"), "etcd", t("watch")]
+    : [t("authn"), t("authz"), t("admission"), t("schema"), t("validation"), "etcd", t("watch")];
+
+export function drawApiServer(d: Drawing): void {
+  const { pen, at } = d;
+  const { theme } = pen;
+  const up = isUp(d.components, "kube-apiserver");
+  pen.rect({ ...at.bus, y: at.bus.y + 2 }, { fill: theme.shadow, fillAlpha: 0.6, radius: 14 });
+  pen.rect(at.bus, {
+    fill: theme.bus, stroke: d.selected === "kube-apiserver" ? theme.accent : up ? theme.accent : theme.bad, width: d.selected === "kube-apiserver" ? 2.2 : 1.2,
+    alpha: 1, radius: 14, dash: up ? undefined : [6, 5],
+  });
+  const room = at.narrow ? at.bus.w - 20 : at.stages[0]!.x - at.bus.x - 24;
+  pen.text(t("API server"), at.bus.x + 18, at.bus.y + (at.narrow ? 19 : 23), { size: 14.5, weight: 680, max: room });
+  const below = up ? t("everything passes through here") : t("down");
+  if (at.narrow) pen.text(below, at.bus.x + 108, at.bus.y + 19, { size: 10.8, color: up ? theme.soft : theme.bad, max: room - 100 });
+  else pen.text(below, at.bus.x + 18, at.bus.y + 41, { size: 11.2, color: up ? theme.soft : theme.bad, max: room });
+  stageTitles(at.narrow).forEach((title, i) => {
+    const box = at.stages[i]!;
+    pen.rect(box, { fill: theme.panel, stroke: theme.line, radius: 7 });
+    pen.text(title, box.x + box.w / 2, box.y + box.h / 2 + 4, { size: at.narrow ? 9.4 : 11.2, align: "center", max: box.w - 4, color: up ? theme.text : theme.soft });
+  });
+}
+
+/** The wires of everyone who talks to it. */
+export function drawWires(d: Drawing): void {
+  const { pen, at, components } = d;
+  const programs = ["kubectl", "kube-controller-manager", "kube-scheduler"];
+  for (const name of [...programs, "etcd"]) drawWire(d, name, name === "etcd" || isUp(components, name), name === "etcd");
+  for (const [name, node] of at.nodes) {
+    if (node.detail !== "full") continue;
+    const cut = d.index.nodes.get(name)?.ready === "Unknown";
+    drawWire(d, `kubelet/${name}`, !cut && isUp(components, `kubelet/${name}`));
+    drawWire(d, `kube-proxy/${name}`, !cut && isUp(components, `kube-proxy/${name}`));
+  }
+  if (at.lens === "control-plane") pen.text(t("lists and watches, writes"), at.controllers.x + at.controllers.w / 2 + 10, at.bus.y - 14, { size: 10.5, color: pen.theme.soft });
+}
+
+function drawWire({ pen, at }: Drawing, actor: string, up: boolean, etcd = false): void {
+  pen.line(wireOf(at, actor), { stroke: etcd ? pen.theme.etcd : pen.theme.wire, width: 1.6, dash: up ? undefined : [2, 5], alpha: up ? 0.9 : 0.45 });
+}
+
+/** kubectl: whoever asks from outside. */
+export function drawKubectl(d: Drawing): void {
+  const { pen, at } = d;
+  const { theme } = pen;
+  drawCard(d, at.kubectl, { selected: d.selected === "kubectl" });
+  const x = at.kubectl.x + at.kubectl.w / 2, y = at.kubectl.y + at.kubectl.h / 2;
+  pen.circle({ x, y: y - 24 }, 7.5, { stroke: theme.text, width: 1.7 });
+  pen.ctx.beginPath();
+  pen.ctx.arc(x, y + 1, 14, Math.PI, 0);
+  pen.paint({ stroke: theme.text, width: 1.7 });
+  pen.text(t("you"), x, y + 20, { size: 12.5, weight: 650, align: "center" });
+  pen.text("kubectl", x, y + 36, { size: 10.8, align: "center", color: theme.soft, mono: true, max: at.kubectl.w - 8 });
+}

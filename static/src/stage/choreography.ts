@@ -1,0 +1,132 @@
+// What is shown of a step, and when: a frame -> a clip of beats on a clock of its own, in milliseconds at pace 1. Pure.
+// A beat says what happens, not how it looks; travel.ts draws it.
+import type { Frame, Heading, Message, Span } from "../stream/types";
+import { STAGES } from "./layout";
+
+export type Beat =
+  /** A watch event that came from the API server has woken the actor. */
+  | { kind: "wake"; at: number; ms: number; actor: string }
+  /** The actor acts. */
+  | { kind: "act"; at: number; ms: number; actor: string; object: string }
+  /** A request runs up the actor's wire. */
+  | { kind: "ask"; at: number; ms: number; actor: string; span: Span; small: boolean }
+  /** A stage of the API server lights. */
+  | { kind: "stage"; at: number; ms: number; stage: number; ok: boolean; why: string }
+  /** The write goes up to etcd, and comes back. */
+  | { kind: "store"; at: number; ms: number; back: boolean; revision: number }
+  /** A message between members of etcd. */
+  | { kind: "raft"; at: number; ms: number; message: Message }
+  /** The answer runs back down. */
+  | { kind: "answer"; at: number; ms: number; actor: string; code: number; small: boolean }
+  /** Something goes on inside a node: kubelet to runtime to pod. */
+  | { kind: "inside"; at: number; ms: number; from: string; to: string };
+
+export interface Clip {
+  frame: Frame;
+  beats: Beat[];
+  /** When the state changes. */
+  commitAt: number;
+  ms: number;
+}
+
+const WAKE = 280, ASK = 300, STAGE = 42, STORE = 130, RAFT = 150, ANSWER = 220;
+const LONGEST = 2600;
+const WRITES = new Set(["create", "update", "patch", "delete", "deletecollection", "post", "put", "apply"]);
+
+export const isWrite = (verb: string): boolean => WRITES.has(verb.toLowerCase());
+const isNoise = (span: Span): boolean => /^(events|leases)(\/|\.|$)/.test(span.object) || !isWrite(span.verb);
+const isMessage = (message: Message): boolean => message.length === 4 && message[1] !== "" && message[2] !== "";
+
+/** Pairs a burst of Raft messages into rounds: those that go out, then those that answer. */
+function raftBeats(messages: Message[], at: number, beats: Beat[]): number {
+  let when = at;
+  let outward = true;
+  for (const message of messages.filter(isMessage)) {
+    const answers = /Resp$/.test(message[0]);
+    if (answers === outward) {
+      when += RAFT;
+      outward = !answers;
+    }
+    beats.push({ kind: "raft", at: when, ms: RAFT, message });
+  }
+  return messages.length ? when + RAFT : at;
+}
+
+function requestBeats(actor: string, span: Span, at: number, beats: Beat[]): { commitAt: number; end: number } {
+  const small = isNoise(span);
+  beats.push({ kind: "ask", at, ms: ASK, actor, span, small });
+  let when = at + ASK;
+  if (small) {
+    beats.push({ kind: "answer", at: when + 60, ms: ANSWER, actor, code: span.code, small });
+    return { commitAt: when, end: when + 60 };
+  }
+  let stored = when;
+  for (const stage of span.stages) {
+    const number = STAGES.indexOf(stage.name);
+    if (number < 0) continue;
+    const ok = !/^(refused|denied|rejected|invalid|failed|conflict)/.test(stage.decision);
+    const slow = stage.name === "storage" && ok && span.code < 400;
+    if (slow) {
+      beats.push({ kind: "store", at: when, ms: STORE, back: false, revision: span.revision });
+      const done = raftBeats(span.messages, when + STORE, beats);
+      beats.push({ kind: "stage", at: when, ms: done + STORE - when, stage: number, ok, why: stage.why });
+      beats.push({ kind: "store", at: done, ms: STORE, back: true, revision: span.revision });
+      stored = when = done + STORE;
+    } else {
+      beats.push({ kind: "stage", at: when, ms: STAGE * (ok ? 1 : 8), stage: number, ok, why: stage.why });
+      when += ok ? STAGE : STAGE * 6;
+    }
+  }
+  beats.push({ kind: "answer", at: when, ms: ANSWER, actor, code: span.code, small });
+  return { commitAt: stored, end: when };
+}
+
+const insideOf = (actor: string): [string, string] | null => {
+  const slash = actor.indexOf("/");
+  if (slash < 0) return null;
+  const [program, node] = [actor.slice(0, slash), actor.slice(slash + 1)];
+  if (program === "runtime") return [`kubelet/${node}`, actor];
+  return null;
+};
+
+/** The clip of a frame. `cause` is the heading that it is because of, where the page holds it. */
+export function choreograph(frame: Frame, cause?: Heading): Clip {
+  const beats: Beat[] = [];
+  let at = 0;
+  if (cause && cause.actor !== frame.actor && !frame.actor.startsWith("etcd") && !insideOf(frame.actor)) {
+    beats.push({ kind: "wake", at: 0, ms: WAKE, actor: frame.actor });
+    at = WAKE * 0.8;
+  }
+  const inside = insideOf(frame.actor);
+  if (inside && frame.object.startsWith("pods/")) {
+    beats.push({ kind: "inside", at, ms: 260, from: inside[0], to: inside[1] }, { kind: "inside", at: at + 200, ms: 260, from: inside[1], to: frame.object });
+    at += 300;
+  }
+  let commitAt = at + 60;
+  let end = raftBeats(frame.messages, at + 60, beats);
+  const loud = frame.requests.filter((span) => !isNoise(span));
+  // Many requests of one step overlap, so that a step of thirty creations stays one glance.
+  const stride = loud.length > 1 ? Math.max(40, 420 / Math.sqrt(loud.length)) : 0;
+  let started = at + 90;
+  for (const span of frame.requests) {
+    const made = requestBeats(actorOf(frame), span, started, beats);
+    if (!isNoise(span) || !loud.length) commitAt = Math.max(commitAt, made.commitAt);
+    end = Math.max(end, made.end);
+    started += isNoise(span) ? 50 : stride;
+  }
+  const ms = Math.max(frame.routine ? 90 : 320, end + 160);
+  beats.unshift({ kind: "act", at: Math.min(at, WAKE * 0.8), ms: ms - Math.min(at, WAKE * 0.8), actor: frame.actor, object: frame.object });
+  const squeeze = Math.min(1, LONGEST / ms);
+  for (const beat of beats) [beat.at, beat.ms] = [beat.at * squeeze, beat.ms * squeeze];
+  return { frame, beats, commitAt: commitAt * squeeze, ms: ms * squeeze };
+}
+
+const actorOf = (frame: Frame): string => (frame.actor === "kube-apiserver" ? "kubectl" : frame.actor);
+
+/** A read that changed nothing: a small request, up and back. */
+export function choreographRead(actor: string, span: Span): Beat[] {
+  return [
+    { kind: "ask", at: 0, ms: ASK, actor, span, small: true },
+    { kind: "answer", at: ASK + 60, ms: ANSWER, actor, code: span.code, small: true },
+  ];
+}

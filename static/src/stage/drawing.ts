@@ -1,0 +1,53 @@
+// What every drawing module gets: the pen, the places, the cluster as it is shown now.
+import type { ClusterIndex } from "../lab/index";
+import type { Components } from "../stream/types";
+import type { Box } from "./geometry";
+import type { Layout } from "./layout";
+import type { Pen } from "./pen";
+
+export interface Drawing {
+  pen: Pen;
+  at: Layout;
+  index: ClusterIndex;
+  components: Components;
+  /** Simulated time, ms. */
+  time: number;
+  selected: string;
+}
+
+export interface CardStyle {
+  title?: string;
+  subtitle?: string;
+  selected?: boolean;
+  dead?: boolean;
+}
+
+/** A card of the stage with its heading. */
+export function drawCard({ pen }: Drawing, box: Box, style: CardStyle): void {
+  const { theme } = pen;
+  pen.rect({ ...box, y: box.y + 2 }, { fill: theme.shadow, fillAlpha: 0.5, radius: 12 });
+  pen.rect(box, {
+    fill: theme.panel, stroke: style.selected ? theme.accent : theme.line, width: style.selected ? 2 : 1.1, radius: 12, dash: style.dead ? [5, 4] : undefined,
+  });
+  const max = box.w - 24;
+  if (style.title) pen.text(style.title, box.x + 13, box.y + 22, { size: 13.5, weight: 650, max, color: style.dead ? theme.soft : theme.text });
+  if (style.subtitle) pen.text(style.subtitle, box.x + 13, box.y + 38, { size: 11.2, color: theme.soft, max });
+}
+
+/** A rounded label: a controller, a kubelet. */
+export function drawPlug({ pen }: Drawing, box: Box, words: string, style: { up?: boolean; selected?: boolean; count?: number } = {}): void {
+  const { theme } = pen;
+  const up = style.up ?? true;
+  pen.rect(box, { fill: theme.raise, stroke: style.selected ? theme.accent : theme.line, width: style.selected ? 2 : 1.1, radius: Math.min(8, box.h / 2), dash: up ? undefined : [3, 3] });
+  const count = style.count ?? 0;
+  const room = box.w - (count ? 24 : 8);
+  pen.text(words, box.x + (count ? 8 + room / 2 - 2 : box.w / 2), box.y + box.h / 2 + 3.8, { size: 10.8, align: "center", max: room, color: up ? theme.text : theme.soft });
+  if (!up) pen.line([{ x: box.x + 5, y: box.y + box.h / 2 }, { x: box.x + box.w - 5, y: box.y + box.h / 2 }], { stroke: theme.bad, width: 1.4 });
+  if (!count) return;
+  const badge = { x: box.x + box.w - 20, y: box.y + 3.5, w: 16, h: box.h - 7 };
+  pen.rect(badge, { fill: theme.warn, radius: 7 });
+  pen.text(count > 99 ? "99+" : String(count), badge.x + 8, badge.y + badge.h / 2 + 3.4, { size: 9.5, weight: 700, align: "center", color: theme.onAccent });
+}
+
+export const numberOf = (value: unknown): number => (typeof value === "number" ? value : 0);
+export const isUp = (components: Components, name: string): boolean => components[name]?.["up"] !== false;

@@ -1,0 +1,154 @@
+// A node: what is asked of it, its kubelet, kube-proxy and runtime, the pods on it. Mirrors clusterlab/kubelet, proxy and runtime.
+import { t } from "../i18n/t";
+import { isControlPlane, isSystem } from "../lab/index";
+import type { NodeView, PodView } from "../stream/views";
+import { drawPlug, isUp, numberOf, type Drawing } from "./drawing";
+import type { NodeBox } from "./layoutNodes";
+import { lookOf, podColor, toneColor } from "./pod";
+
+export interface Requested {
+  cpu: number;
+  memory: number;
+  pods: number;
+}
+
+/** What the pods of a node have requested. */
+export function requestedOn(d: Pick<Drawing, "index">, node: string): Requested {
+  const sum = { cpu: 0, memory: 0, pods: 0 };
+  for (const key of d.index.podsOn(node)) {
+    const pod = d.index.pods.get(key)!;
+    if (pod.phase === "Succeeded" || pod.phase === "Failed") continue;
+    sum.cpu += pod.cpu || 0;
+    sum.memory += pod.memory || 0;
+    sum.pods++;
+  }
+  return sum;
+}
+
+export function drawNode(d: Drawing, name: string, place: NodeBox): void {
+  const node = d.index.nodes.get(name);
+  if (!node) return;
+  if (place.detail === "full") drawFull(d, node, place);
+  else if (place.detail === "compact") drawCompact(d, node, place);
+  else drawCell(d, node, place);
+}
+
+const badge = (node: NodeView): { words: string; bad: boolean } | null => {
+  if (node.ready === "Unknown") return { words: t("lost"), bad: true };
+  if (node.ready !== "True") return { words: t("not ready"), bad: true };
+  if (!node.schedulable) return { words: t("cordoned"), bad: false };
+  return null;
+};
+
+function frame(d: Drawing, node: NodeView, place: NodeBox, radius: number): void {
+  const { pen } = d;
+  const { theme } = pen;
+  const lost = node.ready === "Unknown";
+  const selected = d.selected === `nodes/${node.name}`;
+  pen.rect({ ...place.box, y: place.box.y + 2 }, { fill: theme.shadow, fillAlpha: 0.5, radius });
+  pen.rect(place.box, {
+    fill: lost ? theme.bg : theme.panel, stroke: selected ? theme.accent : lost ? theme.soft : node.ready === "True" ? theme.line : theme.warn, width: selected ? 2 : 1.1, radius,
+    dash: lost ? [6, 5] : undefined,
+  });
+  if (!node.schedulable && !lost) pen.pattern(place.box, radius, 1, theme.soft, 0.08);
+}
+
+function drawFull(d: Drawing, node: NodeView, place: NodeBox): void {
+  const { pen, components } = d;
+  const { theme } = pen;
+  const { box } = place;
+  frame(d, node, place, 12);
+  const used = requestedOn(d, node.name);
+  const note = badge(node);
+  const amount = `${(used.cpu / 1000).toFixed(1)} / ${(node.cpu / 1000).toFixed(node.cpu % 1000 ? 1 : 0)} cpu`;
+  const right = note ? note.words : amount;
+  const rightW = pen.width(right, { size: 11, weight: note ? 650 : 400 });
+  pen.text(right, box.x + box.w - 12, box.y + 32, { size: 11, align: "right", weight: note ? 650 : 400, color: note ? (note.bad ? theme.bad : theme.warn) : theme.soft });
+  pen.text(node.name, box.x + 12, box.y + 32, { size: 13, weight: 650, max: box.w - 34 - rightW, color: node.ready === "Unknown" ? theme.soft : theme.text });
+  bar(d, box.x + 12, box.y + 41, box.w - 24, used.cpu, node.cpu, theme.accent);
+  bar(d, box.x + 12, box.y + 49, box.w - 24, used.memory, node.memory, theme.etcd);
+  const down = node.ready === "Unknown";
+  drawPlug(d, place.kubelet!, "kubelet", { up: !down && isUp(components, `kubelet/${node.name}`), selected: d.selected === `kubelet/${node.name}` });
+  drawPlug(d, place.proxy!, place.proxy!.w < 64 ? "proxy" : "kube-proxy", { up: !down && isUp(components, `kube-proxy/${node.name}`), selected: d.selected === `kube-proxy/${node.name}` });
+  drawRuntime(d, node, place);
+  if (place.hidden) pen.text(t("and {count} more", { count: place.hidden }), box.x + box.w - 12, place.runtime!.y - 6, { size: 10.5, align: "right", color: theme.soft });
+  if (isControlPlane(node) && !place.hidden && box.h > 130 && ![...d.index.podsOn(node.name)].some((key) => !isSystem(d.index.pods.get(key)!))) {
+    const words = node.taints?.some((taint) => taint.key.includes("control-plane")) ? t("tainted: no workloads here") : "";
+    pen.text(words, box.x + box.w / 2, box.y + 82, { size: 10.4, color: theme.soft, align: "center", max: box.w - 16 });
+  }
+}
+
+function drawRuntime(d: Drawing, node: NodeView, place: NodeBox): void {
+  const { pen } = d;
+  const { theme } = pen;
+  const box = place.runtime!;
+  const runtime = d.components[`runtime/${node.name}`] ?? {};
+  const selected = d.selected === `runtime/${node.name}`;
+  const name = String(runtime["name"] ?? node.runtime ?? "").split(":")[0] ?? "";
+  pen.rect(box, { fill: theme.raise, stroke: selected ? theme.accent : theme.line, width: selected ? 2 : 1, radius: 7 });
+  pen.text(name || t("runtime"), box.x + 9, box.y + 14, { size: 10.6, max: box.w * 0.5 });
+  const images = Array.isArray(runtime["images"]) ? runtime["images"].length : numberOf(runtime["images"]);
+  const containers = Array.isArray(runtime["containers"]) ? runtime["containers"].length : numberOf(runtime["containers"]);
+  const words = t("{containers} running · {images} images", { containers, images });
+  const short = String(containers);
+  pen.text(pen.width(words, { size: 10 }) < box.w * 0.62 ? words : short, box.x + box.w - 8, box.y + 14, { size: 10, color: theme.soft, align: "right" });
+}
+
+function bar({ pen }: Drawing, x: number, y: number, w: number, used: number, whole: number, color: string): void {
+  const part = whole > 0 ? Math.min(1, used / whole) : 0;
+  pen.rect({ x, y, w, h: 4.5 }, { fill: pen.theme.raise, radius: 2.5 });
+  if (part > 0) pen.rect({ x, y, w: Math.max(3, w * part), h: 4.5 }, { fill: part >= 0.95 ? pen.theme.warn : color, fillAlpha: 0.85, radius: 2.5 });
+}
+
+function drawCompact(d: Drawing, node: NodeView, place: NodeBox): void {
+  const { pen } = d;
+  const { theme } = pen;
+  const { box } = place;
+  frame(d, node, place, 7);
+  const note = badge(node);
+  pen.text(node.name, box.x + 5, box.y + 10.5, { size: 9, weight: 600, max: box.w - 10, color: note ? (note.bad ? theme.bad : theme.warn) : theme.text });
+  const used = requestedOn(d, node.name);
+  bar(d, box.x + 5, box.y + 12.5, box.w - 10, used.cpu, node.cpu, theme.accent);
+  if (place.hidden) pen.text(`+${place.hidden}`, box.x + box.w - 3, box.y + box.h - 3, { size: 8, align: "right", color: theme.soft });
+}
+
+/** A node among a thousand: a cell that fills with what is requested of it, pods as dots, or as a strip of states. */
+function drawCell(d: Drawing, node: NodeView, place: NodeBox): void {
+  const { pen } = d;
+  const { ctx, theme } = pen;
+  const { box } = place;
+  const lost = node.ready === "Unknown";
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = lost ? theme.bg : theme.panel;
+  ctx.fillRect(box.x, box.y, box.w, box.h);
+  const used = requestedOn(d, node.name);
+  const part = Math.min(1, node.cpu ? used.cpu / node.cpu : 0);
+  ctx.globalAlpha = 0.16;
+  ctx.fillStyle = theme.accent;
+  ctx.fillRect(box.x, box.y + box.h * (1 - part), box.w, box.h * part);
+  ctx.globalAlpha = 1;
+  ctx.strokeStyle = d.selected === `nodes/${node.name}` ? theme.accent : lost ? theme.bad : node.ready === "True" ? theme.line : theme.warn;
+  ctx.lineWidth = lost || d.selected === `nodes/${node.name}` ? 1.4 : 0.7;
+  ctx.setLineDash([]);
+  ctx.strokeRect(box.x + 0.5, box.y + 0.5, box.w - 1, box.h - 1);
+  if (place.hidden) drawStrip(d, node, place);
+}
+
+function drawStrip(d: Drawing, node: NodeView, place: NodeBox): void {
+  const { pen } = d;
+  const counts = new Map<string, number>();
+  let total = 0;
+  for (const key of d.index.podsOn(node.name)) {
+    const pod = d.index.pods.get(key) as PodView;
+    const look = lookOf(pod, d.time, node.ready === "Unknown");
+    const color = look.tone === "ok" ? podColor(d, pod) : toneColor(pen.theme, look.tone);
+    counts.set(color, (counts.get(color) ?? 0) + 1);
+    total++;
+  }
+  let x = place.box.x + 1.5;
+  for (const [color, count] of counts) {
+    const w = ((place.box.w - 3) * count) / total;
+    pen.rect({ x, y: place.box.y + place.box.h - 4, w, h: 3 }, { fill: color });
+    x += w;
+  }
+}

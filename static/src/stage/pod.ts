@@ -1,0 +1,175 @@
+// A pod: its version is a colour and a pattern, its state a shape and a word; solid is there, dashed is not there yet.
+import { t } from "../i18n/t";
+import type { PodView } from "../stream/views";
+import type { Drawing } from "./drawing";
+import type { Box } from "./geometry";
+import type { PodBox } from "./layoutNodes";
+import type { Glyph } from "./pen";
+import { VERSION_COLORS, type Theme } from "./theme";
+
+export type Tone = "ok" | "warn" | "bad" | "soft";
+
+export interface PodLook {
+  glyph: Glyph;
+  word: string;
+  tone: Tone;
+  /** There: its containers have started. */
+  solid: boolean;
+  part: number;
+}
+
+const FAILING = /BackOff|Err|Error|Invalid|CannotRun|OOMKilled|Failed|Evicted|Unhealthy/;
+const WORDS: Record<string, string> = {
+  ContainerCreating: "starting", PodInitializing: "starting", Pending: "pending", CrashLoopBackOff: "crash loop", ImagePullBackOff: "no image",
+  ErrImagePull: "no image", InvalidImageName: "bad image", OOMKilled: "out of memory", Completed: "done", Succeeded: "done", Evicted: "evicted", Error: "error",
+};
+
+/** How a pod's state is shown. Pure. */
+export function lookOf(pod: PodView, time: number, lost: boolean): PodLook {
+  const started = pod.containers?.some((container) => !container.init && container.state === "running") ?? false;
+  if (pod.deleting !== null && pod.deleting !== undefined) {
+    const left = pod.graceUntil === null || pod.graceUntil === undefined ? 0 : Math.max(0, pod.graceUntil - time);
+    const whole = Math.max(1, (pod.graceUntil ?? time) - pod.deleting);
+    return { glyph: "hourglass", word: left ? t("{seconds} s left", { seconds: Math.ceil(left / 1000) }) : t("stopping"), tone: "warn", solid: true, part: Math.min(1, left / whole) };
+  }
+  if (lost) return { glyph: "question", word: t("unknown"), tone: "soft", solid: started, part: 0 };
+  if (pod.phase === "Succeeded") return { glyph: "done", word: t("done"), tone: "soft", solid: true, part: 0 };
+  if (pod.phase === "Failed" || FAILING.test(pod.status)) return { glyph: "cross", word: t(WORDS[pod.status] ?? pod.status.toLowerCase()), tone: "bad", solid: pod.phase !== "Pending", part: 0 };
+  if (pod.ready) return { glyph: "check", word: t("ready"), tone: "ok", solid: true, part: 0 };
+  if (pod.phase === "Running") return { glyph: "hollow", word: t("not ready"), tone: "warn", solid: true, part: 0 };
+  if (!pod.node) return { glyph: "clock", word: t("waiting"), tone: "warn", solid: false, part: 0.25 };
+  return { glyph: "clock", word: t(WORDS[pod.status] ?? pod.status.replace(/^Init:/, "init ").toLowerCase()), tone: "warn", solid: false, part: 0.6 };
+}
+
+export const toneColor = (theme: Theme, tone: Tone): string => (tone === "soft" ? theme.soft : theme[tone]);
+
+/** The colour of a pod's version. */
+export function podColor(d: Drawing, pod: PodView): string {
+  const { theme } = d.pen;
+  const { color } = d.index.versionOf(pod);
+  return color < 0 ? theme.soft : (theme.versions[color % VERSION_COLORS] ?? theme.accent);
+}
+
+export function podLost(d: Drawing, pod: PodView): boolean {
+  return pod.node !== null && d.index.nodes.get(pod.node)?.ready === "Unknown";
+}
+
+export function drawPod(d: Drawing, key: string, place: PodBox, alpha = 1): void {
+  const pod = d.index.pods.get(key);
+  if (!pod) return;
+  paintPod(d, pod, place, alpha, d.selected === key);
+}
+
+/** Draws a pod that may be gone already. */
+export function paintPod(d: Drawing, pod: PodView, place: PodBox, alpha: number, selected = false): void {
+  const { ctx } = d.pen;
+  const lost = podLost(d, pod);
+  const look = lookOf(pod, d.time, lost);
+  const color = lost ? d.pen.theme.soft : podColor(d, pod);
+  if (alpha < 1) ctx.save();
+  const veil = alpha;
+  switch (place.detail) {
+    case "card":
+      drawCardPod(d, pod, place.box, look, color, veil);
+      break;
+    case "mini":
+      drawMini(d, pod, place.box, look, color, veil);
+      break;
+    case "token":
+      drawToken(d, pod, place.box, look, color, veil);
+      break;
+    case "square":
+      drawSquare(d, pod, place.box, look, color, veil);
+      break;
+    default:
+      drawDot(d, place.box, look, color, veil);
+  }
+  if (selected) d.pen.rect({ x: place.box.x - 2.5, y: place.box.y - 2.5, w: place.box.w + 5, h: place.box.h + 5 }, { stroke: d.pen.theme.accent, width: 2, radius: 11 });
+  if (alpha < 1) ctx.restore();
+}
+
+function body(d: Drawing, pod: PodView, box: Box, look: PodLook, color: string, alpha: number, radius: number): void {
+  const { pen } = d;
+  const fading = look.glyph === "hourglass";
+  pen.rect(box, { fill: pen.theme.panel, alpha: alpha * 0.92, radius });
+  pen.rect(box, { fill: color, fillAlpha: look.solid ? (fading ? 0.07 : 0.17) : 0.05, alpha, radius });
+  pen.pattern(box, radius, d.index.versionOf(pod).pattern, color, alpha * (look.solid ? 0.2 : 0.12));
+  pen.rect(box, { stroke: look.tone === "bad" ? pen.theme.bad : color, alpha: alpha * (fading ? 0.6 : 1), width: 1.6, radius, dash: look.solid ? (fading ? [2, 3] : undefined) : [5, 4] });
+}
+
+function drawCardPod(d: Drawing, pod: PodView, box: Box, look: PodLook, color: string, alpha: number): void {
+  const { pen } = d;
+  const { theme } = pen;
+  body(d, pod, box, look, color, alpha, 10);
+  const version = pod.version || "";
+  const versionW = Math.min(pen.width(version, { size: 11.5, weight: 650 }), box.w * 0.45);
+  const title = pod.app || pod.name;
+  const dy = box.h < 70 ? -3 : 0;
+  pen.text(title, box.x + 10, box.y + 20 + dy, { size: 12.2, weight: 650, max: box.w - 26 - versionW, alpha });
+  pen.text(version, box.x + box.w - 9, box.y + 20 + dy, { size: 11.5, weight: 650, color, align: "right", max: versionW + 1, alpha });
+  pen.text(pod.ip || pod.name.slice(pod.name.lastIndexOf("-") + 1), box.x + 10, box.y + 36 + dy, { size: 10.4, mono: true, color: theme.soft, max: box.w - 18, alpha });
+  const foot = box.y + box.h - 14;
+  const left = drawContainers(d, pod, box.x + 10, foot, box.w * 0.42, color, alpha);
+  const tone = toneColor(theme, look.tone);
+  const wordW = Math.min(pen.width(look.word, { size: 11 }), box.x + box.w - left - 24);
+  pen.text(look.word, box.x + box.w - 9, foot + 4, { size: 11, align: "right", color: tone, max: wordW + 1, alpha });
+  pen.ctx.globalAlpha = alpha;
+  pen.glyph(look.glyph, { x: box.x + box.w - 9 - wordW - 9, y: foot }, 5, tone, look.part);
+}
+
+/** The containers as small squares; what has restarted says how often. Returns where they end. */
+function drawContainers({ pen }: Drawing, pod: PodView, x: number, y: number, room: number, color: string, alpha: number): number {
+  const { theme } = pen;
+  const shown = (pod.containers ?? []).slice(0, Math.max(1, Math.floor(room / 15)));
+  let right = x;
+  for (const container of shown) {
+    const size = container.init ? 8 : 12;
+    const box = { x: right, y: y - size / 2, w: size, h: size };
+    const failed = FAILING.test(container.reason ?? "");
+    const running = container.state === "running";
+    pen.rect(box, { fill: running ? color : undefined, fillAlpha: container.ready ? 0.9 : 0.35, stroke: failed ? theme.bad : color, radius: 3.5, dash: running ? undefined : [2, 2], alpha });
+    right += size + 3;
+  }
+  if (pod.restarts) {
+    pen.text(`↻${pod.restarts}`, right + 1, y + 4, { size: 10, weight: 650, color: theme.bad, alpha });
+    right += pen.width(`↻${pod.restarts}`, { size: 10, weight: 650 }) + 3;
+  }
+  return right;
+}
+
+function drawMini(d: Drawing, pod: PodView, box: Box, look: PodLook, color: string, alpha: number): void {
+  const { pen } = d;
+  body(d, pod, box, look, color, alpha, 8);
+  const tone = toneColor(pen.theme, look.tone);
+  pen.text(pod.app || pod.name, box.x + 7, box.y + 14, { size: 10.4, weight: 650, max: box.w - 24, alpha });
+  pen.text(pod.name.slice(pod.name.lastIndexOf("-") + 1), box.x + 7, box.y + 26, { size: 9.2, mono: true, color: pen.theme.soft, max: box.w - 14, alpha });
+  pen.ctx.globalAlpha = alpha;
+  pen.glyph(look.glyph, { x: box.x + box.w - 10, y: box.y + 10 }, 4.2, tone, look.part);
+}
+
+function drawToken(d: Drawing, pod: PodView, box: Box, look: PodLook, color: string, alpha: number): void {
+  const { pen } = d;
+  body(d, pod, box, look, color, alpha, 5);
+  pen.ctx.globalAlpha = alpha;
+  pen.glyph(look.glyph, { x: box.x + box.w / 2, y: box.y + box.h / 2 }, 4.4, toneColor(pen.theme, look.tone), look.part);
+}
+
+function drawSquare(d: Drawing, pod: PodView, box: Box, look: PodLook, color: string, alpha: number): void {
+  const { pen } = d;
+  const radius = box.w > 12 ? 4 : 2.5;
+  const fading = look.glyph === "hourglass";
+  pen.rect(box, { fill: look.solid ? color : pen.theme.panel, fillAlpha: look.solid ? (look.glyph === "check" || look.glyph === "done" ? 0.85 : 0.35) : 1, alpha: alpha * (fading ? 0.5 : 1), stroke: color, radius, width: 1.2, dash: look.solid ? undefined : [2, 2] });
+  const { pattern } = d.index.versionOf(pod);
+  if (look.solid) pen.pattern(box, radius, pattern, pen.theme.panel, alpha * 0.55);
+  if (look.tone !== "bad") return;
+  pen.ctx.globalAlpha = alpha;
+  pen.glyph("cross", { x: box.x + box.w / 2, y: box.y + box.h / 2 }, box.w * 0.36, pen.theme.bad);
+}
+
+function drawDot({ pen }: Drawing, box: Box, look: PodLook, color: string, alpha: number): void {
+  const { ctx, theme } = pen;
+  ctx.globalAlpha = alpha * (look.solid ? (look.glyph === "hourglass" ? 0.45 : 0.95) : 0.4);
+  ctx.fillStyle = look.tone === "bad" ? theme.bad : color;
+  ctx.fillRect(box.x, box.y, box.w, box.h);
+  ctx.globalAlpha = 1;
+}

@@ -1,0 +1,247 @@
+// The stage itself: two layers of canvas. The lower one holds what stands still and is redrawn card by card, only where something
+// has changed; the upper one holds what moves. Between changes nothing is drawn at all.
+import { ClusterIndex } from "../lab/index";
+import type { Player } from "../stream/player";
+import type { Frame } from "../stream/types";
+import type { PodView } from "../stream/views";
+import { drawApiServer, drawKubectl, drawWires } from "./apiserver";
+import { drawControllers } from "./controllers";
+import type { Drawing } from "./drawing";
+import { drawEtcd } from "./etcd";
+import { Flights } from "./flights";
+import { layout, type Layout, type Lens, type Size } from "./layout";
+import { Slots } from "./layoutNodes";
+import { drawNode } from "./node";
+import { drawPod } from "./pod";
+import { Pen } from "./pen";
+import { drawScheduler } from "./scheduler";
+import { drawServices, drawServiceWires, drawWorkload } from "./service";
+import { readTheme } from "./theme";
+import { drawBeats } from "./travel";
+
+const CONTROL_PARTS = ["etcd", "kube-scheduler", "kube-controller-manager", "kube-apiserver"];
+
+export class Scene {
+  index = new ClusterIndex();
+  at: Layout;
+  lens: Lens = "workloads";
+  selected = "";
+  readonly flights = new Flights();
+  private size: Size = { width: 0, height: 0 };
+  private scale = 1;
+  private slots = new Slots();
+  private readonly base: Pen;
+  private readonly motion: Pen;
+  private stale = true;
+  private readonly dirtyNodes = new Set<string>();
+  private dirtyControl = false;
+  private moved = true;
+  private lastCountdown = -1;
+  /** How long the last draws took, ms: for measuring. */
+  readonly timings: number[] = [];
+
+  constructor(private readonly lower: HTMLCanvasElement, private readonly upper: HTMLCanvasElement, private readonly player: Player) {
+    const theme = readTheme();
+    this.base = new Pen(lower.getContext("2d", { alpha: false })!, theme);
+    this.motion = new Pen(upper.getContext("2d")!, theme);
+    this.at = layout(this.index, {}, { width: 800, height: 600 }, this.lens, this.slots);
+  }
+
+  retheme(): void {
+    const theme = readTheme();
+    this.base.retheme(theme);
+    this.motion.retheme(theme);
+    this.stale = true;
+  }
+
+  resize(size: Size, scale: number): void {
+    this.size = { width: size.width / scale, height: size.height / scale };
+    this.scale = scale;
+    this.slots = new Slots();
+    this.relayout(false);
+  }
+
+  show(lens: Lens): void {
+    if (lens === this.lens) return;
+    this.lens = lens;
+    this.relayout(true);
+  }
+
+  select(id: string): void {
+    this.selected = id;
+    this.stale = true;
+  }
+
+  /** The state was replaced: seek, reset, first snapshot. */
+  replaced(): void {
+    this.index = ClusterIndex.of(this.player.state, this.index);
+    this.slots = new Slots();
+    this.flights.clear();
+    this.relayout(false);
+  }
+
+  /** A frame has become part of the state. */
+  commit(frame: Frame): void {
+    for (const [key, view] of Object.entries(frame.objects)) {
+      const before = this.index.pods.get(key);
+      this.index.put(key, view);
+      this.touch(key, before, view as PodView | null);
+    }
+    for (const name of Object.keys(frame.components)) this.touchComponent(name);
+    this.relayoutDue = true;
+  }
+
+  private relayoutDue = false;
+
+  private touch(key: string, before: PodView | undefined, after: PodView | null): void {
+    if (key.startsWith("pods/")) {
+      for (const node of [before?.node, after?.node]) if (node) this.dirtyNodes.add(node);
+      if (!before?.node || !after?.node) this.dirtyControl = true;
+      if (before && !after) this.flights.gone(key, before, this.at.pods.get(key), this.still);
+    } else if (key.startsWith("nodes/")) this.dirtyNodes.add(key.slice(6));
+  }
+
+  private touchComponent(name: string): void {
+    const slash = name.indexOf("/");
+    if (slash < 0) this.dirtyControl = true;
+    else this.dirtyNodes.add(name.slice(slash + 1));
+  }
+
+  private get still(): boolean {
+    return this.player.still;
+  }
+
+  private relayout(animate: boolean): void {
+    const before = this.at;
+    this.at = layout(this.index, this.player.state.components, this.size, this.lens, this.slots);
+    this.relayoutDue = false;
+    this.moved = true;
+    const shift = framework(before) !== framework(this.at);
+    if (shift || !animate) this.stale = true;
+    if (animate && !this.still) this.flights.plan(before, this.at, this.index, this.player.rate);
+  }
+
+  private drawing(pen: Pen): Drawing {
+    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected };
+  }
+
+  /** Draws what is due. Returns whether anything still moves. */
+  draw(now: number): boolean {
+    const started = performance.now();
+    if (this.relayoutDue) this.relayout(true);
+    const landed = this.flights.advance(now);
+    for (const node of landed) {
+      if (node) this.dirtyNodes.add(node);
+      else this.dirtyControl = true;
+    }
+    this.countdowns();
+    this.fitCanvas();
+    this.drawBase();
+    const moving = this.drawMotion(now);
+    this.timings.push(performance.now() - started);
+    if (this.timings.length > 600) this.timings.splice(0, 300);
+    return moving || this.relayoutDue;
+  }
+
+  /** Terminating pods count down with the clock of the cluster. */
+  private countdowns(): void {
+    const second = Math.floor(this.player.state.time / 1000);
+    if (second === this.lastCountdown) return;
+    this.lastCountdown = second;
+    for (const pod of this.index.pods.values()) if (pod.deleting !== null && pod.node) this.dirtyNodes.add(pod.node);
+  }
+
+  private fitCanvas(): void {
+    const ratio = Math.min(2, window.devicePixelRatio || 1) * this.scale;
+    const w = Math.round(this.at.width * ratio), h = Math.round(this.at.height * ratio);
+    if (this.lower.width === w && this.lower.height === h) return;
+    for (const canvas of [this.lower, this.upper]) {
+      canvas.width = w;
+      canvas.height = h;
+      canvas.style.width = `${this.at.width * this.scale}px`;
+      canvas.style.height = `${this.at.height * this.scale}px`;
+    }
+    for (const pen of [this.base, this.motion]) pen.ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.stale = true;
+  }
+
+  private drawBase(): void {
+    const d = this.drawing(this.base);
+    if (this.stale) this.drawAll(d);
+    else {
+      if (this.dirtyControl) this.drawControlPlane(d);
+      for (const node of this.dirtyNodes) this.drawNodeCard(d, node);
+      if (this.dirtyNodes.size || this.dirtyControl) this.drawObjects(d);
+    }
+    this.stale = this.dirtyControl = false;
+    this.dirtyNodes.clear();
+  }
+
+  private drawAll(d: Drawing): void {
+    const { pen, at } = d;
+    pen.rect({ x: 0, y: 0, w: at.width, h: at.height }, { fill: pen.theme.bg });
+    for (const label of at.labels) pen.text(label.text, label.x, label.y, { size: 10.8, color: pen.theme.soft, spacing: 1 });
+    drawWires(d);
+    drawKubectl(d);
+    this.drawControlPlane(d);
+    for (const link of at.ownerLinks) pen.line(link.points, { stroke: pen.theme.wire, width: 1.4 });
+    for (const name of at.nodes.keys()) this.drawNodeCard(d, name);
+    if (at.lens === "ownership") for (const key of at.pods.keys()) if (!this.flights.has(key)) drawPod(d, key, at.pods.get(key)!);
+    this.drawObjects(d);
+  }
+
+  private drawControlPlane(d: Drawing): void {
+    drawEtcd(d);
+    drawControllers(d);
+    drawScheduler(d);
+    drawApiServer(d);
+    for (const [key, place] of this.at.pods) if (place.detail === "token" && !this.flights.has(key)) drawPod(d, key, place);
+  }
+
+  private drawNodeCard(d: Drawing, name: string): void {
+    const place = this.at.nodes.get(name);
+    if (!place) {
+      if (this.at.lens === "ownership") this.stale = true;
+      return;
+    }
+    drawNode(d, name, place);
+    for (const key of this.index.podsOn(name)) {
+      const pod = this.at.pods.get(key);
+      if (pod && !this.flights.has(key)) drawPod(d, key, pod);
+    }
+  }
+
+  private drawObjects(d: Drawing): void {
+    for (const [key, box] of this.at.shelf) drawWorkload(d, key, box);
+    for (const [key, box] of this.at.owners) drawWorkload(d, key, box, true);
+    drawServices(d);
+  }
+
+  private drawMotion(now: number): boolean {
+    const live = this.player.live();
+    const active = live.length > 0 || this.flights.active;
+    if (!active && !this.moved && !this.hasWires) return false;
+    const { ctx } = this.motion;
+    ctx.clearRect(0, 0, this.at.width, this.at.height);
+    const d = this.drawing(this.motion);
+    drawServiceWires(d);
+    this.flights.draw(d, now);
+    drawBeats(d, live);
+    this.moved = active;
+    return active;
+  }
+
+  private get hasWires(): boolean {
+    return this.at.services.size > 0;
+  }
+}
+
+/** What must be equal for cards to be redrawn one by one: the places of everything but pods. */
+function framework(at: Layout): string {
+  const boxes = [at.etcd, at.controllers, at.scheduler, at.bus, ...at.shelf.values(), ...at.services.values(), ...at.owners.values()];
+  const nodes = [...at.nodes.values()];
+  const last = nodes.at(-1)?.box;
+  const detail = at.pods.size ? [...at.pods.values()].at(-1)!.detail : "";
+  return [at.lens, at.width, at.height, nodes.length, nodes[0]?.detail, last && `${last.x},${last.y},${last.w},${last.h}`, CONTROL_PARTS.length,
+    at.chips.size, at.members.size, detail, ...boxes.map((box) => `${box.x | 0},${box.y | 0},${box.w | 0},${box.h | 0}`)].join(";");
+}

@@ -1,0 +1,78 @@
+// The scheduler: the pods that wait for a node, and how the last decision came out. Mirrors clusterlab/scheduler.
+import { t } from "../i18n/t";
+import { nameOf } from "../stream/views";
+import { drawCard, isUp, numberOf, type Drawing } from "./drawing";
+
+interface Decision {
+  pod: string;
+  chosen: string | null;
+  scores?: { node: string; total: number }[];
+  message?: string;
+}
+
+export function drawScheduler(d: Drawing): void {
+  const { pen, at, components } = d;
+  const state = components["kube-scheduler"] ?? {};
+  const up = isUp(components, "kube-scheduler");
+  const counts: [string, number][] = [[t("active"), numberOf(state["active"])], [t("back-off"), numberOf(state["backoff"])], [t("unschedulable"), numberOf(state["unschedulable"])]];
+  const long = counts.map(([name, count]) => `${name} ${count}`).join(" · ");
+  const room = at.scheduler.w - 26;
+  const subtitle = pen.width(long, { size: 11.2 }) <= room ? long : counts.filter(([, count], i) => count || i === 0).map(([name, count]) => `${name} ${count}`).join(" · ");
+  drawCard(d, at.scheduler, { title: t("scheduler"), subtitle: up ? subtitle : t("down"), selected: d.selected === "kube-scheduler", dead: !up });
+  drawQueue(d);
+  drawScores(d, state["last"] as Decision | undefined);
+}
+
+function drawQueue({ pen, at }: Drawing): void {
+  const { theme } = pen;
+  pen.rect({ x: at.queue.x - 5, y: at.queue.y - 4, w: at.queue.w + 8, h: at.queue.h + 6 }, { stroke: theme.line, dash: [2, 4], radius: 8 });
+  if (at.podsWaitingHidden) pen.text(`+${at.podsWaitingHidden}`, at.queue.x + at.queue.w, at.queue.y + at.queue.h - 2, { size: 10.5, align: "right", weight: 600, color: theme.warn });
+  else if (![...at.pods.values()].some((pod) => pod.detail === "token")) {
+    pen.text(t("queue"), at.queue.x + at.queue.w / 2 - 1, at.queue.y + at.queue.h / 2 + 3, { size: 10.5, align: "center", color: theme.soft, max: at.queue.w });
+  }
+}
+
+function drawScores({ pen, at, selected }: Drawing, last: Decision | undefined): void {
+  const { theme } = pen;
+  if (!last) return;
+  const { x, y, w, h } = at.scores;
+  const scores = [...(last.scores ?? [])].sort((a, b) => b.total - a.total || Number(b.node === last.chosen) - Number(a.node === last.chosen));
+  if (!scores.length) {
+    const words = last.chosen ? t("{node}: the only one that fits", { node: last.chosen }) : (last.message ?? "");
+    wrap(words, w, 4, pen.width.bind(pen)).forEach((line, i) => pen.text(line, x, y + 10 + i * 13, { size: 10.2, color: last.chosen ? theme.text : theme.warn, max: w }));
+    return;
+  }
+  const wide = at.lens === "scheduling";
+  const lineH = wide ? 26 : 18;
+  const lines = Math.max(1, Math.min(scores.length, Math.floor((h + 2) / lineH)));
+  const top = Math.max(1, scores[0]!.total), low = Math.min(...scores.map((score) => score.total));
+  if (wide) pen.text(t("scores for {pod}", { pod: nameOf(last.pod) }), x, y - 6, { size: 11, color: theme.soft, max: w });
+  scores.slice(0, lines).forEach((score, i) => {
+    // The bars start at part of their length, so that small differences between large totals can be seen and none vanishes.
+    const part = top === low ? 1 : 0.45 + (0.55 * (score.total - low)) / (top - low);
+    const chosen = score.node === last.chosen;
+    const bar = { x, y: y + i * lineH, w: w * part, h: lineH - 5 };
+    pen.rect({ ...bar, w }, { fill: theme.raise, radius: 4 });
+    pen.rect(bar, { fill: theme.accent, fillAlpha: chosen ? 1 : 0.3, radius: 4, stroke: selected === `nodes/${score.node}` ? theme.accent : undefined });
+    const size = wide ? 12 : 10, base = bar.y + bar.h / 2 + size * 0.36;
+    pen.text(score.node, x + 6, base, { size, weight: 600, color: chosen ? theme.onAccent : theme.text, max: w - 40 });
+    pen.text(String(score.total), x + w - 5, base, { size, align: "right", mono: true, color: chosen && part > 0.95 ? theme.onAccent : theme.text });
+  });
+  if (lines < scores.length && wide) pen.text(t("and {count} more", { count: scores.length - lines }), x, y + lines * lineH + 8, { size: 10.5, color: theme.soft });
+}
+
+/** Words in lines of a width. */
+export function wrap(words: string, width: number, most: number, measure: (text: string, style: { size: number }) => number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of words.split(" ")) {
+    const longer = line ? `${line} ${word}` : word;
+    if (line && measure(longer, { size: 10.2 }) > width) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  lines.push(line);
+  if (lines.length > most) lines.splice(most - 1, lines.length, lines[most - 1] + "…");
+  return lines;
+}

@@ -1,0 +1,153 @@
+// The display queue: frames are shown one after the other. When many wait, time runs faster, so that what is seen is never more
+// than about a second behind what has happened. Knows no clock of its own: `advance` is told how much time went by.
+import { choreograph, type Beat, type Clip } from "../stage/choreography";
+import { applyFrame, copyState, EMPTY, type State } from "./reducer";
+import type { Frame, Heading, Snapshot } from "./types";
+
+export interface PlayerEvents {
+  /** A frame begins to be shown. */
+  begin(frame: Frame): void;
+  /** A frame's changes are now part of the state. */
+  commit(frame: Frame): void;
+  /** The state was replaced. */
+  replaced(): void;
+}
+
+/** A beat under way: how far it is, from 0 to 1. */
+export interface LiveBeat {
+  beat: Beat;
+  part: number;
+}
+
+/** The rate that drains any backlog within this time keeps the lag below it. */
+const DRAIN_MS = 1000;
+/** Faster than this nothing can be seen to travel: only states change. */
+export const BLUR_RATE = 9;
+
+export class Player {
+  state: State = copyState(EMPTY);
+  /** Set for people who prefer reduced motion. */
+  still = false;
+  /** How fast clips run when nothing waits. */
+  pace = 1;
+  /** Told of each frame as it becomes part of the state, before anyone else. */
+  onCommit: (frame: Frame) => void = () => undefined;
+  /** The state was replaced and whoever draws it has not yet noticed. */
+  replacedSince = true;
+  private readonly queue: Clip[] = [];
+  private current: Clip | null = null;
+  private committed = true;
+  private clock = 0;
+  private backlogMs = 0;
+  private hurried = false;
+
+  constructor(private readonly events: PlayerEvents, private readonly headingOf: (seq: number) => Heading | undefined = () => undefined) {}
+
+  /** The frame being shown. */
+  get frame(): Frame | null {
+    return this.current?.frame ?? null;
+  }
+
+  get idle(): boolean {
+    return this.current === null && this.queue.length === 0;
+  }
+
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  /** How many times faster than at its own pace the clip runs. */
+  get rate(): number {
+    const left = this.backlogMs + (this.current ? this.current.ms - this.clock : 0);
+    const catchUp = Math.max(1, left / DRAIN_MS / this.pace);
+    return this.pace * (this.hurried ? Math.max(catchUp, 6) : catchUp);
+  }
+
+  replace(snapshot: Snapshot): void {
+    this.queue.length = 0;
+    this.current = null;
+    this.clock = this.backlogMs = 0;
+    this.state = copyState(snapshot);
+    this.replacedSince = true;
+    this.events.replaced();
+  }
+
+  push(frames: Frame[]): void {
+    for (const frame of frames) {
+      const clip = choreograph(frame, this.headingOf(frame.because));
+      this.queue.push(clip);
+      this.backlogMs += clip.ms;
+    }
+  }
+
+  /** Brings what is shown to an end soon: the reader asked for the next step. */
+  hurry(): void {
+    this.hurried = !this.idle;
+  }
+
+  /** Shows everything that waits, at once. */
+  flush(): void {
+    this.advance(Number.POSITIVE_INFINITY);
+  }
+
+  /** Lets `ms` of wall time go by. */
+  advance(ms: number): void {
+    if (this.still) return this.applyAll();
+    let left = ms === Number.POSITIVE_INFINITY ? ms : ms * this.rate;
+    while (left > 0) {
+      if (!this.current && !this.next()) return;
+      const clip = this.current!;
+      const until = this.committed ? clip.ms : clip.commitAt;
+      const used = Math.min(left, until - this.clock);
+      this.clock += used;
+      left -= used;
+      if (this.clock < until) return;
+      if (!this.committed) this.commit(clip);
+      else this.finish();
+    }
+  }
+
+  /** The beats of the clip that are under way. */
+  live(): LiveBeat[] {
+    const clip = this.current;
+    if (!clip || this.still) return [];
+    const found: LiveBeat[] = [];
+    for (const beat of clip.beats) {
+      const part = (this.clock - beat.at) / beat.ms;
+      if (part >= 0 && part <= 1) found.push({ beat, part });
+    }
+    return found;
+  }
+
+  private next(): boolean {
+    const clip = this.queue.shift();
+    if (!clip) return false;
+    this.current = clip;
+    this.backlogMs -= clip.ms;
+    this.clock = 0;
+    this.committed = false;
+    this.events.begin(clip.frame);
+    return true;
+  }
+
+  private commit(clip: Clip): void {
+    this.committed = true;
+    applyFrame(this.state, clip.frame);
+    this.onCommit(clip.frame);
+    this.events.commit(clip.frame);
+  }
+
+  private finish(): void {
+    this.current = null;
+    this.clock = 0;
+    if (!this.queue.length) this.hurried = false;
+  }
+
+  private applyAll(): void {
+    for (;;) {
+      if (!this.current && !this.next()) return;
+      if (!this.committed) this.commit(this.current!);
+      this.finish();
+    }
+  }
+}

@@ -1,0 +1,210 @@
+// <cl-drawer>: the log, the events, a command line for kubectl, and how to point one's own kubectl here.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import type { Topic } from "../lab/lab";
+import { recall, remember } from "../lab/remember";
+import { actorName, age, clock, sentenceOf } from "../lab/words";
+import type { Heading } from "../stream/types";
+import type { EventView } from "../stream/views";
+import { LabElement } from "./element";
+import { icons } from "./icons";
+
+type Tab = "log" | "events" | "kubectl" | "connect";
+const TABS: [Tab, string][] = [["kubectl", "kubectl"], ["log", "Log"], ["events", "Events"], ["connect", "Connect"]];
+const LOG_LINES = 200;
+
+@customElement("cl-drawer")
+export class DrawerElement extends LabElement {
+  protected override readonly topics: Topic[] = ["step", "state", "kubectl", "mode"];
+  @state() private tab: Tab = (recall("drawer.tab") as Tab | null) ?? "kubectl";
+  @state() open = recall("drawer") === "open";
+  @state() private running = "";
+  @state() private routine = false;
+  private readonly history: string[] = JSON.parse(recall("kubectl.history") ?? "[]") as string[];
+  private historyAt = 0;
+  private readonly entries: { line: string; out?: string; err?: string; exit?: number }[] = [];
+  private answered = 0;
+  private due = 0;
+
+  protected override told(topic: Topic): void {
+    if (topic === "kubectl") return this.answer();
+    // The log may grow by thousands of steps a second; the page need not follow each.
+    if (this.due) return;
+    this.due = window.setTimeout(() => {
+      this.due = 0;
+      this.requestUpdate();
+    }, this.open ? 120 : 400);
+  }
+
+  protected override updated(): void {
+    document.body.dataset["drawer"] = this.open ? "open" : "closed";
+    for (const list of this.querySelectorAll<HTMLElement>("[data-follow]")) list.scrollTop = list.scrollHeight;
+  }
+
+  show(tab: Tab): void {
+    this.tab = tab;
+    this.setOpen(true);
+    remember("drawer.tab", tab);
+  }
+
+  setOpen(open: boolean): void {
+    this.open = open;
+    remember("drawer", open ? "open" : "closed");
+  }
+
+  /** Runs a command line as if it had been typed. */
+  run(line: string): void {
+    const words = line.trim();
+    if (!words) return;
+    this.show("kubectl");
+    this.entries.push({ line: words });
+    if (this.entries.length > 60) this.entries.shift();
+    if (this.history.at(-1) !== words) this.history.push(words);
+    if (this.history.length > 100) this.history.shift();
+    remember("kubectl.history", JSON.stringify(this.history));
+    this.historyAt = this.history.length;
+    this.running = words;
+    this.lab.kubectl(words);
+    this.requestUpdate();
+  }
+
+  focusLine(): void {
+    this.show("kubectl");
+    void this.updateComplete.then(() => this.querySelector<HTMLInputElement>(".prompt input")?.focus());
+  }
+
+  private answer(): void {
+    for (const answer of this.lab.kubectlAnswers.slice(this.answered)) {
+      const entry = this.entries.find((one) => one.exit === undefined && one.line === answer.line) ?? this.entries.find((one) => one.exit === undefined);
+      if (entry) Object.assign(entry, { out: answer.stdout, err: answer.stderr, exit: answer.exit });
+    }
+    this.answered = this.lab.kubectlAnswers.length;
+    this.running = this.entries.find((one) => one.exit === undefined)?.line ?? "";
+    this.requestUpdate();
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="drawer">
+      <div class="drawer-bar">
+        <div role="tablist" aria-label=${t("Drawer")} @keydown=${this.tabKeyed}>${TABS.map(([tab, name]) => html`<button type="button" role="tab" id=${`tab-${tab}`} aria-controls="drawer-panel"
+            data-testid=${`tab-${tab}`} aria-selected=${this.open && this.tab === tab ? "true" : "false"} tabindex=${this.tab === tab ? 0 : -1}
+            @click=${() => (this.open && this.tab === tab ? this.setOpen(false) : this.show(tab))}>${t(name)}</button>`)}</div>
+        <span class="spacer"></span>
+        <button type="button" class="quiet" aria-label=${this.open ? t("Close the drawer") : t("Open the drawer")} aria-expanded=${this.open ? "true" : "false"} @click=${() => this.setOpen(!this.open)}>${this.open ? icons.down : icons.up}</button>
+      </div>
+      <div class="drawer-panel" id="drawer-panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`} ?hidden=${!this.open}>${this.open ? this.panel() : nothing}</div>
+    </div>`;
+  }
+
+  private tabKeyed(event: KeyboardEvent): void {
+    const at = TABS.findIndex(([tab]) => tab === this.tab);
+    const to = event.key === "ArrowRight" ? at + 1 : event.key === "ArrowLeft" ? at - 1 : -9;
+    if (to === -9) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const tab = TABS[(to + TABS.length) % TABS.length]![0];
+    this.show(tab);
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>(`#tab-${tab}`)?.focus());
+  }
+
+  private panel(): TemplateResult {
+    switch (this.tab) {
+      case "log":
+        return this.logPanel();
+      case "events":
+        return this.eventsPanel();
+      case "connect":
+        return this.connectPanel();
+      default:
+        return this.kubectlPanel();
+    }
+  }
+
+  private logPanel(): TemplateResult {
+    const lines: (Heading | number)[] = [];
+    for (const step of this.lab.log.slice(-LOG_LINES * 3)) {
+      if (step.routine && !this.routine) {
+        const last = lines.at(-1);
+        if (typeof last === "number") lines[lines.length - 1] = last + 1;
+        else lines.push(1);
+      } else lines.push(step);
+    }
+    return html`<label class="fold"><input type="checkbox" .checked=${this.routine} @change=${(event: Event) => (this.routine = (event.target as HTMLInputElement).checked)} /> ${t("show routine steps")}</label>
+      <ol class="log" data-follow data-testid="log" tabindex="0" aria-label=${t("Log")}>${lines.slice(-LOG_LINES).map((line) =>
+        typeof line === "number"
+          ? html`<li class="routine">${line === 1 ? t("1 routine step") : t("{count} routine steps", { count: line })}</li>`
+          : html`<li class=${line.routine ? "routine" : ""}><span class="mono seq">${line.seq}</span> <span class="mono time">${clock(line.time)}</span> <b>${actorName(line.actor)}</b> ${sentenceOf(line)}</li>`)}
+      </ol>`;
+  }
+
+  private eventsPanel(): TemplateResult {
+    const { objects, time } = this.lab.player.state;
+    const events = Object.values(objects).filter((view): view is EventView => view.kind === "Event").sort((a, b) => a.last - b.last).slice(-LOG_LINES);
+    if (!events.length) return html`<p class="soft pad">${t("No events yet.")}</p>`;
+    return html`<div class="table" data-follow tabindex="0" role="region" aria-label=${t("Events")}><table data-testid="events"><thead><tr><th>${t("Last seen")}</th><th>${t("Type")}</th><th>${t("Reason")}</th><th>${t("Object")}</th><th>${t("Message")}</th></tr></thead><tbody>
+      ${events.map((event) => html`<tr class=${event.type === "Warning" ? "warn" : ""}><td>${age(time - event.last)}${event.count > 1 ? html` <small>×${event.count}</small>` : nothing}</td><td>${event.type}</td><td>${event.reason}</td>
+        <td><button type="button" class="link" @click=${() => this.lab.select(event.about)}>${event.about.replace(/^(\w+)\/[^/]+\//, "$1/")}</button></td><td>${event.message}</td></tr>`)}</tbody></table></div>`;
+  }
+
+  private kubectlPanel(): TemplateResult {
+    if (!this.lab.options.canEdit) return html`<p class="soft pad">${t("You watch this lab. Whoever started it can change it.")}</p>`;
+    return html`<div class="terminal" data-testid="kubectl">
+      <div class="output mono" data-follow tabindex="0" role="log" aria-label=${t("Answers of kubectl")}>${this.entries.length ? nothing : html`<p class="soft">${t("Try:")} ${["kubectl get nodes", "kubectl create deployment web --image=nginx:1.25 --replicas=3", "kubectl get pods -o wide"].map((line) => html`<button type="button" class="link mono" @click=${() => this.run(line)}>${line}</button>`)}</p>`}
+        ${this.entries.map((entry) => html`<div class="entry"><div class="line"><span aria-hidden="true">$ </span>${entry.line}</div>${entry.out ? html`<pre>${entry.out}</pre>` : nothing}${entry.err ? html`<pre class="bad">${entry.err}</pre>` : nothing}${entry.exit === undefined ? html`<div class="soft">…</div>` : nothing}</div>`)}</div>
+      <form class="prompt" @submit=${this.submitted}><span class="mono" aria-hidden="true">$</span><input class="mono" type="text" name="line" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
+        aria-label=${t("kubectl command line")} data-testid="kubectl-line" placeholder="kubectl get pods" @keydown=${this.lineKeyed} /><button type="submit" class="small">${this.running ? "…" : t("run")}</button></form></div>`;
+  }
+
+  private submitted(event: Event): void {
+    event.preventDefault();
+    const input = this.querySelector<HTMLInputElement>(".prompt input")!;
+    this.run(input.value);
+    input.value = "";
+  }
+
+  private lineKeyed(event: KeyboardEvent): void {
+    event.stopPropagation();
+    const input = event.target as HTMLInputElement;
+    if (event.key === "Escape") return input.blur();
+    const way = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
+    if (!way) return;
+    event.preventDefault();
+    this.historyAt = Math.max(0, Math.min(this.history.length, this.historyAt + way));
+    input.value = this.history[this.historyAt] ?? "";
+  }
+
+  private connectPanel(): TemplateResult {
+    const { kubeconfig = "" } = document.body.dataset;
+    if (!kubeconfig) return html`<p class="soft pad">${t("Only whoever started this lab can connect to it.")}</p>`;
+    return html`<div class="pad"><p>${t("Point your own kubectl at this lab: paste this line into a terminal, then use kubectl as always.")}</p>
+      <cl-copy .text=${kubeconfig}></cl-copy>
+      <p class="soft">${t("The line holds the key to this lab: whoever has it can change the lab. To let others watch, share this page's address instead.")}</p></div>`;
+  }
+}
+
+@customElement("cl-copy")
+export class CopyElement extends LabElement {
+  @state() text = "";
+  @state() private copied = false;
+
+  protected override render(): TemplateResult {
+    return html`<div class="cmd"><code class="mono" data-testid="copy-text">${this.text}</code><button type="button" class="small" data-testid="copy" @click=${this.copy}>${this.copied ? t("copied") : t("copy")}</button></div>`;
+  }
+
+  private async copy(): Promise<void> {
+    await copyText(this.text, this.querySelector("code")!);
+    this.copied = true;
+    setTimeout(() => (this.copied = false), 1600);
+  }
+}
+
+/** Copies; where the clipboard is not to be had (plain HTTP), the text is selected for the reader to copy. */
+async function copyText(text: string, shown: HTMLElement): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    getSelection()?.selectAllChildren(shown);
+    document.execCommand("copy");
+  }
+}

@@ -1,0 +1,20 @@
+// Icons as shapes, so that no font decides whether they can be seen.
+import { svg, html, type TemplateResult } from "lit";
+
+const icon = (shape: TemplateResult<2>): TemplateResult => html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">${shape}</svg>`;
+
+export const icons = {
+  start: icon(svg`<path d="M3 3v10M13 3.5v9L5.5 8z"/>`),
+  back: icon(svg`<path d="M12 3.2v9.6L4 8z"/>`),
+  play: icon(svg`<path d="M4 2.8v10.4L13 8z"/>`),
+  pause: icon(svg`<path d="M4 3h3v10H4zM9 3h3v10H9z"/>`),
+  step: icon(svg`<path d="M3 3.2v9.6L10 8zM12 3v10"/>`),
+  settle: icon(svg`<path d="M2.5 3.2v9.6L8 8zM8 3.2v9.6L13.5 8z"/>`),
+  close: icon(svg`<path class="stroke" d="M4 4l8 8M12 4l-8 8"/>`),
+  copy: icon(svg`<path class="stroke" d="M5.5 5.5h8v8h-8zM10.500 5.500v-3h-8v8h3"/>`),
+  theme: icon(svg`<path d="M8 2a6 6 0 1 0 0 12z"/><circle class="stroke" cx="8" cy="8" r="6"/>`),
+  screen: icon(svg`<path class="stroke" d="M2 3h12v8H2zM8 11v3M5 14h6"/>`),
+  help: icon(svg`<circle class="stroke" cx="8" cy="8" r="6.2"/><path class="stroke" d="M6.200 6.300a1.900 1.900 0 1 1 2.600 2c-.6.3-.8.6-.8 1.300M8 11.600v.3"/>`),
+  up: icon(svg`<path class="stroke" d="M4 10l4-4 4 4"/>`),
+  down: icon(svg`<path class="stroke" d="M4 6l4 4 4-4"/>`),
+};

@@ -1,0 +1,210 @@
+// <cl-inspector>: whatever is selected, or else the step on the stage: what it is, why it is here, what changed, what is said of it.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import { ApiError, fetchObject, fetchWhy, type ObjectAnswer } from "../lab/api";
+import { litLines } from "../lab/yaml";
+import { actorName, age, clock, sentenceOf } from "../lab/words";
+import type { Topic } from "../lab/lab";
+import type { Frame, Heading, View } from "../stream/types";
+import { nameOf, namespaceOf, resourceOf, type EventView, type NodeView, type PodView } from "../stream/views";
+import { lookOf } from "../stage/pod";
+import { requestTitle } from "../stage/travel";
+import { LabElement } from "./element";
+import { faultButtons } from "./faults";
+import { icons } from "./icons";
+import { theScene } from "./stage";
+
+const REFRESH_MS = 250;
+
+@customElement("cl-inspector")
+export class InspectorElement extends LabElement {
+  protected override readonly topics: Topic[] = ["selection", "step", "state", "mode"];
+  @state() private answer: ObjectAnswer | null = null;
+  @state() private chain: Heading[] = [];
+  @state() private problem = "";
+  private fetched = "";
+  private timer = 0;
+
+  protected override told(topic: Topic): void {
+    if (topic === "selection") {
+      this.answer = null;
+      this.chain = [];
+      this.problem = "";
+      this.fetched = "";
+    }
+    this.refresh();
+    this.requestUpdate();
+  }
+
+  /** Fetches what the stream does not carry, once things have been still for a moment. */
+  private refresh(): void {
+    const { selected } = this.lab;
+    if (!isObject(selected) || this.timer) return;
+    const version = `${selected}@${this.lab.player.state.seq}`;
+    if (version === this.fetched) return;
+    this.timer = window.setTimeout(async () => {
+      this.timer = 0;
+      this.fetched = `${selected}@${this.lab.player.state.seq}`;
+      await this.load(selected);
+      this.refresh();
+    }, this.answer ? REFRESH_MS : 0);
+  }
+
+  private async load(key: string): Promise<void> {
+    const { id } = this.lab.options;
+    try {
+      const [answer, why] = await Promise.all([fetchObject(id, key), fetchWhy(id, key).catch(() => ({ chain: [] }))]);
+      if (this.lab.selected !== key) return;
+      [this.answer, this.chain, this.problem] = [answer, why.chain, ""];
+    } catch (error) {
+      if (this.lab.selected !== key) return;
+      this.problem = error instanceof ApiError && error.status === 404 ? t("It is no longer there.") : t("It cannot be read now.");
+    }
+  }
+
+  protected override render(): TemplateResult {
+    const { selected } = this.lab;
+    return html`<div class="inspector" data-testid="inspector">${selected ? (isObject(selected) ? this.objectPart(selected) : this.componentPart(selected)) : this.stepPart()}</div>`;
+  }
+
+  private head(kind: string, name: string, pills: TemplateResult[]): TemplateResult {
+    return html`<header class="inspected">
+      <h2 class="eyebrow">${kind}</h2>
+      ${this.lab.selected ? html`<button type="button" class="quiet" aria-label=${t("Close")} title=${t("Close (Escape)")} @click=${() => this.lab.select("")}>${icons.close}</button>` : nothing}
+      <h1 class="mono">${name}</h1><p class="pills">${pills}</p></header>`;
+  }
+
+  // An object.
+
+  private objectPart(key: string): TemplateResult {
+    const view = this.lab.player.state.objects[key];
+    return html`${this.head(view?.kind ?? resourceOf(key), nameOf(key), view ? this.pills(view) : [html`<span class="pill">${t("gone")}</span>`])}
+      ${this.problem && !this.answer ? html`<p class="soft">${this.problem}</p>` : nothing}
+      ${view && !view.deleting ? faultButtons(this.lab, key) : nothing}
+      ${this.whyPart(this.chain)}
+      ${this.podsPart(key)}
+      ${this.answer ? this.yamlPart(this.answer) : nothing}
+      ${this.eventsPart(key)}
+      ${this.answer?.steps?.length ? this.stepsPart(t("Steps that touched it"), [...this.answer.steps].reverse().slice(0, 12)) : nothing}`;
+  }
+
+  private pills(view: View): TemplateResult[] {
+    const pills: TemplateResult[] = [];
+    const add = (text: string, kind = ""): number => pills.push(html`<span class="pill ${kind}">${text}</span> `);
+    if (view.kind === "Pod") {
+      const pod = view as PodView;
+      const look = lookOf(pod, this.lab.player.state.time, false);
+      add(`${pod.status}`, look.tone);
+      add(pod.readyText + " " + t("ready"));
+      if (pod.restarts) add(t("{count} restarts", { count: pod.restarts }), "bad");
+      if (pod.node) add(pod.node);
+      if (pod.ip) add(pod.ip);
+    } else if (view.kind === "Node") {
+      const node = view as NodeView;
+      add(node.ready === "True" ? t("Ready") : node.ready === "Unknown" ? t("lost") : t("NotReady"), node.ready === "True" ? "ok" : "bad");
+      if (!node.schedulable) add(t("cordoned"), "warn");
+      for (const taint of node.taints ?? []) add(`${taint.key}:${taint.effect}`);
+    }
+    if (view.namespace) add(view.namespace);
+    add(t("age {age}", { age: age(this.lab.player.state.time - view.created) }));
+    return pills;
+  }
+
+  private whyPart(chain: Heading[]): TemplateResult | typeof nothing {
+    if (!chain.length) return nothing;
+    return html`<section><h2 class="eyebrow">${t("Why is it here?")}</h2><ol class="why" data-testid="why">
+      ${chain.map((step) => html`<li>${this.stepLink(step)}</li>`)}</ol></section>`;
+  }
+
+  private stepLink(step: Heading): TemplateResult {
+    const about = `${t("step {seq}", { seq: step.seq })} · ${actorName(step.actor)} · ${clock(step.time)}`;
+    return html`${sentenceOf(step)}<br /><button type="button" class="link" ?disabled=${!this.lab.options.canEdit || step.seq === this.lab.shownSeq}
+      title=${t("Go to this step")} @click=${() => this.lab.seek(step.seq)}>${about}</button>`;
+  }
+
+  private yamlPart(answer: ObjectAnswer): TemplateResult {
+    const lines = litLines(answer.yaml, answer.changed ?? []);
+    const lit = lines.some((line) => line.changed);
+    return html`<section><h2 class="eyebrow">YAML ${lit ? html`<small>${t("what changed last is lit")}</small>` : nothing}</h2>
+      <pre class="yaml" tabindex="0" aria-label="YAML" data-testid="yaml">${lines.map((line) => (line.changed ? html`<mark>${line.text}</mark>\n` : `${line.text}\n`))}</pre></section>`;
+  }
+
+  private eventsPart(key: string): TemplateResult | typeof nothing {
+    const { objects, time } = this.lab.player.state;
+    const events = Object.values(objects).filter((view): view is EventView => view.kind === "Event" && (view as EventView).about === key);
+    if (!events.length) return nothing;
+    events.sort((a, b) => b.last - a.last);
+    return html`<section><h2 class="eyebrow">${t("Events")}</h2><ul class="events">${events.slice(0, 12).map((event) => html`<li class=${event.type === "Warning" ? "warn" : ""}>
+      <b>${event.reason}</b> <small>${age(time - event.last)}${event.count > 1 ? ` ×${event.count}` : ""} · ${event.source}</small><br />${event.message}</li>`)}</ul></section>`;
+  }
+
+  /** The pods of a node or of a workload, as a list that can be walked by keyboard. */
+  private podsPart(key: string): TemplateResult | typeof nothing {
+    const index = theScene?.index;
+    if (!index) return nothing;
+    const keys = key.startsWith("nodes/") ? [...index.podsOn(nameOf(key))] : [...(index.childrenOf.get(key) ?? [])];
+    if (!keys.length) return nothing;
+    return html`<section><h2 class="eyebrow">${key.startsWith("nodes/") ? t("Pods") : t("Owns")}</h2><ul class="links">${keys.slice(0, 60).map((child) => {
+      const pod = index.pods.get(child);
+      return html`<li><button type="button" class="link" @click=${() => this.lab.select(child)}>${nameOf(child)}</button> <small>${pod ? pod.status : resourceOf(child)}</small></li>`;
+    })}</ul>${keys.length > 60 ? html`<p class="soft">${t("and {count} more", { count: keys.length - 60 })}</p>` : nothing}</section>`;
+  }
+
+  private stepsPart(title: string, steps: Heading[]): TemplateResult {
+    return html`<section><h2 class="eyebrow">${title}</h2><ol class="why plain">${steps.map((step) => html`<li>${this.stepLink(step)}</li>`)}</ol></section>`;
+  }
+
+  // A component.
+
+  private componentPart(name: string): TemplateResult {
+    const fields = Object.entries(this.lab.player.state.components[name] ?? {}).filter(([, value]) => typeof value !== "object" || Array.isArray(value));
+    const plain = fields.filter(([, value]) => typeof value !== "object").map(([field, value]) => html`<dt>${field}</dt><dd>${String(value)}</dd>`);
+    const mine = this.lab.headings.newest(this.lab.shownSeq, 14, (step) => (name === "kubectl" ? !step.actor.includes("/") && !step.actor.startsWith("kube-") && !step.actor.endsWith("-controller") && !step.actor.startsWith("etcd") && step.actor !== "fault" : step.actor === name) && !step.routine);
+    return html`${this.head(t("Component"), name === "kubectl" ? t("you, with kubectl") : name, [])}
+      <p>${t(ABOUT[name.replace(/\/.*/, "")] ?? (name.endsWith("-controller") ? "A loop in the controller manager: it compares what is wanted with what there is, and writes the difference." : ""))}</p>
+      ${faultButtons(this.lab, name)}
+      ${plain.length ? html`<dl class="fields">${plain}</dl>` : nothing}
+      ${mine.length ? this.stepsPart(t("What it did last"), mine) : html`<p class="soft">${t("It has not done anything that matters yet.")}</p>`}`;
+  }
+
+  // The step.
+
+  private stepPart(): TemplateResult {
+    const step = this.lab.shown;
+    if (!step) return html`<p class="soft">${t("Select anything on the stage to look into it.")}</p>`;
+    const frame = this.lab.frameOf(step.seq);
+    const chain = this.lab.headings.why(step.seq).slice(1);
+    return html`${this.head(t("Step {seq}", { seq: step.seq }), actorName(step.actor), [html`<span class="pill">${clock(step.time)}</span> `, step.routine ? html`<span class="pill">${t("routine")}</span>` : html``])}
+      <p data-testid="step-sentence">${sentenceOf(step)}</p>
+      ${frame ? this.framePart(frame) : nothing}
+      ${chain.length ? html`<section><h2 class="eyebrow">${t("Because")}</h2><ol class="why">${chain.map((cause) => html`<li>${this.stepLink(cause)}</li>`)}</ol></section>` : nothing}
+      <p class="soft hint">${t("Select anything on the stage to look into it.")}</p>`;
+  }
+
+  private framePart(frame: Frame): TemplateResult {
+    const requests = frame.requests.slice(0, 8);
+    return html`${requests.length ? html`<section><h2 class="eyebrow">${t("Requests")}</h2>${requests.map((span) => html`<div class="request">
+        <b class=${span.code >= 400 ? "bad" : ""}>${requestTitle(span.verb, span.object)} → ${span.code}</b> <small class="mono">${span.object}</small>
+        <ul class="stages">${span.stages.map((stage) => html`<li title=${stage.why}><span>${stage.name}</span> <em>${stage.decision}</em></li>`)}</ul>
+        ${span.message ? html`<p class="bad">${span.message}</p>` : nothing}
+        ${span.revision ? html`<small>${t("revision {revision}", { revision: span.revision })}${span.watchers ? ` · ${t("{count} watches told", { count: span.watchers })}` : ""}</small>` : nothing}</div>`)}
+      ${frame.requests.length > 8 ? html`<p class="soft">${t("and {count} more", { count: frame.requests.length - 8 })}</p>` : nothing}</section>` : nothing}
+    ${frame.changes.length ? html`<section><h2 class="eyebrow">${t("Changed")}</h2><ul class="links">${frame.changes.slice(0, 14).map((change) => html`<li><small class=${change.op}>${t(change.op)}</small>
+      <button type="button" class="link" @click=${() => this.lab.select(change.key)}>${namespaceOf(change.key) ? nameOf(change.key) : change.key}</button> <small>${resourceOf(change.key)}</small></li>`)}</ul></section>` : nothing}`;
+  }
+}
+
+/** Selections are objects' keys or components' names; components inside a node have a slash too. */
+export const isObject = (id: string): boolean => id.includes("/") && !/^(kubelet|kube-proxy|runtime)\//.test(id);
+
+const ABOUT: Record<string, string> = {
+  "kube-apiserver": "The one door to the cluster's state. Every request is authenticated, authorized, admitted, checked and only then stored; everyone who watches is told.",
+  etcd: "The cluster's memory: members that agree on a log of changes by majority. Only the API server talks to it.",
+  "kube-controller-manager": "The program in which most controllers live.",
+  "kube-scheduler": "Finds a node for each pod that has none: filters out those that cannot take it, scores the rest, binds it to the best.",
+  kubelet: "The agent of a node: sees pods bound to its node, has the runtime start and stop their containers, reports how they are.",
+  "kube-proxy": "Keeps the rules of its node that send traffic for a service to the pods behind it.",
+  runtime: "Pulls images and runs containers for the kubelet.",
+  kubectl: "You and everyone else who talks to the cluster from outside.",
+};

@@ -1,0 +1,34 @@
+// The keys of the page. Fields that take text keep theirs; a focused thing on the stage keeps its arrows.
+import type { Lab } from "../lab/lab";
+import type { Lens } from "../stage/layout";
+import type { DrawerElement } from "./drawer";
+import { nextTheme, togglePresenting } from "./chrome";
+
+const LENSES: Lens[] = ["workloads", "control-plane", "scheduling", "etcd", "ownership"];
+
+export function listenToKeys(lab: Lab): void {
+  const drawer = (): DrawerElement | null => document.querySelector<DrawerElement>("cl-drawer");
+  const edit: Record<string, () => void> = {
+    " ": () => lab.toggle(), ArrowRight: () => lab.step(), ".": () => lab.step(), ArrowLeft: () => lab.back(), Home: () => lab.send({ type: "reset" }), End: () => lab.settle(),
+    "[": () => lab.seek(lab.shownSeq - 10), "]": () => lab.seek(lab.shownSeq + 10),
+  };
+  const anyone: Record<string, () => void> = {
+    "/": () => drawer()?.focusLine(), "?": () => void document.dispatchEvent(new Event("clusterlab:help")), Escape: () => lab.select(""),
+    l: () => drawer()?.show("log"), p: togglePresenting,
+    t: () => {
+      nextTheme();
+      lab.tell("theme");
+    },
+  };
+  document.addEventListener("keydown", (event) => {
+    const target = event.target as HTMLElement;
+    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, dialog")) return;
+    // Space on a button presses it, except on those of the stage and the transport, where it plays.
+    if (event.key === " " && target.closest("button, a, summary") && !target.closest(".transport .go")) return;
+    const lens = LENSES[Number(event.key) - 1];
+    const act = anyone[event.key] ?? (lab.options.canEdit ? edit[event.key] : undefined) ?? (lens ? () => lab.look(lens) : undefined);
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}

@@ -1,0 +1,107 @@
+// What lesson text may hold: <cl-run command="…"> runs a command, <cl-task task="…"> shows how far a task is.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import { fetchChecks } from "../lab/api";
+import type { Topic } from "../lab/lab";
+import { currentLab, LabElement } from "./element";
+import type { DrawerElement } from "./drawer";
+
+export interface Check {
+  text: string;
+  done: boolean;
+  message?: string;
+}
+
+export interface Task {
+  id: string;
+  text: string;
+  done: boolean;
+  checks: Check[];
+}
+
+@customElement("cl-run")
+export class RunElement extends LabElement {
+  @property() command = "";
+  @state() private ran = false;
+
+  override connectedCallback(): void {
+    this.command ||= this.textContent?.trim() ?? "";
+    this.textContent = "";
+    super.connectedCallback();
+  }
+
+  protected override render(): TemplateResult {
+    const off = !currentLab().options.canEdit;
+    return html`<div class="cmd"><span class="soft mono" aria-hidden="true">$</span><code class="mono">${this.command}</code>
+      <button type="button" class="small" data-testid="run" ?disabled=${off} aria-label=${t("Run {command}", { command: this.command })} @click=${this.run}>${this.ran ? t("again") : t("run")}</button></div>`;
+  }
+
+  private run(): void {
+    this.ran = true;
+    document.querySelector<DrawerElement>("cl-drawer")?.run(this.command);
+  }
+}
+
+/** One fetch of the checks serves all tasks of the page. */
+class Checks {
+  tasks = new Map<string, Task>();
+  private readonly listeners = new Set<() => void>();
+  private timer = 0;
+  private started = false;
+
+  listen(listener: () => void): void {
+    this.listeners.add(listener);
+    if (this.started) return;
+    this.started = true;
+    currentLab().on(["state", "mode", "connection"], () => this.later());
+    this.later();
+  }
+
+  private later(): void {
+    this.timer ||= window.setTimeout(() => void this.fetch(), 500);
+  }
+
+  private async fetch(): Promise<void> {
+    try {
+      const answer = (await fetchChecks(currentLab().options.id)) as { tasks: Task[] };
+      this.tasks = new Map(answer.tasks.map((task) => [task.id, task]));
+      for (const listener of this.listeners) listener();
+    } catch {
+      // The next change asks again.
+    } finally {
+      this.timer = 0;
+    }
+  }
+}
+
+const checks = new Checks();
+
+@customElement("cl-task")
+export class TaskElement extends LabElement {
+  protected override readonly topics: Topic[] = [];
+  @property() task = "";
+  @state() private known: Task | undefined;
+  private words = "";
+  private wasDone = false;
+
+  override connectedCallback(): void {
+    this.words ||= this.textContent?.trim() ?? "";
+    this.textContent = "";
+    super.connectedCallback();
+    checks.listen(() => {
+      this.known = checks.tasks.get(this.task);
+      if (this.known?.done && !this.wasDone) currentLab().say(t("Task done: {task}", { task: this.words }));
+      this.wasDone = this.known?.done ?? false;
+    });
+  }
+
+  protected override render(): TemplateResult {
+    const { known } = this;
+    const open = known?.checks.find((check) => !check.done);
+    return html`<div class="task ${known?.done ? "finished" : ""}" role="group" aria-label=${t("Task")} data-testid=${`task:${this.task}`} data-done=${String(known?.done ?? false)}>
+      <b>${known?.done ? t("Done") : t("Your task")}</b><p>${this.words}</p>
+      <ul>${known?.checks.map((check) => html`<li class=${check.done ? "done" : ""}><span aria-hidden="true">${check.done ? "✓" : "○"}</span><span class="visually-hidden">${check.done ? t("done:") : t("open:")}</span> ${check.text}</li>`) ?? nothing}</ul>
+      ${open?.message ? html`<p class="soft">${open.message}</p>` : nothing}</div>`;
+  }
+}

@@ -1,0 +1,164 @@
+// <cl-stage>: the canvases of the stage, the clock that moves them, and a button over everything that can be pointed at, so that
+// what is drawn can also be reached by keyboard and named by a screen reader.
+import { html, type PropertyValues } from "lit";
+import { customElement, query } from "lit/decorators.js";
+import { controllerTitle, targets, type Layout } from "../stage/layout";
+import { Scene } from "../stage/scene";
+import { lookOf } from "../stage/pod";
+import { contains } from "../stage/geometry";
+import { t } from "../i18n/t";
+import type { Topic } from "../lab/lab";
+import { Overlay } from "./overlay";
+import { LabElement } from "./element";
+
+const LONGEST_TICK_MS = 100;
+/** The stage of the page: measured by tests, exported as a picture. */
+export let theScene: Scene | null = null;
+
+@customElement("cl-stage")
+export class StageElement extends LabElement {
+  protected override readonly topics: Topic[] = ["state", "step", "selection", "lens", "theme"];
+  @query(".stage-lower") private lower!: HTMLCanvasElement;
+  @query(".stage-upper") private upper!: HTMLCanvasElement;
+  @query(".stage-overlay") private overlayRoot!: HTMLElement;
+  @query(".stage-tip") private tip!: HTMLElement;
+  private scene!: Scene;
+  private overlay!: Overlay;
+  private ticking = false;
+  private last = 0;
+  private scale = 1;
+  private shownLayout: Layout | null = null;
+
+  protected override render() {
+    return html`<div class="stage-scroll" tabindex="-1">
+      <div class="stage-sheet">
+        <canvas class="stage-lower" aria-hidden="true"></canvas>
+        <canvas class="stage-upper" aria-hidden="true"></canvas>
+        <div class="stage-overlay" role="group" aria-label=${t("The cluster")} @click=${this.clicked} @focusin=${this.hovered} @keydown=${this.keyed}></div>
+        <div class="stage-tip" hidden></div>
+      </div>
+    </div>`;
+  }
+
+  protected override firstUpdated(_changed: PropertyValues): void {
+    this.scene = theScene = new Scene(this.lower, this.upper, this.lab.player);
+    this.overlay = new Overlay(this.overlayRoot, (id) => this.nameOf(id));
+    const still = matchMedia("(prefers-reduced-motion: reduce)");
+    const setStill = (): void => void (this.lab.player.still = still.matches);
+    still.addEventListener("change", setStill);
+    setStill();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.lab.tell("theme"));
+    new ResizeObserver(() => this.resized()).observe(this.querySelector(".stage-scroll")!);
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.lab.player.flush();
+      this.wake();
+    });
+    const sheet = this.querySelector<HTMLElement>(".stage-sheet")!;
+    sheet.addEventListener("pointermove", (event) => this.pointed(event));
+    sheet.addEventListener("pointerleave", () => (this.tip.hidden = true));
+    this.lab.player.onCommit = (frame) => this.scene.commit(frame);
+    this.scene.lens = this.lab.lens;
+    this.scene.replaced();
+    this.resized();
+  }
+
+  protected override told(topic: Topic): void {
+    if (!this.scene) return;
+    if (topic === "selection") this.scene.select(this.lab.selected);
+    if (topic === "lens") this.scene.show(this.lab.lens);
+    if (topic === "theme") this.scene.retheme();
+    if (topic === "state" && this.lab.player.replacedSince) {
+      this.lab.player.replacedSince = false;
+      this.scene.replaced();
+    }
+    this.wake();
+  }
+
+  private resized(): void {
+    const box = this.querySelector(".stage-scroll")!.getBoundingClientRect();
+    if (box.width < 40 || box.height < 40) return;
+    this.scale = document.documentElement.dataset["presenting"] === "on" ? 1.25 : 1;
+    this.scene.resize({ width: Math.floor(box.width), height: Math.floor(box.height) }, this.scale);
+    this.wake();
+  }
+
+  private wake(): void {
+    if (this.ticking) return;
+    this.ticking = true;
+    this.last = performance.now();
+    requestAnimationFrame((now) => this.tick(now));
+  }
+
+  private tick(now: number): void {
+    const { player } = this.lab;
+    player.advance(Math.min(LONGEST_TICK_MS, Math.max(0, now - this.last)));
+    this.last = now;
+    const moving = this.scene.draw(performance.now());
+    if (this.scene.at !== this.shownLayout) this.place();
+    if (moving || !player.idle) requestAnimationFrame((next) => this.tick(next));
+    else this.ticking = false;
+  }
+
+  private place(): void {
+    this.shownLayout = this.scene.at;
+    this.overlay.place(this.scene.at, this.scale, this.lab.selected);
+  }
+
+  /** What a screen reader calls a thing on the stage. */
+  private nameOf(id: string): string {
+    const { index } = this.scene;
+    const pod = index.pods.get(id);
+    if (pod) {
+      const where = pod.node ? t("on {node}", { node: pod.node }) : t("without a node");
+      return `${t("Pod")} ${pod.name}, ${lookOf(pod, this.lab.player.state.time, false).word}, ${where}`;
+    }
+    if (id.startsWith("nodes/")) {
+      const node = index.nodes.get(id.slice(6));
+      return `${t("Node")} ${id.slice(6)}, ${node?.ready === "True" ? t("ready") : t("not ready")}, ${t("{count} pods", { count: index.podsOn(id.slice(6)).size })}`;
+    }
+    const workload = index.workloads.get(id);
+    if (workload) return `${workload.kind} ${workload.name}, ${t("{ready} of {desired} ready", { ready: workload.ready, desired: workload.desired })}`;
+    const service = index.services.get(id);
+    if (service) return `${t("Service")} ${service.name}`;
+    if (id.endsWith("-controller")) return t("{name} controller", { name: controllerTitle(id) });
+    return id === "kubectl" ? t("you, with kubectl") : id.replace("/", " ");
+  }
+
+  private clicked(event: Event): void {
+    const id = (event.target as HTMLElement).closest<HTMLElement>("[data-id]")?.dataset["id"];
+    if (id) this.lab.select(this.lab.selected === id ? "" : id);
+  }
+
+  private keyed(event: KeyboardEvent): void {
+    if (this.overlay.move(event.key, (event.target as HTMLElement).dataset["id"] ?? "")) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  }
+
+  private hovered(event: Event): void {
+    const id = (event.target as HTMLElement).dataset["id"];
+    if (id) this.showTip(id);
+  }
+
+  private pointed(event: PointerEvent): void {
+    if (event.pointerType === "touch") return;
+    const sheet = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const at = { x: (event.clientX - sheet.left) / this.scale, y: (event.clientY - sheet.top) / this.scale };
+    const found = targets(this.scene.at).find((target) => contains(target.box, at));
+    if (found) this.showTip(found.id);
+    else this.tip.hidden = true;
+  }
+
+  private showTip(id: string): void {
+    const target = targets(this.scene.at).find((one) => one.id === id);
+    if (!target) return;
+    const { box } = target;
+    this.tip.textContent = this.nameOf(id);
+    this.tip.hidden = false;
+    const width = this.tip.offsetWidth;
+    const x = Math.max(6, Math.min((box.x + box.w / 2) * this.scale - width / 2, this.scene.at.width * this.scale - width - 6));
+    const below = box.y * this.scale < 40;
+    this.tip.style.transform = `translate(${x}px, ${below ? (box.y + box.h) * this.scale + 6 : box.y * this.scale - this.tip.offsetHeight - 6}px)`;
+  }
+}

@@ -1,0 +1,147 @@
+// <cl-timeline>: every step a tick in the colour of its component; click, drag or arrow keys go there. Where ticks would be thinner
+// than a pixel, those of a stretch are drawn as one, as tall as there is much to tell.
+import { html, type PropertyValues } from "lit";
+import { customElement, query } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import type { Topic } from "../lab/lab";
+import { actorName, CATEGORY_COLORS, clock, sentenceOf, type Category } from "../lab/words";
+import { binsOf } from "../lab/bins";
+import { LabElement } from "./element";
+
+const TICK = 7;
+
+@customElement("cl-timeline")
+export class TimelineElement extends LabElement {
+  protected override readonly topics: Topic[] = ["headings", "step", "mode", "state", "theme"];
+  @query("canvas") private canvas!: HTMLCanvasElement;
+  @query(".track") private track!: HTMLElement;
+  @query(".tip") private tip!: HTMLElement;
+  private due = false;
+  private dragging = false;
+  private wanted = -1;
+  private sent = -1;
+
+  protected override render() {
+    return html`<div class="track" data-testid="timeline" role="slider" tabindex="0" aria-label=${t("Timeline")} aria-valuemin="0"
+        @pointerdown=${this.grab} @pointermove=${this.drag} @pointerup=${this.drop} @pointercancel=${this.drop} @pointerleave=${() => (this.tip.hidden = true)}
+        @keydown=${this.keyed}><canvas aria-hidden="true"></canvas><div class="tip" hidden></div></div>`;
+  }
+
+  protected override firstUpdated(_changed: PropertyValues): void {
+    new ResizeObserver(() => this.draw()).observe(this.track);
+    this.draw();
+  }
+
+  protected override told(_topic: Topic): void {
+    if (this.due) return;
+    this.due = true;
+    requestAnimationFrame(() => this.draw());
+  }
+
+  private get shownLast(): number {
+    return Math.max(1, this.lab.headings.last);
+  }
+
+  private get step(): number {
+    return Math.min(TICK, this.track.clientWidth / this.shownLast);
+  }
+
+  private draw(): void {
+    this.due = false;
+    if (!this.canvas || !this.lab) return;
+    const w = this.track.clientWidth, h = this.track.clientHeight, ratio = Math.min(2, devicePixelRatio || 1);
+    if (!w || !h) return;
+    if (this.canvas.width !== Math.round(w * ratio) || this.canvas.height !== Math.round(h * ratio)) [this.canvas.width, this.canvas.height] = [Math.round(w * ratio), Math.round(h * ratio)];
+    const ctx = this.canvas.getContext("2d")!;
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    ctx.clearRect(0, 0, w, h);
+    const style = getComputedStyle(document.documentElement);
+    const colors = Object.fromEntries(Object.entries(CATEGORY_COLORS).map(([name, property]) => [name, style.getPropertyValue(property)])) as Record<Category, string>;
+    const { headings, shownSeq } = this.lab;
+    const middle = h / 2;
+    for (const bin of binsOf(headings, this.step, w)) {
+      ctx.globalAlpha = bin.to <= shownSeq ? 0.92 : 0.28;
+      ctx.fillStyle = bin.category ? colors[bin.category] : style.getPropertyValue("--wire");
+      const tall = (h - 8) * bin.height;
+      ctx.beginPath();
+      ctx.roundRect(bin.x, middle - tall / 2, Math.max(1, bin.w), tall, Math.min(2, bin.w / 2));
+      ctx.fill();
+    }
+    ctx.globalAlpha = 1;
+    const x = Math.min(w - 1, shownSeq * this.step);
+    ctx.fillStyle = style.getPropertyValue("--accent");
+    ctx.fillRect(x - 1, 0, 2, h);
+    ctx.beginPath();
+    ctx.arc(x, 4, 4, 0, 7);
+    ctx.fill();
+    this.label();
+  }
+
+  private label(): void {
+    const { lab } = this;
+    this.track.setAttribute("aria-valuemax", String(lab.headings.last));
+    this.track.setAttribute("aria-valuenow", String(lab.shownSeq));
+    const step = lab.shown;
+    this.track.setAttribute("aria-valuetext", step ? `${t("Step {seq}", { seq: step.seq })}: ${sentenceOf(step)}` : t("The start"));
+  }
+
+  private seqAt(event: PointerEvent): number {
+    const x = event.clientX - this.track.getBoundingClientRect().left;
+    return Math.max(0, Math.min(this.lab.headings.last, Math.ceil(x / this.step)));
+  }
+
+  private grab(event: PointerEvent): void {
+    if (!this.lab.options.canEdit || event.button !== 0) return;
+    this.dragging = true;
+    this.sent = -1;
+    this.track.setPointerCapture(event.pointerId);
+    this.want(this.seqAt(event));
+  }
+
+  private drag(event: PointerEvent): void {
+    const seq = this.seqAt(event);
+    this.hint(seq);
+    if (this.dragging) this.want(seq);
+  }
+
+  private drop(event: PointerEvent): void {
+    if (!this.dragging) return;
+    this.dragging = false;
+    this.want(this.seqAt(event));
+  }
+
+  /** Seeks, but not more often than pictures can follow. */
+  private want(seq: number): void {
+    const waiting = this.wanted >= 0;
+    this.wanted = seq;
+    if (waiting) return;
+    setTimeout(() => {
+      const to = this.wanted;
+      this.wanted = -1;
+      if (to !== this.sent) this.lab.seek((this.sent = to));
+    }, 60);
+  }
+
+  private hint(seq: number): void {
+    const heading = this.lab.headings.get(seq);
+    this.tip.hidden = !heading;
+    if (!heading) return;
+    this.tip.textContent = `${seq} · ${clock(heading.time)} · ${actorName(heading.actor)}: ${sentenceOf(heading)}`;
+    const w = this.track.clientWidth;
+    this.tip.style.transform = `translateX(${Math.max(0, Math.min(w - this.tip.offsetWidth, seq * this.step - this.tip.offsetWidth / 2))}px)`;
+  }
+
+  private keyed(event: KeyboardEvent): void {
+    const { lab } = this;
+    const far = Math.max(10, Math.round(lab.headings.last / 20));
+    const moves: Record<string, () => void> = {
+      ArrowLeft: () => lab.back(), ArrowRight: () => lab.step(), Home: () => lab.seek(0), End: () => lab.seek(lab.headings.last),
+      PageUp: () => lab.seek(lab.shownSeq - far), PageDown: () => lab.seek(lab.shownSeq + far),
+    };
+    const move = moves[event.key];
+    if (!move || !lab.options.canEdit) return;
+    event.preventDefault();
+    event.stopPropagation();
+    move();
+  }
+}
