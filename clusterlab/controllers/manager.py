@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from clusterlab.client.api import Api, User
 from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
+from clusterlab.controllers.cronjob import CronJobController
 from clusterlab.controllers.daemonset import DaemonSetController
 from clusterlab.controllers.deployment import DeploymentController
 from clusterlab.controllers.endpointslice import EndpointSliceController
 from clusterlab.controllers.garbage_collector import GarbageCollector
+from clusterlab.controllers.job import JobController
 from clusterlab.controllers.namespace import NamespaceController
 from clusterlab.controllers.node_lifecycle import NodeLifecycleController
 from clusterlab.controllers.replicaset import ReplicaSetController
@@ -21,6 +23,7 @@ from clusterlab.controllers.replication import ReplicationController
 from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
 from clusterlab.controllers.statefulset import StatefulSetController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
+from clusterlab.controllers.ttl_after_finished import TTLAfterFinishedController
 from clusterlab.sim import Simulation
 
 __all__ = ["CONTROLLERS", "Options", "controller_manager"]
@@ -42,7 +45,7 @@ class Options:
 CONTROLLERS: tuple[type[BaseController], ...] = (
     ServiceAccountController, TokensController, RootCACertPublisher, NamespaceController, DeploymentController, ReplicaSetController,
     ReplicationController, EndpointSliceController, NodeLifecycleController, TaintEvictionController, GarbageCollector,
-    DaemonSetController, StatefulSetController,
+    DaemonSetController, StatefulSetController, JobController, CronJobController, TTLAfterFinishedController,
 )
 
 

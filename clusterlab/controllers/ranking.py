@@ -62,17 +62,20 @@ class _Key:
         self.pod_uid = pod["metadata"].get("uid", "")
 
 
-def _compare_times(a: int, b: int, now: int, uids: tuple[str, str]) -> int:
-    """Negative when the pod of time `a` goes first: the newer one, by powers of two of their ages; 0 means no time (newest)."""
+def _compare_times(a: int, b: int, now: int | None, uids: tuple[str, str]) -> int:
+    """Negative when the pod of time `a` goes first: the newer one, by powers of two of their ages (exactly, without a `now`);
+    0 means no time (newest)."""
     if not a or not b:
         return -1 if not a else 1
+    if now is None:
+        return b - a
     difference = _age_rank(a, now) - _age_rank(b, now)
     if difference:
         return difference
     return -1 if uids[0] < uids[1] else 1
 
 
-def _compare(a: _Key, b: _Key, now: int) -> int:
+def _compare(a: _Key, b: _Key, now: int | None) -> int:
     if a.early != b.early:
         return -1 if a.early < b.early else 1
     uids = (a.pod_uid, b.pod_uid)
@@ -85,7 +88,7 @@ def _compare(a: _Key, b: _Key, now: int) -> int:
     return 0
 
 
-def deletion_order(pods: Objects, ranks: list[int], now: int) -> Objects:
+def deletion_order(pods: Objects, ranks: list[int], now: int | None) -> Objects:
     """Pods in the order in which they should go. `ranks`: how many related pods share each one's node."""
     keys = [_Key(pod, rank) for pod, rank in zip(pods, ranks, strict=True)]
 
