@@ -221,10 +221,10 @@ class _Parser:
         problems = label_key_errors(key)
         if problems:
             raise SelectorError(invalid("<nil>", key, "; ".join(problems)).text())
+        if negated:
+            return Requirement(key, "!")
         if self.peek() in (_END, ","):
-            return Requirement(key, "!" if negated else "exists")
-        if negated:  # "!a=b": the parser of Kubernetes goes on to read the operator and forgets the negation
-            pass
+            return Requirement(key, "exists")
         operator = self.next()
         if operator not in ("in", "notin", "=", "==", "!=", ">", "<"):
             raise SelectorError(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")

@@ -304,8 +304,19 @@ def _ordered_list(out: Map, patch: Map, key: str, node: Node) -> None:
     else:
         return
     merge_key = field.merge_key if _item_type(known or [], given or []) == "map" else ""
-    out[name] = _in_order(merged, order, known or [], merge_key)
+    out[name] = _in_order(merged, order, _live_order(known or [], given or [], merge_key), merge_key)
     patch.pop(name, None)
+
+
+def _live_order(known: List, given: List, merge_key: str) -> List:
+    """The live list as Kubernetes sees it after the merge: its array is changed in place, so items that are new take the room
+    of those that were deleted."""
+    gone = [item[merge_key] for item in given if merge_key and item.get(_DIRECTIVE) == "delete" and merge_key in item]
+    if not gone:
+        return known
+    left = [item for item in known if not _within(gone, item.get(merge_key))]
+    fresh = [item for item in given if _DIRECTIVE not in item and _position(left, item, merge_key) < 0]
+    return [*left, *fresh][: len(known)]
 
 
 def _check_order(given: List, order: List, merge_key: str) -> None:
