@@ -1,0 +1,33 @@
+"""Making the kubelet of a scenario's node, with the runtime beneath it and what all nodes share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusterlab.client.api import Api
+from clusterlab.kubelet.config import NodeConfig
+from clusterlab.kubelet.kubelet import Kubelet
+from clusterlab.kubelet.world import World
+from clusterlab.network import addresses
+from clusterlab.runtime.images import Registry
+from clusterlab.runtime.runtime import Runtime
+from clusterlab.sim import Simulation
+
+__all__ = ["kubelet"]
+
+
+def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
+    """The process "kubelet/<node>" for a node of a scenario, and the component "runtime/<node>" with it. Both act once started.
+
+    The registry that all nodes pull from is the component "registry"."""
+    registry = sim.components.get("registry")
+    if not isinstance(registry, Registry):
+        registry = Registry(sim, tuple(scenario.images))
+    taken = {other.config.number for other in sim.components.values() if isinstance(other, Kubelet)}
+    number = next(each for each in range(len(taken) + 1) if each not in taken)
+    pod_cidr = addresses.pod_cidr(number, len(scenario.all_nodes()))
+    config = NodeConfig.of(node, number, addresses.node_address(number), pod_cidr)
+    if f"runtime/{node.name}" in sim.components:
+        sim.remove(f"runtime/{node.name}")
+    runtime = Runtime(sim, node.name, node.runtime, registry, pod_cidr)
+    return Kubelet(sim, api, config, runtime, World())

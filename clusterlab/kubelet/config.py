@@ -1,0 +1,40 @@
+"""What a kubelet is told about its node when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["VERSION", "NodeConfig"]
+
+VERSION = "v1.36.0"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """One node. Quantities are strings, as in a Node object."""
+
+    name: str
+    address: str
+    pod_cidr: str
+    capacity: dict[str, str]
+    allocatable: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    taints: tuple[dict[str, str], ...] = ()
+    runtime: str = "containerd"
+    images: tuple[tuple[tuple[str, ...], int], ...] = ()
+    unschedulable: bool = False
+    control_plane: bool = False
+    etcd_members: int = 1
+    number: int = 0  # spreads the heartbeats of many nodes over time
+
+    @staticmethod
+    def of(node: Any, number: int, address: str, pod_cidr: str, etcd_members: int = 1) -> NodeConfig:
+        """From a node of a scenario."""
+        return NodeConfig(
+            name=node.name, address=address, pod_cidr=pod_cidr, capacity=node.capacity, allocatable=node.allocatable,
+            labels=node.labels, annotations=node.annotations, taints=tuple(node.taints), runtime=node.runtime,
+            images=tuple((image.names, image.size_bytes) for image in node.images), unschedulable=node.unschedulable,
+            control_plane=node.control_plane, etcd_members=etcd_members, number=number,
+        )

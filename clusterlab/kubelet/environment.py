@@ -1,0 +1,147 @@
+"""What a container is created with: command, environment, mounts and limits.
+
+Follows pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables, getServiceEnvVarMap), envvars/envvars.go, and
+third_party/forked/golang/expansion/expand.go for $(NAME).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.kubelet import volumes
+from clusterlab.kubelet.fields import FieldError, pod_field, resource_field
+from clusterlab.kubelet.records import Pod
+from clusterlab.runtime.amounts import milli, units
+from clusterlab.runtime.records import Container, ContainerConfig
+
+if TYPE_CHECKING:
+    from clusterlab.kubelet.kubelet import Kubelet
+
+Object = dict[str, Any]
+
+__all__ = ["ConfigError", "container_config", "expand"]
+
+
+class ConfigError(Exception):
+    """CreateContainerConfigError: the message is what the user sees."""
+
+
+_REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
+
+
+def expand(text: str, env: dict[str, str]) -> str:
+    """Replaces $(NAME) by what is known, leaves unknown ones as they are, and turns $$ into $."""
+    if "$" not in text:
+        return text
+    return _REFERENCE.sub(lambda found: "$" if found[1] is None else env.get(found[1], found[0]), text)
+
+
+def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest: Container | None) -> ContainerConfig:
+    """Everything that the runtime needs to make a container; raises `ConfigError`."""
+    spec = rec.pod["spec"]
+    _check_user(rec, container)
+    env = environment(kl, rec, container)
+    known = dict(env)
+    resources = container.get("resources") or {}
+    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+    mounts = volumes.container_mounts(kl, rec, container, known)
+    security = container.get("securityContext") or {}
+    user = security.get("runAsUser", (spec.get("securityContext") or {}).get("runAsUser"))
+    return ContainerConfig(
+        name=container["name"], image=container["image"],
+        command=tuple(expand(each, known) for each in container.get("command") or ()),
+        args=tuple(expand(each, known) for each in container.get("args") or ()),
+        env=env, working_dir=container.get("workingDir", ""), mounts=mounts,
+        ports=tuple(each["containerPort"] for each in container.get("ports") or ()),
+        tty=bool(container.get("tty")), stdin=bool(container.get("stdin")), user="" if user is None else str(user),
+        privileged=bool(security.get("privileged")),
+        cpu_request_milli=milli(requests.get("cpu", limits.get("cpu", 0))), cpu_limit_milli=milli(limits.get("cpu", 0)),
+        memory_limit=units(limits.get("memory", 0)), attempt=_attempt(rec, container["name"], latest),
+        termination_path=container.get("terminationMessagePath", "/dev/termination-log"), kind=kind,
+    )
+
+
+def _attempt(rec: Pod, name: str, latest: Container | None) -> int:
+    if latest is not None:
+        return latest.config.attempt + 1
+    for part in ("containerStatuses", "initContainerStatuses"):
+        for status in rec.status.get(part) or ():
+            if status["name"] == name and status.get("containerID"):
+                return int(status["restartCount"]) + 1
+    return 0
+
+
+def _check_user(rec: Pod, container: Object) -> None:
+    mine, whole = container.get("securityContext") or {}, rec.pod["spec"].get("securityContext") or {}
+    if not (mine.get("runAsNonRoot", whole.get("runAsNonRoot"))):
+        return
+    user = mine.get("runAsUser", whole.get("runAsUser"))
+    meta = rec.pod["metadata"]
+    where = f'(pod: "{meta["name"]}_{meta["namespace"]}({meta["uid"]})", container: {container["name"]})'
+    if user == 0:
+        raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
+    if user is None:
+        raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
+
+
+def environment(kl: Kubelet, rec: Pod, container: Object) -> tuple[tuple[str, str], ...]:
+    """The variables of a container: services, envFrom, env, each overriding what came before."""
+    spec, namespace = rec.pod["spec"], rec.pod["metadata"]["namespace"]
+    found: dict[str, str] = {}
+    for source in container.get("envFrom") or ():
+        _from(kl, namespace, source, found)
+    for each in container.get("env") or ():
+        value = each.get("value") or ""
+        if value:
+            value = expand(value, found)
+        elif each.get("valueFrom"):
+            taken = _value_from(kl, rec, container, each["valueFrom"])
+            if taken is None:
+                continue
+            value = taken
+        found[each["name"]] = value
+    services = kl.service_variables(namespace, spec.get("enableServiceLinks", True))
+    return (*((name, value) for name, value in services if name not in found), *found.items())
+
+
+def _from(kl: Kubelet, namespace: str, source: Object, found: dict[str, str]) -> None:
+    prefix = source.get("prefix") or ""
+    kind, ref = ("configmap", source["configMapRef"]) if "configMapRef" in source else ("secret", source["secretRef"])
+    data = kl.data_of(kind, namespace, ref["name"])
+    if data is None:
+        if ref.get("optional"):
+            return
+        raise ConfigError(f'{kind} "{ref["name"]}" not found')
+    for name in sorted(data):
+        found[prefix + name] = data[name]
+
+
+def _value_from(kl: Kubelet, rec: Pod, container: Object, source: Object) -> str | None:
+    namespace = rec.pod["metadata"]["namespace"]
+    try:
+        if "fieldRef" in source:
+            return pod_field(kl, rec.pod, source["fieldRef"]["fieldPath"])
+        if "resourceFieldRef" in source:
+            return resource_field(kl, rec.pod, container, source["resourceFieldRef"])
+    except FieldError as error:
+        raise ConfigError(str(error)) from None
+    if "configMapKeyRef" in source:
+        return _key(kl, "configmap", namespace, source["configMapKeyRef"])
+    if "secretKeyRef" in source:
+        return _key(kl, "secret", namespace, source["secretKeyRef"])
+    return None
+
+
+def _key(kl: Kubelet, kind: str, namespace: str, ref: Object) -> str | None:
+    data = kl.data_of(kind, namespace, ref["name"])
+    if data is None:
+        if ref.get("optional"):
+            return None
+        raise ConfigError(f'{kind} "{ref["name"]}" not found')
+    if ref["key"] not in data:
+        if ref.get("optional"):
+            return None
+        what = "ConfigMap" if kind == "configmap" else "Secret"
+        raise ConfigError(f"couldn't find key {ref['key']} in {what} {namespace}/{ref['name']}")
+    return data[ref["key"]]

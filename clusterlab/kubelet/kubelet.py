@@ -1,0 +1,440 @@
+"""The kubelet: the program on each node that runs the pods bound to it and reports on them and on the node.
+
+Follows pkg/kubelet/kubelet.go (the sync loop) and pod_workers.go. Pods are kept as immutable records; what is due for one of them
+(a probe, the end of a back-off, news from the runtime or the API) is a single event `work`, which is always the soonest.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from clusterlab.client.api import Api, User
+from clusterlab.client.events import EventRecorder
+from clusterlab.client.process import Process
+from clusterlab.kubelet import admission, eviction, node_status, pod_workers, static_pods, volumes
+from clusterlab.kubelet.config import NodeConfig
+from clusterlab.kubelet.records import SYNC, TERMINATED, Pod
+from clusterlab.kubelet.resources import Amounts, pod_requests
+from clusterlab.kubelet.world import World
+from clusterlab.machinery.errors import StatusError
+from clusterlab.runtime.records import CREATED, Container
+from clusterlab.runtime.runtime import Runtime
+from clusterlab.sim import Simulation
+
+Object = dict[str, Any]
+
+__all__ = ["Kubelet"]
+
+REFRESH_MS = 60_000
+RETRY_MS = 1_000
+
+
+class Kubelet(Process):
+    """One kubelet. `runtime` goes on without it; `world` is what it can reach beyond its node."""
+
+    STATE: tuple[str, ...] = (
+        *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure",
+        "registered", "refreshing", "cache",
+    )
+
+    def __init__(self, sim: Simulation, api: Api, config: NodeConfig, runtime: Runtime, world: World) -> None:
+        user = User(f"system:node:{config.name}", ("system:nodes", "system:authenticated"))
+        super().__init__(sim, f"kubelet/{config.name}", api, user, "kubelet")
+        self.config = config
+        self.runtime = runtime
+        self.world = world
+        owner: Any = self
+        self.recorder = EventRecorder(owner, "kubelet", config.name)
+        self.informer("pods", ("spec.nodeName", config.name)).on_change(self._pod_changed)
+        self.informer("nodes", ("metadata.name", config.name)).on_change(self._node_changed)
+        self.static = static_pods.manifests(config.name, config.address) if config.control_plane else []
+        self.allocatable: Object = {}
+        self.allocatable_amounts: Amounts = {}
+        self._said: list[str] = []
+        self.acted = 0
+        self._empty()
+        self.restored()
+        for names, size_bytes in config.images:
+            runtime.preload(names, size_bytes)
+
+    def _empty(self) -> None:
+        self.pods: dict[str, Pod] = {}  # uid -> worker
+        self.due: dict[str, tuple[int, int]] = {}  # uid -> (when, handle) of its next round
+        self.node: Object | None = None
+        self.lease: Object | None = None
+        self.reported_ms = 0
+        self.images_reported: tuple[str, ...] = ()
+        self.used: Amounts = {}  # asked for by the pods that run here
+        self.admitted = 0
+        self.pressure: tuple[str, ...] = ()
+        self.registered = False
+        self.refreshing: dict[str, bool] = {}  # uids of pods whose volumes follow the API
+        self.cache: dict[str, Object] = {}  # configMaps that are the same for every pod of a namespace
+
+    def restored(self) -> None:
+        self.allocatable = node_status.allocatable(self)
+        self.allocatable_amounts = node_status.amounts(self.allocatable)
+
+    # Life.
+
+    def start(self) -> None:
+        self._empty()
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self._empty()
+
+    def on_sync(self) -> None:
+        super().on_sync()
+        if self.synced and not self.registered:
+            self.after(0, "register")
+
+    def on_register(self) -> None:
+        """Registers the node and begins its heartbeats."""
+        if self.registered:
+            return
+        step = self.begin("register", f"nodes/{self.config.name}")
+        try:
+            node_status.register(self)
+            node_status.announce(self)
+        except StatusError as error:
+            step.explain = f"The kubelet on {self.config.name} could not register its node: {error.message}"
+            self.after(RETRY_MS, "register")
+            return
+        self.registered = True
+        step.explain = f"The kubelet on {self.config.name} registers its node and says what it has."
+        self.after(node_status.HEARTBEAT_MS - self.config.number * 97 % 1000, "heartbeat", idle=True)
+        if self.static:
+            self.after(0, "mirror")
+        for uid in self.pods:
+            self.wake(uid)
+
+    def on_mirror(self) -> None:
+        """Shows the static pods in the API."""
+        step = self.begin("mirror", f"nodes/{self.config.name}")
+        step.explain = f"The kubelet on {self.config.name} shows its static pods in the API as mirror pods."
+        if not static_pods.create_mirrors(self):
+            self.after(RETRY_MS, "mirror", idle=True)
+
+    def on_heartbeat(self) -> None:
+        """Renews the lease, and the node's status where that is due."""
+        self.after(node_status.HEARTBEAT_MS, "heartbeat", idle=True)
+        step = self.begin("heartbeat", f"nodes/{self.config.name}", routine=True)
+        try:
+            eviction.manage(self)
+            step.explain = node_status.heartbeat(self)
+        except StatusError as error:
+            step.explain = f"The kubelet on {self.config.name} cannot reach the API server: {error.message}"
+
+    # What comes in.
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            self.node = new
+
+    def uid_of(self, pod: Object) -> str:
+        """What a pod is known by here: its uid, or for a mirror that of its static pod."""
+        meta = pod["metadata"]
+        annotations = meta.get("annotations")
+        if annotations and static_pods.MIRROR in annotations:
+            return str(annotations[static_pods.MIRROR])
+        return str(meta["uid"])
+
+    def is_static(self, pod: Object) -> bool:
+        return static_pods.MIRROR in (pod["metadata"].get("annotations") or {})
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new if new is not None else old
+        assert pod is not None
+        uid = self.uid_of(pod)
+        rec = self.pods.get(uid)
+        if new is None:
+            self._pod_gone(uid, rec)
+            return
+        if rec is None:
+            if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"} and not self.runtime.by_pod.get(uid):
+                if not pod["metadata"].get("deletionTimestamp"):
+                    return  # over before this kubelet knew of it
+            meta = pod["metadata"]
+            self.pods[uid] = Pod(f"{meta['namespace']}/{meta['name']}", uid, pod, {}, static=self.is_static(pod), stage="new")
+            self.wake(uid)
+            return
+        if rec.removed or _version(new) < _version(rec.pod):
+            return
+        self.pods[uid] = rec._replace(pod=new)
+        if new["metadata"]["resourceVersion"] != rec.own_version:
+            self.wake(uid)
+
+    def _pod_gone(self, uid: str, rec: Pod | None) -> None:
+        if rec is None or rec.removed:
+            return
+        if rec.static:
+            self.pods[uid] = rec._replace(removed=True)
+            self.after(0, "mirror")
+            return
+        if rec.stage in {"new", TERMINATED}:
+            self.release(rec)
+            self.forget(rec)
+            return
+        self.pods[uid] = rec._replace(removed=True)
+        self.wake(uid)
+
+    def on_pleg(self, uid: str) -> None:
+        """News from the runtime about a pod."""
+        rec = self.pods.get(uid)
+        if not self.up or rec is None:
+            return
+        for each in self.runtime.of_pod(uid):
+            waits = each.id in rec.killing or rec.probes.get(f"{each.name}/liveness") is not None
+            if each.config.kind and each.started_ms == self.sim.time_ms and each.state != CREATED and not waits:
+                container = self._container(rec, each.name)
+                if container is not None and each.program.behaviour.start_ms:
+                    self.pods[uid] = rec = pod_workers.started_event(self, rec, container, each)
+        self.wake(uid)
+
+    @staticmethod
+    def _container(rec: Pod, name: str) -> Object | None:
+        spec = rec.pod["spec"]
+        every = (*spec["containers"], *(spec.get("initContainers") or ()), *(spec.get("ephemeralContainers") or ()))
+        return next((each for each in every if each["name"] == name), None)
+
+    # Rounds.
+
+    def wake(self, uid: str, delay_ms: int = 0, idle: bool = False) -> None:
+        """Sees to it that a pod has a round then, or before."""
+        due = self.sim.time_ms + delay_ms
+        known = self.due.get(uid)
+        if known is not None:
+            if known[0] <= due:
+                return
+            self.sim.cancel(known[1])
+        self.due[uid] = (due, self.after(delay_ms, "work", uid, idle=idle))
+
+    def on_work(self, uid: str) -> None:
+        """One round of one pod."""
+        self.due.pop(uid, None)
+        rec = self.pods.get(uid)
+        if rec is None or not self.registered:
+            return
+        step = self.begin("sync", f"pods/{rec.key}")
+        self._said = []
+        try:
+            if rec.stage == "new":
+                rec = self._admit_new(rec)
+            if rec.stage != "rejected":
+                rec = pod_workers.sync(self, rec)
+                if uid in self.pods:
+                    self.pods[uid] = rec
+        except StatusError as error:
+            self.say(f"the API server does not answer as it should ({error.reason}), so it tries again")
+            self.wake(uid, 10 * RETRY_MS, idle=True)
+        said = [each for each in self._said if each]
+        name, node = rec.key.partition("/")[2], self.config.name
+        if said:
+            step.explain = f"The kubelet on {node} sees to pod {name}: {'; '.join(said[:6])}."
+        elif step.requests:
+            step.explain = f"The kubelet on {node} reports how pod {name} is."
+        else:
+            step.routine = True
+            step.explain = f"The kubelet on {node} looks at pod {name}: nothing to do."
+
+    def _admit_new(self, rec: Pod) -> Pod:
+        if rec.pod["metadata"].get("deletionTimestamp"):
+            return rec._replace(stage=SYNC)
+        asked = pod_requests(rec.pod)
+        why = None if self.runtime.by_pod.get(rec.uid) else admission.refusal(self, rec.pod, asked)
+        if why is None:
+            return self.admit(rec._replace(stage=SYNC), asked)
+        reason, message = why
+        self.event(rec, "Warning", reason, message)
+        self.say(f"it is not admitted: {message}")
+        status = {"phase": "Failed", "reason": reason, "message": "Pod was rejected: " + message}
+        meta = rec.pod["metadata"]
+        body = {"metadata": {"uid": meta["uid"]}, "status": {**status, "startTime": self.sim.now_rfc3339()}}
+        try:
+            self.client.patch("pods", meta["namespace"], meta["name"], body, "strategic", "status")
+        except StatusError:
+            self.wake(rec.uid, RETRY_MS, idle=True)
+            return rec._replace(stage="rejected")
+        self.pods[rec.uid] = rec = rec._replace(stage=TERMINATED, status=status)
+        return rec._replace(stage="rejected")
+
+    def admit(self, rec: Pod, asked: Amounts | None = None) -> Pod:
+        """Takes a pod in and counts what it asks for."""
+        for name, value in (pod_requests(rec.pod) if asked is None else asked).items():
+            self.used[name] = self.used.get(name, 0) + value
+        self.admitted += 1
+        self.pods[rec.uid] = rec
+        return rec
+
+    def release(self, rec: Pod) -> None:
+        """Gives back what an admitted pod asked for, once."""
+        if rec.uid in self.pods and self.pods[rec.uid].stage not in {"new", "rejected", TERMINATED}:
+            for name, value in pod_requests(rec.pod).items():
+                self.used[name] = self.used.get(name, 0) - value
+            self.admitted -= 1
+        self.refreshing.pop(rec.uid, None)
+
+    def forget(self, rec: Pod) -> None:
+        """Nothing of a pod is kept."""
+        self.pods.pop(rec.uid, None)
+        known = self.due.pop(rec.uid, None)
+        if known is not None:
+            self.sim.cancel(known[1])
+        self.runtime.remove_pod(rec.uid)
+
+    # What the parts of a kubelet use.
+
+    def say(self, text: str) -> None:
+        """Adds to the sentence that explains this round."""
+        self._said.append(text)
+
+    def event(self, rec: Pod, kind: str, reason: str, message: str, container: Object | None = None) -> None:
+        """Records an event about a pod or one of its containers."""
+        path = self._field_path(rec, container["name"]) if container is not None else ""
+        pod = {"kind": "Pod", "apiVersion": "v1", "metadata": rec.pod["metadata"]}
+        self.recorder.event(pod, kind, reason, message, path)
+
+    @staticmethod
+    def _field_path(rec: Pod, name: str) -> str:
+        spec = rec.pod["spec"]
+        for part in ("containers", "initContainers", "ephemeralContainers"):
+            if any(each["name"] == name for each in spec.get(part) or ()):
+                return f"spec.{part}{{{name}}}"
+        return ""
+
+    def node_event(self, kind: str, reason: str, message: str) -> None:
+        """Records an event about the node, which names itself by its name as its uid."""
+        node = {"kind": "Node", "apiVersion": "", "metadata": {"name": self.config.name, "uid": self.config.name}}
+        self.recorder.event(node, kind, reason, message)
+
+    def node_uid(self) -> str:
+        return str(self.node["metadata"]["uid"]) if self.node is not None else ""
+
+    def run_sandbox(self, rec: Pod) -> None:
+        """Gives a pod its network namespace and address."""
+        spec, meta = rec.pod["spec"], rec.pod["metadata"]
+        host = bool(spec.get("hostNetwork"))
+        ip = self.config.address if host else self.runtime.allocate_address(rec.uid)
+        hostname = self.config.name if host else (spec.get("hostname") or meta["name"])[:63]
+        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname)
+        self.acted += 1
+
+    def spec_grace_ms(self, rec: Pod) -> int:
+        return int(rec.pod["spec"].get("terminationGracePeriodSeconds", 30)) * 1000
+
+    def grace_ms(self, rec: Pod) -> int:
+        """How long a pod has from SIGTERM to SIGKILL."""
+        seconds = rec.pod["metadata"].get("deletionGracePeriodSeconds")
+        grace = self.spec_grace_ms(rec) if seconds is None else int(seconds) * 1000
+        if rec.failed[0] == "Evicted" and rec.grace_ms >= 0:
+            grace = min(grace, rec.grace_ms)
+        return grace
+
+    def since_ms(self, stamp: str) -> int:
+        """A time of the API in simulated ms."""
+        moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+        return int((moment - self.sim.epoch).total_seconds() * 1000)
+
+    def epoch_s(self) -> int:
+        return int(self.sim.now().timestamp())
+
+    def host_ports(self) -> list[tuple[str, str, int]]:
+        """Ports of the node that pods have taken."""
+        return [
+            port for rec in self.pods.values() if rec.stage not in {"new", "rejected", TERMINATED}
+            for port in admission.host_ports(rec.pod["spec"])
+        ]
+
+    def read(self, resource: str, namespace: str, name: str) -> Object | None:
+        """An object from the API server; None where there is none."""
+        try:
+            return self.client.get(resource, namespace, name)
+        except StatusError as error:
+            if error.reason == "NotFound":
+                return None
+            raise
+
+    def data_of(self, kind: str, namespace: str, name: str) -> dict[str, str] | None:
+        """The data of a configMap or secret as text; None where it is missing."""
+        key = f"{kind}/{namespace}/{name}"
+        found = self.cache.get(key)
+        if found is None:
+            read = self.read("configmaps" if kind == "configmap" else "secrets", namespace, name)
+            if read is None:
+                return None
+            found = read
+            if name == "kube-root-ca.crt":
+                self.cache[key] = found
+        return self.world.decode(kind, found)
+
+    def service_variables(self, namespace: str, links: bool) -> tuple[tuple[str, str], ...]:
+        return self.world.service_variables(namespace, links)
+
+    def refresh_later(self, uid: str) -> None:
+        """A mounted configMap that changes reaches its containers with the next of these."""
+        if uid not in self.refreshing:
+            self.refreshing[uid] = True
+            self.after(REFRESH_MS, "refresh", uid, idle=True)
+
+    def on_refresh(self, uid: str) -> None:
+        rec = self.pods.get(uid)
+        if rec is None or uid not in self.refreshing or rec.stage != SYNC:
+            self.refreshing.pop(uid, None)
+            return
+        self.after(REFRESH_MS, "refresh", uid, idle=True)
+        step = self.begin("refresh", f"pods/{rec.key}", routine=True)
+        name = rec.key.partition("/")[2]
+        try:
+            changed = volumes.refresh(self, rec)
+        except StatusError:
+            return
+        step.routine = not changed
+        said = "a mounted volume has changed, and its files with it" if changed else "its mounted volumes are up to date"
+        step.explain = f"The kubelet on {self.config.name} syncs pod {name}: {said}."
+
+    # Reaching into containers.
+
+    def probe(self, rec: Pod, made: Container, spec: Object) -> tuple[bool, str, int | None]:
+        """Runs one probe: (healthy, what it said, when that may change by itself)."""
+        return self.world.probe(self.runtime, rec.pod, made, spec)
+
+    def probe_http(self, rec: Pod, made: Container, action: Object, timeout_ms: int) -> tuple[bool, str]:
+        healthy, output, _ = self.world.probe(self.runtime, rec.pod, made, {"httpGet": action, "timeoutSeconds": timeout_ms // 1000})
+        return healthy, output
+
+    def exec_timed(self, container_id: str, command: list[str]) -> tuple[int, int]:
+        """How long a command in a container takes, in ms, and its exit code."""
+        return self.world.exec_timed(self.runtime, container_id, command)
+
+    def stop_later(self, container_id: str, delay_ms: int, grace_ms: int) -> None:
+        """Stops a container when its preStop hook is over."""
+        self.after(delay_ms, "stop_container", container_id, grace_ms)
+
+    def on_stop_container(self, container_id: str, grace_ms: int) -> None:
+        container = self.runtime.containers.get(container_id)
+        if container is None:
+            return
+        rec = self.pods.get(container.pod_uid)
+        step = self.begin("stop", f"pods/{rec.key}" if rec is not None else "")
+        step.explain = f"The preStop hook of container {container.name} is over: the kubelet on {self.config.name} sends SIGTERM."
+        self.runtime.stop_container(container_id, grace_ms)
+        self.wake(container.pod_uid)
+
+    # State.
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {**super().checkpoint(), "recorder": self.recorder.checkpoint()}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self.recorder.restore(data["recorder"])
+        super().restore(data)
+
+
+def _version(obj: Object) -> int:
+    try:
+        return int(obj["metadata"].get("resourceVersion", "0"))
+    except ValueError:
+        return 0

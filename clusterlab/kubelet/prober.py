@@ -1,0 +1,129 @@
+"""Probes: when they run, what they find, and what follows.
+
+Follows pkg/kubelet/prober/worker.go and prober.go. A probe of a healthy container whose outcome nothing can change costs nothing:
+it sleeps until the container or a fault does something. The random wait after a restart of the kubelet is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.kubelet import termination
+from clusterlab.kubelet.records import Pod, Probe
+from clusterlab.kubelet.resources import is_sidecar
+from clusterlab.runtime.records import RUNNING, Container
+
+if TYPE_CHECKING:
+    from clusterlab.kubelet.kubelet import Kubelet
+
+Object = dict[str, Any]
+
+__all__ = ["KINDS", "add", "advance"]
+
+KINDS = ("startup", "liveness", "readiness")
+_WORDS = {"startup": "Startup", "liveness": "Liveness", "readiness": "Readiness"}
+
+
+def add(kl: Kubelet, rec: Pod, container: Object, made: Container) -> Pod:
+    """A container has started: its probes begin."""
+    new: dict[str, Probe] = {}
+    for kind in KINDS:
+        spec = container.get(f"{kind}Probe")
+        if spec:
+            due = made.started_ms + int(spec.get("initialDelaySeconds") or 0) * 1000
+            new[f"{made.name}/{kind}"] = Probe(made.id, next_ms=due, result="success" if kind == "liveness" else "")
+            if due > kl.sim.time_ms:
+                kl.wake(rec.uid, due - kl.sim.time_ms, idle=kind == "liveness")
+    return rec._replace(probes={**rec.probes, **new}) if new else rec
+
+
+def _probed(rec: Pod) -> list[Object]:
+    spec = rec.pod["spec"]
+    return [*(each for each in spec.get("initContainers") or () if is_sidecar(each)), *spec["containers"]]
+
+
+def advance(kl: Kubelet, rec: Pod) -> Pod:
+    """Runs the probes that are due."""
+    if not rec.probes:
+        return rec
+    for container in _probed(rec):
+        for kind in KINDS:
+            key = f"{container['name']}/{kind}"
+            probe = rec.probes.get(key)
+            if probe is None:
+                continue
+            made = kl.runtime.containers.get(probe.container_id)
+            if made is None or made.state != RUNNING:
+                continue
+            rec = _one(kl, rec, container, kind, key, made)
+    return rec
+
+
+def _one(kl: Kubelet, rec: Pod, container: Object, kind: str, key: str, made: Container) -> Pod:
+    probe, now = rec.probes[key], kl.sim.time_ms
+    if probe.on_hold or made.id in rec.hooks:
+        return rec
+    if kind != "startup" and container.get("startupProbe"):
+        startup = rec.probes.get(f"{container['name']}/startup")
+        if startup is None or startup.result != "success":
+            return rec
+    if probe.next_ms < 0 or probe.next_ms > now:
+        if probe.next_ms > now:
+            idle = (kind == "liveness" and probe.last != "failure") or (probe.last == probe.result and probe.result != "")
+            kl.wake(rec.uid, probe.next_ms - now, idle=idle)
+        return rec
+    spec = container[f"{kind}Probe"]
+    healthy, output, until_ms = kl.probe(rec, made, spec)
+    probe = _counted(spec, kind, probe, healthy)
+    if not healthy:
+        kl.event(rec, "Warning", "Unhealthy", f"{_WORDS[kind]} probe failed: {output}", container)
+        kl.say(f"the {kind} probe of container {made.name} failed")
+    rec = _follow_up(kl, rec, container, kind, key, made, probe, healthy)
+    return _schedule(kl, rec, spec, kind, key, healthy, until_ms)
+
+
+def _counted(spec: Object, kind: str, probe: Probe, healthy: bool) -> Probe:
+    last = "success" if healthy else "failure"
+    run = probe.run + 1 if probe.last == last else 1
+    needed = int(spec.get("successThreshold") or 1) if healthy else int(spec.get("failureThreshold") or 3)
+    probe = probe._replace(last=last, run=run)
+    if run < needed:
+        return probe
+    hold = kind == "startup" or (kind == "liveness" and not healthy)
+    return probe._replace(result=last, on_hold=hold, run=0 if hold else run)
+
+
+def _follow_up(
+    kl: Kubelet, rec: Pod, container: Object, kind: str, key: str, made: Container, probe: Probe, healthy: bool,
+) -> Pod:
+    rec = rec._replace(probes={**rec.probes, key: probe})
+    if healthy or kind == "readiness" or probe.result != "failure" or not probe.on_hold:
+        return rec
+    what = "Init container" if is_sidecar(container) and made.config.kind == "sidecar" else "Container"
+    message = f"{what} {made.name} failed {kind} probe"
+    policy = container.get("restartPolicy") or rec.pod["spec"].get("restartPolicy", "Always")
+    if policy != "Never" and what == "Container":
+        message += ", will be restarted"
+    override = container[f"{kind}Probe"].get("terminationGracePeriodSeconds")
+    grace_ms = kl.spec_grace_ms(rec) if override is None else int(override) * 1000
+    rec = termination.kill(kl, rec, container, made, grace_ms, message)
+    if kl.runtime.containers[made.id].state != RUNNING:
+        kl.wake(rec.uid)
+    return rec
+
+
+def _schedule(kl: Kubelet, rec: Pod, spec: Object, kind: str, key: str, healthy: bool, until_ms: int | None) -> Pod:
+    """When to look again. `until_ms`: when the outcome may change by itself; None: not before something happens."""
+    probe, now = rec.probes[key], kl.sim.time_ms
+    if probe.on_hold:
+        return rec
+    period_ms = max(1, int(spec.get("periodSeconds") or 10)) * 1000
+    settled = probe.result == ("success" if healthy else "failure") or (kind == "liveness" and healthy)
+    if healthy and settled and until_ms is None:
+        return rec._replace(probes={**rec.probes, key: probe._replace(next_ms=-1)})
+    due = now + period_ms
+    if healthy and settled and until_ms is not None and until_ms > due:
+        due += -(-(until_ms - due) // period_ms) * period_ms
+    idle = settled or (not healthy and until_ms is None and kind == "readiness") or due - now > 10_000
+    kl.wake(rec.uid, due - now, idle=idle)
+    return rec._replace(probes={**rec.probes, key: probe._replace(next_ms=due)})

@@ -1,0 +1,390 @@
+"""The status of a pod as the API shows it, from what the runtime has.
+
+Follows pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses), status/generate.go (conditions)
+and prober/prober_manager.go (UpdatePodStatus: started and ready).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.kubelet.records import Pod
+from clusterlab.kubelet.resources import is_sidecar, limits, pod_requests, qos_class, quantities
+from clusterlab.kubelet.restart import should_restart
+from clusterlab.runtime.records import EXITED, RUNNING, Container
+
+if TYPE_CHECKING:
+    from clusterlab.kubelet.kubelet import Kubelet
+
+Object = dict[str, Any]
+
+__all__ = ["KUBELET_CONDITIONS", "generate", "image_ref", "patch_of"]
+
+KUBELET_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+_ROOT = {"linux": {"gid": 0, "supplementalGroups": [0], "uid": 0}}
+TERMINAL = ("Succeeded", "Failed")
+
+
+def generate(kl: Kubelet, rec: Pod) -> Object:
+    """The whole status that this kubelet would report now."""
+    pod, spec = rec.pod, rec.pod["spec"]
+    old = rec.status or pod.get("status") or {}
+    inits = spec.get("initContainers")
+    started = _any_started(kl, rec)
+    status: Object = {
+        "containerStatuses": _statuses(kl, rec, spec["containers"], old.get("containerStatuses"), bool(inits), False),
+    }
+    if inits:
+        status["initContainerStatuses"] = _statuses(kl, rec, inits, old.get("initContainerStatuses"), True, True)
+    ephemeral = spec.get("ephemeralContainers")
+    if ephemeral:
+        known = old.get("ephemeralContainerStatuses")
+        status["ephemeralContainerStatuses"] = _statuses(kl, rec, ephemeral, known, bool(inits), False)
+    status["phase"] = _phase(rec, spec, status, started)
+    _settle_phase(rec, pod.get("status") or {}, old, status)
+    sandbox = kl.runtime.sandboxes.get(rec.uid)
+    _addresses(kl, spec, status, sandbox.ip if sandbox is not None and sandbox.ready else "")
+    generation = pod["metadata"].get("generation", 0)
+    if generation:
+        status["observedGeneration"] = generation
+    status["qosClass"] = qos_class(pod)
+    status["startTime"] = old.get("startTime") or kl.sim.now_rfc3339()
+    _resources(pod, status)
+    _conditions(kl, rec, spec, status, sandbox is not None and sandbox.ready, old)
+    return status
+
+
+def _any_started(kl: Kubelet, rec: Pod) -> bool:
+    return any(each.state == RUNNING and each.config.kind == "container" for each in kl.runtime.of_pod(rec.uid))
+
+
+def _resources(pod: Object, status: Object) -> None:
+    asked, most = quantities(pod_requests(pod)), quantities(limits(pod))
+    if asked:
+        status["allocatedResources"] = asked
+    if asked or most:
+        status["resources"] = {**({"limits": most} if most else {}), **({"requests": asked} if asked else {})}
+
+
+def _addresses(kl: Kubelet, spec: Object, status: Object, ip: str) -> None:
+    status["hostIP"] = kl.config.address
+    status["hostIPs"] = [{"ip": kl.config.address}]
+    if spec.get("hostNetwork"):
+        ip = kl.config.address
+    if ip:
+        status["podIP"] = ip
+        status["podIPs"] = [{"ip": ip}]
+
+
+# Container statuses.
+
+
+def image_ref(container: Container) -> str:
+    """imageID: the repository with its digest."""
+    name = container.config.image
+    if "@" in name:
+        return name
+    last = name.rsplit("/", 1)[-1]
+    repository = name[: -len(last)] + last.split(":", 1)[0]
+    if "/" not in repository:
+        repository = f"docker.io/library/{repository}"
+    return f"{repository}@{container.image_id}"
+
+
+def _statuses(
+    kl: Kubelet, rec: Pod, containers: list[Object], old: list[Object] | None, has_init: bool, init: bool,
+) -> list[Object]:
+    before = {each["name"]: each for each in old or ()}
+    found = [_status(kl, rec, each, before.get(each["name"]), has_init, init) for each in containers]
+    return found if init or len(found) == 1 else sorted(found, key=lambda each: str(each["name"]))
+
+
+def _status(kl: Kubelet, rec: Pod, container: Object, old: Object | None, has_init: bool, init: bool) -> Object:
+    name: str = container["name"]
+    runtime = kl.runtime
+    latest = runtime.latest(rec.uid, name)
+    mounts = container.get("volumeMounts")
+    status: Object = {
+        "image": container["image"], "imageID": "", "lastState": {}, "name": name, "ready": False, "restartCount": 0,
+        "started": False, "state": {"waiting": {"reason": "PodInitializing" if has_init else "ContainerCreating"}},
+    }
+    if mounts:
+        status["volumeMounts"] = [_mount(each) for each in mounts]
+    if latest is None:
+        if old is not None:
+            status["restartCount"], status["lastState"] = old["restartCount"], old.get("lastState") or {}
+            if "terminated" in old["state"]:
+                status = dict(old)
+            elif "running" in old["state"]:
+                _lost(rec, status)
+    else:
+        _fill(kl, rec, container, latest, status)
+        previous = runtime.previous(rec.uid, name)
+        if previous is not None:
+            status["lastState"] = {"terminated": _terminated(kl, previous)}
+        elif old is not None and old.get("lastState") and not status["lastState"]:
+            status["lastState"] = old["lastState"]
+    reason = rec.reasons.get(name)
+    if reason is not None and not (init and latest is not None and latest.state == EXITED and not latest.exit_code):
+        if latest is None or (latest.state == EXITED and should_restart(rec.pod, container, latest)):
+            if "terminated" in status["state"]:
+                status["lastState"] = status["state"]
+            waiting = {"message": reason[1], "reason": reason[0]} if reason[1] else {"reason": reason[0]}
+            status["state"] = {"waiting": waiting}
+    _started_and_ready(rec, container, latest, status, init)
+    return status
+
+
+def _lost(rec: Pod, status: Object) -> None:
+    """It ran, and the runtime no longer knows it."""
+    if status["lastState"]:
+        return
+    message = "The container could not be located when the pod was deleted.  The container used to be Running"
+    status["lastState"] = {"terminated": {
+        "exitCode": 137, "finishedAt": None, "message": message, "reason": "ContainerStatusUnknown", "startedAt": None,
+    }}
+    if not rec.pod["metadata"].get("deletionTimestamp"):
+        status["restartCount"] += 1
+
+
+def _fill(kl: Kubelet, rec: Pod, container: Object, latest: Container, status: Object) -> None:
+    status["containerID"] = f"{kl.runtime.flavour.scheme}://{latest.id}"
+    status["imageID"] = image_ref(latest)
+    status["restartCount"] = latest.config.attempt
+    resources = container.get("resources") or {}
+    status["resources"] = resources
+    if resources.get("requests"):
+        status["allocatedResources"] = resources["requests"]
+    status["user"] = _user(rec.pod, container)
+    if latest.state == RUNNING:
+        status["state"] = {"running": {"startedAt": latest.started}}
+    elif latest.state == EXITED:
+        status["state"] = {"terminated": _terminated(kl, latest)}
+    else:
+        waiting = "PodInitializing" if latest.config.kind == "container" and rec.pod["spec"].get("initContainers") else ""
+        status["state"] = {"waiting": {"reason": waiting or "ContainerCreating"}}
+
+
+def _user(pod: Object, container: Object) -> Object:
+    mine, whole = container.get("securityContext") or {}, pod["spec"].get("securityContext") or {}
+    if not mine and not whole:
+        return _ROOT
+    uid = mine.get("runAsUser", whole.get("runAsUser", 0))
+    gid = mine.get("runAsGroup", whole.get("runAsGroup", 0))
+    groups = [gid, *(whole.get("supplementalGroups") or ()), *([whole["fsGroup"]] if "fsGroup" in whole else ())]
+    return {"linux": {"gid": gid, "supplementalGroups": list(dict.fromkeys(groups)), "uid": uid}}
+
+
+def _terminated(kl: Kubelet, container: Container) -> Object:
+    ended: Object = {
+        "containerID": f"{kl.runtime.flavour.scheme}://{container.id}", "exitCode": container.exit_code,
+        "finishedAt": container.finished, "reason": container.reason, "startedAt": container.started,
+    }
+    if container.message:
+        ended["message"] = container.message
+    return ended
+
+
+def _mount(mount: Object) -> Object:
+    shown = {"mountPath": mount["mountPath"], "name": mount["name"]}
+    if mount.get("readOnly"):
+        shown["readOnly"] = True
+        shown["recursiveReadOnly"] = "Enabled" if mount.get("recursiveReadOnly") == "Enabled" else "Disabled"
+    return shown
+
+
+def _started_and_ready(rec: Pod, container: Object, latest: Container | None, status: Object, init: bool) -> None:
+    running = latest is not None and latest.state == RUNNING
+    started = running and latest is not None and latest.id not in rec.hooks
+    if started and container.get("startupProbe"):
+        probe = rec.probes.get(f"{container['name']}/startup")
+        started = probe is not None and latest is not None and probe.container_id == latest.id and probe.result == "success"
+    status["started"] = started
+    if init and not is_sidecar(container):
+        ended = status["state"].get("terminated")
+        status["ready"] = ended is not None and ended["exitCode"] == 0
+        return
+    ready = started
+    if started and container.get("readinessProbe"):
+        probe = rec.probes.get(f"{container['name']}/readiness")
+        ready = probe is not None and latest is not None and probe.container_id == latest.id and probe.result == "success"
+    status["ready"] = ready
+
+
+# The phase.
+
+
+def _end_of(status: Object) -> int | None:
+    """The exit code that counts for a container that does not run; None where it has never ended."""
+    state = status["state"]
+    ended = state.get("terminated") or ("waiting" in state and (status.get("lastState") or {}).get("terminated")) or None
+    return ended["exitCode"] if ended else None
+
+
+def _phase(rec: Pod, spec: Object, status: Object, initialized: bool) -> str:
+    pod = rec.pod
+    pending = failed_for_good = 0
+    running = waiting = stopped = stopped_for_good = succeeded = 0
+    for container, each in zip(spec.get("initContainers") or (), status.get("initContainerStatuses") or (), strict=True):
+        state, code = each["state"], _end_of(each)
+        if is_sidecar(container):
+            if "running" in state:
+                running += 1
+                pending += not each["started"] and not initialized
+            elif "waiting" in state and code is None:
+                pending += not initialized
+                waiting += 1
+        elif "running" in state or code is None:
+            pending += 1
+        elif code and not should_restart(pod, container, None, code):
+            failed_for_good += 1
+        elif code and "waiting" in state:
+            pending += 0
+    by_name = {each["name"]: each for each in spec["containers"]}
+    for each in status["containerStatuses"]:
+        state, code = each["state"], _end_of(each)
+        if "running" in state:
+            running += 1
+        elif code is None:
+            waiting += 1
+        else:
+            stopped += 1
+            stopped_for_good += not should_restart(pod, by_name[each["name"]], None, code)
+            succeeded += code == 0 and "terminated" in state
+    if failed_for_good:
+        return "Failed"
+    if pending or waiting:
+        return "Pending"
+    if running:
+        return "Running"
+    if not stopped:
+        return "Pending"
+    if stopped != stopped_for_good and rec.stage == "sync":
+        return "Running"
+    if rec.static and rec.stage != "sync":
+        return "Running"
+    return "Succeeded" if stopped == succeeded else "Failed"
+
+
+def _settle_phase(rec: Pod, seen: Object, old: Object, status: Object) -> None:
+    """A terminal phase stays; what the kubelet decided itself (eviction, deadline) comes first."""
+    if rec.failed[0]:
+        status["phase"], status["reason"], status["message"] = "Failed", rec.failed[0], rec.failed[1]
+        return
+    for known in (old.get("phase"), seen.get("phase")):
+        if known in TERMINAL:
+            status["phase"] = known
+    if status["phase"] == old.get("phase"):
+        for name in ("reason", "message"):
+            kept = old.get(name) or seen.get(name)
+            if kept:
+                status[name] = kept
+
+
+# Conditions.
+
+
+def _unready(status: Object, containers: list[Object], inits: list[Object]) -> str:
+    statuses = {each["name"]: each for each in (*(status.get("initContainerStatuses") or ()), *status["containerStatuses"])}
+    names = [each["name"] for each in inits if is_sidecar(each)] + [each["name"] for each in containers]
+    unready = [name for name in names if not statuses[name]["ready"]]
+    return f"containers with unready status: [{' '.join(unready)}]" if unready else ""
+
+
+def _initialized(spec: Object, status: Object) -> tuple[str, str, str]:
+    inits = spec.get("initContainers") or []
+    if status["phase"] == "Succeeded":
+        return "True", "PodCompleted", ""
+    if not inits or any(_has_started(each) for each in status["containerStatuses"]):
+        return "True", "", ""
+    incomplete = [
+        each["name"] for container, each in zip(inits, status["initContainerStatuses"], strict=True)
+        if not (each["started"] if is_sidecar(container) else each["ready"])
+    ]
+    if incomplete:
+        return "False", "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(incomplete)}]"
+    return "True", "", ""
+
+
+def _has_started(status: Object) -> bool:
+    return bool("running" in status["state"] or "terminated" in status["state"] or status.get("lastState"))
+
+
+def _conditions(kl: Kubelet, rec: Pod, spec: Object, status: Object, sandbox: bool, old: Object) -> None:
+    inits = spec.get("initContainers") or []
+    if status["phase"] == "Succeeded":
+        containers_ready = ("False", "PodCompleted", "")
+    elif status["phase"] == "Failed":
+        containers_ready = ("False", "PodFailed", "")
+    else:
+        unready = _unready(status, spec["containers"], inits)
+        containers_ready = ("False", "ContainersNotReady", unready) if unready else ("True", "", "")
+    foreign = [each for each in (rec.pod.get("status") or {}).get("conditions") or () if each["type"] not in KUBELET_CONDITIONS]
+    for added in rec.conditions:
+        foreign = [each for each in foreign if each["type"] != added["type"]] + [added]
+    ready = containers_ready
+    if ready[0] == "True" and spec.get("readinessGates"):
+        ready = _gates(spec["readinessGates"], foreign)
+    now, generation = kl.sim.now_rfc3339(), rec.pod["metadata"].get("generation", 0)
+    before = {each["type"]: each for each in (rec.pod.get("status") or {}).get("conditions") or ()}
+    mine = (
+        ("PodReadyToStartContainers", ("True" if sandbox else "False", "", "")), ("Initialized", _initialized(spec, status)),
+        ("Ready", ready), ("ContainersReady", containers_ready), ("PodScheduled", ("True", "", "")),
+    )
+    status["conditions"] = foreign + [_condition(name, what, before.get(name), now, generation) for name, what in mine]
+
+
+def _gates(gates: list[Object], conditions: list[Object]) -> tuple[str, str, str]:
+    have = {each["type"]: each["status"] for each in conditions}
+    missing = []
+    for gate in gates:
+        name = gate["conditionType"]
+        if name not in have:
+            missing.append(f'corresponding condition of pod readiness gate "{name}" does not exist.')
+        elif have[name] != "True":
+            missing.append(f'the status of pod readiness gate "{name}" is not "True", but {have[name]}')
+    return ("False", "ReadinessGatesNotReady", ", ".join(missing)) if missing else ("True", "", "")
+
+
+def _condition(name: str, what: tuple[str, str, str], before: Object | None, now: str, generation: int) -> Object:
+    same = before is not None and before["status"] == what[0]
+    condition: Object = {
+        "lastProbeTime": None, "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
+        "status": what[0], "type": name,
+    }
+    if generation:
+        condition["observedGeneration"] = generation
+    if what[1]:
+        condition["reason"] = what[1]
+    if what[2]:
+        condition["message"] = what[2]
+    return condition
+
+
+# What to send.
+
+
+def patch_of(seen: Object, status: Object) -> Object:
+    """The strategic merge patch from the status that the API shows to the one that it should."""
+    patch: Object = {name: value for name, value in status.items() if name != "conditions" and seen.get(name) != value}
+    for name in ("reason", "message", "podIP", "podIPs", "resources", "allocatedResources"):
+        if name in seen and name not in status and not (name.startswith("podIP")):
+            patch[name] = None
+    known = {each["type"]: each for each in seen.get("conditions") or ()}
+    changed = [each for each in status["conditions"] if not _alike(known.get(each["type"]), each)]
+    if changed:
+        patch["$setElementOrder/conditions"] = [{"type": each["type"]} for each in status["conditions"]]
+        patch["conditions"] = [_difference(known.get(each["type"]), each) for each in changed]
+    return patch
+
+
+def _alike(known: Object | None, condition: Object) -> bool:
+    if known is None:
+        return False
+    return all(known.get(name) == condition.get(name) for name in ("status", "reason", "message", "observedGeneration"))
+
+
+def _difference(known: Object | None, condition: Object) -> Object:
+    """A merge keeps what it is not told to drop."""
+    gone: Object = {name: None for name in ("reason", "message") if known is not None and name in known and name not in condition}
+    return {**condition, **gone} if gone else condition

@@ -1,0 +1,205 @@
+"""Volumes: what a pod mounts, made from configMaps, secrets, fields and tokens, and what keeps it from being mounted.
+
+Follows pkg/volume/{configmap,secret,projected,downwardapi,emptydir} (SetUp) and volumemanager/reconciler for the retries: half a
+second, twice as long each time, up to two minutes and two seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.kubelet.fields import FieldError, pod_field, resource_field
+from clusterlab.kubelet.records import Pod
+from clusterlab.runtime.records import Mount
+
+if TYPE_CHECKING:
+    from clusterlab.kubelet.kubelet import Kubelet
+
+Object = dict[str, Any]
+Files = dict[str, str]
+
+__all__ = ["container_mounts", "content", "mount", "refresh"]
+
+FIRST_RETRY_MS = 500
+MOST_RETRY_MS = 122_000
+#: Volumes whose content comes from the API and follows it.
+_LIVE = ("configMap", "secret", "projected", "downwardAPI")
+
+
+class MountError(Exception):
+    """A volume that cannot be set up."""
+
+
+def key_of(rec: Pod, volume: Object) -> str:
+    """What a volume's files are kept under: those of a claim or of the host are shared between pods."""
+    if "persistentVolumeClaim" in volume:
+        return f"claim/{rec.pod['metadata']['namespace']}/{volume['persistentVolumeClaim']['claimName']}"
+    if "hostPath" in volume:
+        return f"host/{volume['hostPath']['path']}"
+    return f"{rec.uid}/{volume['name']}"
+
+
+def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
+    """Sets up all volumes of a pod, once; False where one of them cannot be."""
+    if rec.mounted:
+        return rec, True
+    now = kl.sim.time_ms
+    tries, again = rec.mounts_failed
+    if again > now:
+        kl.wake(rec.uid, again - now, idle=True)
+        return rec, False
+    made: dict[str, Files] = {}
+    for volume in rec.pod["spec"].get("volumes") or ():
+        try:
+            files = content(kl, rec, volume)
+        except MountError as error:
+            kl.event(rec, "Warning", "FailedMount", f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
+            kl.say(f"volume {volume['name']} cannot be mounted: {error}")
+            delay = min(FIRST_RETRY_MS << min(tries, 20), MOST_RETRY_MS)
+            kl.wake(rec.uid, delay, idle=True)
+            return rec._replace(mounts_failed=(tries + 1, now + delay)), False
+        if files is not None:
+            made[key_of(rec, volume)] = files
+    kl.runtime.volumes.update(made)
+    live = [each for each in rec.pod["spec"].get("volumes") or () if _follows(each)]
+    if live:
+        kl.refresh_later(rec.uid)
+    return rec._replace(mounted=True, mounts_failed=(0, 0)), True
+
+
+def _follows(volume: Object) -> bool:
+    if "projected" in volume:
+        sources = volume["projected"].get("sources") or ()
+        return any(
+            ("configMap" in each and each["configMap"].get("name") != "kube-root-ca.crt") or "secret" in each for each in sources
+        )
+    return any(kind in volume for kind in ("configMap", "secret", "downwardAPI"))
+
+
+def refresh(kl: Kubelet, rec: Pod) -> bool:
+    """Brings mounted configMaps, secrets and fields up to date; True where something changed."""
+    changed = False
+    for volume in rec.pod["spec"].get("volumes") or ():
+        if not _follows(volume):
+            continue
+        try:
+            files = content(kl, rec, volume)
+        except MountError:
+            continue
+        key = key_of(rec, volume)
+        if files is not None and kl.runtime.volumes.get(key) != files:
+            kl.runtime.volumes[key] = files
+            changed = True
+    return changed
+
+
+def content(kl: Kubelet, rec: Pod, volume: Object) -> Files | None:
+    """The files that a volume begins with; None for one whose files belong to no pod."""
+    namespace = rec.pod["metadata"]["namespace"]
+    if "configMap" in volume:
+        return _items(kl, "configmap", namespace, volume["configMap"].get("name", ""), volume["configMap"])
+    if "secret" in volume:
+        return _items(kl, "secret", namespace, volume["secret"].get("secretName", ""), volume["secret"])
+    if "downwardAPI" in volume:
+        return _fields(kl, rec, volume["downwardAPI"].get("items") or ())
+    if "projected" in volume:
+        return _projected(kl, rec, volume["projected"].get("sources") or ())
+    if "persistentVolumeClaim" in volume:
+        _claim(kl, rec, volume["persistentVolumeClaim"]["claimName"])
+        return None if key_of(rec, volume) in kl.runtime.volumes else {}
+    if "hostPath" in volume:
+        return None if key_of(rec, volume) in kl.runtime.volumes else {}
+    return {}
+
+
+def _claim(kl: Kubelet, rec: Pod, name: str) -> None:
+    claim = kl.read("persistentvolumeclaims", rec.pod["metadata"]["namespace"], name)
+    if claim is None:
+        raise MountError(f'persistentvolumeclaim "{name}" not found')
+    if (claim.get("status") or {}).get("phase") != "Bound":
+        raise MountError(f'PVC {rec.pod["metadata"]["namespace"]}/{name} is not bound')
+
+
+def _items(kl: Kubelet, kind: str, namespace: str, name: str, source: Object) -> Files:
+    data = kl.data_of(kind, namespace, name)
+    if data is None:
+        if source.get("optional"):
+            return {}
+        raise MountError(f'{kind} "{name}" not found')
+    items = source.get("items")
+    if not items:
+        return dict(sorted(data.items()))
+    found: Files = {}
+    for item in items:
+        if item["key"] in data:
+            found[item["path"]] = data[item["key"]]
+        elif not source.get("optional"):
+            raise MountError(f"references non-existent {kind} key: {item['key']}" if kind == "configmap"
+                             else f"references non-existent secret key: {item['key']}")
+    return found
+
+
+def _fields(kl: Kubelet, rec: Pod, items: Any) -> Files:
+    found: Files = {}
+    for item in items:
+        try:
+            if "fieldRef" in item:
+                found[item["path"]] = pod_field(kl, rec.pod, item["fieldRef"]["fieldPath"])
+            elif "resourceFieldRef" in item:
+                found[item["path"]] = resource_field(kl, rec.pod, {}, item["resourceFieldRef"])
+        except FieldError as error:
+            raise MountError(str(error)) from None
+    return found
+
+
+def _projected(kl: Kubelet, rec: Pod, sources: Any) -> Files:
+    namespace = rec.pod["metadata"]["namespace"]
+    found: Files = {}
+    for source in sources:
+        if "serviceAccountToken" in source:
+            found[source["serviceAccountToken"]["path"]] = _token(kl, rec, source["serviceAccountToken"])
+        elif "configMap" in source:
+            found.update(_items(kl, "configmap", namespace, source["configMap"].get("name", ""), source["configMap"]))
+        elif "secret" in source:
+            found.update(_items(kl, "secret", namespace, source["secret"].get("name", ""), source["secret"]))
+        elif "downwardAPI" in source:
+            found.update(_fields(kl, rec, source["downwardAPI"].get("items") or ()))
+    return found
+
+
+def _part(data: Object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(data, separators=(",", ":"), sort_keys=True).encode()).rstrip(b"=").decode()
+
+
+def _token(kl: Kubelet, rec: Pod, source: Object) -> str:
+    """A bound service account token as it looks. Its signature is no signature: the model checks names, not cryptography."""
+    meta, account = rec.pod["metadata"], rec.pod["spec"].get("serviceAccountName", "default")
+    issued = kl.epoch_s()
+    claims = {
+        "aud": [source.get("audience") or "https://kubernetes.default.svc.cluster.local"], "iss":
+        "https://kubernetes.default.svc.cluster.local", "exp": issued + int(source.get("expirationSeconds", 3607)), "iat": issued,
+        "kubernetes.io": {
+            "namespace": meta["namespace"], "node": {"name": kl.config.name}, "pod": {"name": meta["name"], "uid": meta["uid"]},
+            "serviceaccount": {"name": account},
+        }, "nbf": issued, "sub": f"system:serviceaccount:{meta['namespace']}:{account}",
+    }
+    return f"{_part({'alg': 'RS256', 'kid': 'clusterlab'})}.{_part(claims)}.{_part({'pod': meta['uid']})}"
+
+
+def container_mounts(kl: Kubelet, rec: Pod, container: Object, env: dict[str, str]) -> tuple[Mount, ...]:
+    """A container's mounts."""
+    mounts = container.get("volumeMounts")
+    if not mounts:
+        return ()
+    by_name = {volume["name"]: volume for volume in rec.pod["spec"].get("volumes") or ()}
+    found = []
+    for each in mounts:
+        volume = by_name.get(each["name"])
+        key = key_of(rec, volume) if volume is not None else f"{rec.uid}/{each['name']}"
+        live = volume is not None and any(kind in volume for kind in ("configMap", "secret", "projected", "downwardAPI"))
+        found.append(Mount(
+            key, each["mountPath"], bool(each.get("readOnly")) or live, each.get("subPath") or "", each["name"],
+        ))
+    return tuple(found)

@@ -1,0 +1,160 @@
+"""Image names, and the registries that images come from.
+
+Follows github.com/distribution/reference (how a short name becomes a full one). A registry knows how images behave: what the
+scenario says of them, then the library of well-known ones, then nothing: such an image runs well, at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import NamedTuple
+
+from clusterlab.runtime.programs.behaviour import Behaviour
+from clusterlab.runtime.programs.library import LIBRARY
+from clusterlab.sim import Component, Simulation
+
+__all__ = ["Image", "Registry", "full_name", "image_id", "invalid_reference", "short_name", "tag_of"]
+
+_UNKNOWN = Behaviour()
+_DEFAULTS = {field.name: getattr(_UNKNOWN, field.name) for field in fields(Behaviour)}
+_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@[]")
+
+
+class Image(NamedTuple):
+    """An image on a node."""
+
+    id: str
+    names: tuple[str, ...]  # tags and digests, full
+    size_bytes: int
+    pulled_ms: int
+    used_ms: int
+
+
+def invalid_reference(image: str) -> bool:
+    """Whether a name cannot be that of an image (upper-case repositories, odd characters, empty parts)."""
+    if not image or not _ALLOWED.issuperset(image):
+        return True
+    repository = image.partition("@")[0]
+    last = repository.rsplit("/", 1)[-1]
+    if ":" in last:
+        repository = repository[: -len(last)] + last.split(":", 1)[0]
+    domain, slash, rest = repository.partition("/")
+    path = rest if slash and ("." in domain or ":" in domain or domain == "localhost") else repository
+    return path != path.lower() or not path or path.startswith(("/", "-", ".")) or path.endswith("/") or "//" in path
+
+
+def full_name(image: str) -> str:
+    """"nginx" as "docker.io/library/nginx:latest"."""
+    name, at, digest = image.partition("@")
+    domain, slash, rest = name.partition("/")
+    if not slash or not ("." in domain or ":" in domain or domain == "localhost"):
+        domain, rest = "docker.io", name
+    if domain == "docker.io" and "/" not in rest:
+        rest = f"library/{rest}"
+    if ":" not in rest.rsplit("/", 1)[-1] and not at:
+        rest += ":latest"
+    return f"{domain}/{rest}{at}{digest}"
+
+
+def short_name(image: str) -> str:
+    """"docker.io/library/nginx:1.25" as "nginx:1.25"."""
+    for prefix in ("docker.io/library/", "docker.io/"):
+        if image.startswith(prefix):
+            return image[len(prefix):]
+    return image
+
+
+def tag_of(image: str) -> str:
+    """The tag of an image; "" where it is named by digest."""
+    if "@" in image:
+        return ""
+    last = image.rsplit("/", 1)[-1]
+    return last.split(":", 1)[1] if ":" in last else "latest"
+
+
+def image_id(full: str) -> str:
+    """What an image is called by its content: here that follows from its name."""
+    if "@" in full:
+        return full.partition("@")[2]
+    return "sha256:" + sha256(full.encode()).hexdigest()
+
+
+class Registry(Component):
+    """Every registry there is. State: which of them cannot be reached."""
+
+    STATE = ("unreachable", "broken")
+
+    def __init__(self, sim: Simulation, behaviours: tuple[Behaviour, ...] = ()) -> None:
+        super().__init__(sim, "registry")
+        self.behaviours = behaviours
+        self.unreachable: tuple[str, ...] = ()  # globs over full names; "*" is all of them
+        self.broken: dict[str, str] = {}  # full name -> what is wrong with the image
+        self._found: dict[str, Behaviour] = {}
+        self._known: dict[str, bool] = {}
+
+    @property
+    def reachable(self) -> bool:
+        """Whether every registry can be reached."""
+        return not self.unreachable
+
+    @reachable.setter
+    def reachable(self, value: bool) -> None:
+        self.unreachable = () if value else ("*",)
+
+    def behaviour(self, image: str) -> Behaviour:
+        """How containers of an image behave."""
+        found = self._found.get(image)
+        if found is None:
+            found = self._found[image] = self._look_up(image)
+        return found
+
+    def _look_up(self, image: str) -> Behaviour:
+        full = full_name(image)
+        known = next((each for each in LIBRARY if matches(each.match, image, full)), None)
+        for each in self.behaviours:
+            if matches(each.match, image, full):
+                return _filled(each, known) if known else each
+        return known or _UNKNOWN
+
+    def pull_error(self, image: str) -> str:
+        """Why an image cannot be pulled now, as containerd says it; "" when it can."""
+        full = full_name(image)
+        if self.unreachable and any(fnmatchcase(full, glob) for glob in self.unreachable):
+            host = full.partition("/")[0]
+            host = "registry-1.docker.io" if host == "docker.io" else host
+            repository, _, tag = full.partition("/")[2].rpartition(":")
+            return (
+                f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": failed to do request: Head '
+                f'"https://{host}/v2/{repository}/manifests/{tag}": dial tcp: lookup {host}: i/o timeout'
+            )
+        error = self.behaviour(image).pull_error
+        return error or self.broken.get(full, "")
+
+    def size(self, image: str) -> int:
+        """How large an image is; where nothing says, a size that follows from its name."""
+        known = self.behaviour(image).size_bytes
+        if known:
+            return known
+        return 20_000_000 + int(image_id(full_name(image))[7:15], 16) % 100_000_000
+
+
+def matches(pattern: str, image: str, full: str) -> bool:
+    """Whether a glob of a scenario means an image, which may be written short or in full; without a tag it means any."""
+    short = short_name(full)
+    for name in (image, short, full):
+        if fnmatchcase(name, pattern):
+            return True
+    if ":" in pattern.rsplit("/", 1)[-1] or "@" in pattern:
+        return False
+    return any(fnmatchcase(name.partition("@")[0].rsplit(":", 1)[0], pattern) for name in (short, full))
+
+
+def _filled(given: Behaviour, known: Behaviour) -> Behaviour:
+    """What a scenario says of a well-known image, with the library's word where it says nothing."""
+    missing = {
+        name: getattr(known, name) for name, default in _DEFAULTS.items()
+        if name != "match" and getattr(given, name) == default
+    }
+    return replace(given, **missing)

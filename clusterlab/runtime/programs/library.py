@@ -1,0 +1,129 @@
+"""Ready behaviours of images that teaching material uses. Sizes are what the registries say, rounded; pulls take no time unless a
+scenario gives them some."""
+
+from __future__ import annotations
+
+from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Serve
+
+__all__ = ["LIBRARY", "NGINX_PAGE"]
+
+MIB = 1 << 20
+
+NGINX_PAGE = """<!DOCTYPE html>
+<html>
+<head>
+<title>Welcome to nginx!</title>
+<style>
+html { color-scheme: light dark; }
+body { width: 35em; margin: 0 auto;
+font-family: Tahoma, Verdana, Arial, sans-serif; }
+</style>
+</head>
+<body>
+<h1>Welcome to nginx!</h1>
+<p>If you see this page, the nginx web server is successfully installed and
+working. Further configuration is required.</p>
+
+<p>For online documentation and support please refer to
+<a href="http://nginx.org/">nginx.org</a>.<br/>
+Commercial support is available at
+<a href="http://nginx.com/">nginx.com</a>.</p>
+
+<p><em>Thank you for using nginx.</em></p>
+</body>
+</html>
+"""
+
+_NGINX_LOGS = (
+    "/docker-entrypoint.sh: /docker-entrypoint.d/ is not empty, will attempt to perform configuration",
+    "/docker-entrypoint.sh: Looking for shell scripts in /docker-entrypoint.d/",
+    "/docker-entrypoint.sh: Configuration complete; ready for start up",
+    '{date} [notice] 1#1: using the "epoll" event method',
+    "{date} [notice] 1#1: nginx/{tag}",
+    "{date} [notice] 1#1: start worker processes",
+)
+
+
+def _web(match: str, port: int, body: str = "", **rest: object) -> Behaviour:
+    return Behaviour(match=match, serves=(Serve(port, cpu_us=500, body=body),), **rest)  # type: ignore[arg-type]
+
+
+def _tcp(match: str, port: int, **rest: object) -> Behaviour:
+    return Behaviour(match=match, serves=(Serve(port, "tcp", 500, 200),), **rest)  # type: ignore[arg-type]
+
+
+def _grpc(name: str, port: int, memory: int = 24 * MIB, cpu_us: int = 2_000, logs: tuple[str, ...] = ()) -> Behaviour:
+    return Behaviour(
+        match=f"*/microservices-demo/{name}:*", serves=(Serve(port, "grpc", 3_000, cpu_us),), memory_base=memory, cpu_milli=2,
+        logs=logs or (f'{{"message":"listening on port {port}","severity":"info","timestamp":"{{time}}"}}',),
+        entrypoint=("/src/server",), shell=False,
+    )
+
+
+#: First match wins.
+LIBRARY: tuple[Behaviour, ...] = (
+    _web("*nginx*", 80, NGINX_PAGE, size_bytes=72_000_000, memory_base=6 * MIB, logs=_NGINX_LOGS,
+         entrypoint=("/docker-entrypoint.sh", "nginx", "-g", "daemon off;"),
+         files=(("/usr/share/nginx/html/index.html", NGINX_PAGE), ("/etc/nginx/nginx.conf", "worker_processes auto;\n"))),
+    _web("*httpd*", 80, "<html><body><h1>It works!</h1></body></html>\n", size_bytes=59_000_000, memory_base=8 * MIB,
+         logs=("AH00094: Command line: 'httpd -D FOREGROUND'",), entrypoint=("httpd-foreground",),
+         files=(("/usr/local/apache2/htdocs/index.html", "<html><body><h1>It works!</h1></body></html>\n"),)),
+    _web("*hpa-example*", 80, "OK!", size_bytes=482_000_000, memory_base=12 * MIB, entrypoint=("apache2-foreground",)),
+    _tcp("*redis*", 6379, size_bytes=49_000_000, memory_base=4 * MIB, entrypoint=("docker-entrypoint.sh", "redis-server"), logs=(
+        "1:C {redis} * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo", "1:M {redis} * Ready to accept connections tcp")),
+    _tcp("*postgres*", 5432, size_bytes=155_000_000, memory_base=40 * MIB, entrypoint=("docker-entrypoint.sh", "postgres"), logs=(
+        "{time} UTC [1] LOG:  starting PostgreSQL", "{time} UTC [1] LOG:  database system is ready to accept connections")),
+    _tcp("*mysql*", 3306, size_bytes=240_000_000, memory_base=380 * MIB, entrypoint=("docker-entrypoint.sh", "mysqld"), logs=(
+        "{time} 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. port: 3306",)),
+    _tcp("*mariadb*", 3306, size_bytes=120_000_000, memory_base=90 * MIB, entrypoint=("docker-entrypoint.sh", "mariadbd")),
+    _tcp("*mongo*", 27017, size_bytes=270_000_000, memory_base=150 * MIB, entrypoint=("docker-entrypoint.sh", "mongod")),
+    _tcp("*memcached*", 11211, size_bytes=33_000_000, entrypoint=("docker-entrypoint.sh", "memcached")),
+    _tcp("*cassandra*", 9042, size_bytes=145_000_000, memory_base=500 * MIB, entrypoint=("docker-entrypoint.sh", "cassandra")),
+    Behaviour(match="*busybox*", size_bytes=2_200_000, memory_base=1 * MIB, cpu_milli=0, entrypoint=("sh",), distribution="busybox"),
+    Behaviour(match="*/alpine:*", size_bytes=3_600_000, memory_base=1 * MIB, cpu_milli=0, entrypoint=("/bin/sh",),
+              distribution="alpine"),
+    Behaviour(match="*/ubuntu:*", size_bytes=29_000_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("/bin/bash",)),
+    Behaviour(match="*/debian:*", size_bytes=49_000_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("bash",)),
+    Behaviour(match="*/bash:*", size_bytes=6_000_000, memory_base=1 * MIB, cpu_milli=0, entrypoint=("bash",)),
+    Behaviour(match="*curl*", size_bytes=9_000_000, memory_base=1 * MIB, cpu_milli=0, entrypoint=("/entrypoint.sh", "curl"),
+              distribution="alpine"),
+    Behaviour(match="*netshoot*", size_bytes=200_000_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("zsh",),
+              distribution="alpine"),
+    Behaviour(match="*jessie-dnsutils*", size_bytes=110_000_000, entrypoint=("sleep", "infinity")),
+    _web("*agnhost*", 8080, "", size_bytes=51_000_000, memory_base=10 * MIB, entrypoint=("/agnhost", "pause"),
+         distribution="alpine", files=(("/etc/alpine-release", "3.12.0\n"),)),
+    Behaviour(match="*podinfo*", size_bytes=28_000_000, memory_base=20 * MIB, cpu_milli=1, entrypoint=("./podinfo",), serves=(
+        Serve(9898, cpu_us=600, body='{\n  "hostname": "{hostname}",\n  "version": "{tag}",\n  "message": "greetings from podinfo"\n}',
+              paths=(("/healthz", 200, '{\n  "status": "OK"\n}'), ("/readyz", 200, '{\n  "status": "OK"\n}'))),
+        Serve(9797, body="# HELP go_goroutines\n"), Serve(9999, "grpc")),
+        logs=('{"level":"info","ts":"{time}","msg":"Starting podinfo","version":"{tag}"}',
+              '{"level":"info","ts":"{time}","msg":"Starting HTTP Server.","addr":":9898"}'), distribution="alpine"),
+    _web("*kuard*", 8080, "<html><head><title>KUAR Demo</title></head><body>{hostname}</body></html>\n", size_bytes=12_000_000,
+         entrypoint=("/kuard",), logs=("{date} Starting kuard version: {tag}", "{date} Serving on HTTP on :8080")),
+    _web("*hello-app*", 8080, "Hello, world!\nVersion: {tag}.0.0\nHostname: {hostname}\n", size_bytes=11_000_000,
+         entrypoint=("/hello-app",), logs=("{date} Server listening on port 8080",)),
+    _web("*hello-node*", 8080, "Hello World!", size_bytes=220_000_000),
+    _web("*http-echo*", 5678, "hello-world\n", size_bytes=3_000_000, entrypoint=("/http-echo",), shell=False,
+         logs=("{date} [INFO] server is listening on :5678",)),
+    _web("*echoserver*", 8080, "Hostname: {hostname}\n", size_bytes=43_000_000, entrypoint=("/app",)),
+    _web("*echo-server*", 80, "Hostname: {hostname}\n", size_bytes=40_000_000),
+    _web("*whoami*", 80, "Hostname: {hostname}\n", size_bytes=3_000_000, entrypoint=("/whoami",), shell=False),
+    _web("*gb-frontend*", 80, "<html><head><title>Guestbook</title></head></html>\n", size_bytes=168_000_000, memory_base=14 * MIB,
+         entrypoint=("apache2-foreground",)),
+    Behaviour(match="*stress*", size_bytes=4_000_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("stress",)),
+    _web("*fluentd*", 24224, size_bytes=19_000_000, memory_base=55 * MIB, cpu_milli=3, entrypoint=("tini", "--", "fluentd"),
+         logs=("{time} +0000 [info]: starting fluentd-1.16", "{time} +0000 [info]: #0 fluentd worker is now running worker=0")),
+    Behaviour(match="*pause*", size_bytes=320_000, memory_base=200_000, cpu_milli=0, entrypoint=("/pause",), shell=False),
+    Behaviour(match="*hello-world*", size_bytes=10_000, memory_base=MIB, cpu_milli=0, entrypoint=("/hello",), shell=False,
+              exit=Exit(), logs=("", "Hello from Docker!", "This message shows that your installation appears to be working correctly.")),
+    Behaviour(match="*/perl:*", size_bytes=336_000_000, memory_base=4 * MIB, entrypoint=("perl5.36",)),
+    Behaviour(match="*/python:*", size_bytes=360_000_000, memory_base=8 * MIB, entrypoint=("python3",)),
+    _web("*coredns*", 53, size_bytes=20_000_000, memory_base=16 * MIB, entrypoint=("/coredns",), shell=False, logs=(
+        ".:53", "CoreDNS-1.13.1", "linux/amd64, go1.25.2")),
+    _web("*/microservices-demo/frontend:*", 8080, "<!DOCTYPE html>\n<html lang=\"en\"><title>Online Boutique</title></html>\n",
+         memory_base=20 * MIB, entrypoint=("/src/server",), shell=False),
+    _grpc("adservice", 9555, 120 * MIB), _grpc("cartservice", 7070, 40 * MIB), _grpc("checkoutservice", 5050),
+    _grpc("currencyservice", 7000, 60 * MIB), _grpc("emailservice", 8080, 50 * MIB), _grpc("paymentservice", 50051, 60 * MIB),
+    _grpc("productcatalogservice", 3550), _grpc("recommendationservice", 8080, 60 * MIB), _grpc("shippingservice", 50051),
+    Behaviour(match="*/microservices-demo/loadgenerator:*", memory_base=60 * MIB, cpu_milli=20, entrypoint=("locust",)),
+)

@@ -1,0 +1,429 @@
+"""A node's container runtime: sandboxes, containers and images behind the calls of the CRI.
+
+Follows staging/src/k8s.io/cri-api/pkg/apis/services.go in shape. It is a component of its own: containers go on running while
+the kubelet is stopped. What ends by itself (a pull, a start, a program) is an event of this component, after which the kubelet is
+told, as its pod lifecycle event generator would find out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from clusterlab.network import addresses
+from clusterlab.runtime.flavours import FLAVOURS
+from clusterlab.runtime.images import Image, Registry, full_name, image_id, short_name
+from clusterlab.runtime.programs.behaviour import Serve
+from clusterlab.runtime.programs.plan import plan
+from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Program, Sandbox
+from clusterlab.sim import Component, Simulation
+
+__all__ = ["Pull", "Runtime"]
+
+Object = dict[str, Any]
+#: An end that is further off than this is no reason to wait before calling the cluster settled.
+SOON_MS = 10_000
+OOM_CODE = 137
+
+Pull = tuple[int, int, str]  # begun, done (ms), what went wrong
+_ANY = Serve(0)
+
+
+class Answer(NamedTuple):
+    """What a request to a port meets. `until_ms`: when that may change by itself."""
+
+    refused: bool
+    status: int
+    body: str
+    latency_us: int
+    serve: Serve | None
+    container_id: str
+    until_ms: int | None
+
+
+def serving(program: Program, port: int) -> Serve | None:
+    """What a program serves at a port. One of which nothing is known answers at every port."""
+    serves = program.behaviour.serves
+    if not serves:
+        return _ANY if program.behaviour.match == "*" else None
+    return next((each for each in serves if each.port == port), None)
+
+
+class Runtime(Component):
+    """The runtime of one node. `kubelet` is told of what ends, with the event `pleg`."""
+
+    STATE = ("up", "images", "sandboxes", "containers", "by_pod", "pulls", "pull_free_ms", "volumes", "next_address")
+
+    def __init__(self, sim: Simulation, node: str, flavour: str, registry: Registry, pod_cidr: str) -> None:
+        super().__init__(sim, f"runtime/{node}")
+        self.node = node
+        self.flavour = FLAVOURS[flavour]
+        self.registry = registry
+        self.pod_cidr = pod_cidr
+        self.kubelet = f"kubelet/{node}"
+        self.up = True
+        self.images: dict[str, Image] = {}  # full name -> image
+        self.sandboxes: dict[str, Sandbox] = {}  # pod uid -> its sandbox
+        self.containers: dict[str, Container] = {}
+        self.by_pod: dict[str, tuple[str, ...]] = {}  # pod uid -> container ids, oldest first
+        self.pulls: dict[str, Pull] = {}  # full name -> the pull under way
+        self.pull_free_ms = 0  # images are pulled one after the other
+        self.volumes: dict[str, Any] = {}  # volume key -> files, each (path -> content), replaced whole
+        self.next_address = 0
+        self._rng = sim.rng(self.name)
+        self._room = addresses.room(pod_cidr) - 3
+
+    def new_id(self) -> str:
+        """64 hexadecimal digits."""
+        bits = self._rng.bits64
+        return f"{bits():016x}{bits():016x}{bits():016x}{bits():016x}"
+
+    def tell_kubelet(self, uid: str) -> None:
+        self.sim.after(0, self.kubelet, "pleg", uid)
+
+    # Images.
+
+    def image(self, name: str) -> Image | None:
+        """ImageStatus."""
+        return self.images.get(full_name(name))
+
+    def preload(self, names: tuple[str, ...], size_bytes: int) -> None:
+        """An image that the node has from the start."""
+        full = tuple(full_name(name) for name in names)
+        image = Image(image_id(full[0]), full, size_bytes, 0, 0)
+        for name in full:
+            self.images[name] = image
+
+    def pull_image(self, name: str, uid: str) -> Pull:
+        """PullImage: begins a pull, or joins the one under way; the answer's second part says when it will be done."""
+        full = full_name(name)
+        known = self.pulls.get(full)
+        now = self.sim.time_ms
+        if known is not None and known[1] > now:
+            return known
+        error = self.registry.pull_error(name)
+        took = 0 if error else self.registry.behaviour(name).pull_ms
+        begun = max(now, self.pull_free_ms)
+        done = begun + took
+        if done <= now:
+            if not error:
+                self._store(full, name)
+            return (now, now, error)
+        self.pull_free_ms = done
+        pull = (begun, done, error)
+        self.pulls[full] = pull
+        self.after(done - now, "pulled", full, uid)
+        return pull
+
+    def on_pulled(self, full: str, uid: str) -> None:
+        """A pull is over."""
+        del self.pulls[full]
+        step = self.begin("pull", f"images/{short_name(full)}")
+        self._store(full, full)
+        step.explain = f"The runtime of {self.node} has pulled the image {short_name(full)}."
+        self._note()
+        self.tell_kubelet(uid)
+
+    def _store(self, full: str, name: str) -> None:
+        now = self.sim.time_ms
+        self.images[full] = Image(image_id(full), (full,), self.registry.size(name), now, now)
+
+    def remove_image(self, full: str) -> int:
+        """RemoveImage: all names of the image go; the answer is how many bytes that frees."""
+        image = self.images.get(full)
+        if image is None:
+            return 0
+        for name in image.names:
+            self.images.pop(name, None)
+        return image.size_bytes
+
+    def images_in_use(self) -> dict[str, bool]:
+        return {full_name(each.config.image): True for each in self.containers.values() if each.state != EXITED}
+
+    # Sandboxes.
+
+    def run_sandbox(self, uid: str, namespace: str, name: str, host_network: bool, ip: str, hostname: str) -> Sandbox:
+        """RunPodSandbox: namespaces, a pause container and an address."""
+        old = self.sandboxes.get(uid)
+        attempt = old.attempt + 1 if old is not None else 0
+        made = Sandbox(self.new_id(), uid, namespace, name, attempt, ip, True, self.sim.time_ms, host_network, hostname)
+        self.sandboxes[uid] = made
+        return made
+
+    def allocate_address(self, uid: str) -> str:
+        """The next free address of the node's range, as the host-local plugin does it: round and round."""
+        old = self.sandboxes.get(uid)
+        taken = {each.ip for each in self.sandboxes.values() if each.ready} if self.next_address >= self._room else ()
+        for _ in range(self._room):
+            number = self.next_address % self._room
+            self.next_address += 1
+            ip = addresses.host(self.pod_cidr, number + 2)  # .1 is the bridge
+            if ip not in taken:
+                return ip
+        return old.ip if old is not None else ""
+
+    def stop_sandbox(self, uid: str) -> None:
+        """StopPodSandbox: its network is gone."""
+        sandbox = self.sandboxes.get(uid)
+        if sandbox is not None and sandbox.ready:
+            self.sandboxes[uid] = sandbox._replace(ready=False)
+
+    def remove_pod(self, uid: str) -> None:
+        """RemovePodSandbox and RemoveContainer: nothing of the pod is left."""
+        self.sandboxes.pop(uid, None)
+        for container_id in self.by_pod.pop(uid, ()):
+            gone = self.containers.pop(container_id, None)
+            if gone is not None and gone.timer:
+                self.sim.cancel(gone.timer)
+        prefix = uid + "/"
+        for key in [key for key in self.volumes if key.startswith(prefix)]:
+            del self.volumes[key]
+
+    # Containers.
+
+    def of_pod(self, uid: str) -> list[Container]:
+        """All containers of a pod, oldest first."""
+        containers = self.containers
+        return [containers[each] for each in self.by_pod.get(uid, ())]
+
+    def latest(self, uid: str, name: str) -> Container | None:
+        """The newest container of that name in a pod."""
+        containers = self.containers
+        for each in reversed(self.by_pod.get(uid, ())):
+            found = containers[each]
+            if found.config.name == name:
+                return found
+        return None
+
+    def previous(self, uid: str, name: str) -> Container | None:
+        """The one before the newest container of that name."""
+        found = [each for each in self.of_pod(uid) if each.config.name == name]
+        return found[-2] if len(found) > 1 else None
+
+    def create_container(self, uid: str, config: ContainerConfig) -> Container:
+        """CreateContainer. Of older ones of that name the last is kept, for its logs and its end."""
+        full = full_name(config.image)
+        image = self.images.get(full)
+        now = self.sim.time_ms
+        if image is not None and image.used_ms != now:
+            self.images[full] = image._replace(used_ms=now)
+        made = Container(
+            self.new_id(), uid, config, image.id if image is not None else image_id(full),
+            plan(self.registry.behaviour(config.image), config, self.flavour), CREATED, now,
+        )
+        kept = self.by_pod.get(uid, ())
+        older = [each for each in kept if self.containers[each].config.name == config.name]
+        for each in older[:-1]:
+            del self.containers[each]
+            kept = tuple(other for other in kept if other != each)
+        self.containers[made.id] = made
+        self.by_pod[uid] = (*kept, made.id)
+        return made
+
+    def start_container(self, container_id: str) -> Container:
+        """StartContainer: runs at once, or after the image's start time; a program that is missing ends it at once."""
+        container = self.containers[container_id]
+        delay = container.program.behaviour.start_ms
+        if container.program.start_error:
+            return self._ended(container, container.program.start_code, "StartError", container.program.start_error)
+        if delay:
+            timer = self.after(delay, "started", container_id)
+            made = self.containers[container_id] = container._replace(timer=timer)
+            return made
+        return self._run(container)
+
+    def on_started(self, container_id: str) -> None:
+        container = self.containers.get(container_id)
+        if container is None or container.state != CREATED:
+            return
+        sandbox = self.sandboxes[container.pod_uid]
+        step = self.begin("start", f"pods/{sandbox.namespace}/{sandbox.name}")
+        step.explain = f"Container {container.name} of pod {sandbox.name} runs on {self.node} now."
+        self._run(container)
+        self._note()
+        self.tell_kubelet(container.pod_uid)
+
+    def _run(self, container: Container) -> Container:
+        now, program = self.sim.time_ms, container.program
+        running = container._replace(state=RUNNING, started_ms=now, started=self.sim.now_rfc3339(), timer=0)
+        self.containers[container.id] = running
+        return self._plan_end(running) if program.exit_after_ms >= 0 or program.memory_growth_per_s else running
+
+    def _plan_end(self, container: Container) -> Container:
+        """Schedules the end that a running container comes to by itself: its exit, or the limit of its memory."""
+        program, now = container.program, self.sim.time_ms
+        ends: list[tuple[int, int, str]] = []
+        if program.exit_after_ms >= 0:
+            ends.append((container.started_ms + program.exit_after_ms, program.exit_code, program.exit_reason))
+        oom_ms = out_of_memory_ms(container)
+        if oom_ms >= 0:
+            ends.append((oom_ms, OOM_CODE, "OOMKilled"))
+        if container.timer:
+            self.sim.cancel(container.timer)
+        timer = 0
+        if ends:
+            due, code, reason = min(ends)
+            delay = max(0, due - now)
+            timer = self.after(delay, "ended", container.id, code, reason, idle=delay > SOON_MS)
+        made = self.containers[container.id] = container._replace(timer=timer)
+        return made
+
+    def on_ended(self, container_id: str, code: int, reason: str) -> None:
+        """A program ended by itself, was killed, or ran out of memory."""
+        container = self.containers.get(container_id)
+        if container is None or container.state == EXITED:
+            return
+        sandbox = self.sandboxes[container.pod_uid]
+        step = self.begin("exit", f"pods/{sandbox.namespace}/{sandbox.name}")
+        message = container.program.exit_message if reason != "OOMKilled" else ""
+        container = self._ended(container, code, reason, message)
+        said = {
+            "OOMKilled": "was killed: it used more memory than its limit", "Completed": "has finished",
+        }.get(container.reason, f"ended with exit code {code}")
+        step.explain = f"Container {container.name} of pod {sandbox.name} on {self.node} {said}."
+        self._note()
+        self.tell_kubelet(container.pod_uid)
+
+    def _ended(self, container: Container, code: int, reason: str, message: str = "") -> Container:
+        if container.timer:
+            self.sim.cancel(container.timer)
+        if not reason:
+            reason = "Completed" if code == 0 else "Error"
+        now = self.sim.now_rfc3339()
+        started = container.started or ("1970-01-01T00:00:00Z" if reason == "StartError" else now)
+        made = self.containers[container.id] = container._replace(
+            state=EXITED, finished_ms=self.sim.time_ms, started=started, finished=now, exit_code=code, reason=reason,
+            message=message, timer=0,
+        )
+        return made
+
+    def stop_container(self, container_id: str, grace_ms: int) -> Container:
+        """StopContainer: SIGTERM now, SIGKILL when the grace period is over. May be asked again with less grace."""
+        container = self.containers[container_id]
+        if container.state == EXITED:
+            return container
+        if container.state == CREATED:
+            return self._ended(container, OOM_CODE, "Error")
+        now, program = self.sim.time_ms, container.program
+        asked = container.stopping_ms if container.stopping_ms >= 0 else now
+        takes = program.stop_ms if program.stop_ms >= 0 else None
+        ends = (asked + takes if takes is not None else None, now + grace_ms)
+        if ends[0] is not None and ends[0] <= ends[1]:
+            due, code = ends[0], program.stop_code
+        else:
+            due, code = ends[1], OOM_CODE
+        if container.timer:
+            self.sim.cancel(container.timer)
+        container = self.containers[container_id] = container._replace(timer=0, stopping_ms=asked)
+        if due <= now:
+            return self._ended(container, code, "")
+        timer = self.after(due - now, "ended", container_id, code, "")
+        container = self.containers[container_id] = container._replace(timer=timer)
+        return container
+
+    def forget(self, container_id: str) -> None:
+        """RemoveContainer."""
+        gone = self.containers.pop(container_id, None)
+        if gone is not None:
+            if gone.timer:
+                self.sim.cancel(gone.timer)
+            self.by_pod[gone.pod_uid] = tuple(each for each in self.by_pod[gone.pod_uid] if each != container_id)
+
+    # Reaching in.
+
+    def answer(self, uid: str, port: int, path: str = "/") -> Answer:
+        """What a request to a port of a pod meets, from inside its node."""
+        now, until = self.sim.time_ms, None
+        for container in self.of_pod(uid):
+            program = container.program
+            if container.state != RUNNING or not program.acts:
+                continue
+            serve = serving(program, port)
+            if serve is None:
+                continue
+            ready_ms = container.started_ms + program.ready_ms
+            if ready_ms > now:
+                until = ready_ms if until is None else min(until, ready_ms)
+                continue
+            status, body = 200, serve.body
+            for each, code, text in serve.paths:
+                if each == path.partition("?")[0]:
+                    status, body = code, text
+            return Answer(False, status, body, serve.latency_us, serve, container.id, None)
+        return Answer(True, 0, "", 0, None, "", until)
+
+    def probe_exec(self, container_id: str, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None]:
+        """Runs a command in a container as a probe."""
+        return True, "", None
+
+    def exec_timed(self, container_id: str, command: tuple[str, ...]) -> tuple[int, int]:
+        """How long a command in a container takes, in ms, and its exit code."""
+        return 0, 0
+
+    # Faults.
+
+    def crash(self, container_id: str, code: int = 1) -> None:
+        """A container's program dies now."""
+        container = self.containers.get(container_id)
+        if container is not None and container.state == RUNNING:
+            self._ended(container, code, "")
+            self.tell_kubelet(container.pod_uid)
+
+    def leak(self, container_id: str, bytes_per_s: int) -> None:
+        """A container's memory grows from now on (0: no more)."""
+        container = self.containers.get(container_id)
+        if container is not None and container.state == RUNNING:
+            since = self.sim.time_ms if bytes_per_s else -1
+            self._plan_end(container._replace(growth_ms=since, growth_per_s=bytes_per_s))
+
+    def power_off(self) -> None:
+        """The node is down: every process on it ends, and what is under way with it."""
+        self.up = False
+        self.sim.drop_events(self.name)
+        self.pulls, self.pull_free_ms = {}, 0
+        for container in list(self.containers.values()):
+            if container.state != EXITED:
+                self._ended(container._replace(timer=0), 255, "Unknown")
+        for uid in self.sandboxes:
+            self.sandboxes[uid] = self.sandboxes[uid]._replace(ready=False)
+
+    def power_on(self) -> None:
+        self.up = True
+
+    # Looking.
+
+    def _note(self) -> None:
+        self.sim.note(self.name, self.figures())
+
+    def figures(self) -> Object:
+        """Small numbers for the stage."""
+        running = sum(each.state == RUNNING for each in self.containers.values())
+        return {
+            "runtime": self.flavour.name, "containers": running, "sandboxes": len(self.sandboxes), "images": len(self.images),
+            "pulling": [short_name(name) for name in list(self.pulls)[:5]],
+        }
+
+
+def memory_of(container: Container, now_ms: int) -> int:
+    """How many bytes a running container uses."""
+    program = container.program
+    used = program.memory_base + program.memory_growth_per_s * (now_ms - container.started_ms) // 1000
+    if container.growth_ms >= 0:
+        used += container.growth_per_s * (now_ms - container.growth_ms) // 1000
+    return used
+
+
+def out_of_memory_ms(container: Container) -> int:
+    """When a running container reaches its memory limit; -1: never."""
+    limit, program = container.config.memory_limit, container.program
+    if not limit:
+        return -1
+    if program.memory_base > limit:
+        return container.started_ms
+    growth = program.memory_growth_per_s + container.growth_per_s
+    if growth <= 0:
+        return -1
+    # used(t) = base + g1 (t - started) + g2 (t - leak start), in bytes and ms
+    leak_ms = container.growth_ms if container.growth_ms >= 0 else 0
+    reached = (limit - program.memory_base) * 1000 + program.memory_growth_per_s * container.started_ms
+    reached += container.growth_per_s * leak_ms
+    return int(-(-reached // growth))
