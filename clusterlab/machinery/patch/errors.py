@@ -1,10 +1,10 @@
-"""What is wrong with a patch, and how Go prints a value in such a message."""
+"""What is wrong with a patch, how Go prints a value in such a message, and when JSON values are the same."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["PatchError", "go_print", "go_type"]
+__all__ = ["PatchError", "go_print", "go_type", "same"]
 
 
 class PatchError(ValueError):
@@ -41,3 +41,14 @@ def go_type(value: Any) -> str:
     if isinstance(value, list):
         return "[]interface {}"
     return {str: "string", int: "int64", float: "float64"}[type(value)]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are equal; true is not 1."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from clusterlab.machinery.patch.errors import PatchError
+from clusterlab.machinery.patch.errors import PatchError, same
 
 __all__ = ["OPERATIONS_MOST", "apply_json_patch"]
 
@@ -229,19 +229,9 @@ def _do_test(document: Any, operation: dict[str, Any]) -> Any:
             found = _get(container, parts[-1])
         except PatchError as error:
             raise PatchError(f"error in test for path: '{path}': {error}") from None
-    if not _same(None if found is _ABSENT else found, expected):
+    if not same(None if found is _ABSENT else found, expected):
         raise PatchError(f"testing value {path} failed: test failed")
     return document
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
 
 
 _OPERATIONS = {

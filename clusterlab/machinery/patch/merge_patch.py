@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusterlab.machinery.patch.errors import PatchError
+from clusterlab.machinery.patch.errors import PatchError, same
 
 __all__ = ["apply_merge_patch", "diff_merge_patch"]
 
@@ -48,7 +48,7 @@ def diff_merge_patch(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]
             part = diff_merge_patch(known, value)
             if part:
                 patch[key] = part
-        elif type(known) is not type(value) or known != value:
+        elif known is not value and not same(known, value):
             patch[key] = value
     for key in old:
         if key not in new:
