@@ -22,7 +22,8 @@ NODE_ADD, NODE_DELETE = ClusterEvent("Node", ADD), ClusterEvent("Node", DELETE)
 POD_ADD, POD_DELETE = ClusterEvent("Pod", ADD), ClusterEvent("Pod", DELETE)
 KINDS = {
     "persistentvolumeclaims": "PersistentVolumeClaim", "persistentvolumes": "PersistentVolume",
-    "storageclasses": "StorageClass", "csinodes": "CSINode",
+    "storageclasses": "StorageClass", "csinodes": "CSINode", "csistoragecapacities": "CSIStorageCapacity",
+    "volumeattachments": "VolumeAttachment",
 }
 
 

@@ -26,11 +26,16 @@ from clusterlab.scheduler.plugins.node_resources import (
     ResourceSpec,
 )
 from clusterlab.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from clusterlab.scheduler.plugins.node_volume_limits import NodeVolumeLimits
 from clusterlab.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from clusterlab.scheduler.plugins.queue_sort import PrioritySort
 from clusterlab.scheduler.plugins.scheduling_gates import SchedulingGates
 from clusterlab.scheduler.plugins.taint_toleration import TaintToleration
+from clusterlab.scheduler.plugins.volume_binding import VolumeBinding
+from clusterlab.scheduler.plugins.volume_restrictions import VolumeRestrictions
+from clusterlab.scheduler.plugins.volume_zone import VolumeZone
 from clusterlab.scheduler.snapshot import Listers
+from clusterlab.scheduler.volumes import AssumedVolumes
 
 Object = dict[str, Any]
 Args = Mapping[str, Any]
@@ -49,6 +54,10 @@ class Handle:
     listers: Listers = field(default_factory=Listers)
     bind: Callable[[Object, str], None] = _no_bind
     client: Client | None = None
+    volumes: AssumedVolumes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.volumes = AssumedVolumes(self.listers)
 
 
 def _resources(listed: Any) -> tuple[ResourceSpec, ...]:
@@ -90,6 +99,10 @@ BUILDERS: dict[str, Callable[[Handle, Args], Plugin]] = {
     "NodeAffinity": lambda handle, args: NodeAffinity(args.get("addedAffinity")),
     "NodePorts": lambda handle, args: NodePorts(),
     "NodeResourcesFit": _fit,
+    "VolumeRestrictions": lambda handle, args: VolumeRestrictions(handle.listers),
+    "NodeVolumeLimits": lambda handle, args: NodeVolumeLimits(handle.listers),
+    "VolumeBinding": lambda handle, args: VolumeBinding(handle.volumes, handle.client, args.get("bindTimeoutSeconds") or 600),
+    "VolumeZone": lambda handle, args: VolumeZone(handle.listers),
     "PodTopologySpread": _spread,
     "InterPodAffinity": _affinity,
     "DynamicResources": lambda handle, args: DynamicResources(),

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from clusterlab.client.api import Api, User
+from clusterlab.client.informer import by_namespace
 from clusterlab.client.process import Part, Process
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scheduler.cache import Cache
@@ -20,6 +21,7 @@ from clusterlab.scheduler.explain import explain_binding, explain_failure, sched
 from clusterlab.scheduler.framework import ERROR, SKIP, UNSCHEDULABLE, WAIT, CycleState, Status
 from clusterlab.scheduler.handlers import Handlers
 from clusterlab.scheduler.log import DecisionLog
+from clusterlab.scheduler.plugins.volume_binding import PLAN, VolumePlan
 from clusterlab.scheduler.podinfo import PodInfo
 from clusterlab.scheduler.profile import Profile
 from clusterlab.scheduler.queue import Queued, SchedulingQueue
@@ -37,7 +39,8 @@ USER = User("system:kube-scheduler", ("system:authenticated",))
 #: What plugins read beside nodes and pods.
 LISTED = (
     "namespaces", "services", "replicasets", "statefulsets", "replicationcontrollers", "persistentvolumeclaims",
-    "persistentvolumes", "storageclasses", "csinodes", "poddisruptionbudgets",
+    "persistentvolumes", "storageclasses", "csinodes", "csidrivers", "csistoragecapacities", "volumeattachments",
+    "poddisruptionbudgets",
 )
 
 
@@ -52,7 +55,8 @@ class Scheduler(Part):
         super().__init__(process, f"{process.name}/scheduler")
         self.config = config
         self.informers = {name: self.informer(name) for name in ("nodes", *LISTED, "pods")}
-        self.listers = Listers()
+        self.informers["services"].add_index("namespace", by_namespace)
+        self.listers = Listers(informers=self.informers)
         self.handle = Handle(self.listers, self.client.bind, self.client)
         self.profiles = profiles(config, self.handle)
         self.recorder = SchedulingRecorder(self)
@@ -63,8 +67,6 @@ class Scheduler(Part):
         self._empty()
 
     def _empty(self) -> None:
-        for name, informer in self.informers.items():
-            self.listers.stores[name] = informer.store
         self._cache = Cache(self.listers)
         self._queue = SchedulingQueue(
             self.profiles, lambda: self.sim.time_ms, lambda: self.sim.cause,
@@ -74,8 +76,9 @@ class Scheduler(Part):
         self.recorder.series = {}
         self.scheduled = False
         self.start = 0
-        #: Pods that have a node and wait for their volumes: key -> (node, queue entry, deadline in ms).
-        self.waiting: dict[str, tuple[str, Queued, int]] = {}
+        #: Pods that have a node and wait for their volumes: key -> (node, queue entry, deadline in ms, what is to be bound).
+        self.waiting: dict[str, tuple[str, Queued, int, VolumePlan]] = {}
+        self.handle.volumes.written = {}
         self.backoff_timer: tuple[int, ...] = ()  # (due in ms, handle)
         self.flush_timer = 0
         self._stale = None
@@ -201,7 +204,7 @@ class Scheduler(Part):
                 if deadline_ms and self.sim.time_ms >= deadline_ms:
                     status = Status(ERROR, ("binding volumes: context deadline exceeded",))
                 else:
-                    self._wait(entry, pod.key, node, deadline_ms, profile)
+                    self._wait(entry, pod, node, deadline_ms, state.data[PLAN])
                     return
             prefixed = Status(ERROR, (f'running PreBind plugin "{plugin.name}": {status.message}',), plugin.name)
             self._give_up(entry, pod, profile, state, node, prefixed)
@@ -221,14 +224,18 @@ class Scheduler(Part):
         self.queue.pods.pop(pod.key, None)
         self._event(pod.pod, "Normal", "Scheduled", "Binding", f"Successfully assigned {pod.key} to {node}")
 
-    def _wait(self, entry: Queued, key: str, node: str, deadline_ms: int, profile: Profile) -> None:
+    def _wait(self, entry: Queued, pod: PodInfo, node: str, deadline_ms: int, plan: VolumePlan) -> None:
         """Keeps a pod until its volumes are bound; looked at again when claims change, or too much time has passed."""
         if not deadline_ms:
-            binding: Any = profile.plugins.get("VolumeBinding")
+            binding: Any = self.profiles[entry.profile].plugins["VolumeBinding"]
             timeout_ms = binding.timeout_s * 1_000
             deadline_ms = self.sim.time_ms + timeout_ms
-            self.after(timeout_ms, "bind", key, idle=True)
-        self.waiting[key] = (node, entry, deadline_ms)
+            self.after(timeout_ms, "bind", pod.key, idle=True)
+            self._patch_status(pod.pod, {"status": {"nominatedNodeName": node}})
+            step = self.sim.current
+            if step is not None:
+                step.explain = f"{self.process.name} has chosen {node} for {_name(pod)} and waits for its volumes there."
+        self.waiting[pod.key] = (node, entry, deadline_ms, plan)
 
     def on_bind(self, key: str) -> None:
         """Tries again to bind a pod that waits for its volumes."""
@@ -237,11 +244,12 @@ class Scheduler(Part):
         if found is None or pod is None or key not in self.cache.assumed:
             self.waiting.pop(key, None)
             return
-        node, entry, deadline_ms = found
+        node, entry, deadline_ms, plan = found
         entry = Queued(*entry)
         profile = self.profiles[entry.profile]
         state = CycleState()
-        ready = all(_waits(plugin.pre_bind(state, pod, node)) is False for plugin in profile.pre_bind)
+        state.data[PLAN] = VolumePlan(*plan)
+        ready = not any(_waits(plugin.pre_bind(state, pod, node)) for plugin in profile.pre_bind)
         if not ready and self.sim.time_ms < deadline_ms:
             return
         self.begin("bind", f"pods/{key}", actor=self.process.name).explain = (
@@ -331,12 +339,14 @@ class Scheduler(Part):
         return {
             **super().checkpoint(), "queue": self._queue.checkpoint(), "cache": self._cache.checkpoint(),
             "log": self.log.checkpoint(), "series": self.recorder.series.copy(),
+            "volumes": self.handle.volumes.written.copy(),
         }
 
     def restore(self, data: dict[str, Any]) -> None:
         self._empty()
         super().restore(data)
         self.log.restore(data["log"])
+        self.handle.volumes.written = dict(data["volumes"])
         self.recorder.series = {key: tuple(value) for key, value in data["series"].items()}
         self._stale = data
 
@@ -345,8 +355,6 @@ class Scheduler(Part):
         data, self._stale = self._stale, None
         if data is None:
             return
-        for name, informer in self.informers.items():
-            self.listers.stores[name] = informer.store
         pods = self.informers["pods"].store
         self._cache.rebuild(data["cache"], self.informers["nodes"].store, pods)
         self._queue.restore(data["queue"], pods.get)

@@ -122,7 +122,7 @@ class NodeSelectorTerm:
     def matches(self, labels: Labels, name: str) -> bool:
         if self.nothing or not self.labels.matches(labels):
             return False
-        for op, key, values in self.fields:
+        for op, key, values in self.fields if name else ():  # without a name there are no fields to look at
             if len(values) != 1 or op not in ("In", "NotIn"):
                 return False
             same = (name if key == "metadata.name" else "") == values[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from clusterlab.client.informer import Informer
 from clusterlab.scheduler.nodeinfo import ImageState, NodeInfo
 from clusterlab.scheduler.podinfo import PodInfo
 
@@ -21,21 +22,26 @@ NO_OBJECTS: dict[str, Object] = {}
 
 
 class Listers:
-    """What a plugin may read beside nodes and pods: objects by resource and key, as informers hold them."""
+    """What a plugin may read beside nodes and pods: objects by resource and key, given or as informers hold them."""
 
-    def __init__(self, stores: Mapping[str, Store] | None = None) -> None:
-        self.stores = dict(stores or {})
+    def __init__(self, stores: Mapping[str, Store] | None = None, informers: Mapping[str, Informer] | None = None) -> None:
+        self._stores = dict(stores or {})
+        self._informers = dict(informers or {})
 
     def store(self, resource: str) -> Store:
-        return self.stores.get(resource, NO_OBJECTS)
+        """All objects of a resource by key."""
+        informer = self._informers.get(resource)
+        return informer.store if informer is not None else self._stores.get(resource, NO_OBJECTS)
 
     def get(self, resource: str, key: str) -> Object | None:
-        return self.stores.get(resource, NO_OBJECTS).get(key)
+        return self.store(resource).get(key)
 
     def namespaced(self, resource: str, namespace: str) -> list[Object]:
         """The objects of a namespace."""
-        objects = self.stores.get(resource, NO_OBJECTS).values()
-        return [obj for obj in objects if obj["metadata"].get("namespace") == namespace]
+        informer = self._informers.get(resource)
+        if informer is not None:
+            return informer.list(namespace)
+        return [obj for obj in self.store(resource).values() if obj["metadata"].get("namespace") == namespace]
 
 
 def zone_key(node: Object) -> str:
