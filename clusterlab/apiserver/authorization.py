@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
+    from clusterlab.apiserver.routes import Route
     from clusterlab.apiserver.server import ApiServer
+    from clusterlab.client.api import User
 
 __all__ = ["Authorizer"]
 
@@ -21,3 +23,6 @@ class Authorizer:
 
     def forget(self) -> None:
         """Drops what is derived from stored objects."""
+
+    def check_path(self, user: User, verb: str, path: str) -> None: ...
+    def check_unknown(self, user: User, route: Route) -> None: ...

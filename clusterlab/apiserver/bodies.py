@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusterlab.apiserver.negotiation import check_body
+from clusterlab.apiserver import protobuf
+from clusterlab.apiserver.negotiation import check_body, media_type
 from clusterlab.machinery.decode import ParseError, parse_json, parse_yaml
 from clusterlab.machinery.errors import bad_request
 
@@ -32,6 +33,8 @@ class Raw:
     def parsed(self, kind: str = "", duplicates: list[str] | None = None) -> Any:
         """The value that the bytes stand for; raises a Status. `kind` is what the body should be."""
         data = self.data
+        if media_type(self.content_type) == protobuf.MEDIA_TYPE and not self.patch_type:
+            return self._from_protobuf(kind)
         if self.patch_type:
             media = "application/yaml" if self.patch_type == "apply" else "application/json"
         else:
@@ -47,3 +50,11 @@ class Raw:
                 raise bad_request(f"error decoding patch: {error}") from None
             text = f"couldn't get version/kind; json parse error: {error}"
             raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {text} ({summary(data)})") from None
+
+    def _from_protobuf(self, kind: str) -> Any:
+        try:
+            return protobuf.decode(self.data)
+        except (protobuf.ProtobufError, ValueError, TypeError) as error:
+            raise bad_request(
+                f"the object provided is unrecognized (must be of type {kind}): {error} ({summary(self.data)})"
+            ) from None

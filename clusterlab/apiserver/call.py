@@ -23,8 +23,8 @@ class Call:
     """One request. `resource` is the resource in the version asked for; `span` is None where no step is open."""
 
     __slots__ = (
-        "dry_run", "field_subresource", "namespace", "options", "request", "request_generates_name", "resource", "span", "store", "subresource",
-        "user", "verb",
+        "claimed", "dry_run", "entries", "field_subresource", "namespace", "operation", "options", "request",
+        "request_generates_name", "resource", "span", "store", "subresource", "user", "verb",
     )
 
     def __init__(self, request: Request, store: Store, resource: Resource, span: Span | None) -> None:
@@ -38,6 +38,9 @@ class Call:
         self.subresource = request.subresource
         self.options = request.options
         self.request_generates_name = False
+        self.operation = "Update"  # or Apply
+        self.claimed: Object | None = None  # what the client sent, with defaults, before admission
+        self.entries: list[Object] | None = None  # managedFields after an apply
         self.field_subresource = request.subresource  # what managedFields names
         self.dry_run = bool(request.options.get("dryRun"))
 

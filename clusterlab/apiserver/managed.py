@@ -1,29 +1,128 @@
-"""Who owns which field: the ledger behind metadata.managedFields (first version: keeps nothing)."""
+"""Who owns which field: the ledger behind metadata.managedFields.
+
+Follows apimachinery/pkg/util/managedfields. Most objects are never asked for their owners, so a write only notes who wrote what
+(two references), and the sets of fields are worked out when a client from outside reads the object or applies it. Objects in
+storage and on the watches of the model's processes carry no managedFields.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clusterlab.machinery.apply import track
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
     from clusterlab.apiserver.server import ApiServer
     from clusterlab.apiserver.storage import Bucket, Write
+    from clusterlab.machinery.scheme import Resource
 
 Object = dict[str, Any]
+Entry = dict[str, Any]
 
 __all__ = ["Ledger"]
 
+#: Noted writes of one object before they are worked out, so that no long chain of old versions is kept alive.
+PENDING_MOST = 6
+
+
+class Note(NamedTuple):
+    """One write: what was there, what the manager sent (with defaults), who and when."""
+
+    before: Object | None
+    after: Object
+    manager: str
+    api_version: str
+    subresource: str
+    time: str
+
+
+class Record(NamedTuple):
+    """The owners of one object: entries worked out, and writes noted since."""
+
+    entries: list[Entry]
+    notes: tuple[Note, ...]
+
 
 class Ledger:
+    """The owners of all objects, by bucket and key. Records are never changed, only replaced."""
+
     def __init__(self, server: ApiServer) -> None:
         self.server = server
+        self.records: dict[str, dict[str, Record]] = {}  # bucket prefix -> key -> record
 
-    def written(self, call: Call, write: Write, operation: str) -> None: ...
-    def kept(self, write: Write) -> None: ...
-    def removed(self, write: Write) -> None: ...
-    def applied(self, bucket: Bucket, key: str, call: Call, operation: str, old: Object, new: Object) -> None: ...
+    # Writing.
 
-    def checkpoint(self) -> Any:
-        return ()
+    def written(self, call: Call, write: Write) -> None:
+        """Notes a create, update or patch; after an apply takes the entries that it made."""
+        records = self.records.setdefault(write.bucket.prefix, {})
+        if call.operation == "Apply":
+            records[write.key] = Record(call.entries or [], ())
+            return
+        note = Note(
+            write.old, call.claimed if call.claimed is not None else write.last, call.manager, call.resource.api_version,
+            call.field_subresource, self.server.sim.now_rfc3339(),
+        )
+        known = records.get(write.key) if write.old is not None else None
+        if known is None:
+            records[write.key] = Record([], (note,))
+            return
+        notes = known.notes
+        if notes and notes[-1].before is not None and notes[-1][2:5] == note[2:5]:
+            records[write.key] = Record(known.entries, (*notes[:-1], note._replace(before=notes[-1].before)))
+            return
+        record = Record(known.entries, (*notes, note))
+        if len(record.notes) > PENDING_MOST:
+            record = Record(self._worked_out(call.resource, record), ())
+        records[write.key] = record
 
-    def restore(self, data: Any) -> None: ...
+    def removed(self, write: Write) -> None:
+        """Forgets an object that was deleted."""
+        records = self.records.get(write.bucket.prefix)
+        if records is not None:
+            records.pop(write.key, None)
+
+    # Reading.
+
+    def entries(self, resource: Resource, bucket: Bucket, key: str) -> list[Entry]:
+        """The managedFields of an object."""
+        records = self.records.get(bucket.prefix)
+        record = records.get(key) if records is not None else None
+        if records is None or record is None:
+            return []
+        if record.notes:
+            record = records[key] = Record(self._worked_out(resource, record), ())
+        return record.entries
+
+    def claims(self, call: Call, bucket: Bucket, key: str) -> bool:
+        """Whether an apply changes who owns what, though it changes no field."""
+        return call.operation == "Apply" and call.entries != self.entries(call.resource, bucket, key)
+
+    def _worked_out(self, resource: Resource, record: Record) -> list[Entry]:
+        node = self.server.node(resource)
+        entries = record.entries
+        if node is None:
+            return entries
+        for note in record.notes:
+            before = note.before
+            if before is not None:
+                before = {**before, "metadata": {**before["metadata"], "managedFields": entries}}
+            entries = track(
+                before, note.after, node, note.api_version, note.manager, note.time, note.subresource,
+                self.reset(resource, note.subresource),
+            )
+        return entries
+
+    def reset(self, resource: Resource, subresource: str) -> dict[str, Any] | None:
+        """The fields that a write through an endpoint does not reach."""
+        if subresource == "status":
+            return {"f:spec": {}}
+        return {"f:status": {}} if "status" in resource.subresources else None
+
+    # State.
+
+    def checkpoint(self) -> dict[str, dict[str, Record]]:
+        return {prefix: records.copy() for prefix, records in self.records.items()}
+
+    def restore(self, data: dict[str, dict[str, Any]]) -> None:
+        self.records = {prefix: records.copy() for prefix, records in data.items()}

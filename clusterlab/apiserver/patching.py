@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.bodies import Raw
+from clusterlab.machinery.apply import apply
 from clusterlab.machinery.convert import DecodeError, decode_node, from_unstructured, strict_error
-from clusterlab.machinery.errors import bad_request, status, too_large, unsupported_media_type
+from clusterlab.machinery.errors import bad_request, invalid, status, too_large, unsupported_media_type
+from clusterlab.machinery.field import FieldError
 from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic
 from clusterlab.machinery.schema import node_of
 
@@ -99,5 +101,28 @@ class Patching:
         return self.server.rules.with_defaults(call, made)
 
     def applied(self, call: Call, old: Object | None) -> Object:
-        """The object after a server-side apply."""
-        raise bad_request("server-side apply is not served yet")
+        """The object after a server-side apply, decoded and with defaults; the owners go to `call.entries`."""
+        server, resource = self.server, call.resource
+        body = call.request.body
+        body = body.parsed() if isinstance(body, Raw) else body
+        if not isinstance(body, dict):
+            raise bad_request("error decoding YAML: the apply patch must be an object")
+        if not call.options.get("fieldManager"):
+            error = FieldError("FieldValueRequired", "fieldManager", detail="is required for apply patch")
+            raise invalid("PatchOptions", "meta.k8s.io", "", [error])
+        node = server.node(resource)
+        if node is None:
+            raise unsupported_media_type("the kind has no schema to apply by")
+        name = (body.get("metadata") or {}).get("name")
+        if name not in (None, "", call.request.name):
+            raise bad_request(f"metadata.name must match the name in the request: {name} != {call.request.name}")
+        live = server.presented(resource, old) if old is not None else None
+        force = bool(call.options.get("force"))
+        merged = apply(
+            live, body, node, resource.api_version, call.manager, server.sim.now_rfc3339(), force, call.subresource,
+            server.managed.reset(resource, call.subresource),
+        )
+        call.entries = merged["metadata"].pop("managedFields")
+        if old is None:
+            merged["metadata"].setdefault("name", call.request.name)
+        return self._decoded(call, node, merged, [])

@@ -56,5 +56,5 @@ def parse(method: str, path: str) -> Route:
     if not name and verb == "delete":
         verb = "deletecollection"
     if rest[0] == "namespaces":
-        namespace = "" if not name else name
+        namespace = name
     return Route(path, verb, group, version, namespace, rest[0], name, subresource, "/".join(rest[3:]), by_prefix)

@@ -7,13 +7,15 @@ within one call; each stage is told in the span of the open step. What it leaves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.admission.chain import Admission
 from clusterlab.apiserver.authorization import Authorizer
 from clusterlab.apiserver.call import Call
+from clusterlab.apiserver.custom import Custom
 from clusterlab.apiserver.managed import Ledger
+from clusterlab.apiserver.openapi import answer as openapi_answer
 from clusterlab.apiserver.patching import Patching
 from clusterlab.apiserver.registry import catalog, create, delete, patch, read, update
 from clusterlab.apiserver.registry.store import Store
@@ -66,6 +68,7 @@ class ApiServer(Component):
         self.admission = Admission(self)
         self.managed = Ledger(self)
         self.patching = Patching(self)
+        self.custom = Custom(self)
         self.failures: list[Exception] = []  # what handle() could not explain, for tests
         self.connectors: frozenset[str] = frozenset(("log", "exec", "attach", "portforward", "proxy"))
         self.connect: Connect = _nothing_to_connect
@@ -175,7 +178,7 @@ class ApiServer(Component):
             raise status(404, "NotFound", "the server could not find the requested resource")
         self.storage.check_quorum()
         bucket = store.bucket
-        objects = [bucket.objects[key] for key in bucket.keys()]
+        objects = [bucket.objects[key] for key in bucket.ordered()]
         if field is not None:
             selector = store.field_selector(f"{field[0]}={field[1]}")
             objects = [obj for obj in objects if selector.matches(obj)]
@@ -197,7 +200,7 @@ class ApiServer(Component):
             self.refresh()
         for bucket in self.storage.buckets.values():
             if not resource or bucket.label == resource:
-                for key in bucket.keys():
+                for key in bucket.ordered():
                     yield f"{bucket.label}/{key}", bucket.objects[key]
 
     def find(self, key: str) -> Object | None:
@@ -248,7 +251,18 @@ class ApiServer(Component):
         """An object or list as a client from outside sees it: in the version asked for, with its managed fields."""
         if "items" in obj and obj.get("kind", "").endswith("List"):
             return {**obj, "items": [self.presented(resource, item) for item in obj["items"]]}
+        store = self.stores.get(resource.string)
+        meta = obj.get("metadata")
+        if store is None or not meta or "name" not in meta or obj.get("kind") != resource.kind:
+            return obj
+        entries = self.managed.entries(resource, store.bucket, store.key(meta.get("namespace", ""), meta["name"]))
+        if entries:
+            return {**obj, "metadata": {**meta, "managedFields": entries}}
         return obj
+
+    def openapi(self, path: str, headers: Mapping[str, str]) -> Any:
+        """The documents under /openapi."""
+        return openapi_answer(self, path, headers)
 
     def custom_printer(self, resource: Resource) -> Any:
         return None
@@ -257,22 +271,21 @@ class ApiServer(Component):
 
     def decode(self, call: Call, body: Any) -> Object:
         """The body of a write as an object in the storage version, with defaults."""
-        return self.rules.decode(call, body)
+        call.claimed = obj = self.rules.decode(call, body)
+        return obj
 
     def authorize_create(self, call: Call) -> None:
         """An update that creates needs the right to create."""
         self.authorizer.check(call, verb="create")
 
-    def commit(self, call: Call, key: str, obj: Object, old: Object | None, operation: str = "Update") -> Object:
+    def commit(self, call: Call, key: str, obj: Object, old: Object | None, owned: bool = True) -> Object:
         """Stores an object in place of `old` and tells everyone; returns it as stored. Raises CompareFailed.
 
-        `operation`: Update or Apply where the field manager owns what it changed, "" where nobody does."""
+        `owned`: whether the field manager of the request owns what it changed."""
         store = call.store
         write = self.storage.put(store.bucket, key, obj, old)
-        if operation:
-            self.managed.written(call, write, operation)
-        else:
-            self.managed.kept(write)
+        if owned:
+            self.managed.written(call, write)
         self._publish(call, write)
         assert write.new is not None
         return write.new

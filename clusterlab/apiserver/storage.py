@@ -58,7 +58,7 @@ class Bucket:
         self.objects: dict[str, Object] = {}
         self._sorted: list[str] | None = []
 
-    def keys(self) -> list[str]:
+    def ordered(self) -> list[str]:
         """All keys in etcd's order. Not to be changed."""
         if self._sorted is None:
             self._sorted = sorted(self.objects)
@@ -150,7 +150,7 @@ class Storage:
                 if old is None or old["metadata"].get("resourceVersion") != str(kv.mod_revision):
                     new = _with_revision(kv.value, kv.mod_revision)
                     writes.append(Write(bucket, key, old, new, new, kv.mod_revision))
-            for key in bucket.keys():
+            for key in bucket.ordered():
                 if key not in seen:
                     old = bucket.objects[key]
                     writes.append(Write(bucket, key, old, None, old, self.etcd.revision))

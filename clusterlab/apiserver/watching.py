@@ -40,7 +40,7 @@ def open_watch(
     match = matcher(call)
     _check(options)
     encode = WatchEncoder(server, resource, accepted, include)
-    media = accepted.media if not accepted.kind else accepted.media
+    media = accepted.media
     watch = ExternalWatch(
         server.cache, call.store.bucket, namespace, match, encode, media, [],
         float(options.get("timeoutSeconds") or DEFAULT_TIMEOUT_S), bool(options.get("allowWatchBookmarks")),
@@ -67,7 +67,8 @@ def _check(options: dict[str, Any]) -> None:
             detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             errors.append(FieldError("FieldValueForbidden", path, detail=detail))
     elif match is not None:
-        errors.append(FieldError("FieldValueForbidden", path, detail="resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+        detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        errors.append(FieldError("FieldValueForbidden", path, detail=detail))
     version = options.get("resourceVersion") or ""
     if version and not version.isdigit():
         detail = f'strconv.ParseUint: parsing "{version}": invalid syntax'
@@ -83,7 +84,7 @@ def _first_events(server: ApiServer, call: Call, watch: ExternalWatch) -> None:
     current = server.storage.revision
     if initial or (not version and initial is None):
         bucket = call.store.bucket
-        for key in bucket.keys():
+        for key in bucket.ordered():
             obj = bucket.objects[key]
             if watch.selects(key, obj):
                 watch.push("ADDED", obj)

@@ -116,7 +116,7 @@ def _save(server: ApiServer, call: Call, key: str, new: Object, old: Object) -> 
         call.stage("storage", "skipped", "dry run")
         return new
     try:
-        return server.commit(call, key, new, old, "")
+        return server.commit(call, key, new, old, owned=False)
     except CompareFailed:
         raise conflict(call.resource.plural, call.resource.group, call.request.name, MODIFIED) from None
 

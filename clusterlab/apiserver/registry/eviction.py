@@ -5,7 +5,6 @@ Follows pkg/registry/core/pod/storage/eviction.go.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.call import Call
@@ -88,7 +87,7 @@ def _ask(server: ApiServer, call: Call, budget: Object, pod: Object) -> None:
     if conditions:
         new["status"]["conditions"] = conditions
     request = Request("update", "poddisruptionbudgets", call.user, call.namespace, name, "status", trusted=True)
-    server.commit(server.call_for(request, call.span), f"{call.namespace}/{name}", new, budget, "")
+    server.commit(server.call_for(request, call.span), f"{call.namespace}/{name}", new, budget, owned=False)
 
 
 def _no_more(server: ApiServer, budget: Object, conditions: list[Object] | None) -> list[Object]:
@@ -131,5 +130,5 @@ def _delete(server: ApiServer, call: Call, pod: Object, options: Object) -> None
         }
         new = {**pod, "status": {**state, "conditions": with_pod_condition(server, state.get("conditions"), condition)}}
         if new != pod:
-            pod = server.commit(inner, f"{call.namespace}/{pod['metadata']['name']}", new, pod, "")
+            pod = server.commit(inner, f"{call.namespace}/{pod['metadata']['name']}", new, pod, owned=False)
     delete_object(server, inner, pod)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.registry.create import create_decoded
 from clusterlab.apiserver.registry.update import check_uid, replace
-from clusterlab.machinery.errors import StatusError, bad_request, not_found
+from clusterlab.machinery.errors import bad_request, conflict, not_found
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -28,7 +28,7 @@ def patch(server: ApiServer, call: Call) -> Object:
         return _apply(server, call, old)
     if old is None:
         raise not_found(call.resource.plural, call.resource.group, name)
-    new = server.patching.patched(call, old)
+    call.claimed = new = server.patching.patched(call, old)
     _check_identity(call, new, old)
     check_uid(call, new, old)
     return replace(server, call, new, old)
@@ -48,12 +48,14 @@ def _check_identity(call: Call, new: Object, old: Object) -> None:
 def _apply(server: ApiServer, call: Call, old: Object | None) -> Object:
     if old is None and call.subresource:
         raise not_found(call.resource.plural, call.resource.group, call.request.name)
+    call.operation = "Apply"
     new = server.patching.applied(call, old)
     if old is not None:
         check_uid(call, new, old)
-        return replace(server, call, new, old, "Apply")
+        return replace(server, call, new, old)
     meta = new.get("metadata") or {}
     if meta.get("uid"):
-        raise StatusError({})
+        raise conflict(call.resource.plural, call.resource.group, call.request.name,
+                       f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found")
     server.authorize_create(call)
     return create_decoded(server, call, new)

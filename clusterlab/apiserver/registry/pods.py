@@ -62,7 +62,7 @@ def bind(server: ApiServer, call: Call) -> Object:
     if call.dry_run:
         return SUCCESS
     try:
-        server.commit(call, f"{call.namespace}/{name}", _bound(server, pod, meta, target["name"]), pod, "")
+        server.commit(call, f"{call.namespace}/{name}", _bound(server, pod, meta, target["name"]), pod, owned=False)
     except CompareFailed:
         raise conflict("pods/binding", "", name, update.MODIFIED) from None
     return SUCCESS

@@ -136,7 +136,7 @@ def check_list_options(call: Call) -> None:
 def _select(call: Call, match: Match | None) -> list[Object]:
     bucket, namespace = call.store.bucket, call.namespace
     objects = bucket.objects
-    keys = bucket.keys()
+    keys = bucket.ordered()
     if namespace and call.store.namespaced:
         keys = keys[bisect_left(keys, namespace + "/"):bisect_left(keys, namespace + "0")]  # "0" follows "/"
     if match is None:
@@ -171,7 +171,7 @@ def _page(server: ApiServer, call: Call, match: Match | None, revision: int, sta
     """Up to `limit` objects as they were at a revision, after the key `start`."""
     if revision == server.storage.revision:
         objects: dict[str, Object] = call.store.bucket.objects
-        keys = call.store.bucket.keys()
+        keys = call.store.bucket.ordered()
     else:
         objects = _history(server, call, revision, start)
         keys = sorted(objects)

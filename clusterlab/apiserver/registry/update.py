@@ -83,7 +83,7 @@ def _uid_conflict(call: Call, wanted: str, found: str) -> Exception:
     return conflict(call.resource.plural, call.resource.group, call.request.name, why)
 
 
-def replace(server: ApiServer, call: Call, body: Object, old: Object, operation: str = "Update") -> Object:
+def replace(server: ApiServer, call: Call, body: Object, old: Object) -> Object:
     """Puts `body` in the place of `old`: admission, the kind's rules, validation, storage. Returns what is there then."""
     store, resource = call.store, call.resource
     new = server.admission.mutate(call, body, old)
@@ -102,24 +102,23 @@ def replace(server: ApiServer, call: Call, body: Object, old: Object, operation:
             call.stage("storage", "skipped", "dry run")
             store.hooks.abort(call)
             return new
-        return _write(server, call, new, old, operation)
+        return _write(server, call, new, old)
     except Exception:
         store.hooks.abort(call)
         raise
 
 
-def _write(server: ApiServer, call: Call, new: Object, old: Object, operation: str) -> Object:
+def _write(server: ApiServer, call: Call, new: Object, old: Object) -> Object:
     store = call.store
     key = store.key(call.namespace, call.request.name)
     if _is_finalized(new, old) and not store.hooks.keep_deleting(new):
         server.remove(call, key, old)
         return new
-    if new == old:
+    if new == old and not server.managed.claims(call, store.bucket, key):
         call.stage("storage", "unchanged", "the update changes nothing, so nothing is written")
-        server.managed.applied(store.bucket, key, call, operation, old, new)
         return old
     try:
-        return server.commit(call, key, new, old, operation)
+        return server.commit(call, key, new, old)
     except CompareFailed:
         raise conflict(call.resource.plural, call.resource.group, call.request.name, MODIFIED) from None
 
