@@ -22,7 +22,7 @@ RELIST_MS = 1_000
 class Process(Component):
     """One program. `name` is unique in the simulation, e.g. "kube-scheduler" or "kubelet/node-1"."""
 
-    STATE = ("up", "synced")
+    STATE: tuple[str, ...] = ("up", "synced")
 
     def __init__(self, sim: Simulation, name: str, api: Api, user: User, manager: str = "") -> None:
         super().__init__(sim, name)

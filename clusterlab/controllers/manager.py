@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clusterlab.client.api import Api, User
+from clusterlab.client.leaderelection import ElectedProcess
 from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.cronjob import CronJobController
@@ -20,15 +21,17 @@ from clusterlab.controllers.namespace import NamespaceController
 from clusterlab.controllers.node_lifecycle import NodeLifecycleController
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
+from clusterlab.controllers.service_lb import ServiceLBController
 from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
 from clusterlab.controllers.statefulset import StatefulSetController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.controllers.ttl_after_finished import TTLAfterFinishedController
 from clusterlab.sim import Simulation
 
-__all__ = ["CONTROLLERS", "Options", "controller_manager"]
+__all__ = ["CONTROLLERS", "Options", "cloud_controller_manager", "controller_manager"]
 
 USER = User("system:kube-controller-manager", ("system:masters", "system:authenticated"))
+CLOUD_USER = User("system:cloud-controller-manager", ("system:masters", "system:authenticated"))
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Options:
     controllers: tuple[str, ...] = ()
     root_ca: str = ""
     user: User = USER
+    leader_elect: bool = True
 
 
 CONTROLLERS: tuple[type[BaseController], ...] = (
@@ -52,12 +56,25 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
 def controller_manager(
     sim: Simulation, api: Api, name: str = "kube-controller-manager", options: Options | None = None
 ) -> Process:
-    """Builds the process with all its controllers; `start()` runs it."""
+    """Builds the process with all its controllers; `start()` runs it. A second replica has a name like
+    "kube-controller-manager/2" and takes over when the first one's lease runs out."""
     options = options or Options()
-    process = Process(sim, name, api, options.user)
+    make_process = ElectedProcess if options.leader_elect else Process
+    process = make_process(sim, name, api, options.user)
     for make in CONTROLLERS:
         if not options.controllers or make.controller_name in options.controllers:
             controller = make(process)
             if isinstance(controller, RootCACertPublisher | TokensController):
                 controller.root_ca = options.root_ca
+    return process
+
+
+def cloud_controller_manager(
+    sim: Simulation, api: Api, name: str = "cloud-controller-manager", options: Options | None = None
+) -> Process:
+    """Builds the process of the cloud, which hands out load balancers."""
+    options = options or Options(user=CLOUD_USER)
+    make_process = ElectedProcess if options.leader_elect else Process
+    process = make_process(sim, name, api, options.user)
+    ServiceLBController(process)
     return process
