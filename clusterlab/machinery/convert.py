@@ -191,7 +191,7 @@ class _Decoder:
             self.mismatch(node, value, where, type="[]uint8")
             return ""
         try:
-            return b64encode(b64decode(value, validate=True)).decode()
+            return b64encode(binascii.a2b_base64(value, strict_mode=True)).decode()
         except (binascii.Error, ValueError):
             at = _corrupt_at(value)
         if at is None:
