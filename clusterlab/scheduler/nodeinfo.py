@@ -19,7 +19,7 @@ __all__ = ["ImageState", "NodeInfo"]
 
 NO_LABELS: dict[str, str] = {}
 #: What changes as pods come and go.
-COUNTED = ("pods", "with_affinity", "with_anti_affinity", "ports", "claims", "scalars")
+COUNTED = ("pods", "alike", "with_affinity", "with_anti_affinity", "ports", "claims", "scalars")
 NOTHING_ALLOCATABLE = Allocatable(0, 0, 0, 0, {})
 
 
@@ -37,7 +37,7 @@ class NodeInfo:
     """A node with its pods. `node` is None for a node that was deleted while pods were still on it."""
 
     __slots__ = (
-        "alloc_cpu", "alloc_ephemeral", "alloc_memory", "alloc_pods", "alloc_scalars", "claims", "cpu", "ephemeral", "images",
+        "alike", "alloc_cpu", "alloc_ephemeral", "alloc_memory", "alloc_pods", "alloc_scalars", "claims", "cpu", "ephemeral", "images",
         "labels", "memo", "memory", "name", "node", "non0_cpu", "non0_memory", "pods", "ports", "scalars", "taints",
         "unschedulable", "with_affinity", "with_anti_affinity",
     )
@@ -45,6 +45,8 @@ class NodeInfo:
     def __init__(self, name: str, node: Object | None = None, pods: Iterable[PodInfo] = ()) -> None:
         self.name = name
         self.pods: dict[str, PodInfo] = {}
+        #: The pods by what selectors can tell of them: (one of them, how many), so that counting need not look at each.
+        self.alike: dict[str, tuple[PodInfo, int]] = {}
         self.with_affinity: dict[str, PodInfo] = {}
         self.with_anti_affinity: dict[str, PodInfo] = {}
         self.ports: dict[HostPort, int] = {}
@@ -103,6 +105,11 @@ class NodeInfo:
         self.ephemeral += sign * resources.ephemeral
         self.non0_cpu += sign * resources.non0_cpu
         self.non0_memory += sign * resources.non0_memory
+        alike = self.alike.get(pod.labels_key, (pod, 0))[1] + sign
+        if alike:
+            self.alike[pod.labels_key] = (pod, alike)
+        else:
+            del self.alike[pod.labels_key]
         for name, amount in resources.scalars.items():
             self.scalars[name] = self.scalars.get(name, 0) + sign * amount
         for port in pod.host_ports:

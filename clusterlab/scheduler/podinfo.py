@@ -150,8 +150,9 @@ class PodInfo:
         self.key = f"{self.namespace}/{meta['name']}"
         self.uid: str = meta.get("uid") or self.key
         self.labels: dict[str, str] = meta.get("labels") or NO_LABELS
-        self.labels_key = f"{self.namespace}|{self.labels}"
         self.terminating = bool(meta.get("deletionTimestamp"))
+        #: Names in caches what selectors can tell of the pod.
+        self.labels_key = f"{self.namespace}|{self.terminating}|{self.labels}"
         self.priority = priority_of(pod)
         self.resized = resized
         self.resources: PodResources = pod_resources(pod, use_status=resized)

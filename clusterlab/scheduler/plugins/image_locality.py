@@ -48,4 +48,8 @@ class ImageLocality(Plugin):
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         if not state.data[self.name][0]:
             return [0] * len(nodes)
+        if len(state.data[self.name][0]) == 1:  # all who have the one image are alike
+            name = state.data[self.name][0][0][0]
+            value = next((self.score(state, pod, node) for node in nodes if name in node.images), 0)
+            return [value if name in node.images else 0 for node in nodes]
         return [self.score(state, pod, node) for node in nodes]

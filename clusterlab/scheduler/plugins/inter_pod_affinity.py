@@ -239,27 +239,27 @@ def _existing_anti(node: NodeInfo, pod: PodInfo, namespace_labels: Mapping[str, 
 
 def _matching_all(node: NodeInfo, terms: Sequence[AffinityTerm]) -> dict[str, int]:
     sums: dict[str, int] = {}
-    for other in node.pods.values():
+    for other, count in node.alike.values():
         if matches_all(terms, other):
             for term in terms:
-                sums[term.topology_key] = sums.get(term.topology_key, 0) + 1
+                sums[term.topology_key] = sums.get(term.topology_key, 0) + count
     return sums
 
 
 def _matching_each(node: NodeInfo, terms: Sequence[AffinityTerm]) -> dict[str, int]:
     sums: dict[str, int] = {}
-    for other in node.pods.values():
+    for other, count in node.alike.values():
         for term in terms:
             if term.matches(other, NO_LABELS):
-                sums[term.topology_key] = sums.get(term.topology_key, 0) + 1
+                sums[term.topology_key] = sums.get(term.topology_key, 0) + count
     return sums
 
 
 def _preferred(node: NodeInfo, wanted: Sequence[AffinityTerm], unwanted: Sequence[AffinityTerm]) -> dict[str, int]:
     """The weights of the pod's own terms, for every pod on the node that they mean."""
     sums: dict[str, int] = {}
-    for other in node.pods.values():
-        for terms, sign in ((wanted, 1), (unwanted, -1)):
+    for other, count in node.alike.values():
+        for terms, sign in ((wanted, count), (unwanted, -count)):
             for term in terms:
                 if term.topology_key in node.labels and term.matches(other, NO_LABELS):
                     sums[term.topology_key] = sums.get(term.topology_key, 0) + sign * term.weight

@@ -30,7 +30,7 @@ from clusterlab.scheduler.framework import (
     unschedulable,
 )
 from clusterlab.scheduler.nodeinfo import NodeInfo
-from clusterlab.scheduler.plugins.spread_constraints import HOSTNAME, Constraint, SpreadConstraints, count_matching
+from clusterlab.scheduler.plugins.spread_constraints import HOSTNAME, Constraint, SpreadConstraints, count_again, count_key, count_matching
 from clusterlab.scheduler.podinfo import PodInfo
 from clusterlab.scheduler.selectors import RequiredNodeAffinity
 from clusterlab.scheduler.snapshot import Listers, Snapshot
@@ -160,13 +160,19 @@ class PodTopologySpread(Plugin):
         weights = [math.log(size + 2) for size in sizes]
         # Only values that a candidate has matter; where all have the same, counting is still needed for the score's size.
         required = RequiredNodeAffinity(pod.spec)
+        everywhere = required.selector is None and required.affinity is None and not need_all
         for i, constraint in zoned:
-            of_value, key = counts[i], constraint.topology_key
+            of_value, key, memo_key = counts[i], constraint.topology_key, count_key(constraint.selector, pod.namespace)
+            plain = everywhere and not constraint.honors_taints
             for node in snapshot.nodes:
                 value = node.labels.get(key, "")
-                if value in of_value and (not need_all or has_all_keys(node, constraints)):
-                    if constraint.counts_node(pod, node, required):
-                        of_value[value] += count_matching(node, constraint.selector, pod.namespace)
+                if value not in of_value:
+                    continue
+                if plain or (
+                    (not need_all or has_all_keys(node, constraints)) and constraint.counts_node(pod, node, required)
+                ):
+                    count = node.memo.get(memo_key)
+                    of_value[value] += count_again(node, constraint.selector, pod.namespace, memo_key) if count is None else count
         state.data[self.name + "/score"] = (constraints, counts, weights, ignored)
         return None
 
@@ -185,6 +191,30 @@ class PodTopologySpread(Plugin):
                 count = counts[i][value]
             score += float(count) * weights[i] + float(constraint.max_skew - 1)
         return math.floor(score + 0.5)
+
+    def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        constraints, counts, weights, ignored = state.data[self.name + "/score"]
+        totals = [0.0] * len(nodes)
+        for i, constraint in enumerate(constraints):
+            weight, base, topology_key = weights[i], float(constraint.max_skew - 1), constraint.topology_key
+            if topology_key == HOSTNAME:
+                key, selector = count_key(constraint.selector, pod.namespace), constraint.selector
+                for at, node in enumerate(nodes):
+                    if topology_key in node.labels:
+                        count = node.memo.get(key)
+                        if count is None:
+                            count = count_again(node, selector, pod.namespace, key)
+                        totals[at] += float(count) * weight + base
+            else:
+                worth = {value: float(count) * weight + base for value, count in counts[i].items()}
+                for at, node in enumerate(nodes):
+                    value = node.labels.get(topology_key)
+                    if value is not None:
+                        totals[at] += worth.get(value, 0.0)
+        floor = math.floor
+        if not ignored:
+            return [floor(total + 0.5) for total in totals]
+        return [0 if node.name in ignored else floor(total + 0.5) for node, total in zip(nodes, totals, strict=True)]
 
     def normalize(self, state: CycleState, nodes: Sequence[NodeInfo], scores: list[int]) -> list[int]:
         ignored = state.data[self.name + "/score"][3]

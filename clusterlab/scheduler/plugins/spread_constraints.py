@@ -15,7 +15,9 @@ from clusterlab.scheduler.snapshot import Listers
 
 Object = dict[str, Any]
 
-__all__ = ["HOSTNAME", "SYSTEM_DEFAULTS", "Constraint", "SpreadConstraints", "count_matching", "default_selector"]
+__all__ = [
+    "HOSTNAME", "SYSTEM_DEFAULTS", "Constraint", "SpreadConstraints", "count_again", "count_key", "count_matching", "default_selector",
+]
 
 HOSTNAME = "kubernetes.io/hostname"
 SYSTEM_DEFAULTS: tuple[Object, ...] = (
@@ -107,12 +109,22 @@ def count_matching(node: NodeInfo, selector: Selector, namespace: str) -> int:
     """How many pods of a node, in a namespace and not on their way out, a selector selects; an empty one selects none here."""
     if not node.pods or selector.empty or selector.nothing:
         return 0
-    key = f"count/{namespace}/{selector.key}"
+    key = count_key(selector, namespace)
     known: int | None = node.memo.get(key)
-    if known is None:
-        known = 0
-        for pod in node.pods.values():
+    return known if known is not None else count_again(node, selector, namespace, key)
+
+
+def count_key(selector: Selector, namespace: str) -> str:
+    """Where a node's memo keeps `count_matching`."""
+    return f"count/{namespace}/{selector.key}"
+
+
+def count_again(node: NodeInfo, selector: Selector, namespace: str, key: str) -> int:
+    """Counts, and remembers until something changes on the node."""
+    count = 0
+    if not (selector.empty or selector.nothing):
+        for pod, alike in node.alike.values():
             if not pod.terminating and pod.namespace == namespace and selector.matches(pod.labels):
-                known += 1
-        node.memo[key] = known
-    return known
+                count += alike
+    node.memo[key] = count
+    return count
