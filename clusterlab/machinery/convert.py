@@ -8,7 +8,6 @@ are always written added. Left out: required lists and maps that Go prints as nu
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
@@ -25,7 +24,7 @@ __all__ = ["DecodeError", "decode", "decode_node", "from_unstructured", "strict_
 Where = tuple[Any, str, str, Node | None, Node | None]
 
 _STRICT_MOST = 100
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 class DecodeError(ValueError):
@@ -190,12 +189,10 @@ class _Decoder:
         if type(value) is not str:
             self.mismatch(node, value, where, type="[]uint8")
             return ""
-        try:
-            return b64encode(binascii.a2b_base64(value, strict_mode=True)).decode()
-        except (binascii.Error, ValueError):
-            at = _corrupt_at(value)
+        plain = _BASE64.fullmatch(value)
+        at = None if plain else _corrupt_at(value)
         if at is None:
-            return b64encode(b64decode(value.replace("\r", "").replace("\n", ""))).decode()
+            return b64encode(b64decode(value if plain else value.replace("\r", "").replace("\n", ""))).decode()
         self.corrupt(at)
         return ""
 
