@@ -24,7 +24,7 @@ def quantities(obj: Obj, *keys: str) -> Obj:
     """Amounts rounded up to thousandths."""
     for key in keys:
         amounts = obj.get(key)
-        if amounts and any(isinstance(value, str) and value[-1:] in "nu" or "." in str(value) for value in amounts.values()):
+        if amounts and any((isinstance(value, str) and value[-1:] in "nu") or "." in str(value) for value in amounts.values()):
             rounded = {name: rounded_up_to_milli(value) for name, value in amounts.items()}
             if rounded != amounts:
                 obj = {**obj, key: rounded}

@@ -22,7 +22,7 @@ from clusterlab.apiserver.validation.common import (
     text,
 )
 from clusterlab.apiserver.validation.formats import dns1123_label, name_is_label, name_is_subdomain
-from clusterlab.apiserver.validation.meta import annotations, label_selector, labels, object_meta, object_meta_update
+from clusterlab.apiserver.validation.meta import annotation_map, label_selector, labels, object_meta, object_meta_update
 from clusterlab.apiserver.validation.pod import pod_template_spec, template_for
 from clusterlab.apiserver.validation.pod_annotations import pod_annotations
 from clusterlab.apiserver.validation.selectors import EMPTY_SELECTOR, matches, selector_error
@@ -291,7 +291,7 @@ def _stateful_set_template(spec: Obj, skip_template: bool) -> Errors:
     meta = struct(checked, "metadata")
     out += labels("spec.template.labels", meta.get("labels"))
     if notes := meta.get("annotations"):
-        out += annotations("spec.template.annotations", notes)
+        out += annotation_map("spec.template.annotations", notes)
         out += pod_annotations("spec.template.annotations", notes, struct(checked, "spec"))
     return out
 

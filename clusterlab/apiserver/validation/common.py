@@ -117,11 +117,11 @@ def condition_true(status: Obj, kind: str) -> bool:
 
 
 def _unset(value: Any) -> bool:
-    return value is None or value == [] or value == {} or value == "" or value is False or (value == 0 and value is not True)
+    return not value and not isinstance(value, dict)
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Semantic equality of decoded JSON: what is unset equals what is empty."""
+    """Semantic equality of decoded JSON: what is unset equals what is zero. An empty object is something."""
     if a is b or a == b:
         return True
     if isinstance(a, dict) and isinstance(b, dict):

@@ -212,12 +212,13 @@ def init_containers(path: str, items: list[Obj], regular: list[Obj], pod: PodCon
 
 
 _NOT_EPHEMERAL = (
-    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle",
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe", "readinessProbe",
+    "startupProbe", "lifecycle",
 )
 
 
 def _set(value: Any) -> bool:
-    return value is not None and value != {} and value != [] and value != ""
+    return bool(value) or value is False or value == 0
 
 
 def ephemeral_containers(path: str, items: list[Obj], others: list[Obj], pod: PodContext) -> Errors:

@@ -90,11 +90,10 @@ def go_equal(name: str, a: Any, b: Any) -> bool:
 
 def diff(name: str, old: Any, new: Any) -> str:
     """The unified diff of two structs, printed as indented JSON."""
-    lines = [
-        [line + "\n" for line in json.dumps(tree(f":{name}", value), indent=1, ensure_ascii=False).split("\n")]
-        for value in (old, new)
-    ]
-    return "".join(list(difflib.unified_diff(*lines, n=3))[2:])
+    def lines(value: Any) -> list[str]:
+        return [line + "\n" for line in json.dumps(tree(f":{name}", value), indent=1, ensure_ascii=False).split("\n")]
+
+    return "".join(list(difflib.unified_diff(lines(old), lines(new), n=3))[2:])
 
 
 def selector(value: Any) -> Raw:

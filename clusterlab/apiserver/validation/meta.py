@@ -18,7 +18,7 @@ from clusterlab.machinery.field import (
 )
 
 __all__ = [
-    "annotations", "conditions", "finalizer_name", "label_name", "label_selector", "labels", "object_meta", "object_meta_update",
+    "annotation_map", "conditions", "finalizer_name", "label_name", "label_selector", "labels", "object_meta", "object_meta_update",
 ]
 
 _ANNOTATIONS_LIMIT_B = 256 * 1024
@@ -41,7 +41,7 @@ def labels(path: str, values: Obj | None) -> Errors:
     return out
 
 
-def annotations(path: str, values: Obj | None) -> Errors:
+def annotation_map(path: str, values: Obj | None) -> Errors:
     """A map of annotations."""
     out: Errors = []
     size = 0
@@ -191,7 +191,7 @@ def _rest_of_meta(meta: Obj, path: str) -> Errors:
     if values := meta.get("labels"):
         out += labels(f"{path}.labels", values)
     if values := meta.get("annotations"):
-        out += annotations(f"{path}.annotations", values)
+        out += annotation_map(f"{path}.annotations", values)
     if meta.get("ownerReferences"):
         out += _owner_references(f"{path}.ownerReferences", structs(meta, "ownerReferences"))
     if meta.get("finalizers"):
@@ -235,7 +235,7 @@ def _changed_meta(meta: Obj, before: Obj, path: str) -> Errors:
     if (values := meta.get("labels")) and values is not before.get("labels"):
         out += labels(f"{path}.labels", values)
     if (values := meta.get("annotations")) and values is not before.get("annotations"):
-        out += annotations(f"{path}.annotations", values)
+        out += annotation_map(f"{path}.annotations", values)
     if (refs := meta.get("ownerReferences")) and refs is not before.get("ownerReferences"):
         out += _owner_references(f"{path}.ownerReferences", structs(meta, "ownerReferences"))
     if (entries := meta.get("managedFields")) and entries is not before.get("managedFields"):

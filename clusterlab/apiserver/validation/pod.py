@@ -27,7 +27,7 @@ from clusterlab.apiserver.validation.formats import (
     legacy_ip,
     name_is_subdomain,
 )
-from clusterlab.apiserver.validation.meta import annotations, labels, object_meta
+from clusterlab.apiserver.validation.meta import annotation_map, labels, object_meta
 from clusterlab.apiserver.validation.pod_annotations import annotations_match_fields, pod_annotations
 from clusterlab.apiserver.validation.pod_resources import pod_resources
 from clusterlab.apiserver.validation.resources import container_requirements
@@ -326,7 +326,7 @@ def pod_template_spec(path: str, template: Obj) -> Errors:
     out = labels(f"{path}.labels", meta.get("labels"))
     notes = meta.get("annotations")
     if notes:
-        out += annotations(f"{path}.annotations", notes) + pod_annotations(f"{path}.annotations", notes, spec)
+        out += annotation_map(f"{path}.annotations", notes) + pod_annotations(f"{path}.annotations", notes, spec)
     out += pod_spec(f"{path}.spec", spec) + annotations_match_fields(f"{path}.spec", meta, spec)
     if spec.get("ephemeralContainers"):
         out.append(forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template"))

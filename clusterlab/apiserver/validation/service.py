@@ -222,12 +222,12 @@ def _source_ranges(meta: Obj, spec: Obj, old: Obj | None) -> Errors:
         known = [value.strip() for value in strings(struct(old or EMPTY, "spec"), "loadBalancerSourceRanges")]
         for i, value in enumerate(ranges):
             out += legacy_cidr(f"{path}[{i}]", value.strip(), known)
-    elif (value := struct(meta, "annotations").get(_RANGES)) is not None:
+    elif (note := struct(meta, "annotations").get(_RANGES)) is not None:
         path = f"metadata.annotations[{_RANGES}]"
         if not balanced:
             out.append(forbidden(path, _LB_ONLY))
-        if struct(struct(old or EMPTY, "metadata"), "annotations").get(_RANGES) != value and value.strip():
-            for part in value.strip().split(","):
+        if struct(struct(old or EMPTY, "metadata"), "annotations").get(_RANGES) != note and note.strip():
+            for part in note.strip().split(","):
                 out += legacy_cidr(path, part.strip())
     return out
 

@@ -12,8 +12,8 @@ from clusterlab.apiserver.validation import claims
 from clusterlab.apiserver.validation.amounts import nano
 from clusterlab.apiserver.validation.common import Errors, Obj, enum, invalids, number, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain, name_is_subdomain
-from clusterlab.apiserver.validation.projected import file_mode, items, no_backsteps, projected, relative_path
 from clusterlab.apiserver.validation.projected import downward_api as downward_api_items
+from clusterlab.apiserver.validation.projected import file_mode, items, no_backsteps, projected, relative_path
 from clusterlab.machinery.field import duplicate, forbidden, invalid, not_supported, required
 
 __all__ = ["SOURCES", "csi_driver_name", "pv_source", "volumes"]
