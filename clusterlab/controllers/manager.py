@@ -16,6 +16,7 @@ from clusterlab.controllers.daemonset import DaemonSetController
 from clusterlab.controllers.deployment import DeploymentController
 from clusterlab.controllers.endpointslice import EndpointSliceController
 from clusterlab.controllers.garbage_collector import GarbageCollector
+from clusterlab.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 from clusterlab.controllers.job import JobController
 from clusterlab.controllers.namespace import NamespaceController
 from clusterlab.controllers.node_lifecycle import NodeLifecycleController
@@ -50,6 +51,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     ServiceAccountController, TokensController, RootCACertPublisher, NamespaceController, DeploymentController, ReplicaSetController,
     ReplicationController, EndpointSliceController, NodeLifecycleController, TaintEvictionController, GarbageCollector,
     DaemonSetController, StatefulSetController, JobController, CronJobController, TTLAfterFinishedController,
+    HorizontalPodAutoscalerController,
 )
 
 
