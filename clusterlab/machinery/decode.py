@@ -20,7 +20,7 @@ from clusterlab.machinery.field import go_quote
 __all__ = ["ParseError", "parse_json", "parse_yaml", "yaml_documents"]
 
 DEPTH_MOST = 128
-NODES_MOST = 200_000
+ALIASED_MOST = 100_000
 
 
 class ParseError(ValueError):
@@ -150,15 +150,7 @@ def _walk(value: Any, path: str) -> Iterator[str]:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML as sigs.k8s.io/yaml reads it: dates stay strings, keys become strings, aliases are bounded."""
-
-    budget = NODES_MOST
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        self.budget -= 1
-        if self.budget < 0:
-            raise ParseError("error converting YAML to JSON: yaml: document contains excessive aliasing")
-        return super().construct_object(node, deep)
+    """YAML as sigs.k8s.io/yaml reads it: dates stay strings, keys become strings."""
 
 
 def _construct_map(loader: _Loader, node: yaml.MappingNode) -> Iterator[dict[str, Any]]:
@@ -200,26 +192,63 @@ def _plain(loader: _Loader, node: yaml.ScalarNode) -> str:
     return str(node.value)
 
 
-def _value(node: yaml.Node, left: list[int], depth: int) -> None:
-    """Counts what a document expands to, aliases followed."""
-    left[0] -= 1
-    if left[0] < 0:
-        raise ParseError("error converting YAML to JSON: yaml: document contains excessive aliasing")
+def _binary(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return loader.construct_yaml_binary(node).decode("utf-8", "replace")
+
+
+def _pairs(loader: _Loader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node, True)
+
+
+def _expand(node: yaml.Node, seen: set[int], left: list[int], depth: int, again: bool) -> None:
+    """Counts what aliases make a document expand to, and how deep it is."""
     if depth > DEPTH_MOST:
         raise ParseError("error converting YAML to JSON: yaml: exceeded max depth")
+    again = again or id(node) in seen
+    if again:
+        left[0] -= 1
+        if left[0] < 0:
+            raise ParseError("error converting YAML to JSON: yaml: document contains excessive aliasing")
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _value(item, left, depth + 1)
+            _expand(item, seen, left, depth + 1, again)
     elif isinstance(node, yaml.MappingNode):
         for key, item in node.value:
-            _value(key, left, depth + 1)
-            _value(item, left, depth + 1)
+            _expand(key, seen, left, depth + 1, again)
+            _expand(item, seen, left, depth + 1, again)
+
+
+_BLOCK_START = re.compile(r"^[ \t?:-]+", re.M)
+
+
+def _check_yaml_depth(text: str) -> None:
+    """Refuses deep nesting before libyaml's composer, which recurses without bound, meets it. Events are only looked at where
+    brackets or the starts of lines allow for such nesting at all."""
+    brackets = text.count("[") + text.count("{")
+    if brackets + 2 * max((len(start) for start in _BLOCK_START.findall(text)), default=0) < DEPTH_MOST:
+        return
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > DEPTH_MOST:
+                    raise ParseError("error converting YAML to JSON: yaml: exceeded max depth")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except yaml.YAMLError as error:
+        raise ParseError(f"error converting YAML to JSON: yaml: {_yaml_error(error)}") from None
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
 _Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _plain)
+_Loader.add_constructor("tag:yaml.org,2002:set", _construct_map)
+_Loader.add_constructor("tag:yaml.org,2002:omap", _pairs)
+_Loader.add_constructor("tag:yaml.org,2002:pairs", _pairs)
+_Loader.add_constructor("tag:yaml.org,2002:binary", _binary)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?0o[0-7_]+$"), list("-+0"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
@@ -227,6 +256,7 @@ _Loader.add_implicit_resolver(
 
 
 def _documents(text: str) -> Iterator[Any]:
+    _check_yaml_depth(text)
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError:
@@ -236,7 +266,7 @@ def _documents(text: str) -> Iterator[Any]:
             node = loader.get_node()
             if node is None:
                 break
-            _value(node, [NODES_MOST], 0)
+            _expand(node, set(), [ALIASED_MOST], 0, False)
             yield loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ParseError(f"error converting YAML to JSON: yaml: {_yaml_error(error)}") from None

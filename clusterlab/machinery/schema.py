@@ -210,7 +210,7 @@ def _zeros(node: Node) -> dict[str, Any]:
             continue
         if field.kind == "struct":
             found[name] = field.always
-        elif field.kind in _ZERO:
+        elif field.kind in _ZERO and (field.kind, field.mode) != ("intstr", "s"):  # a targetPort that is not set is not 0 here
             found[name] = _ZERO[field.kind]
     return found
 

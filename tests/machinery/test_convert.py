@@ -173,6 +173,10 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     (LAUGHS, "yaml: document contains excessive aliasing"), ("a: &a [*a]", "yaml: exceeded max depth"),
     ("a: .nan", "json: unsupported value: .nan"), ("x: !!python/object:os.system 1", "yaml: line 1: could not determine"),
     ("[" * 300 + "]" * 300, "yaml: exceeded max depth"),
+    *[(start * 100_000, "yaml: exceeded max depth") for start in ("[", "- ", "{a: ", "? ")],
+    ("".join(" " * i + "a:\n" for i in range(500)), "yaml: exceeded max depth"),
+    ("a: &a {" + ",".join(f"k{i}: 1" for i in range(1000)) + "}\nb: {<<: [" + ",".join(["*a"] * 2000) + "]}",
+     "yaml: document contains excessive aliasing"),
 ])
 def test_bad_yaml(text, error):
     with pytest.raises(decode.ParseError) as caught:
