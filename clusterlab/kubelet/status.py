@@ -365,26 +365,16 @@ def _condition(name: str, what: tuple[str, str, str], before: Object | None, now
 
 
 def patch_of(seen: Object, status: Object) -> Object:
-    """The strategic merge patch from the status that the API shows to the one that it should."""
+    """The merge patch from the status that the API shows to the one that it should."""
     patch: Object = {name: value for name, value in status.items() if name != "conditions" and seen.get(name) != value}
-    for name in ("reason", "message", "podIP", "podIPs", "resources", "allocatedResources"):
-        if name in seen and name not in status and not (name.startswith("podIP")):
+    for name in ("reason", "message", "resources", "allocatedResources"):
+        if name in seen and name not in status:
             patch[name] = None
-    known = {each["type"]: each for each in seen.get("conditions") or ()}
-    changed = [each for each in status["conditions"] if not _alike(known.get(each["type"]), each)]
-    if changed:
-        patch["$setElementOrder/conditions"] = [{"type": each["type"]} for each in status["conditions"]]
-        patch["conditions"] = [_difference(known.get(each["type"]), each) for each in changed]
+    before, after = seen.get("conditions") or (), status["conditions"]
+    if len(before) != len(after) or not all(_alike(old, new) for old, new in zip(before, after, strict=True)):
+        patch["conditions"] = after
     return patch
 
 
-def _alike(known: Object | None, condition: Object) -> bool:
-    if known is None:
-        return False
-    return all(known.get(name) == condition.get(name) for name in ("status", "reason", "message", "observedGeneration"))
-
-
-def _difference(known: Object | None, condition: Object) -> Object:
-    """A merge keeps what it is not told to drop."""
-    gone: Object = {name: None for name in ("reason", "message") if known is not None and name in known and name not in condition}
-    return {**condition, **gone} if gone else condition
+def _alike(known: Object, condition: Object) -> bool:
+    return all(known.get(name) == condition.get(name) for name in ("type", "status", "reason", "message", "observedGeneration"))
