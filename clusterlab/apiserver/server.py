@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver import bootstrap
 from clusterlab.apiserver.admission.chain import Admission
 from clusterlab.apiserver.authorization import Authorizer
 from clusterlab.apiserver.call import Call
@@ -18,17 +19,19 @@ from clusterlab.apiserver.managed import Ledger
 from clusterlab.apiserver.openapi import answer as openapi_answer
 from clusterlab.apiserver.patching import Patching
 from clusterlab.apiserver.registry import catalog, create, delete, patch, read, update
+from clusterlab.apiserver.registry.rbac import aggregated_rules
 from clusterlab.apiserver.registry.store import Store
 from clusterlab.apiserver.rules import Rules
 from clusterlab.apiserver.storage import Storage, Write
 from clusterlab.apiserver.watch_cache import WatchCache
+from clusterlab.client.api import Request, User
 from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
 from clusterlab.sim import Change, Component, Simulation, Span
 
 if TYPE_CHECKING:
-    from clusterlab.client.api import Request, WatchEvent
+    from clusterlab.client.api import WatchEvent
     from clusterlab.etcd.cluster import Etcd
     from clusterlab.machinery.schema import Node
     from clusterlab.machinery.scheme import Resource
@@ -46,6 +49,7 @@ _VERBS = {
     "get": read.get, "list": read.listed, "create": create.create, "update": update.update, "patch": patch.patch,
     "delete": delete.delete, "deletecollection": delete.delete_collection,
 }
+AGGREGATION = User("system:serviceaccount:kube-system:clusterrole-aggregation-controller", ("system:masters", "system:authenticated"))
 _READS = frozenset(("get", "list"))
 
 
@@ -54,11 +58,12 @@ class ApiServer(Component):
 
     STATE = ("up", "expiries", "compact_at")
 
-    def __init__(self, sim: Simulation, etcd: Etcd, name: str = "kube-apiserver") -> None:
+    def __init__(self, sim: Simulation, etcd: Etcd, name: str = "kube-apiserver", address: str = "172.18.0.2") -> None:
         super().__init__(sim, name)
         self.up = False
         self.expiries: dict[str, int] = {}  # key of an event -> when it expires, soonest first
         self.compact_at = 0  # revision to compact to when the next round comes
+        self.address = address  # where the endpoints of the service kubernetes point
         self.scheme = BUILTIN
         self.storage = Storage(etcd)
         self.cache = WatchCache(sim)
@@ -83,6 +88,9 @@ class ApiServer(Component):
             return
         self.storage.load()
         self.cache.restart(self.storage.revision)
+        if not self.stores["namespaces"].bucket.objects:
+            bootstrap.fill(self, self.address)
+            self.cache.restart(self.storage.revision)
         self._reloaded()
         self.up = True
         self.after(COMPACT_EVERY_MS, "compact", idle=True)
@@ -333,6 +341,30 @@ class ApiServer(Component):
             return
         for write in self.storage.catch_up():
             self._publish(None, write)
+
+    # Aggregated roles.
+
+    def plan_aggregation(self) -> None:
+        """A cluster role has changed: those that gather their rules from others are looked at soon."""
+        if any(role.get("aggregationRule") for role in self.stores["clusterroles"].bucket.objects.values()):
+            self.after(0, "aggregate")
+
+    def on_aggregate(self) -> None:
+        """The work of the clusterrole-aggregation-controller."""
+        store = self.stores["clusterroles"]
+        roles = list(store.bucket.objects.values())
+        for key in store.bucket.ordered():
+            role = store.bucket.objects[key]
+            if not role.get("aggregationRule"):
+                continue
+            rules = aggregated_rules(role, roles)
+            if rules != (role.get("rules") or []):
+                step = self.begin("reconcile", f"clusterroles/{key}", actor="clusterrole-aggregation")
+                step.explain = f"The rules of the cluster role {key} are gathered anew from the roles that it selects."
+                request = Request("update", "clusterroles", AGGREGATION, "", key, body={**role, "rules": rules}, trusted=True,
+                                  options={"fieldManager": "clusterrole-aggregation-controller"})
+                self.serve(request)
+                return
 
     # Time.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.registry import eviction, pods
+from clusterlab.apiserver.registry import eviction, pods, rbac
 from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
 from clusterlab.apiserver.storage import resource_prefix
@@ -34,7 +34,10 @@ SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
 }
 #: What a write of a resource sets in motion inside the server.
 REACTIONS: dict[str, Callable[[ApiServer, Write], None]] = {}
-HOOKS: dict[str, type[Hooks]] = {"pods": pods.PodHooks}
+HOOKS: dict[str, type[Hooks]] = {
+    "pods": pods.PodHooks, "roles": rbac.RoleHooks, "clusterroles": rbac.RoleHooks, "rolebindings": rbac.BindingHooks,
+    "clusterrolebindings": rbac.BindingHooks,
+}
 
 
 def install(server: ApiServer) -> None:

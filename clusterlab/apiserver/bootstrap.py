@@ -1,0 +1,150 @@
+"""What a fresh cluster holds before anybody acts: namespaces, the service kubernetes, priority classes, roles and bindings.
+
+Follows pkg/controlplane (instance.go, controller/systemnamespaces, controller/kubernetesservice), pkg/registry/rbac/rest and
+pkg/registry/scheduling/rest; the roles and bindings are data (data/rbac.json, facts from
+plugin/pkg/auth/authorizer/rbac/bootstrappolicy). What kubeadm adds is here too, as far as learners meet it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.server import ApiServer
+
+Object = dict[str, Any]
+
+__all__ = ["NAMESPACES", "SERVICE_ADDRESS", "fill"]
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+SERVICE_ADDRESS = "10.96.0.1"
+SERVICE_CIDR = "10.96.0.0/12"
+RBAC = "rbac.authorization.k8s.io"
+
+
+@cache
+def _policies() -> tuple[tuple[str, Object], ...]:
+    """(resource, object) of all roles and bindings, without what differs between clusters."""
+    rows = orjson.loads(files("clusterlab.apiserver").joinpath("data/rbac.json").read_bytes())
+    made = []
+    for row in rows:
+        meta: Object = {
+            "name": row["name"], "labels": {"kubernetes.io/bootstrapping": "rbac-defaults", **row.get("labels", {})},
+            "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+        }
+        if "namespace" in row:
+            meta["namespace"] = row["namespace"]
+        rest = {key: row[key] for key in ("aggregationRule", "roleRef", "rules", "subjects") if key in row}
+        if row["kind"].endswith("Role"):
+            rest.setdefault("rules", None)
+        made.append((f"{row['kind'].lower()}s", {"kind": row["kind"], "apiVersion": f"{RBAC}/v1", "metadata": meta, **rest}))
+    return tuple(_aggregated(made))
+
+
+def _aggregated(made: list[tuple[str, Object]]) -> list[tuple[str, Object]]:
+    """Fills admin, edit and view with the rules of the roles that they select."""
+    from clusterlab.apiserver.registry.rbac import aggregated_rules
+
+    roles = [obj for label, obj in made if label == "clusterroles"]
+    for _ in range(2):  # edit selects roles that admin selects too
+        made = [
+            (label, {**obj, "rules": aggregated_rules(obj, roles)}) if "aggregationRule" in obj else (label, obj) for label, obj in made
+        ]
+        roles = [obj for label, obj in made if label == "clusterroles"]
+    return made
+
+
+def _kubeadm() -> list[tuple[str, Object]]:
+    def binding(name: str, role: str, *subjects: Object) -> tuple[str, Object]:
+        return "clusterrolebindings", {
+            "kind": "ClusterRoleBinding", "apiVersion": f"{RBAC}/v1", "metadata": {"name": name},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}, "subjects": list(subjects),
+        }
+
+    def group(name: str) -> Object:
+        return {"kind": "Group", "apiGroup": RBAC, "name": name}
+
+    return [
+        binding("kubeadm:cluster-admins", "cluster-admin", group("kubeadm:cluster-admins")),
+        binding("kubeadm:node-proxier", "system:node-proxier",
+                {"kind": "ServiceAccount", "name": "kube-proxy", "namespace": "kube-system"}),
+    ]
+
+
+def _classes() -> list[tuple[str, Object]]:
+    told = {
+        "system-node-critical": (2000001000, "Used for system critical pods that must not be moved from their current node."),
+        "system-cluster-critical": (2000000000, "Used for system critical pods that must run in the cluster, but can be moved to "
+                                                "another node if necessary."),
+    }
+    return [
+        ("priorityclasses", {
+            "kind": "PriorityClass", "apiVersion": "scheduling.k8s.io/v1", "metadata": {"name": name, "generation": 1}, "value": value,
+            "description": text, "preemptionPolicy": "PreemptLowerPriority",
+        })
+        for name, (value, text) in told.items()
+    ]
+
+
+def _core(address: str) -> list[tuple[str, Object]]:
+    made: list[tuple[str, Object]] = [
+        ("namespaces", {
+            "kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+            "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
+        })
+        for name in NAMESPACES
+    ]
+    provider = {"component": "apiserver", "provider": "kubernetes"}
+    meta = {"name": "kubernetes", "namespace": "default"}
+    ports = [{"name": "https", "port": 6443, "protocol": "TCP"}]
+    made += [
+        ("services", {
+            "kind": "Service", "apiVersion": "v1", "metadata": {**meta, "labels": provider},
+            "spec": {
+                "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}], "clusterIP": SERVICE_ADDRESS,
+                "clusterIPs": [SERVICE_ADDRESS], "type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"],
+                "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+            },
+            "status": {"loadBalancer": {}},
+        }),
+        ("endpoints", {
+            "kind": "Endpoints", "apiVersion": "v1",
+            "metadata": {**meta, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+            "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
+        }),
+        ("endpointslices", {
+            "kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1",
+            "metadata": {**meta, "generation": 1, "labels": {"kubernetes.io/service-name": "kubernetes"}}, "addressType": "IPv4",
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}], "ports": ports,
+        }),
+        ("servicecidrs", {
+            "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "kubernetes"},
+            "spec": {"cidrs": [SERVICE_CIDR]},
+            "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
+                                       "lastTransitionTime": None}]},
+        }),
+        ("configmaps", {
+            "kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+            "data": {"requestheader-allowed-names": '["front-proxy-client"]', "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+                     "requestheader-group-headers": '["X-Remote-Group"]', "requestheader-username-headers": '["X-Remote-User"]'},
+        }),
+    ]
+    return made
+
+
+def fill(server: ApiServer, address: str) -> None:
+    """Puts into an empty etcd what a cluster begins with. `address` is where the API server listens."""
+    now, uids = server.sim.now_rfc3339(), server.sim.rng("uid")
+    storage = server.storage
+    for label, obj in (*_core(address), *_classes(), *_policies(), *_kubeadm()):
+        store = server.stores[label]
+        meta = {**obj["metadata"], "uid": uids.uuid(), "creationTimestamp": now}
+        if label == "servicecidrs":
+            state = obj["status"]["conditions"][0]
+            obj = {**obj, "status": {"conditions": [{**state, "lastTransitionTime": now}]}}
+        storage.put(store.bucket, store.key(meta.get("namespace", ""), meta["name"]), {**obj, "metadata": meta}, None)
+    storage.etcd.take_messages()
