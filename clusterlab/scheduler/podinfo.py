@@ -107,7 +107,7 @@ def _host_ports(spec: Object) -> tuple[HostPort, ...]:
     sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
     for container in (*sidecars, *(spec.get("containers") or ())):
         for port in container.get("ports") or ():
-            if port.get("hostPort", 0) > 0:
+            if (port.get("hostPort") or 0) > 0:
                 found.append(HostPort(port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", port["hostPort"]))
     return tuple(found)
 

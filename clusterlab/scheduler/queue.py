@@ -34,7 +34,7 @@ FLUSH_PERIOD_MS = 30_000
 #: Back-offs end together, once a second, so that priorities count among them.
 WINDOW_MS = 1_000
 UNSCHEDULABLE_TIMEOUT = FORCE_ACTIVATE = ClusterEvent("*", ALL)
-SKIP, AFTER_BACKOFF, IMMEDIATELY = range(3)
+SKIP, AFTER_BACKOFF = range(2)
 
 
 class Queued(NamedTuple):
@@ -74,7 +74,11 @@ class SchedulingQueue:
         #: The pods of all entries, and of those in flight; derived.
         self.pods: dict[str, PodInfo] = {}
         self.nominator = Nominator()
-        self._heap: list[tuple[int, int, int, str]] = []  # (-priority, timestamp, order, key) of what is active; derived
+        # Heaps over active and backoff, derived; entries that have moved on meanwhile are passed over.
+        self._heap: list[tuple[int, int, int, str]] = []  # (-priority, timestamp, order, key)
+        self._rejected: list[tuple[int, int, int, int, str]] = []  # (back-off until, -priority, timestamp, order, key)
+        self._broken: list[tuple[int, int, int, int, str]] = []  # the same for pods that no plugin rejected
+        self._concerned: dict[tuple[str, ClusterEvent], list[tuple[str, Hint | None]]] = {}
 
     # Arriving and leaving.
 
@@ -116,17 +120,16 @@ class SchedulingQueue:
             entry = self.active.pop(key, None)
             if entry is not None:
                 return entry._replace(attempts=entry.attempts + 1)
-        early = [entry for entry in self.backoff.values() if entry.plugins]
-        if not early:
+        best = self._first_of(self._rejected)
+        if best is None:
             return None
-        best = min(early, key=lambda entry: (entry.backoff_until_ms, -entry.priority, entry.timestamp_ms, entry.order))
         del self.backoff[best.key]
         return best._replace(attempts=best.attempts + 1)
 
     @property
     def ready(self) -> bool:
         """Whether `pop` would find a pod."""
-        return bool(self.active) or any(entry.plugins for entry in self.backoff.values())
+        return bool(self.active) or (bool(self.backoff) and self._first_of(self._rejected) is not None)
 
     def next_cause(self) -> int:
         """Why the pod that is next is tried."""
@@ -158,10 +161,12 @@ class SchedulingQueue:
         """Something happened: moves the unschedulable pods that it may help (MoveAllToActiveOrBackoffQueue)."""
         if not self.unschedulable:
             return
+        if event != FORCE_ACTIVATE and not any(self._rows(name, event) for name in self._hints):
+            return  # nobody cares
         for entry in list(self.unschedulable.values()):
             if check is not None and not check(entry):
                 continue
-            if entry.gate and not self._concerns(entry, event):
+            if entry.gate and not any(plugin == entry.gate for plugin, _ in self._rows(entry.profile, event)):
                 continue
             strategy = self._worth(entry, event, old, new)
             if strategy != SKIP:
@@ -189,9 +194,8 @@ class SchedulingQueue:
 
     def backoff_due_ms(self) -> int | None:
         """When the next back-off is over."""
-        if not self.backoff:
-            return None
-        return min(entry.backoff_until_ms for entry in self.backoff.values()) + WINDOW_MS
+        firsts = [self._first_of(heap) for heap in (self._rejected, self._broken)] if self.backoff else []
+        return min((entry.backoff_until_ms + WINDOW_MS for entry in firsts if entry is not None), default=None)
 
     def flush_due_ms(self) -> int | None:
         """When the next pod will have waited for five minutes, as the half-minute round finds out."""
@@ -201,6 +205,20 @@ class SchedulingQueue:
         return (oldest + UNSCHEDULABLE_TIMEOUT_MS) // FLUSH_PERIOD_MS * FLUSH_PERIOD_MS + FLUSH_PERIOD_MS
 
     # Inside.
+
+    def _first_of(self, heap: list[tuple[int, int, int, int, str]]) -> Queued | None:
+        """The entry whose back-off is over first."""
+        while heap:
+            entry = self.backoff.get(heap[0][4])
+            if entry is not None and entry.order == heap[0][3]:
+                return entry
+            heapq.heappop(heap)
+        return None
+
+    def _back_off(self, entry: Queued) -> None:
+        self.backoff[entry.key] = entry
+        heap = self._rejected if entry.plugins else self._broken
+        heapq.heappush(heap, (entry.backoff_until_ms, -entry.priority, entry.timestamp_ms, entry.order, entry.key))
 
     def _next_order(self) -> int:
         self.order += 1
@@ -244,7 +262,7 @@ class SchedulingQueue:
                 self.unschedulable[entry.key] = entry
                 return False
             self.unschedulable.pop(entry.key, None)
-            self.backoff[entry.key] = entry
+            self._back_off(entry)
             return True
         return self._to_active(entry)
 
@@ -261,19 +279,24 @@ class SchedulingQueue:
             return False
         return entry.backoff_until_ms >= self._clock() // WINDOW_MS * WINDOW_MS
 
-    def _concerns(self, entry: Queued, event: ClusterEvent) -> bool:
-        table = self._hints.get(entry.profile, ())
-        return any(plugin == entry.gate and registered.matches(event) for registered, plugin, _ in table)
+    def _rows(self, profile: str, event: ClusterEvent) -> list[tuple[str, Hint | None]]:
+        """The plugins of a profile that registered for an event, with their hints."""
+        found = self._concerned.get((profile, event))
+        if found is None:
+            table = self._hints.get(profile, ())
+            found = [(plugin, hint) for registered, plugin, hint in table if registered.matches(event)]
+            self._concerned[profile, event] = found
+        return found
 
     def _worth(self, entry: Queued, event: ClusterEvent, old: Object | None, new: Object | None) -> int:
         """Whether an event is worth another try (isPodWorthRequeuing)."""
         if not entry.plugins or event == FORCE_ACTIVATE:
             return AFTER_BACKOFF
         pod = self.pods.get(entry.key)
-        if pod is None or entry.profile not in self._hints:
+        if pod is None:
             return SKIP
-        for registered, plugin, hint in self._hints[entry.profile]:
-            if plugin in entry.plugins and registered.matches(event) and (hint is None or hint(pod, old, new)):
+        for plugin, hint in self._rows(entry.profile, event):
+            if plugin in entry.plugins and (hint is None or hint(pod, old, new)):
                 return AFTER_BACKOFF
         return SKIP
 
@@ -292,6 +315,8 @@ class SchedulingQueue:
         self.order = data["order"]
         self._heap = [(-e.priority, e.timestamp_ms, e.order, key) for key, e in self.active.items()]
         heapq.heapify(self._heap)
+        for waiting in list(self.backoff.values()):
+            self._back_off(waiting)
         found = {key: pods(key) for key in (*self.active, *self.backoff, *self.unschedulable, *data["nominated"])}
         self.pods = {key: PodInfo(pod) for key, pod in found.items() if pod is not None}
         self.nominator = Nominator()

@@ -159,9 +159,9 @@ def select_victims(
     return Candidate(node.name, tuple(victims), violations)
 
 
-def _importance(pod: PodInfo, now: str) -> tuple[int, str]:
-    """Sorts the more important pod first: higher priority, then started earlier."""
-    return -pod.priority, start_time_of(pod.pod) or now
+def _importance(pod: PodInfo, now: str) -> tuple[int, str, str]:
+    """Sorts the more important pod first: higher priority, then started earlier; the name makes it definite."""
+    return -pod.priority, start_time_of(pod.pod) or now, pod.key
 
 
 def split_by_budgets(pods: Iterable[PodInfo], budgets: Sequence[Object]) -> tuple[list[PodInfo], list[PodInfo]]:

@@ -42,8 +42,8 @@ class Constraint:
         self.selector = selector
         least = constraint.get("minDomains")
         self.min_domains: int = 1 if least is None else least
-        self.honors_affinity = constraint.get("nodeAffinityPolicy", "Honor") == "Honor"
-        self.honors_taints = constraint.get("nodeTaintsPolicy", "Ignore") == "Honor"
+        self.honors_affinity = (constraint.get("nodeAffinityPolicy") or "Honor") == "Honor"
+        self.honors_taints = constraint.get("nodeTaintsPolicy") == "Honor"
 
     def counts_node(self, pod: PodInfo, node: NodeInfo, required: RequiredNodeAffinity) -> bool:
         """Whether the pods of a node count for the constraint (nodeAffinityPolicy, nodeTaintsPolicy)."""
