@@ -178,6 +178,16 @@ def test_at_most_ten_updaters_are_told_apart():
     assert "ancient-changes" in names
 
 
+@pytest.mark.parametrize("bad", [{"f:spec": "x"}, {"spec": {}}, {"k:nonsense": {}}, {"i:x": {}}, []])
+def test_managed_fields_that_make_no_sense_are_ignored(bad):
+    obj = owned(None, decoded(web()), "creator")
+    entries = [{**obj["metadata"]["managedFields"][0], "fieldsV1": bad}] if bad else [{"operation": "Guess"}]
+    sent = {**obj, "metadata": {**obj["metadata"], "managedFields": entries}}
+    assert track(obj, sent, DEPLOYMENT, "apps/v1", "x", "t2") is obj["metadata"]["managedFields"]
+    cleared = {**obj, "metadata": {**obj["metadata"], "managedFields": [{}]}}
+    assert track(obj, cleared, DEPLOYMENT, "apps/v1", "x", "t2") == []
+
+
 def test_reset_fields_are_never_owned():
     obj = decoded({**web(), "status": {"replicas": 3}})
     entries = track(None, obj, DEPLOYMENT, "apps/v1", "m", "t", reset={"f:status": {}})
@@ -297,3 +307,75 @@ def test_every_field_that_changed_has_the_last_writer_as_its_owner(first, second
     whole = track(None, decoded(second), DEPLOYMENT, "apps/v1", "x", "t")[0]["fieldsV1"]
     together = sets[0] if len(sets) == 1 else union(*sets)
     assert set(paths(together)) == set(paths(whole))
+
+
+# Cases of test/integration/apiserver/apply/apply_test.go.
+
+
+def stored(obj):
+    """An applied object as the server keeps it."""
+    entries = obj["metadata"]["managedFields"]
+    made = decoded({**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key not in ("managedFields", "uid")}})
+    return {**made, "metadata": {**made["metadata"], "managedFields": entries, "uid": "u"}}
+
+
+def with_container(config, **changes):
+    config = copy.deepcopy(config)
+    config["spec"]["template"]["spec"]["containers"][0].update(changes)
+    return config
+
+
+def test_an_item_goes_though_a_controller_added_to_it():
+    live = stored(applied(None, web()))
+    changed = with_container(live, workingDir="/home/replacement")
+    live = owned(live, changed, "updater", "t2")
+    assert fields(live, "updater") != {}
+    out = applied(live, web(3, ("other",)))
+    assert [c["name"] for c in out["spec"]["template"]["spec"]["containers"]] == ["other"]
+
+
+def test_ports_that_are_no_longer_applied_go():
+    live = stored(applied(None, with_container(web(), ports=[{"containerPort": 80, "protocol": "TCP"}])))
+    out = stored(applied(live, web()))
+    assert "ports" not in out["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_a_port_applied_without_its_protocol_is_the_one_with_tcp():
+    live = stored(applied(None, with_container(web(), ports=[{"name": "foo", "containerPort": 80}])))
+    second = with_container(web(), ports=[{"name": "bar", "containerPort": 80, "protocol": "TCP"}])
+    with pytest.raises(StatusError) as caught:
+        applied(live, second, "other")
+    assert [cause["field"] for cause in caught.value.status["details"]["causes"]] == [
+        '.spec.template.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"].name',
+    ]
+
+
+def test_ownership_can_be_handed_to_a_controller():
+    live = stored(applied(None, web(3)))
+    live = owned(live, {**live, "spec": {**live["spec"], "replicas": 5}}, "scaler", "t2")
+    config = web(5)
+    live = stored(applied(live, config))
+    del config["spec"]["replicas"]
+    out = stored(applied(live, config))
+    assert out["spec"]["replicas"] == 5
+    assert fields(out, "scaler") == {"f:spec": {"f:replicas": {}}}
+
+
+def test_an_exclusively_owned_field_is_unset_and_a_shared_one_stays():
+    config = web(3)
+    live = stored(applied(None, config))
+    less = copy.deepcopy(config)
+    del less["spec"]["replicas"]
+    assert "replicas" not in applied(live, less)["spec"]
+    shared = stored(applied(live, config, "other"))
+    assert applied(shared, less)["spec"]["replicas"] == 3
+
+
+def test_an_empty_struct_differs_from_none():
+    node = node_of("", "v1", "Pod")
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+           "spec": {"containers": [{"name": "a"}], "volumes": [{"name": "v", "emptyDir": {}}]}}
+    live = apply(None, pod, node, "v1", "me", "t")
+    found = live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:volumes"]
+    assert found == {'k:{"name":"v"}': {".": {}, "f:name": {}, "f:emptyDir": {}}}
+    assert apply(live, pod, node, "v1", "me", "t2") == live

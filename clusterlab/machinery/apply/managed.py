@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from clusterlab.machinery.apply.diff import compare
-from clusterlab.machinery.apply.sets import Set, difference, difference_below, union
+from clusterlab.machinery.apply.sets import Set, difference, difference_below, union, well_formed
 from clusterlab.machinery.schema import Node
 
 __all__ = ["BEFORE_FIRST_APPLY", "NEVER_OWNED", "Entry", "entries_of", "identity", "track", "without_reset"]
@@ -53,7 +53,7 @@ def entries_of(old: Object | None, new: Object, subresource: str) -> list[Entry]
 def _sound(entry: Entry) -> bool:
     return (
         entry.get("operation") in _OPERATIONS and bool(entry.get("apiVersion")) and entry.get("fieldsType") == "FieldsV1"
-        and isinstance(entry.get("fieldsV1", {}), dict)
+        and well_formed(entry.get("fieldsV1") or {})
     )
 
 

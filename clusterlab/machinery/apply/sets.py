@@ -14,11 +14,33 @@ import orjson
 
 from clusterlab.machinery.schema import Node
 
-__all__ = ["Set", "difference", "difference_below", "intersection", "named_members", "path_text", "paths", "union"]
+__all__ = ["Set", "difference", "difference_below", "intersection", "named_members", "path_text", "paths", "union", "well_formed"]
 
 Set = dict[str, Any]
 
 _SELF: Set = {".": {}}
+
+
+def well_formed(value: Any) -> bool:
+    """Whether a value that a client sent is a set."""
+    if not isinstance(value, dict):
+        return False
+    return all(key == "." or (_is_element(key) and well_formed(below)) for key, below in value.items())
+
+
+def _is_element(key: str) -> bool:
+    kind, rest = key[:2], key[2:]
+    if kind == "f:":
+        return True
+    if kind == "i:":
+        return rest.isdecimal() and rest.isascii()
+    if kind not in ("k:", "v:"):
+        return False
+    try:
+        found = orjson.loads(rest)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(found, dict) and bool(found) if kind == "k:" else not isinstance(found, dict | list)
 
 
 def union(a: Set, b: Set) -> Set:
