@@ -75,6 +75,8 @@ class ApiServer(Component):
         self.patching = Patching(self)
         self.custom = Custom(self)
         self.failures: list[Exception] = []  # what handle() could not explain, for tests
+        #: (plural, namespace) -> the items of metrics.k8s.io; set by the metrics server.
+        self.metrics: Callable[[str, str], list[Object]] | None = None
         self.connectors: frozenset[str] = frozenset(("log", "exec", "attach", "portforward", "proxy"))
         self.connect: Connect = _nothing_to_connect
         self._made: Request | None = None
@@ -281,6 +283,16 @@ class ApiServer(Component):
         """The body of a write as an object in the storage version, with defaults."""
         call.claimed = obj = self.rules.decode(call, body)
         return obj
+
+    def subresource_body(self, call: Call) -> Object:
+        """The body of a write to a subresource with a kind of its own."""
+        body = call.request.body
+        if call.trusted:
+            return body or {}
+        sub = call.resource.subresources.get(call.subresource)
+        if sub is None:
+            return self.rules.typed(call, body, *call.resource.gvk)
+        return self.rules.typed(call, body, sub.group, sub.version, sub.kind)
 
     def authorize_create(self, call: Call) -> None:
         """An update that creates needs the right to create."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.registry import eviction, pods, rbac
+from clusterlab.apiserver.registry import eviction, pods, rbac, serviceaccounts
+from clusterlab.apiserver.registry.reviews import REVIEWS
 from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
+from clusterlab.apiserver.registry.virtual import VIRTUAL
 from clusterlab.apiserver.storage import resource_prefix
 from clusterlab.machinery.errors import method_not_supported, status
 
@@ -23,12 +25,13 @@ __all__ = ["REACTIONS", "SPECIAL", "add_store", "install", "reload", "subresourc
 
 #: (resource, verb) that the generic registry does not serve.
 SPECIAL: dict[tuple[str, str], Handler] = {
-    ("bindings", "create"): pods.bind_legacy,
+    ("bindings", "create"): pods.bind_legacy, **REVIEWS, **VIRTUAL,
 }
 #: (resource, subresource, verb); resource "*" stands for every one.
 SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
     ("pods", "binding", "create"): pods.bind,
     ("pods", "eviction", "create"): eviction.evict,
+    ("serviceaccounts", "token", "create"): serviceaccounts.create_token,
     **{("pods", part, verb): pods.pod_part for part in ("ephemeralcontainers", "resize") for verb in ("get", "update", "patch")},
     **{("*", "scale", verb): scale for verb in ("get", "update", "patch")},
 }
@@ -49,7 +52,7 @@ def install(server: ApiServer) -> None:
 
 def add_store(server: ApiServer, resource: Resource) -> Store:
     """Makes the store of a resource."""
-    prefix = resource_prefix(resource.plural, resource.group, resource.custom)
+    prefix = resource_prefix(resource.plural, resource.group, resource.custom or resource.group == "metrics.k8s.io")
     label = "events" if resource.string == "events.events.k8s.io" else resource.string
     bucket = server.storage.bucket(label, prefix)
     store = server.stores[resource.string] = Store(resource, bucket, HOOKS.get(label, Hooks)(server))

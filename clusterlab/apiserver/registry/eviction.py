@@ -28,7 +28,7 @@ DELETED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Succ
 
 def evict(server: ApiServer, call: Call) -> Object:
     """Creating the subresource eviction of a pod."""
-    body, name = call.request.body or {}, call.request.name
+    body, name = server.subresource_body(call), call.request.name
     if (body.get("metadata") or {}).get("name") != name:
         raise bad_request("name in URL does not match name in Eviction object")
     options = body.get("deleteOptions") or {}

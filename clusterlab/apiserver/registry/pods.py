@@ -40,13 +40,15 @@ class PodHooks(Hooks):
 
 def bind_legacy(server: ApiServer, call: Call) -> Object:
     """Creating a Binding in the resource bindings, which names its pod."""
-    call.request.name = ((call.request.body or {}).get("metadata") or {}).get("name") or ""
+    call.request.body = server.subresource_body(call)
+    call.request.trusted = True
+    call.request.name = (call.request.body.get("metadata") or {}).get("name") or ""
     return bind(server, call)
 
 
 def bind(server: ApiServer, call: Call) -> Object:
     """Creating the subresource binding of a pod: puts it on a node, once."""
-    body, name = call.request.body or {}, call.request.name
+    body, name = server.subresource_body(call), call.request.name
     meta, target = body.get("metadata") or {}, body.get("target") or {}
     if meta.get("name") != name:
         raise bad_request("name in URL does not match name in Binding object")

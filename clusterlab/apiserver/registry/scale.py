@@ -35,7 +35,7 @@ def scale(server: ApiServer, call: Call) -> Object:
         return shown
     if call.verb not in ("update", "patch"):
         raise method_not_supported(call.resource.plural, call.resource.group, call.verb)
-    wanted = server.patching.patched(call, shown) if call.verb == "patch" else call.request.body or {}
+    wanted = server.patching.patched(call, shown) if call.verb == "patch" else server.subresource_body(call)
     return _set(server, call, old, wanted, paths)
 
 

@@ -1,0 +1,105 @@
+"""Service account tokens: JSON web tokens that the lab signs with a key of its own.
+
+Follows pkg/serviceaccount (claims.go, jwt.go) and pkg/registry/core/serviceaccount/storage/token.go. The key comes from the
+simulation's seed (a lab that is replayed must recognise the tokens it gave out) and signs with HMAC instead of RSA; the key in a
+lab's address is what protects it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from clusterlab.client.api import User
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.server import ApiServer
+
+Object = dict[str, Any]
+
+__all__ = ["AUDIENCE", "issue", "service_account_user", "verify"]
+
+AUDIENCE = "https://kubernetes.default.svc.cluster.local"
+_HEADER = {"alg": "HS256", "kid": "clusterlab"}
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _signature(server: ApiServer, text: str) -> bytes:
+    key = hashlib.blake2b(f"{server.sim.seed}/service-account-key".encode()).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def service_account_user(namespace: str, name: str, uid: str = "", extra: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> User:
+    """The user that a service account is."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+    return User(f"system:serviceaccount:{namespace}:{name}", groups, uid, extra)
+
+
+def issue(server: ApiServer, account: Object, audiences: list[str], seconds: int, bound: Object | None) -> tuple[str, str]:
+    """A token for a service account, and when it expires. `bound`: the object whose end is the token's too."""
+    meta, now = account["metadata"], int(server.sim.now().timestamp())
+    private: Object = {"namespace": meta["namespace"], "serviceaccount": {"name": meta["name"], "uid": meta["uid"]}}
+    if bound is not None:
+        private[bound["kind"].lower()] = {"name": bound["metadata"]["name"], "uid": bound["metadata"]["uid"]}
+        node = (bound.get("spec") or {}).get("nodeName") if bound["kind"] == "Pod" else None
+        found = server.stores["nodes"].bucket.objects.get(node or "")
+        if found is not None:
+            private["node"] = {"name": node, "uid": found["metadata"]["uid"]}
+    claims = {
+        "aud": audiences, "exp": now + seconds, "iat": now, "iss": AUDIENCE, "jti": server.sim.rng("tokens").uuid(),
+        "kubernetes.io": private, "nbf": now, "sub": f"system:serviceaccount:{meta['namespace']}:{meta['name']}",
+    }
+    text = f"{_encode(orjson.dumps(_HEADER))}.{_encode(orjson.dumps(claims))}"
+    expires = datetime.fromtimestamp(now + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{text}.{_encode(_signature(server, text))}", expires
+
+
+def verify(server: ApiServer, token: str, audiences: tuple[str, ...] = (AUDIENCE,)) -> tuple[User, list[str]] | str:
+    """The user of a token and the audiences that it is good for; or what is wrong with it."""
+    head, _, signature = token.rpartition(".")
+    try:
+        if head.count(".") != 1 or not hmac.compare_digest(_decode(signature), _signature(server, head)):
+            return "invalid bearer token"
+        claims = orjson.loads(_decode(head.split(".")[1]))
+    except ValueError:
+        return "invalid bearer token"
+    now = int(server.sim.now().timestamp())
+    if claims["exp"] <= now:
+        return "service account token has expired"
+    good_for = [name for name in audiences if name in claims["aud"]]
+    if not good_for:
+        return f"token audiences {claims['aud']} is invalid for the target audiences {list(audiences)}"
+    return _owner(server, claims, good_for)
+
+
+def _owner(server: ApiServer, claims: Object, good_for: list[str]) -> tuple[User, list[str]] | str:
+    private = claims["kubernetes.io"]
+    namespace, account = private["namespace"], private["serviceaccount"]
+    found = server.stores["serviceaccounts"].bucket.objects.get(f"{namespace}/{account['name']}")
+    if found is None or found["metadata"]["uid"] != account["uid"]:
+        return "service account token has been invalidated"
+    extra: list[tuple[str, tuple[str, ...]]] = [("authentication.kubernetes.io/credential-id", (f"JTI={claims['jti']}",))]
+    for kind, plural in (("node", "nodes"), ("pod", "pods"), ("secret", "secrets")):
+        bound = private.get(kind)
+        if bound is None:
+            continue
+        key = bound["name"] if kind == "node" else f"{namespace}/{bound['name']}"
+        obj = server.stores[plural].bucket.objects.get(key)
+        if kind != "node" and (obj is None or obj["metadata"]["uid"] != bound["uid"]):
+            return "service account token has been invalidated"
+        if kind != "secret":
+            extra += [(f"authentication.kubernetes.io/{kind}-name", (bound["name"],)),
+                      (f"authentication.kubernetes.io/{kind}-uid", (bound["uid"],))]
+    return service_account_user(namespace, account["name"], account["uid"], tuple(extra)), good_for
