@@ -8,24 +8,26 @@ const outdir = "static/dist";
 mkdirSync(outdir, { recursive: true });
 copyFileSync("static/src/icon.svg", join(outdir, "icon.svg"));
 const options = {
-  entryPoints: { app: "static/src/app.ts", front: "static/src/front.ts", theme: "static/src/theme.ts" },
   outdir,
   bundle: true,
   minify: true,
   sourcemap: true,
   target: ["es2022"],
-  format: "esm",
   legalComments: "none",
   logLevel: "warning",
   tsconfig: "tsconfig.json",
 };
+const bundles = [
+  { ...options, format: "esm", entryPoints: { app: "static/src/app.ts", front: "static/src/front.ts" } },
+  // Not a module: it must run before the page is drawn.
+  { ...options, format: "iife", entryPoints: { theme: "static/src/theme.ts" } },
+];
 
 if (process.argv.includes("--watch")) {
-  const running = await context(options);
-  await running.watch();
+  for (const bundle of bundles) await (await context(bundle)).watch();
   console.log("watching static/src");
 } else {
-  await build(options);
+  for (const bundle of bundles) await build(bundle);
   for (const name of readdirSync(outdir).filter((name) => /\.(js|css)$/.test(name)).sort()) {
     const bytes = readFileSync(join(outdir, name));
     const kilobytes = (count) => `${(count / 1024).toFixed(1)} kB`;

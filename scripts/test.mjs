@@ -14,7 +14,7 @@ try {
     outExtension: { ".js": ".mjs" }, logLevel: "warning", tsconfig: "tsconfig.json",
   });
   const files = readdirSync(outdir).filter((name) => name.endsWith(".mjs")).map((name) => join(outdir, name));
-  const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...process.argv.slice(2), ...files], { stdio: "inherit" });
+  const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...process.argv.slice(2), ...files], { stdio: "inherit" });
   process.exitCode = run.status ?? 1;
 } finally {
   rmSync(outdir, { recursive: true, force: true });

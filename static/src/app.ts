@@ -3,7 +3,6 @@ import "./styles/app.css";
 import { Lab } from "./lab/lab";
 import { useLanguage } from "./i18n/t";
 import { useLab } from "./ui/element";
-import { listenToKeys } from "./ui/keys";
 
 useLanguage();
 const { labId = "", canEdit } = document.body.dataset;
@@ -11,6 +10,6 @@ const lab = new Lab({ id: labId, canEdit: canEdit === "true" });
 useLab(lab);
 
 // Elements come after the lab that they show.
-await Promise.all([import("./ui/stage"), import("./ui/transport"), import("./ui/timeline"), import("./ui/inspector"), import("./ui/drawer"), import("./ui/lesson"), import("./ui/chrome")]);
+const [{ listenToKeys }] = await Promise.all([import("./ui/keys"), import("./ui/stage"), import("./ui/transport"), import("./ui/timeline"), import("./ui/inspector"), import("./ui/drawer"), import("./ui/lesson"), import("./ui/chrome")]);
 listenToKeys(lab);
 lab.stream.start();

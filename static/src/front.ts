@@ -26,7 +26,7 @@ function show(root: HTMLElement, recording: Recording): void {
   player.replace(recording.snapshot);
   scene.replaced();
   let last = performance.now(), next = 0, since = last;
-  const size = (): void => scene.resize({ width: root.clientWidth / 0.86, height: (root.clientHeight - caption.clientHeight) / 0.86 }, 0.86);
+  const size = (): void => scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, 0.8);
   new ResizeObserver(size).observe(root);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => scene.retheme());
   const tick = (now: number): void => {

@@ -69,8 +69,10 @@ export class ClusterIndex {
         return void (view ? this.slices.set(key, view as EndpointSliceView) : this.slices.delete(key));
     }
     if (!WORKLOADS.has(resourceOf(key))) return;
-    if (view) this.workloads.set(key, view as WorkloadView);
-    else this.workloads.delete(key);
+    if (view) {
+      this.workloads.set(key, view as WorkloadView);
+      if (view.kind === "ReplicaSet") this.meetTemplate(view as WorkloadView);
+    } else this.workloads.delete(key);
     this.own(key, view?.owner ?? null);
   }
 
@@ -106,19 +108,29 @@ export class ClusterIndex {
   }
 
   private meet(pod: PodView): void {
-    if (pod.namespace === "kube-system") return;
-    const app = `${pod.namespace}/${pod.app}`;
+    if (pod.namespace !== "kube-system") this.meetVersion(appOf(pod), pod.version);
+  }
+
+  /** A ReplicaSet may be all that is left of an old version, and comes before its pods: whoever joins late sees the same colours. */
+  private meetTemplate(set: WorkloadView): void {
+    if (set.namespace === "kube-system") return;
+    const { labels } = set;
+    const tag = /:([^/:@]+)(@.*)?$/.exec(set.images?.[0] ?? "")?.[1] ?? "latest";
+    this.meetVersion(appOf({ ...set, app: labels["app"] ?? labels["app.kubernetes.io/name"] ?? labels["k8s-app"] ?? "" }), labels["version"] ?? tag);
+  }
+
+  private meetVersion(app: string, version: string): void {
     const versions = this.versions.get(app);
-    if (versions?.includes(pod.version)) return;
-    if (versions) versions.push(pod.version);
-    else this.versions.set(app, [pod.version]);
-    this.palette.push(`${app}/${pod.version}`);
+    if (versions?.includes(version)) return;
+    if (versions) versions.push(version);
+    else this.versions.set(app, [version]);
+    this.palette.push(`${app}/${version}`);
   }
 
   /** The colour and the pattern of a pod's version: indexes that count in the order of first appearance. */
   versionOf(pod: PodView): { color: number; pattern: number } {
     if (pod.namespace === "kube-system") return { color: -1, pattern: 0 };
-    const app = `${pod.namespace}/${pod.app}`;
+    const app = appOf(pod);
     return {
       color: this.palette.indexOf(`${app}/${pod.version}`),
       pattern: this.versions.get(app)?.indexOf(pod.version) ?? 0,
@@ -134,6 +146,10 @@ export class ClusterIndex {
     return found;
   }
 }
+
+/** What a version is a version of: the app by its labels, or else the object itself. */
+const appOf = (view: { namespace?: string; app: string; name: string; owner?: string | null }): string =>
+  `${view.namespace}/${view.app || (view.owner ?? view.name)}`;
 
 const serviceOf = (slice: EndpointSliceView): string => {
   const name = slice.service ?? slice.labels["kubernetes.io/service-name"] ?? "";

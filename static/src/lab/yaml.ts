@@ -5,59 +5,44 @@ export interface YamlLine {
   changed: boolean;
 }
 
-interface Level {
-  indent: number;
+interface Open {
+  /** The column of the key, or of the dash. */
+  column: number;
   path: string;
-  /** The next index where the level is a list. */
-  index: number;
+  item: boolean;
 }
+
+const KEY = /^("(?:[^"\\]|\\.)*"|'[^']*'|[^\s:#-][^:]*?|-[^\s:][^:]*?):(?:\s|$)/;
 
 /** The path of each line, such as .spec.containers[0].image; that of the line above where a line goes on. */
 export function pathsOf(lines: string[]): string[] {
-  const levels: Level[] = [];
-  let path = "";
+  const open: Open[] = [];
+  const counts = new Map<string, number>();
+  const top = (): Open => open.at(-1) ?? { column: -1, path: "", item: false };
   return lines.map((line) => {
-    const indent = line.search(/\S/);
-    if (indent < 0 || line.trimStart().startsWith("#")) return path;
-    const dash = /^(\s*)((?:- )+|-$)/.exec(line);
-    let rest = line.trimStart(), column = indent;
-    if (dash) {
-      while (levels.length && levels.at(-1)!.indent > column) levels.pop();
-      while (/^-( |$)/.test(rest)) {
-        // A dash at the same column as the key above belongs to it.
-        let level = levels.at(-1);
-        if (!level || level.indent !== column || level.index < 0) {
-          while (levels.length && levels.at(-1)!.indent > column) levels.pop();
-          level = { indent: column, path: keyAt(levels, column), index: 0 };
-          levels.push(level);
-        }
-        path = `${level.path}[${level.index++}]`;
-        const skipped = /^-\s*/.exec(rest)![0].length;
-        rest = rest.slice(skipped);
-        column += skipped;
-        levels.push({ indent: column, path, index: -1 });
-      }
+    let column = line.search(/\S/);
+    if (column < 0) return top().path;
+    let rest = line.slice(column);
+    while (/^-(\s|$)/.test(rest)) {
+      // A dash may stand in the column of the key that it belongs to.
+      while (top().column > column || (top().column === column && top().item)) open.pop();
+      const list = top().path;
+      const number = counts.get(list) ?? 0;
+      counts.set(list, number + 1);
+      open.push({ column, path: `${list}[${number}]`, item: true });
+      const skipped = /^-\s*/.exec(rest)![0].length;
+      rest = rest.slice(skipped);
+      column += skipped;
     }
-    const key = /^("(?:[^"\\]|\\.)*"|'[^']*'|[^\s:#][^:]*?):(?:\s|$)/.exec(rest)?.[1];
-    if (key === undefined) return path;
-    while (levels.length && (levels.at(-1)!.indent > column || (levels.at(-1)!.indent === column && levels.at(-1)!.index >= 0))) levels.pop();
-    const parent = levels.at(-1)?.indent === column ? levels.at(-1)!.path : "";
-    if (levels.at(-1)?.indent !== column) levels.push({ indent: column, path: lastKey(levels), index: -1 });
-    const base = levels.at(-1)!.path || parent;
-    path = `${base}.${key.replace(/^["']|["']$/g, "")}`;
-    keys.set(levels.at(-1)!, path);
-    return path;
+    const key = KEY.exec(rest)?.[1];
+    if (key === undefined) return top().path;
+    while (open.length && top().column >= column) open.pop();
+    open.push({ column, path: `${top().path}.${key.replace(/^["']|["']$/g, "")}`, item: false });
+    return top().path;
   });
 }
 
-const keys = new WeakMap<Level, string>();
-const lastKey = (levels: Level[]): string => (levels.length ? (keys.get(levels.at(-1)!) ?? levels.at(-1)!.path) : "");
-const keyAt = (levels: Level[], column: number): string => {
-  const level = levels.at(-1);
-  return level ? (level.indent <= column ? (keys.get(level) ?? level.path) : level.path) : "";
-};
-
-/** The lines of a YAML text, those that a changed path names (or lies within) lit. */
+/** The lines of a YAML text, those that a changed path names (or that lie within it) lit. */
 export function litLines(yaml: string, changed: string[]): YamlLine[] {
   const lines = yaml.replace(/\n$/, "").split("\n");
   const wanted = changed.map((path) => (path.startsWith(".") ? path : `.${path}`));

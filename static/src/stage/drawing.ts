@@ -1,6 +1,7 @@
 // What every drawing module gets: the pen, the places, the cluster as it is shown now.
 import type { ClusterIndex } from "../lab/index";
-import type { Components } from "../stream/types";
+import type { DecisionAnswer } from "../lab/api";
+import type { Components, Frame } from "../stream/types";
 import type { Box } from "./geometry";
 import type { Layout } from "./layout";
 import type { Pen } from "./pen";
@@ -13,6 +14,8 @@ export interface Drawing {
   /** Simulated time, ms. */
   time: number;
   selected: string;
+  lastBy: Map<string, Frame>;
+  decision: DecisionAnswer | null;
 }
 
 export interface CardStyle {

@@ -24,7 +24,7 @@ interface Ghost {
   ms: number;
 }
 
-const FLY_MS = 760, SHIFT_MS = 300, APPEAR_MS = 260, FADE_MS = 520;
+const FLY_MS = 880, SHIFT_MS = 300, APPEAR_MS = 260, FADE_MS = 520;
 
 export class Flights {
   private readonly flights = new Map<string, Flight>();

@@ -4,7 +4,7 @@ import type { ClusterIndex } from "../lab/index";
 import { isSystem } from "../lab/index";
 import type { Components } from "../stream/types";
 import type { PodView, WorkloadView } from "../stream/views";
-import { columns, natural, type Box, type Point } from "./geometry";
+import { clamp, columns, natural, type Box, type Point } from "./geometry";
 import { layoutNodes, type NodeBox, type PodBox, type Slots } from "./layoutNodes";
 import { layoutOwners, type OwnerLink } from "./layoutOwners";
 
@@ -65,15 +65,15 @@ function planOf(lens: Lens, size: Size): Plan {
   const tall = Math.max(150, Math.round(size.height * 0.42));
   switch (lens) {
     case "control-plane":
-      return { row: tall, weights: [0.45, 1.05, 1.6, 1.1] };
+      return { row: tall, weights: [0.38, 1, 2, 1.05] };
     case "scheduling":
-      return { row: tall, weights: [0.4, 0.6, 0.9, 3] };
+      return { row: tall, weights: [0.36, 0.9, 1, 2.5] };
     case "etcd":
-      return { row: tall, weights: [0.4, 3, 0.9, 0.7] };
+      return { row: tall, weights: [0.36, 2.6, 1, 0.8] };
     case "ownership":
-      return { row: 92, weights: [0.4, 1, 1.5, 1.1] };
+      return { row: 122, weights: [0.36, 1, 1.6, 1.1] };
     default:
-      return { row: 122, weights: [0.4, 1, 1.5, 1.1] };
+      return { row: size.height > 820 ? 146 : 122, weights: [0.36, 1, 1.6, 1.1] };
   }
 }
 
@@ -95,7 +95,7 @@ function controlPlane(lens: Lens, size: Size, narrow: boolean): [Box, Box, Box, 
   if (!narrow) return share(row, plan.weights, GAP) as [Box, Box, Box, Box];
   const edge = { ...row, x: 10, w: size.width - 20, h: Math.min(plan.row, 116) };
   const [kubectl, etcd, scheduler] = share(edge, [0.42, 1, 1], 8) as [Box, Box, Box];
-  const controllers = { ...edge, y: edge.y + edge.h + 8, h: 92 };
+  const controllers = { ...edge, y: edge.y + edge.h + 8, h: 98 };
   return [kubectl, etcd, controllers, scheduler];
 }
 
@@ -142,14 +142,28 @@ function chipBoxes(card: Box, names: string[], top: number): { chips: Map<string
   let x = card.x + 12, y = card.y + top;
   const right = card.x + card.w - 12;
   for (let i = 0; i < names.length; i++) {
-    const w = Math.ceil(controllerTitle(names[i]!).length * 6.3) + 18;
-    if (x + w > right) [x, y] = [card.x + 12, y + 25];
-    const last = y + 50 > card.y + card.h && i < names.length - 1;
-    if (y + 22 > card.y + card.h - 2 || (last && x + w + 44 > right)) return { chips, hidden: names.slice(i) };
-    chips.set(names[i]!, { x, y, w, h: 21 });
-    x += w + 6;
+    const w = Math.ceil(controllerTitle(names[i]!).length * 5.9) + 17;
+    if (x + w > right) [x, y] = [card.x + 12, y + 24];
+    const last = y + 47 > card.y + card.h && i < names.length - 1;
+    if (y + 21 > card.y + card.h - 2 || (last && x + w + 40 > right)) return { chips, hidden: names.slice(i) };
+    chips.set(names[i]!, { x, y, w, h: 20 });
+    x += w + 5;
   }
   return { chips, hidden: [] };
+}
+
+/** With room for it, each controller has a line of its own, where its last deed is told. */
+function chipLines(card: Box, names: string[]): { chips: Map<string, Box>; hidden: string[] } {
+  const cols = card.w > 420 ? 2 : 1;
+  const pitch = 27;
+  const rows = Math.max(1, Math.floor((card.h - 54) / pitch));
+  const area = columns({ x: card.x + 12, y: card.y + 48, w: card.w - 24, h: 22 }, cols, 12);
+  const shown = names.slice(0, rows * cols);
+  const chips = new Map(shown.map((name, i) => {
+    const column = area[Math.floor(i / rows)]!;
+    return [name, { ...column, y: column.y + (i % rows) * pitch, h: 22 }];
+  }));
+  return { chips, hidden: names.slice(shown.length) };
 }
 
 function busBoxes(y: number, size: Size, narrow: boolean): { bus: Box; stages: Box[] } {
@@ -217,8 +231,9 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const serviceKeys = lens === "workloads" ? shownServices(index) : [];
   const footer = serviceKeys.length ? 54 + 46 : 8;
   const area: Box = { x: margin, y, w: bus.w, h: Math.max(150, size.height - y - footer - 8) };
-  const inner: Box = { x: scheduler.x + 12, y: scheduler.y + 46, w: scheduler.w - 24, h: scheduler.h - 54 };
-  const [queue, scores] = share(inner, lens === "scheduling" ? [0.8, 2.2] : [1, 1.15], 12) as [Box, Box];
+  const head = lens === "scheduling" ? 66 : 46;
+  const inner: Box = { x: scheduler.x + 12, y: scheduler.y + head, w: scheduler.w - 24, h: scheduler.h - head - 8 };
+  const [queue, scores] = share(inner, lens === "scheduling" ? [0.7, 2.3] : [1, 1.15], 14) as [Box, Box];
   const waiting = waitingPods(index, { ...queue, y: queue.y + 2, h: queue.h - 2 }, slots);
 
   const ownership = lens === "ownership" ? layoutOwners(index, area) : null;
@@ -228,7 +243,8 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const serviceRow = { x: margin, y: Math.max(bottom + 34, size.height - 54 - 12), w: bus.w, h: 54 };
   const services = row(serviceKeys, serviceRow, 250, narrow ? 120 : 150);
   if (serviceKeys.length) labels.push({ text: "SERVICES", x: margin, y: serviceRow.y - 9 });
-  const { chips, hidden } = chipBoxes(controllers, controllerNames(components), 46);
+  const names = controllerNames(components);
+  const { chips, hidden } = lens === "control-plane" && !narrow ? chipLines(controllers, names) : chipBoxes(controllers, names, 46);
   return {
     width: size.width, height: Math.max(size.height, serviceKeys.length ? serviceRow.y + 66 : bottom + 12), lens, narrow,
     kubectl, etcd, members: memberBoxes(etcd, components, lens), controllers, chips, hiddenControllers: hidden,
@@ -269,6 +285,11 @@ export function wireOf(at: Layout, actor: string): Point[] {
     const points = [{ x, y: box.y }, { x, y: box.y - 9 }];
     if (rail !== x) points.push({ x: rail, y: box.y - 9 });
     return [...points, { x: rail, y: bus.y + bus.h }];
+  }
+  if (at.chips.has(actor)) {
+    const { controllers } = at;
+    const middle = controllers.x + controllers.w / 2;
+    return [{ x: clamp(middle, box.x + 8, box.x + Math.min(box.w, 120) - 8), y: box.y + box.h }, { x: middle, y: controllers.y + controllers.h }, { x: middle, y: bus.y }];
   }
   if (box === at.bus) return [{ x: bus.x + 20, y: bus.y + bus.h / 2 }];
   // In the narrow layout the controllers lie between the upper cards and the bar: their wire runs down the edge.

@@ -65,6 +65,7 @@ const POD_GRIDS: PodGrid[] = [
   { detail: "mini", leastW: 52, mostW: 90, h: 32, gap: 5 },
   { detail: "square", leastW: 16, mostW: 16, h: 16, gap: 4 },
   { detail: "square", leastW: 10, mostW: 10, h: 10, gap: 2 },
+  { detail: "square", leastW: 8, mostW: 8, h: 8, gap: 2 },
   { detail: "dot", leastW: 6, mostW: 6, h: 6, gap: 1 },
   { detail: "dot", leastW: 3, mostW: 3, h: 3, gap: 1 },
 ];
@@ -101,7 +102,7 @@ export function nodeGrid(count: number, area: Box, narrow: boolean): Grid {
     const cols = Math.ceil(count / rows);
     return { detail: "full", cols, rows, w: (area.w - gapX * (cols - 1)) / cols, h: Math.min(330, Math.max(FULL.h, fullH)), gapX, gapY };
   }
-  const small = tightGrid(count, area, 6, COMPACT.w / COMPACT.h);
+  const small = tightGrid(count, area, 6, 1.4);
   if (small.w >= COMPACT.w && small.h >= COMPACT.h) return { ...small, detail: "compact" };
   return { ...tightGrid(count, area, 2, 1.15), detail: "cell" };
 }
@@ -161,7 +162,7 @@ export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, len
   const anySystem = grid.detail === "full" && [...split.values()].some((part) => part.system.length);
   const inner = (box: Box): Box => podArea(box, grid.detail, anySystem);
   const sample = [...nodes.values()].at(-1);
-  const style = sample ? podGrid(inner(sample.box), most, grid.detail === "full" ? (lens === "workloads" ? 0 : 2) : grid.detail === "compact" ? 4 : 5) : POD_GRIDS[0]!;
+  const style = sample ? podGrid(inner(sample.box), most, grid.detail === "full" ? (lens === "workloads" ? 0 : 2) : grid.detail === "compact" ? 4 : 6) : POD_GRIDS[0]!;
   for (const [name, node] of nodes) {
     const { own, system } = split.get(name)!;
     node.hidden = place(own, inner(node.box), style, name, slots, pods);

@@ -61,10 +61,11 @@ function drawFull(d: Drawing, node: NodeView, place: NodeBox): void {
   const used = requestedOn(d, node.name);
   const note = badge(node);
   const amount = `${(used.cpu / 1000).toFixed(1)} / ${(node.cpu / 1000).toFixed(node.cpu % 1000 ? 1 : 0)} cpu`;
-  const right = note ? note.words : amount;
+  const nameW = pen.width(node.name, { size: 13, weight: 650 });
+  const right = note ? note.words : nameW + pen.width(amount, { size: 11 }) + 34 < box.w ? amount : "";
   const rightW = pen.width(right, { size: 11, weight: note ? 650 : 400 });
   pen.text(right, box.x + box.w - 12, box.y + 32, { size: 11, align: "right", weight: note ? 650 : 400, color: note ? (note.bad ? theme.bad : theme.warn) : theme.soft });
-  pen.text(node.name, box.x + 12, box.y + 32, { size: 13, weight: 650, max: box.w - 34 - rightW, color: node.ready === "Unknown" ? theme.soft : theme.text });
+  pen.text(node.name, box.x + 12, box.y + 32, { size: 13, weight: 650, max: box.w - 24 - (rightW ? rightW + 8 : 0), color: node.ready === "Unknown" ? theme.soft : theme.text });
   bar(d, box.x + 12, box.y + 41, box.w - 24, used.cpu, node.cpu, theme.accent);
   bar(d, box.x + 12, box.y + 49, box.w - 24, used.memory, node.memory, theme.etcd);
   const down = node.ready === "Unknown";
@@ -90,8 +91,9 @@ function drawRuntime(d: Drawing, node: NodeView, place: NodeBox): void {
   const images = Array.isArray(runtime["images"]) ? runtime["images"].length : numberOf(runtime["images"]);
   const containers = Array.isArray(runtime["containers"]) ? runtime["containers"].length : numberOf(runtime["containers"]);
   const words = t("{containers} running · {images} images", { containers, images });
-  const short = String(containers);
-  pen.text(pen.width(words, { size: 10 }) < box.w * 0.62 ? words : short, box.x + box.w - 8, box.y + 14, { size: 10, color: theme.soft, align: "right" });
+  const room = box.w - 26 - pen.width(name, { size: 10.6 });
+  const short = [words, t("{containers} running", { containers }), String(containers)].find((one) => pen.width(one, { size: 10 }) < room) ?? "";
+  pen.text(short, box.x + box.w - 8, box.y + 14, { size: 10, color: theme.soft, align: "right" });
 }
 
 function bar({ pen }: Drawing, x: number, y: number, w: number, used: number, whole: number, color: string): void {

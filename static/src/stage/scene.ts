@@ -1,5 +1,6 @@
 // The stage itself: two layers of canvas. The lower one holds what stands still and is redrawn card by card, only where something
 // has changed; the upper one holds what moves. Between changes nothing is drawn at all.
+import type { DecisionAnswer } from "../lab/api";
 import { ClusterIndex } from "../lab/index";
 import type { Player } from "../stream/player";
 import type { Frame } from "../stream/types";
@@ -26,6 +27,10 @@ export class Scene {
   at: Layout;
   lens: Lens = "workloads";
   selected = "";
+  /** What each actor did last that mattered: the control plane lens tells it. */
+  readonly lastBy = new Map<string, Frame>();
+  /** The scheduler's last decision in full; the page fetches it for the scheduling lens. */
+  decision: DecisionAnswer | null = null;
   readonly flights = new Flights();
   private size: Size = { width: 0, height: 0 };
   private scale = 1;
@@ -67,6 +72,11 @@ export class Scene {
     this.relayout(true);
   }
 
+  decided(decision: DecisionAnswer | null): void {
+    this.decision = decision;
+    this.dirtyControl = true;
+  }
+
   select(id: string): void {
     this.selected = id;
     this.stale = true;
@@ -77,11 +87,13 @@ export class Scene {
     this.index = ClusterIndex.of(this.player.state, this.index);
     this.slots = new Slots();
     this.flights.clear();
+    this.lastBy.clear();
     this.relayout(false);
   }
 
   /** A frame has become part of the state. */
   commit(frame: Frame): void {
+    if (!frame.routine) this.lastBy.set(frame.actor, frame);
     for (const [key, view] of Object.entries(frame.objects)) {
       const before = this.index.pods.get(key);
       this.index.put(key, view);
@@ -122,11 +134,12 @@ export class Scene {
   }
 
   private drawing(pen: Pen): Drawing {
-    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected };
+    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected, lastBy: this.lastBy, decision: this.decision };
   }
 
   /** Draws what is due. Returns whether anything still moves. */
   draw(now: number): boolean {
+    if (this.size.width < 100) return false;
     const started = performance.now();
     if (this.relayoutDue) this.relayout(true);
     const landed = this.flights.advance(now);
@@ -167,6 +180,7 @@ export class Scene {
 
   private drawBase(): void {
     const d = this.drawing(this.base);
+    if (this.lens === "ownership" && this.dirtyNodes.size) this.stale = true;
     if (this.stale) this.drawAll(d);
     else {
       if (this.dirtyControl) this.drawControlPlane(d);
@@ -200,10 +214,7 @@ export class Scene {
 
   private drawNodeCard(d: Drawing, name: string): void {
     const place = this.at.nodes.get(name);
-    if (!place) {
-      if (this.at.lens === "ownership") this.stale = true;
-      return;
-    }
+    if (!place) return;
     drawNode(d, name, place);
     for (const key of this.index.podsOn(name)) {
       const pod = this.at.pods.get(key);

@@ -1,6 +1,7 @@
 // The scheduler: the pods that wait for a node, and how the last decision came out. Mirrors clusterlab/scheduler.
 import { t } from "../i18n/t";
 import { nameOf } from "../stream/views";
+import { drawDecision } from "./decision";
 import { drawCard, isUp, numberOf, type Drawing } from "./drawing";
 
 interface Decision {
@@ -32,9 +33,11 @@ function drawQueue({ pen, at }: Drawing): void {
   }
 }
 
-function drawScores({ pen, at, selected }: Drawing, last: Decision | undefined): void {
+function drawScores(d: Drawing, last: Decision | undefined): void {
+  const { pen, at, selected } = d;
   const { theme } = pen;
   if (!last) return;
+  if (at.lens === "scheduling" && d.decision) return drawDecision(d, last.pod);
   const { x, y, w, h } = at.scores;
   const scores = [...(last.scores ?? [])].sort((a, b) => b.total - a.total || Number(b.node === last.chosen) - Number(a.node === last.chosen));
   if (!scores.length) {
@@ -55,8 +58,9 @@ function drawScores({ pen, at, selected }: Drawing, last: Decision | undefined):
     pen.rect({ ...bar, w }, { fill: theme.raise, radius: 4 });
     pen.rect(bar, { fill: theme.accent, fillAlpha: chosen ? 1 : 0.3, radius: 4, stroke: selected === `nodes/${score.node}` ? theme.accent : undefined });
     const size = wide ? 12 : 10, base = bar.y + bar.h / 2 + size * 0.36;
-    pen.text(score.node, x + 6, base, { size, weight: 600, color: chosen ? theme.onAccent : theme.text, max: w - 40 });
-    pen.text(String(score.total), x + w - 5, base, { size, align: "right", mono: true, color: chosen && part > 0.95 ? theme.onAccent : theme.text });
+    const numbers = w > 92;
+    pen.text(score.node, x + 6, base, { size, weight: 600, color: chosen ? theme.onAccent : theme.text, max: w - (numbers ? 40 : 8) });
+    if (numbers) pen.text(String(score.total), x + w - 5, base, { size, align: "right", mono: true, color: chosen && part > 0.95 ? theme.onAccent : theme.text });
   });
   if (lines < scores.length && wide) pen.text(t("and {count} more", { count: scores.length - lines }), x, y + lines * lineH + 8, { size: 10.5, color: theme.soft });
 }

@@ -19,7 +19,7 @@ export interface LiveBeat {
   part: number;
 }
 
-/** The rate that drains any backlog within this time keeps the lag below it. */
+/** At a rate that would drain what waits within this time, the lag stays below it. */
 const DRAIN_MS = 1000;
 /** Faster than this nothing can be seen to travel: only states change. */
 export const BLUR_RATE = 9;
@@ -58,8 +58,7 @@ export class Player {
 
   /** How many times faster than at its own pace the clip runs. */
   get rate(): number {
-    const left = this.backlogMs + (this.current ? this.current.ms - this.clock : 0);
-    const catchUp = Math.max(1, left / DRAIN_MS / this.pace);
+    const catchUp = Math.max(1, this.backlogMs / DRAIN_MS / this.pace);
     return this.pace * (this.hurried ? Math.max(catchUp, 6) : catchUp);
   }
 
@@ -93,6 +92,7 @@ export class Player {
   /** Lets `ms` of wall time go by. */
   advance(ms: number): void {
     if (this.still) return this.applyAll();
+    if (!this.current && !this.next()) return;
     let left = ms === Number.POSITIVE_INFINITY ? ms : ms * this.rate;
     while (left > 0) {
       if (!this.current && !this.next()) return;

@@ -79,11 +79,11 @@ export class LabStream {
     switch (message.type) {
       case "hello":
         if (message.snapshot) this.lastSeq = message.snapshot.seq;
-        this.where = { lab: message.lab.id, generation: generationOf(message.lab) };
+        this.where = { lab: message.lab.id, generation: message.lab.generation ?? 0 };
         break;
       case "snapshot":
         this.lastSeq = message.snapshot.seq;
-        if (this.where) this.where.generation = generationOf(message);
+        if (this.where) this.where.generation = message.generation ?? 0;
         break;
       case "steps": {
         if (message.replay) break;
@@ -123,8 +123,6 @@ export class LabStream {
     });
   }
 }
-
-const generationOf = (part: object): number => Number((part as { generation?: number }).generation ?? 0);
 
 /** The stream of a lab on this page's own server. */
 export function labStream(labId: string, handlers: StreamHandlers): LabStream {

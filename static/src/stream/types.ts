@@ -86,6 +86,7 @@ export type Lab = {
   epoch: string;
   canEdit: boolean;
   server: string;
+  generation?: number;
 };
 
 export type HelloMessage = {
@@ -113,6 +114,7 @@ export type SnapshotMessage = {
   snapshot: Snapshot;
   mode: ModeState;
   recent: Heading[];
+  generation?: number;
 };
 
 export type ReadMessage = {

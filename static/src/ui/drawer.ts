@@ -13,6 +13,7 @@ import { icons } from "./icons";
 type Tab = "log" | "events" | "kubectl" | "connect";
 const TABS: [Tab, string][] = [["kubectl", "kubectl"], ["log", "Log"], ["events", "Events"], ["connect", "Connect"]];
 const LOG_LINES = 200;
+const PHONE = "(max-width: 760px)";
 
 @customElement("cl-drawer")
 export class DrawerElement extends LabElement {
@@ -84,16 +85,28 @@ export class DrawerElement extends LabElement {
     this.requestUpdate();
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // On a phone the drawer is a panel of its own, and always open.
+    const phone = matchMedia(PHONE);
+    phone.addEventListener("change", () => this.requestUpdate());
+  }
+
+  private get shown(): boolean {
+    return this.open || matchMedia(PHONE).matches;
+  }
+
   protected override render(): TemplateResult {
+    const open = this.shown;
     return html`<div class="drawer">
       <div class="drawer-bar">
         <div role="tablist" aria-label=${t("Drawer")} @keydown=${this.tabKeyed}>${TABS.map(([tab, name]) => html`<button type="button" role="tab" id=${`tab-${tab}`} aria-controls="drawer-panel"
-            data-testid=${`tab-${tab}`} aria-selected=${this.open && this.tab === tab ? "true" : "false"} tabindex=${this.tab === tab ? 0 : -1}
+            data-testid=${`tab-${tab}`} aria-selected=${open && this.tab === tab ? "true" : "false"} tabindex=${this.tab === tab ? 0 : -1}
             @click=${() => (this.open && this.tab === tab ? this.setOpen(false) : this.show(tab))}>${t(name)}</button>`)}</div>
         <span class="spacer"></span>
         <button type="button" class="quiet" aria-label=${this.open ? t("Close the drawer") : t("Open the drawer")} aria-expanded=${this.open ? "true" : "false"} @click=${() => this.setOpen(!this.open)}>${this.open ? icons.down : icons.up}</button>
       </div>
-      <div class="drawer-panel" id="drawer-panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`} ?hidden=${!this.open}>${this.open ? this.panel() : nothing}</div>
+      <div class="drawer-panel" id="drawer-panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`} ?hidden=${!open}>${open ? this.panel() : nothing}</div>
     </div>`;
   }
 

@@ -90,8 +90,9 @@ export class TaskElement extends LabElement {
     this.textContent = "";
     super.connectedCallback();
     checks.listen(() => {
+      const first = this.known === undefined;
       this.known = checks.tasks.get(this.task);
-      if (this.known?.done && !this.wasDone) currentLab().say(t("Task done: {task}", { task: this.words }));
+      if (this.known?.done && !this.wasDone && !first) currentLab().say(t("Task done: {task}", { task: this.words }));
       this.wasDone = this.known?.done ?? false;
     });
   }

@@ -7,6 +7,7 @@ import { Scene } from "../stage/scene";
 import { lookOf } from "../stage/pod";
 import { contains } from "../stage/geometry";
 import { t } from "../i18n/t";
+import { fetchDecision } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { Overlay } from "./overlay";
 import { LabElement } from "./element";
@@ -28,6 +29,8 @@ export class StageElement extends LabElement {
   private last = 0;
   private scale = 1;
   private shownLayout: Layout | null = null;
+  private decided = "";
+  private deciding = false;
 
   protected override render() {
     return html`<div class="stage-scroll" tabindex="-1">
@@ -67,11 +70,30 @@ export class StageElement extends LabElement {
     if (topic === "selection") this.scene.select(this.lab.selected);
     if (topic === "lens") this.scene.show(this.lab.lens);
     if (topic === "theme") this.scene.retheme();
+    if (this.lab.lens === "scheduling" && (topic === "state" || topic === "lens")) this.fetchDecision();
     if (topic === "state" && this.lab.player.replacedSince) {
       this.lab.player.replacedSince = false;
       this.scene.replaced();
     }
     this.wake();
+  }
+
+  /** The scheduling lens shows more of the last decision than the stream carries. */
+  private fetchDecision(): void {
+    const last = this.lab.player.state.components["kube-scheduler"]?.["last"] as { pod?: string } | undefined;
+    const pod = last?.pod?.replace(/^pods\//, "") ?? "";
+    const version = `${pod}@${JSON.stringify(last)}`;
+    if (!pod || version === this.decided || this.deciding) return;
+    this.deciding = true;
+    void fetchDecision(this.lab.options.id, pod)
+      .catch(() => null)
+      .then((decision) => {
+        this.decided = version;
+        this.deciding = false;
+        this.scene.decided(decision);
+        this.wake();
+        this.fetchDecision();
+      });
   }
 
   private resized(): void {
@@ -91,12 +113,14 @@ export class StageElement extends LabElement {
 
   private tick(now: number): void {
     const { player } = this.lab;
+    this.ticking = false;
     player.advance(Math.min(LONGEST_TICK_MS, Math.max(0, now - this.last)));
     this.last = now;
     const moving = this.scene.draw(performance.now());
     if (this.scene.at !== this.shownLayout) this.place();
-    if (moving || !player.idle) requestAnimationFrame((next) => this.tick(next));
-    else this.ticking = false;
+    if (!moving && player.idle) return;
+    this.ticking = true;
+    requestAnimationFrame((next) => this.tick(next));
   }
 
   private place(): void {
