@@ -171,6 +171,10 @@ class Registry:
         """A registry without a custom resource."""
         return Registry(r for r in self.resources if not (r.custom and r.group == group and r.plural == plural))
 
+    def without_group(self, group: str) -> Registry:
+        """A registry without a group, as metrics.k8s.io where no metrics server runs."""
+        return Registry(r for r in self.resources if r.group != group)
+
     def __iter__(self) -> Iterator[Resource]:
         return iter(self.resources)
 
