@@ -87,11 +87,10 @@ class Runtime(Component):
         return self.images.get(full_name(name))
 
     def preload(self, names: tuple[str, ...], size_bytes: int) -> None:
-        """An image that the node has from the start."""
-        full = tuple(full_name(name) for name in names)
-        image = Image(image_id(full[0]), full, size_bytes, 0, 0)
-        for name in full:
-            self.images[name] = image
+        """An image that the node has from the start; it is reported by the names that were given."""
+        image = Image(image_id(full_name(names[0])), names, size_bytes, 0, 0)
+        for name in names:
+            self.images[full_name(name)] = image
 
     def pull_image(self, name: str, uid: str) -> Pull:
         """PullImage: begins a pull, or joins the one under way; the answer's second part says when it will be done."""
@@ -133,7 +132,7 @@ class Runtime(Component):
         if image is None:
             return 0
         for name in image.names:
-            self.images.pop(name, None)
+            self.images.pop(full_name(name), None)
         return image.size_bytes
 
     def images_in_use(self) -> dict[str, bool]:
