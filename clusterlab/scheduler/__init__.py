@@ -1,5 +1,5 @@
 """kube-scheduler: decides on which node each pod runs, and can tell why."""
 
-from clusterlab.scheduler.scheduler import Scheduler, scheduler
+from clusterlab.scheduler.scheduler import Scheduler, SchedulerProcess, scheduler
 
-__all__ = ["Scheduler", "scheduler"]
+__all__ = ["Scheduler", "SchedulerProcess", "scheduler"]

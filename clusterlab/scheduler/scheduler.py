@@ -33,7 +33,7 @@ from clusterlab.sim import Simulation
 
 Object = dict[str, Any]
 
-__all__ = ["Scheduler", "scheduler"]
+__all__ = ["Scheduler", "SchedulerProcess", "scheduler"]
 
 USER = User("system:kube-scheduler", ("system:authenticated",))
 #: What plugins read beside nodes and pods.
@@ -368,8 +368,18 @@ def _waits(status: Status | None) -> bool:
     return status is not None and status.code == WAIT
 
 
-def scheduler(sim: Simulation, api: Api, name: str = "kube-scheduler", config: Object | None = None) -> Process:
+class SchedulerProcess(Process):
+    """The program kube-scheduler, with its one part."""
+
+    def __init__(self, sim: Simulation, name: str, api: Api, config: Object | None) -> None:
+        super().__init__(sim, name, api, USER)
+        self.scheduler = Scheduler(self, SchedulerConfig.parse(config))
+
+    def decision_of(self, key: str) -> Object | None:
+        """The last decision about a pod (`namespace/name`); None when none is remembered."""
+        return self.scheduler.decision_of(key)
+
+
+def scheduler(sim: Simulation, api: Api, name: str = "kube-scheduler", config: Object | None = None) -> SchedulerProcess:
     """Builds the process of a scheduler; `config` is a KubeSchedulerConfiguration, None for the defaults."""
-    process = Process(sim, name, api, USER)
-    Scheduler(process, SchedulerConfig.parse(config))
-    return process
+    return SchedulerProcess(sim, name, api, config)

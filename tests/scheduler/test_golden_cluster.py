@@ -47,13 +47,12 @@ def delete(cluster, name):
 def test_decisions(path):
     case = json.loads(path.read_text())
     cluster = cluster_of(case)
-    scheduler = cluster.processes["kube-scheduler"].parts[0]
     for truth in case["decisions"]:
         pod = truth["pod"]
         name = pod["metadata"]["name"]
         cluster.apply(pod)
         settle(cluster)
-        decision = scheduler.decision_of(f"default/{name}")
+        decision = cluster.decision_of(f"default/{name}")
         if "chosen" not in truth:
             assert decision["message"] == truth["message"], name
             delete(cluster, name)
