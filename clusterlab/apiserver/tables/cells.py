@@ -7,10 +7,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from clusterlab.machinery import labels
+
 Object = dict[str, Any]
 Row = dict[str, Any]
 
-__all__ = ["Column", "Context", "Printer", "age", "duration", "human_duration", "labels_text", "selector_text"]
+__all__ = ["Column", "Context", "Printer", "age", "human_duration", "labels_text", "seconds_since", "selector_text"]
 
 
 class Column:
@@ -98,21 +100,15 @@ def human_duration(total: float) -> str:
     return f"{years}y"
 
 
-def duration(total: float) -> str:
-    return human_duration(total)
-
-
-def labels_text(labels: dict[str, str] | None) -> str:
+def labels_text(pairs: dict[str, str] | None) -> str:
     """Labels as `a=b,c=d`, sorted; <none> where there are none."""
-    if not labels:
+    if not pairs:
         return "<none>"
-    return ",".join(f"{key}={labels[key]}" for key in sorted(labels))
+    return ",".join(f"{key}={pairs[key]}" for key in sorted(pairs))
 
 
 def selector_text(selector: Object | None) -> str:
     """A LabelSelector object as text."""
-    from clusterlab.machinery import labels
-
     if selector is None:
         return "<none>"
     text = str(labels.from_object(selector))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.tables.cells import Column, Context, age
-from clusterlab.apiserver.tables.printers import PRINTERS
+from clusterlab.apiserver.tables.printers import printer_of
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.server import ApiServer
@@ -37,7 +37,7 @@ def table(server: ApiServer, resource: Resource, answer: Object, include: str) -
 
 def _rows(server: ApiServer, resource: Resource, objects: list[Object]) -> tuple[list[Object], list[Any]]:
     context = Context(server.sim.now())
-    printer = PRINTERS.get((resource.group, resource.kind)) if not resource.custom else server.custom_printer(resource)
+    printer = printer_of(resource.group, resource.kind) if not resource.custom else server.custom_printer(resource)
     if printer is not None:
         return printer.definitions, [printer.cells(obj, context) for obj in objects]
     if resource.custom:
