@@ -16,7 +16,7 @@ Object = dict[str, Any]
 Hint = Callable[[PodInfo, Object | None, Object | None], bool]
 
 __all__ = [
-    "ADD", "ALL", "DELETE", "UPDATE", "UPDATE_NODE_ALLOCATABLE", "UPDATE_NODE_LABEL", "UPDATE_NODE_TAINT", "UPDATE_POD_GATES",
+    "ADD", "ALL", "DELETE", "POD_ADD", "POD_DELETE", "UPDATE", "UPDATE_NODE_ALLOCATABLE", "UPDATE_NODE_LABEL", "UPDATE_NODE_TAINT", "UPDATE_POD_GATES",
     "UPDATE_POD_LABEL", "UPDATE_POD_SCALE_DOWN", "UPDATE_POD_TOLERATION", "ClusterEvent", "Hint", "node_update", "pod_update",
 ]
 
@@ -53,7 +53,7 @@ class ClusterEvent(NamedTuple):
         return same and bool(self.action & incoming.action) and incoming.action <= self.action
 
 
-POD_UPDATE = ClusterEvent("Pod", UPDATE)
+POD_ADD, POD_DELETE, POD_UPDATE = (ClusterEvent("Pod", action) for action in (ADD, DELETE, UPDATE))
 
 
 def node_update(old: Object, new: Object) -> list[ClusterEvent]:

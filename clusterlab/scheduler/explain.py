@@ -6,9 +6,10 @@ from heapq import nlargest
 from typing import Any
 
 from clusterlab.scheduler.decision import Decision
+from clusterlab.scheduler.podinfo import PodInfo
 from clusterlab.scheduler.queue import SchedulingQueue
 
-__all__ = ["explain_binding", "explain_failure", "scheduling_notes"]
+__all__ = ["explain_binding", "explain_failure", "name_of", "scheduling_notes"]
 
 #: Why a node won, by the plugin that made the difference.
 REASONS = {
@@ -21,6 +22,11 @@ REASONS = {
     "TaintToleration": "its taints put the pod off least",
 }
 TOP = 10
+
+
+def name_of(pod: PodInfo) -> str:
+    """A pod's name, as people say it."""
+    return pod.key.partition("/")[2]
 
 
 def explain_binding(who: str, pod: str, decision: Decision) -> str:

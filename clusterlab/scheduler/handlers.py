@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.scheduler.events import ADD, DELETE, UPDATE, ClusterEvent, node_update, pod_update
+from clusterlab.scheduler.events import ADD, DELETE, POD_ADD, POD_DELETE, UPDATE, ClusterEvent, node_update, pod_update
 from clusterlab.scheduler.podinfo import PodInfo, priority_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ Object = dict[str, Any]
 __all__ = ["Handlers"]
 
 NODE_ADD, NODE_DELETE = ClusterEvent("Node", ADD), ClusterEvent("Node", DELETE)
-POD_ADD, POD_DELETE = ClusterEvent("Pod", ADD), ClusterEvent("Pod", DELETE)
 KINDS = {
     "persistentvolumeclaims": "PersistentVolumeClaim", "persistentvolumes": "PersistentVolume",
     "storageclasses": "StorageClass", "csinodes": "CSINode", "csistoragecapacities": "CSIStorageCapacity",

@@ -13,15 +13,16 @@ from clusterlab.client.api import Api, User
 from clusterlab.client.informer import by_namespace
 from clusterlab.client.process import Part, Process
 from clusterlab.machinery.errors import StatusError
+from clusterlab.scheduler.binding import Binding
 from clusterlab.scheduler.cache import Cache
 from clusterlab.scheduler.config import SchedulerConfig, profiles
 from clusterlab.scheduler.cycle import schedule
 from clusterlab.scheduler.decision import Decision
-from clusterlab.scheduler.explain import explain_binding, explain_failure, scheduling_notes
-from clusterlab.scheduler.framework import ERROR, SKIP, UNSCHEDULABLE, WAIT, CycleState, Status
+from clusterlab.scheduler.explain import explain_binding, explain_failure, name_of, scheduling_notes
+from clusterlab.scheduler.framework import ERROR, UNSCHEDULABLE
 from clusterlab.scheduler.handlers import Handlers
 from clusterlab.scheduler.log import DecisionLog
-from clusterlab.scheduler.plugins.volume_binding import PLAN, VolumePlan
+from clusterlab.scheduler.plugins.volume_binding import VolumePlan
 from clusterlab.scheduler.podinfo import PodInfo
 from clusterlab.scheduler.profile import Profile
 from clusterlab.scheduler.queue import Queued, SchedulingQueue
@@ -62,6 +63,7 @@ class Scheduler(Part):
         self.recorder = SchedulingRecorder(self)
         self.rng = self.sim.rng(process.name)
         self.active = True
+        self.binding = Binding(self)
         Handlers(self).register()
         self._stale: dict[str, Any] | None = None
         self._empty()
@@ -157,8 +159,8 @@ class Scheduler(Part):
     def _schedule_one(self, entry: Queued, pod: PodInfo, profile: Profile) -> None:
         step = self.begin("schedule", f"pods/{pod.key}", actor=self.process.name)
         if pod.terminating:
-            self._event(pod.pod, "Warning", "FailedScheduling", "Scheduling", f"skip schedule deleting pod: {pod.key}")
-            step.explain = f"{self.process.name} leaves {_name(pod)} alone: it is being deleted."
+            self.event(pod.pod, "Warning", "FailedScheduling", "Scheduling", f"skip schedule deleting pod: {pod.key}")
+            step.explain = f"{self.process.name} leaves {name_of(pod)} alone: it is being deleted."
             return
         decision = schedule(
             pod, self.cache.fresh(), profile, self.rng, nominated=self.queue.nominator.by_node, start=self.start,
@@ -168,113 +170,21 @@ class Scheduler(Part):
             self.start = decision.next_start
         self.log.keep(decision, step.seq, step.time_ms)
         if decision.chosen:
-            step.explain = explain_binding(self.process.name, _name(pod), decision)
-            self._place(entry, pod, profile, decision)
+            step.explain = explain_binding(self.process.name, name_of(pod), decision)
+            self.binding.place(entry, pod, profile, decision)
         else:
-            step.explain = explain_failure(self.process.name, _name(pod), decision)
+            step.explain = explain_failure(self.process.name, name_of(pod), decision)
             self._preempt(pod, decision)
-            self._failed(entry, pod, decision.code, decision.message, decision.rejecting, decision.nominated)
+            self.failed(entry, pod, decision.code, decision.message, decision.rejecting, decision.nominated)
         self.sim.note(self.process.name, scheduling_notes(decision, self.queue))
-
-    # Placing.
-
-    def _place(self, entry: Queued, pod: PodInfo, profile: Profile, decision: Decision) -> None:
-        """Assumes, reserves and permits; then binds, or waits for the volumes."""
-        node, state = decision.chosen, decision.state
-        self.cache.assume(pod, node)
-        self.queue.nominator.delete(pod.key)
-        for plugin in profile.reserve:
-            status = plugin.reserve(state, pod, node)
-            if status is not None:
-                self._give_up(entry, pod, profile, state, node, status)
-                return
-        for plugin in profile.permit:
-            status = plugin.permit(state, pod, node)
-            if status is not None:
-                self._give_up(entry, pod, profile, state, node, status)
-                return
-        self._bind(entry, pod, profile, state, node)
-
-    def _bind(self, entry: Queued, pod: PodInfo, profile: Profile, state: CycleState, node: str, deadline_ms: int = 0) -> None:
-        for plugin in profile.pre_bind:
-            status = plugin.pre_bind(state, pod, node)
-            if status is None:
-                continue
-            if status.code == WAIT:
-                if deadline_ms and self.sim.time_ms >= deadline_ms:
-                    status = Status(ERROR, ("binding volumes: context deadline exceeded",))
-                else:
-                    self._wait(entry, pod, node, deadline_ms, state.data[PLAN])
-                    return
-            prefixed = Status(ERROR, (f'running PreBind plugin "{plugin.name}": {status.message}',), plugin.name)
-            self._give_up(entry, pod, profile, state, node, prefixed)
-            return
-        self.waiting.pop(pod.key, None)
-        for plugin in profile.bind:
-            status = plugin.bind(state, pod, node)
-            if status is None:
-                break
-            if status.code != SKIP:
-                text = f'running Bind plugin "{plugin.name}": {status.message}'
-                self._give_up(entry, pod, profile, state, node, Status(ERROR, (text,), plugin.name))
-                return
-        step = self.sim.current
-        if step is not None:
-            step.verb = "bind"
-        self.queue.pods.pop(pod.key, None)
-        self._event(pod.pod, "Normal", "Scheduled", "Binding", f"Successfully assigned {pod.key} to {node}")
-
-    def _wait(self, entry: Queued, pod: PodInfo, node: str, deadline_ms: int, plan: VolumePlan) -> None:
-        """Keeps a pod until its volumes are bound; looked at again when claims change, or too much time has passed."""
-        if not deadline_ms:
-            binding: Any = self.profiles[entry.profile].plugins["VolumeBinding"]
-            timeout_ms = binding.timeout_s * 1_000
-            deadline_ms = self.sim.time_ms + timeout_ms
-            self.after(timeout_ms, "bind", pod.key, idle=True)
-            self._patch_status(pod.pod, {"status": {"nominatedNodeName": node}})
-            step = self.sim.current
-            if step is not None:
-                step.explain = f"{self.process.name} has chosen {node} for {_name(pod)} and waits for its volumes there."
-        self.waiting[pod.key] = (node, entry, deadline_ms, plan)
 
     def on_bind(self, key: str) -> None:
         """Tries again to bind a pod that waits for its volumes."""
-        found = self.waiting.get(key)
-        pod = self.cache.pod_on(key)
-        if found is None or pod is None or key not in self.cache.assumed:
-            self.waiting.pop(key, None)
-            return
-        node, entry, deadline_ms, plan = found
-        entry = Queued(*entry)
-        profile = self.profiles[entry.profile]
-        state = CycleState()
-        state.data[PLAN] = VolumePlan(*plan)
-        ready = not any(_waits(plugin.pre_bind(state, pod, node)) for plugin in profile.pre_bind)
-        if not ready and self.sim.time_ms < deadline_ms:
-            return
-        self.begin("bind", f"pods/{key}", actor=self.process.name).explain = (
-            f"{self.process.name} binds {_name(pod)} to {node}, where its volumes are ready now."
-            if ready else f"{self.process.name} gives up on {node} for {_name(pod)}: its volumes were not ready in time."
-        )
-        self._bind(entry, pod, profile, state, node, deadline_ms)
-        self.arm()
-
-    def _give_up(
-        self, entry: Queued, pod: PodInfo, profile: Profile, state: CycleState, node: str, status: Status
-    ) -> None:
-        """The pod cannot be bound there after all (handleBindingCycleError)."""
-        for plugin in reversed(profile.reserve):
-            plugin.unreserve(state, pod, node)
-        self.waiting.pop(pod.key, None)
-        self.cache.forget(pod.key)
-        step = self.sim.current
-        if step is not None:
-            step.explain = f"{self.process.name} could not bind {_name(pod)} to {node}: {status.message}."
-        self._failed(entry, pod, status.code, status.message, (status.plugin,) if status.rejected else (), "")
+        self.binding.again(key)
 
     # Failing.
 
-    def _failed(
+    def failed(
         self, entry: Queued, pod: PodInfo, code: str, message: str, rejecting: tuple[str, ...], nominated: str | None
     ) -> None:
         """Puts the pod back and tells why (handleSchedulingFailure)."""
@@ -288,10 +198,10 @@ class Scheduler(Part):
             if nominated is not None:
                 self.queue.nominator.nominate(pod, nominated)
         reason = "SchedulerError" if code == ERROR else UNSCHEDULABLE
-        self._event(pod.pod, "Warning", "FailedScheduling", "Scheduling", message)
+        self.event(pod.pod, "Warning", "FailedScheduling", "Scheduling", message)
         patch = condition_patch(current or pod.pod, reason, message, nominated, self.sim.now_rfc3339())
         if patch is not None:
-            self._patch_status(pod.pod, patch)
+            self.patch_status(pod.pod, patch)
 
     def _preempt(self, pod: PodInfo, decision: Decision) -> None:
         """Evicts the victims and takes back nominations to the node by pods of lower priority (actuatePodPreemption)."""
@@ -300,7 +210,7 @@ class Scheduler(Part):
             return
         for other in list(self.queue.nominator.by_node.get(node, ())):
             if other.priority < pod.priority and other.pod.get("status", {}).get("nominatedNodeName"):
-                self._patch_status(other.pod, {"status": {"nominatedNodeName": None}})
+                self.patch_status(other.pod, {"status": {"nominatedNodeName": None}})
         name = pod.spec.get("schedulerName") or "default-scheduler"
         for victim in decision.victims:
             if victim["metadata"].get("deletionTimestamp"):
@@ -313,14 +223,14 @@ class Scheduler(Part):
             except StatusError:
                 continue  # it is gone, or will be found again in the next cycle
             note = f"Preempted by pod {pod.uid} on node {node}"
-            self._event(victim, "Normal", "Preempted", "Preempting", note, related=pod.pod)
+            self.event(victim, "Normal", "Preempted", "Preempting", note, related=pod.pod)
 
-    def _patch_status(self, pod: Object, patch: Object) -> None:
+    def patch_status(self, pod: Object, patch: Object) -> None:
         meta = pod["metadata"]
         with suppress(StatusError):  # the next attempt tells it again
             self.client.patch("pods", meta["namespace"], meta["name"], patch, "strategic", "status")
 
-    def _event(self, pod: Object, kind: str, reason: str, action: str, note: str, related: Object | None = None) -> None:
+    def event(self, pod: Object, kind: str, reason: str, action: str, note: str, related: Object | None = None) -> None:
         name = pod["spec"].get("schedulerName") or "default-scheduler"
         if related is not None:
             name = related["spec"].get("schedulerName") or "default-scheduler"
@@ -358,14 +268,6 @@ class Scheduler(Part):
         pods = self.informers["pods"].store
         self._cache.rebuild(data["cache"], self.informers["nodes"].store, pods)
         self._queue.restore(data["queue"], pods.get)
-
-
-def _name(pod: PodInfo) -> str:
-    return pod.key.partition("/")[2]
-
-
-def _waits(status: Status | None) -> bool:
-    return status is not None and status.code == WAIT
 
 
 class SchedulerProcess(Process):
