@@ -14,6 +14,7 @@ from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.cronjob import CronJobController
 from clusterlab.controllers.daemonset import DaemonSetController
 from clusterlab.controllers.deployment import DeploymentController
+from clusterlab.controllers.disruption import DisruptionController
 from clusterlab.controllers.endpointslice import EndpointSliceController
 from clusterlab.controllers.garbage_collector import GarbageCollector
 from clusterlab.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
@@ -22,6 +23,7 @@ from clusterlab.controllers.namespace import NamespaceController
 from clusterlab.controllers.node_lifecycle import NodeLifecycleController
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
+from clusterlab.controllers.resourcequota import ResourceQuotaController
 from clusterlab.controllers.service_lb import ServiceLBController
 from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
 from clusterlab.controllers.statefulset import StatefulSetController
@@ -51,7 +53,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     ServiceAccountController, TokensController, RootCACertPublisher, NamespaceController, DeploymentController, ReplicaSetController,
     ReplicationController, EndpointSliceController, NodeLifecycleController, TaintEvictionController, GarbageCollector,
     DaemonSetController, StatefulSetController, JobController, CronJobController, TTLAfterFinishedController,
-    HorizontalPodAutoscalerController,
+    HorizontalPodAutoscalerController, DisruptionController, ResourceQuotaController,
 )
 
 

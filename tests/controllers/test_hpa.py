@@ -38,6 +38,7 @@ def run_case(case: Object) -> tuple[list[list[float]], Lab]:
     lab.api.put("deployments", d)
     lab.settle()
     lab.run_pods()
+    lab.run(30)
     began = lab.sim.time_ms
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
     lab.api.put("horizontalpodautoscalers", {"metadata": {"name": name, "namespace": "default"},
