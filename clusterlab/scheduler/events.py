@@ -16,7 +16,8 @@ Object = dict[str, Any]
 Hint = Callable[[PodInfo, Object | None, Object | None], bool]
 
 __all__ = [
-    "ADD", "ALL", "DELETE", "POD_ADD", "POD_DELETE", "UPDATE", "UPDATE_NODE_ALLOCATABLE", "UPDATE_NODE_LABEL", "UPDATE_NODE_TAINT", "UPDATE_POD_GATES",
+    "ADD", "ALL", "DELETE", "POD_ADD", "POD_DELETE",
+    "POD_UPDATE", "UPDATE", "UPDATE_NODE_ALLOCATABLE", "UPDATE_NODE_LABEL", "UPDATE_NODE_TAINT", "UPDATE_POD_GATES",
     "UPDATE_POD_LABEL", "UPDATE_POD_SCALE_DOWN", "UPDATE_POD_TOLERATION", "ClusterEvent", "Hint", "node_update", "pod_update",
 ]
 

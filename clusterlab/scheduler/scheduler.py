@@ -245,9 +245,11 @@ class Scheduler(Part):
     # State.
 
     def checkpoint(self) -> dict[str, Any]:
-        self._rebuild()
+        untouched = self._stale  # restored, and nobody has asked for anything since
         return {
-            **super().checkpoint(), "queue": self._queue.checkpoint(), "cache": self._cache.checkpoint(),
+            **super().checkpoint(),
+            "queue": untouched["queue"] if untouched else self._queue.checkpoint(),
+            "cache": untouched["cache"] if untouched else self._cache.checkpoint(),
             "log": self.log.checkpoint(), "series": self.recorder.series.copy(),
             "volumes": self.handle.volumes.written.copy(),
         }
