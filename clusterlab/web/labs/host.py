@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from contextvars import Context
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -104,7 +105,7 @@ class LocalHost:
         self._ids[record.key_hash] = lab.id
         lab.start()
         if self._sweeper is None:
-            self._sweeper = asyncio.create_task(self._sweep())
+            self._sweeper = asyncio.create_task(self._sweep(), context=Context())
         return lab
 
     async def get(self, lab_id: str) -> Lab | None:
@@ -116,7 +117,7 @@ class LocalHost:
             return None
         waking = self._waking.get(lab_id)
         if waking is None:
-            waking = self._waking[lab_id] = asyncio.create_task(self._wake(lab_id))
+            waking = self._waking[lab_id] = asyncio.create_task(self._wake(lab_id), context=Context())
             waking.add_done_callback(lambda _: self._waking.pop(lab_id, None))
         return await asyncio.shield(waking)
 

@@ -7,10 +7,11 @@ commands from many labs costs few transactions. A later position of the same lab
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.utils import timezone
 
@@ -43,6 +44,7 @@ class Journal:
     def __init__(self) -> None:
         self._next = _Group()
         self._writing = False
+        self._thread = ThreadPoolExecutor(1, "journal")  # keeps one connection to the database
 
     async def write(
         self, lab_id: str, position: dict[str, Any], commands: list[Command] | None = None, cut_from: int | None = None
@@ -58,7 +60,7 @@ class Journal:
             group.done = asyncio.get_running_loop().create_future()
         if not self._writing:
             self._writing = True
-            self._task = asyncio.create_task(self._run())
+            self._task = asyncio.create_task(self._run(), context=Context())  # outlives the request that began it
         await asyncio.shield(group.done)
 
     async def _run(self) -> None:
@@ -67,7 +69,7 @@ class Journal:
                 group, self._next = self._next, _Group()
                 assert group.done is not None
                 try:
-                    await sync_to_async(_write)(group)
+                    await asyncio.get_running_loop().run_in_executor(self._thread, _write, group)
                 except Exception as error:
                     group.done.set_exception(error)
                     group.done.exception()  # seen, even when every writer has gone

@@ -7,11 +7,13 @@ its watchers saw it. The task works in slices of a few milliseconds, so that no 
 from __future__ import annotations
 
 import asyncio
+import logging
 import contextlib
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,8 @@ from clusterlab.web.labs.journal import Journal
 from clusterlab.web.labs.pacing import Pacer
 
 __all__ = ["Job", "Lab", "LabError"]
+
+_log = logging.getLogger(__name__)
 
 SLICE_S = 0.008
 PUBLISH_S = 0.05
@@ -76,7 +80,7 @@ class Lab:
 
     def start(self) -> None:
         self.pacer.anchor(time.monotonic(), self.cluster.sim.time_ms)
-        self._task = asyncio.create_task(self._live(), name=f"lab {self.id}")
+        self._task = asyncio.create_task(self._live(), name=f"lab {self.id}", context=Context())
 
     async def stop(self) -> None:
         """Ends the task; what was acknowledged is stored already."""
@@ -199,6 +203,7 @@ class Lab:
 
     def _fail(self, error: Exception) -> None:
         """A fault of ours: the lab stops and says so; others go on."""
+        _log.error("lab %s failed at step %d", self.id, self.cluster.sim.last_seq, exc_info=error)
         self.failed = f"this lab met an internal error and stopped at step {self.cluster.sim.last_seq}; seek back or reset it"
         self.playing = False
         for _, done in self._inbox:
@@ -222,12 +227,16 @@ class Lab:
             for i, (data, _) in enumerate(batch)
         ]
         cut_from = first if self._stored_commands > first else None
-        await self.journal.write(self.id, {**self._where(), "cursor": first + len(batch)}, rows, cut_from)
-        self._stored_commands = first + len(batch)
-        for data, done in batch:
-            answer = history.execute(data)
-            if not done.done():
-                done.set_result(answer)
+        try:
+            await self.journal.write(self.id, {**self._where(), "cursor": first + len(batch)}, rows, cut_from)
+            self._stored_commands = first + len(batch)
+            for data, done in batch:
+                answer = history.execute(data)
+                if not done.done():
+                    done.set_result(answer)
+        except Exception:
+            self._inbox.extendleft(reversed([entry for entry in batch if not entry[1].done()]))  # they are told of the failure
+            raise
         for job in self._jobs:
             if self.hold:
                 job.limit = 0  # a held request is the step
