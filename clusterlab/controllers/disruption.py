@@ -11,6 +11,7 @@ from typing import Any
 from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.endpointslice import by_label
+from clusterlab.controllers.hpa_metrics import go_selector
 from clusterlab.controllers.objects import (
     Object,
     Objects,
@@ -139,7 +140,7 @@ class DisruptionController(BaseController):
             return
         if unmanaged:
             message = (
-                f"Pods selected by this PodDisruptionBudget (selector: {budget['spec'].get('selector')}) were found to be unmanaged. As a "
+                f"Pods selected by this PodDisruptionBudget (selector: {go_selector(budget['spec'])}) were found to be unmanaged. As a "
                 "result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for "
                 'these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
             )

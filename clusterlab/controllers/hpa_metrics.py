@@ -27,7 +27,7 @@ from clusterlab.machinery.quantity import BINARY, DECIMAL, from_milli, milli_val
 if TYPE_CHECKING:
     from clusterlab.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 
-__all__ = ["FailedMetric", "MetricReader"]
+__all__ = ["FailedMetric", "MetricReader", "go_selector"]
 
 NO_CUSTOM = "no custom metrics API (custom.metrics.k8s.io) registered"
 
@@ -204,7 +204,7 @@ class MetricReader:
                 label, current = f"{kind} metric {name}", {"value": quantity("", proposal.usage)}
             else:
                 proposal = per_pod_replicas(self.status_replicas, usage, milli_value(target["averageValue"]), self.tolerances)
-                label, current = f"external metric {name}({_selector(metric)})", {"averageValue": quantity("", proposal.usage)}
+                label, current = f"external metric {name}({go_selector(metric)})", {"averageValue": quantity("", proposal.usage)}
         except MetricError as error:
             raise FailedMetric("FailedGetObjectMetric", str(error), f"failed to get object metric value: {error}") from None
         status = {"metric": metric, "describedObject": described, "current": current}
@@ -219,7 +219,7 @@ class MetricReader:
             try:
                 values = self._values("external.metrics.k8s.io", metric, "external", absent)
             except MetricError as error:
-                text = f"unable to get external metric {self.namespace}/{name}/{_selector(metric)}: {error}"
+                text = f"unable to get external metric {self.namespace}/{name}/{go_selector(metric)}: {error}"
                 raise MetricError(text) from None
             usage = sum(milli_value(each["value"]) for each in values)
             if target.get("averageValue") is not None:
@@ -233,10 +233,10 @@ class MetricReader:
             text = f"{kind}: {error}"
             raise FailedMetric("FailedGetExternalMetric", str(error), f"failed to get {name} external metric value: {text}") from None
         status = {"metric": metric, "current": current}
-        return proposal, f"external metric {name}({_selector(metric)})", {"type": "External", "external": status}
+        return proposal, f"external metric {name}({go_selector(metric)})", {"type": "External", "external": status}
 
 
-def _selector(metric: Object) -> str:
+def go_selector(metric: Object) -> str:
     """A selector as Go prints it."""
     selector = metric.get("selector")
     if selector is None:

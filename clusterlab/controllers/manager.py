@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clusterlab.client.api import Api, User
 from clusterlab.client.leaderelection import ElectedProcess
 from clusterlab.client.process import Process
+from clusterlab.controllers.attachdetach import AttachDetachController
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.cronjob import CronJobController
 from clusterlab.controllers.daemonset import DaemonSetController
@@ -21,6 +22,8 @@ from clusterlab.controllers.horizontalpodautoscaler import HorizontalPodAutoscal
 from clusterlab.controllers.job import JobController
 from clusterlab.controllers.namespace import NamespaceController
 from clusterlab.controllers.node_lifecycle import NodeLifecycleController
+from clusterlab.controllers.persistentvolume import PersistentVolumeBinder
+from clusterlab.controllers.provisioner import ExternalProvisioner
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
 from clusterlab.controllers.resourcequota import ResourceQuotaController
@@ -29,6 +32,7 @@ from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAc
 from clusterlab.controllers.statefulset import StatefulSetController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.controllers.ttl_after_finished import TTLAfterFinishedController
+from clusterlab.controllers.volume_protection import PVCProtectionController, PVProtectionController
 from clusterlab.sim import Simulation
 
 __all__ = ["CONTROLLERS", "Options", "cloud_controller_manager", "controller_manager"]
@@ -54,6 +58,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     ReplicationController, EndpointSliceController, NodeLifecycleController, TaintEvictionController, GarbageCollector,
     DaemonSetController, StatefulSetController, JobController, CronJobController, TTLAfterFinishedController,
     HorizontalPodAutoscalerController, DisruptionController, ResourceQuotaController,
+    PersistentVolumeBinder, ExternalProvisioner, AttachDetachController, PVCProtectionController, PVProtectionController,
 )
 
 
