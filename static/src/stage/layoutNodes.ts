@@ -175,7 +175,7 @@ const SYSTEM_GRID: PodGrid = { detail: "square", leastW: 11, mostW: 11, h: 11, g
 
 function podArea(box: Box, detail: NodeDetail, system: boolean): Box {
   if (detail === "full") return { x: box.x + 10, y: box.y + HEADER, w: box.w - 20, h: box.h - HEADER - FLOOR - (system ? SYSTEM : 0) };
-  if (detail === "compact") return { x: box.x + 5, y: box.y + 17, w: box.w - 10, h: box.h - 21 };
+  if (detail === "compact") return { x: box.x + 5, y: box.y + 20, w: box.w - 10, h: box.h - 23 };
   return { x: box.x + 2, y: box.y + 2, w: box.w - 4, h: box.h - 5 };
 }
 

@@ -15,6 +15,7 @@ export const currentLab = (): Lab => theLab!;
 export abstract class LabElement extends LitElement {
   protected readonly topics: Topic[] = [];
   private leave: (() => void) | null = null;
+  private redrawDue = false;
 
   protected get lab(): Lab {
     return theLab!;
@@ -34,7 +35,13 @@ export abstract class LabElement extends LitElement {
     this.leave?.();
   }
 
+  /** A topic was told. Many may be in one frame of the screen: the element is redrawn once. */
   protected told(_topic: Topic): void {
-    this.requestUpdate();
+    if (this.redrawDue) return;
+    this.redrawDue = true;
+    requestAnimationFrame(() => {
+      this.redrawDue = false;
+      this.requestUpdate();
+    });
   }
 }

@@ -16,6 +16,7 @@ import { icons } from "./icons";
 import { theScene } from "./stage";
 
 const REFRESH_MS = 250;
+const RUSH_MS = 160;
 
 @customElement("cl-inspector")
 export class InspectorElement extends LabElement {
@@ -25,6 +26,7 @@ export class InspectorElement extends LabElement {
   @state() private problem = "";
   private fetched = "";
   private timer = 0;
+  private later = 0;
 
   protected override told(topic: Topic): void {
     if (topic === "selection") {
@@ -34,7 +36,12 @@ export class InspectorElement extends LabElement {
       this.fetched = "";
     }
     this.refresh();
-    this.requestUpdate();
+    if (topic === "selection" || !this.lab.player.waiting) return super.told(topic);
+    // While steps rush by nobody can read each of them.
+    this.later ||= window.setTimeout(() => {
+      this.later = 0;
+      this.requestUpdate();
+    }, RUSH_MS);
   }
 
   /** Fetches what the stream does not carry, once things have been still for a moment. */

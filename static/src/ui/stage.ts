@@ -118,7 +118,7 @@ export class StageElement extends LabElement {
     this.last = now;
     const moving = this.scene.draw(performance.now());
     if (this.scene.at !== this.shownLayout) this.place();
-    if (!moving && player.idle) return;
+    if ((!moving && player.idle) || this.ticking) return;
     this.ticking = true;
     requestAnimationFrame((next) => this.tick(next));
   }
