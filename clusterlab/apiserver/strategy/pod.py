@@ -9,9 +9,9 @@ from typing import Any
 
 from clusterlab.apiserver.defaults.common import each, in_list, inside, present
 from clusterlab.apiserver.strategy.disabled import drop_disabled
-from clusterlab.apiserver.strategy.qos import pod_qos
 from clusterlab.apiserver.validation import gotypes
 from clusterlab.apiserver.validation.common import EMPTY, Obj, strings, struct, structs, text
+from clusterlab.apiserver.validation.qos import pod_qos
 
 __all__ = ["create", "update", "update_ephemeral_containers", "update_resize", "update_status"]
 
