@@ -15,7 +15,7 @@ from clusterlab.controllers.objects import Object, Objects, deleting, key_of, un
 from clusterlab.controllers.topology import Topology
 from clusterlab.machinery.errors import StatusError
 
-__all__ = ["EndpointSliceController", "by_label", "by_service", "endpoint_state", "selected_pods", "services_of"]
+__all__ = ["EndpointSliceController", "by_label", "by_service", "endpoint_state", "selected_pods", "services_of", "trigger_time"]
 
 #: Endpoints of pods that come up in a burst are written at most this often, and a bit less often the more there are.
 BURST_MS = 20
@@ -157,7 +157,7 @@ class EndpointSliceController(BaseController):
             each for each in self.slices.indexed("service", key)
             if each["metadata"]["labels"].get(MANAGED_BY) == self.managed_by and not deleting(each)
         ]
-        reconciler = SliceReconciler(self, service, self.trigger_time(key, service, pods))
+        reconciler = SliceReconciler(self, service, trigger_time(self.trigger_times, key, service, pods))
         try:
             reconciler.reconcile(pods, mine)
         except StatusError as error:
@@ -172,25 +172,26 @@ class EndpointSliceController(BaseController):
                 f"and its EndpointSlices now say so."
             )
 
-    def trigger_time(self, key: str, service: Object, pods: Objects) -> str | None:
-        """The soonest of the changes that this reconcile answers to."""
-        service_before, pods_before = self.trigger_times.get(key, (0, {}))
-        soonest: tuple[int, str] | None = None
-        pods_now: dict[str, int] = {}
-        for pod in pods:
-            stamp = next((c.get("lastTransitionTime") for c in (pod.get("status") or {}).get("conditions") or ()
-                          if c["type"] == "Ready"), None)
-            if stamp:
-                name = pod["metadata"]["name"]
-                at = pods_now[name] = unix_ms(stamp)
-                if at > pods_before.get(name, 0) and (soonest is None or at < soonest[0]):
-                    soonest = (at, stamp)
-        created = service["metadata"].get("creationTimestamp")
-        service_now = unix_ms(created) if created else 0
-        if created and service_now > service_before and (soonest is None or service_now < soonest[0]):
-            soonest = (service_now, created)
-        self.trigger_times[key] = (service_now, pods_now)
-        return soonest[1] if soonest else None
+
+def trigger_time(known: dict[str, tuple[int, dict[str, int]]], key: str, service: Object, pods: Objects) -> str | None:
+    """The soonest of the changes that a reconcile answers to; `known` remembers the changes of earlier ones."""
+    service_before, pods_before = known.get(key, (0, {}))
+    soonest: tuple[int, str] | None = None
+    pods_now: dict[str, int] = {}
+    for pod in pods:
+        stamp = next((c.get("lastTransitionTime") for c in (pod.get("status") or {}).get("conditions") or ()
+                      if c["type"] == "Ready"), None)
+        if stamp:
+            name = pod["metadata"]["name"]
+            at = pods_now[name] = unix_ms(stamp)
+            if at > pods_before.get(name, 0) and (soonest is None or at < soonest[0]):
+                soonest = (at, stamp)
+    created = service["metadata"].get("creationTimestamp")
+    service_now = unix_ms(created) if created else 0
+    if created and service_now > service_before and (soonest is None or service_now < soonest[0]):
+        soonest = (service_now, created)
+    known[key] = (service_now, pods_now)
+    return soonest[1] if soonest else None
 
 
 def by_service(obj: Object) -> tuple[str, ...]:

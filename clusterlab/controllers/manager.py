@@ -12,17 +12,22 @@ from clusterlab.client.leaderelection import ElectedProcess
 from clusterlab.client.process import Process
 from clusterlab.controllers.attachdetach import AttachDetachController
 from clusterlab.controllers.base import BaseController
+from clusterlab.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from clusterlab.controllers.cronjob import CronJobController
 from clusterlab.controllers.daemonset import DaemonSetController
 from clusterlab.controllers.deployment import DeploymentController
 from clusterlab.controllers.disruption import DisruptionController
+from clusterlab.controllers.endpoints import EndpointsController
 from clusterlab.controllers.endpointslice import EndpointSliceController
+from clusterlab.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from clusterlab.controllers.garbage_collector import GarbageCollector
 from clusterlab.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 from clusterlab.controllers.job import JobController
 from clusterlab.controllers.namespace import NamespaceController
 from clusterlab.controllers.node_lifecycle import NodeLifecycleController
+from clusterlab.controllers.nodeipam import NodeIpamController
 from clusterlab.controllers.persistentvolume import PersistentVolumeBinder
+from clusterlab.controllers.podgc import PodGCController
 from clusterlab.controllers.provisioner import ExternalProvisioner
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
@@ -31,6 +36,7 @@ from clusterlab.controllers.service_lb import ServiceLBController
 from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
 from clusterlab.controllers.statefulset import StatefulSetController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
+from clusterlab.controllers.ttl import TTLController
 from clusterlab.controllers.ttl_after_finished import TTLAfterFinishedController
 from clusterlab.controllers.volume_protection import PVCProtectionController, PVProtectionController
 from clusterlab.sim import Simulation
@@ -45,10 +51,13 @@ CLOUD_USER = User("system:cloud-controller-manager", ("system:masters", "system:
 class Options:
     """The flags of kube-controller-manager that matter here.
 
-    `controllers`: names to run, all when empty. `root_ca`: the cluster's CA certificate (PEM), which pods get."""
+    `controllers`: names to run, all when empty. `root_ca`: the cluster's CA certificate (PEM), which pods get.
+    `cluster_cidr` is what nodes get their pod addresses from, each a network of `node_cidr_bits`; "" leaves nodes without."""
 
     controllers: tuple[str, ...] = ()
     root_ca: str = ""
+    cluster_cidr: str = "10.244.0.0/16"
+    node_cidr_bits: int = 24
     user: User = USER
     leader_elect: bool = True
 
@@ -59,6 +68,8 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     DaemonSetController, StatefulSetController, JobController, CronJobController, TTLAfterFinishedController,
     HorizontalPodAutoscalerController, DisruptionController, ResourceQuotaController,
     PersistentVolumeBinder, ExternalProvisioner, AttachDetachController, PVCProtectionController, PVProtectionController,
+    EndpointsController, EndpointSliceMirroringController, PodGCController, NodeIpamController, TTLController,
+    ClusterRoleAggregationController,
 )
 
 
@@ -73,6 +84,8 @@ def controller_manager(
     for make in CONTROLLERS:
         if not options.controllers or make.controller_name in options.controllers:
             controller = make(process)
+            if isinstance(controller, NodeIpamController):
+                controller.cluster_cidr, controller.node_bits = options.cluster_cidr, options.node_cidr_bits
             if isinstance(controller, RootCACertPublisher | TokensController):
                 controller.root_ca = options.root_ca
     return process

@@ -41,8 +41,6 @@ class ExternalProvisioner(BaseController):
     def claim_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
             return
-        if new is None:
-            return
         asked = PROVISIONER in annotations_of(new) and not new["spec"].get("volumeName")
         if asked or (new["spec"].get("volumeName") and self._wants_growth(new)):
             self.queue.add_after("claims/" + key_of(new), PROVISION_MS)
