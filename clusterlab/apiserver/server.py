@@ -135,6 +135,8 @@ class ApiServer(Component):
         """Raises while the program is not running."""
         if not self.up:
             raise service_unavailable(REFUSED)
+        if self.storage.stale:
+            self.refresh()
 
     def open_call(self, request: Request) -> Call:
         """An authorized call for what is not answered at once: a watch."""
