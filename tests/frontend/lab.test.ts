@@ -86,7 +86,9 @@ test("times and requests in people's words", () => {
   assert.equal(clock(125_300), "2:05.3");
   assert.equal(age(185_000), "3m");
   assert.equal(requestTitle("create", "pods/default/web-1/binding"), "POST binding");
+  assert.equal(requestTitle("create binding", "pods/default/web-1"), "POST binding");
   assert.equal(requestTitle("patch", "pods/default/web-1"), "PATCH pods");
+  assert.equal(requestTitle("create", "deployments/default"), "POST deployments");
 });
 
 test("a pod's state is a shape and a word", () => {

@@ -89,8 +89,11 @@ export class Lab {
     return this.player.frame?.seq ?? this.player.state.seq;
   }
 
+  /** The step that is told about: the one on the stage, or the last before it that matters. */
   get shown(): Heading | undefined {
-    return this.player.frame ?? this.headings.get(this.player.state.seq);
+    const frame = this.player.frame;
+    if (frame && !frame.routine) return frame;
+    return this.headings.newest(this.shownSeq, 1, (step) => !step.routine)[0] ?? frame ?? this.headings.get(this.shownSeq);
   }
 
   get playing(): boolean {

@@ -33,7 +33,7 @@ const WAKE = 280, ASK = 300, STAGE = 42, STORE = 130, RAFT = 150, ANSWER = 220;
 const LONGEST = 2600;
 const WRITES = new Set(["create", "update", "patch", "delete", "deletecollection", "post", "put", "apply"]);
 
-export const isWrite = (verb: string): boolean => WRITES.has(verb.toLowerCase());
+export const isWrite = (verb: string): boolean => WRITES.has(verb.toLowerCase().split(" ")[0]!);
 const isNoise = (span: Span): boolean => /^(events|leases)(\/|\.|$)/.test(span.object) || !isWrite(span.verb);
 const isMessage = (message: Message): boolean => message.length === 4 && message[1] !== "" && message[2] !== "";
 
@@ -52,8 +52,7 @@ function raftBeats(messages: Message[], at: number, beats: Beat[]): number {
   return messages.length ? when + RAFT : at;
 }
 
-function requestBeats(actor: string, span: Span, at: number, beats: Beat[]): { commitAt: number; end: number } {
-  const small = isNoise(span);
+function requestBeats(actor: string, span: Span, at: number, small: boolean, beats: Beat[]): { commitAt: number; end: number } {
   beats.push({ kind: "ask", at, ms: ASK, actor, span, small });
   let when = at + ASK;
   if (small) {
@@ -93,7 +92,7 @@ const insideOf = (actor: string): [string, string] | null => {
 export function choreograph(frame: Frame, cause?: Heading): Clip {
   const beats: Beat[] = [];
   let at = 0;
-  if (cause && cause.actor !== frame.actor && !frame.actor.startsWith("etcd") && !insideOf(frame.actor)) {
+  if (cause && !frame.routine && cause.actor !== frame.actor && !frame.actor.startsWith("etcd") && !insideOf(frame.actor)) {
     beats.push({ kind: "wake", at: 0, ms: WAKE, actor: frame.actor });
     at = WAKE * 0.8;
   }
@@ -104,15 +103,16 @@ export function choreograph(frame: Frame, cause?: Heading): Clip {
   }
   let commitAt = at + 60;
   let end = raftBeats(frame.messages, at + 60, beats);
-  const loud = frame.requests.filter((span) => !isNoise(span));
+  const isSmall = (span: Span): boolean => frame.routine || (isNoise(span) && span.code < 400);
+  const loud = frame.requests.filter((span) => !isSmall(span));
   // Many requests of one step overlap, so that a step of thirty creations stays one glance.
   const stride = loud.length > 1 ? Math.max(40, 420 / Math.sqrt(loud.length)) : 0;
   let started = at + 90;
   for (const span of frame.requests) {
-    const made = requestBeats(actorOf(frame), span, started, beats);
-    if (!isNoise(span) || !loud.length) commitAt = Math.max(commitAt, made.commitAt);
+    const made = requestBeats(actorOf(frame), span, started, isSmall(span), beats);
+    if (!isSmall(span) || !loud.length) commitAt = Math.max(commitAt, made.commitAt);
     end = Math.max(end, made.end);
-    started += isNoise(span) ? 50 : stride;
+    started += isSmall(span) ? 50 : stride;
   }
   const ms = Math.max(frame.routine ? 90 : 320, end + 160);
   beats.unshift({ kind: "act", at: Math.min(at, WAKE * 0.8), ms: ms - Math.min(at, WAKE * 0.8), actor: frame.actor, object: frame.object });

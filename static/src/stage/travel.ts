@@ -9,11 +9,12 @@ import { actorBox, wireOf } from "./layout";
 
 const VERBS: Record<string, string> = { create: "POST", update: "PUT", patch: "PATCH", delete: "DELETE", deletecollection: "DELETE", get: "GET", list: "LIST", watch: "WATCH", apply: "APPLY" };
 
-/** How a request is written beside its dot: POST pods, POST binding. */
+/** How a request is written beside its dot: POST pods, POST binding. The verb may name a subresource: "patch status". */
 export function requestTitle(verb: string, object: string): string {
+  const [first = "", subresource = ""] = verb.toLowerCase().split(" ");
   const parts = object.split("/");
-  const subresource = parts.length > 3 ? parts[3] : parts.at(-1) === "binding" || parts.at(-1) === "status" || parts.at(-1) === "scale" ? parts.at(-1) : "";
-  return `${VERBS[verb.toLowerCase()] ?? verb.toUpperCase()} ${subresource || resourceOf(object)}`;
+  const last = parts.length > 3 ? parts[3] : /^(binding|status|scale|eviction)$/.test(parts.at(-1) ?? "") && parts.length > 1 ? parts.at(-1) : "";
+  return `${VERBS[first] ?? first.toUpperCase()} ${subresource || last || resourceOf(object)}`;
 }
 
 export function drawBeats(d: Drawing, live: LiveBeat[]): void {
@@ -48,10 +49,11 @@ function drawBeat(d: Drawing, beat: Beat, part: number): void {
 /** Only the component that acts now glows. */
 function glow({ pen, at }: Drawing, actor: string, object: string, part: number): void {
   const { theme } = pen;
-  const box = actorBox(at, actor);
+  const fault = actor === "fault";
+  const box = fault ? (at.nodes.get(nameOf(object))?.box ?? at.pods.get(`pods/${object}`)?.box ?? actorBox(at, object)) : actorBox(at, actor);
   if (!box) return;
   const alpha = part < 0.1 ? part * 10 : part > 0.85 ? (1 - part) / 0.15 : 1;
-  halo(pen, box, theme.accent, alpha);
+  halo(pen, box, fault ? theme.bad : theme.accent, alpha);
   if (at.chips.has(actor)) pen.rect(at.controllers, { stroke: theme.accent, width: 1.4, alpha: alpha * 0.6, radius: 12 });
   const touched = at.shelf.get(object) ?? at.services.get(object) ?? at.owners.get(object);
   if (touched) pen.rect({ x: touched.x - 2, y: touched.y - 2, w: touched.w + 4, h: touched.h + 4 }, { stroke: theme.accent, width: 1.6, alpha: alpha * 0.7, radius: 12 });

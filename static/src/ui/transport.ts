@@ -42,10 +42,25 @@ export class SayElement extends LabElement {
 
   protected override render() {
     const step = this.lab.shown;
-    if (!step) return html`<p class="say" data-testid="say">${this.lab.connection === "open" ? t("Nothing has happened yet. Press Space.") : t("Connecting …")}</p>`;
+    if (!step) return this.welcome();
     return html`<p class="say" data-testid="say" title=${sentenceOf(step)}><b>${t("Step {seq}", { seq: step.seq })} · ${actorName(step.actor)}</b> ${sentenceOf(step)}</p>`;
   }
+
+  /** Nothing has happened yet: offers something to do. */
+  private welcome() {
+    if (this.lab.connection !== "open") return html`<p class="say" data-testid="say">${t("Connecting …")}</p>`;
+    if (!this.lab.options.canEdit || document.body.dataset["lesson"]) return html`<p class="say" data-testid="say">${t("The cluster is up and waits.")}</p>`;
+    return html`<p class="say" data-testid="say">${t("The cluster is up and waits for you.")} <button type="button" class="small primary" data-testid="first" @click=${this.first}>${t("Start three pods")}</button>
+      <span class="soft mono wide-only">${FIRST_LINE}</span></p>`;
+  }
+
+  private first(): void {
+    this.lab.kubectl(FIRST_LINE);
+    if (!this.lab.playing) this.lab.play();
+  }
 }
+
+const FIRST_LINE = "kubectl create deployment web --image=nginx:1.25 --replicas=3";
 
 @customElement("cl-status")
 export class StatusElement extends LabElement {
