@@ -15,6 +15,7 @@ import yaml
 
 from clusterlab.apiserver import http
 from clusterlab.apiserver.server import ApiServer
+from clusterlab.apiserver.storage import Bucket
 from clusterlab.client.process import Process
 from clusterlab.controllers.manager import cloud_controller_manager, controller_manager
 from clusterlab.etcd.cluster import Etcd
@@ -23,6 +24,8 @@ from clusterlab.kubelet import kubelet
 from clusterlab.machinery.errors import not_found
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.proxy import kube_proxy
+from clusterlab.runtime.images import Registry
+from clusterlab.runtime.runtime import Runtime
 from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
@@ -48,7 +51,9 @@ class Cluster:
         self.api = ApiServer(self.sim, self.etcd)
         self.fault_board = Faults(self)
         self.timeline = Timeline(self)
+        self.registry = Registry(self.sim, scenario.images)
         self.nodes: dict[str, Node] = {}
+        self.runtimes: dict[str, Runtime] = {}
         self.processes: dict[str, Process] = {}
         self._add(controller_manager(self.sim, self.api))
         self._add(scheduler(self.sim, self.api, config=scenario.scheduler))
@@ -65,12 +70,13 @@ class Cluster:
         self.processes[process.name] = process
         return process
 
-    def _build_node(self, node: Node) -> list[Process]:
+    def _build_node(self, node: Node) -> None:
+        """A machine: its runtime, its kubelet, its kube-proxy."""
         self.nodes[node.name] = node
-        return [
-            self._add(kubelet(self.sim, self.api, node, self.scenario)),
-            self._add(kube_proxy(self.sim, self.api, node.name, self.scenario.proxy_mode)),
-        ]
+        process = kubelet(self.sim, self.api, node, self.scenario)
+        self.runtimes[node.name] = process.runtime
+        self._add(process)
+        self._add(kube_proxy(self.sim, self.api, node.name, self.scenario.proxy_mode))
 
     def _boot(self) -> None:
         """Brings everything up until it has settled, or takes a copy of a cluster of this kind that was booted before."""
@@ -106,7 +112,13 @@ class Cluster:
 
     def size(self) -> int:
         """How many objects there are: what a checkpoint costs."""
-        return sum(len(bucket.objects) for bucket in self.api.storage.buckets.values())
+        return sum(len(bucket.objects) for bucket in self._buckets())
+
+    def _buckets(self) -> list[Bucket]:
+        """The newest objects of each resource. The API server derives them from etcd again after a restore."""
+        if self.api.storage.stale:
+            self.api.refresh()
+        return list(self.api.storage.buckets.values())
 
     def checkpoint(self) -> dict[str, Any]:
         return {"sim": self.sim.checkpoint(), "nodes": list(self.nodes.values())}
@@ -122,11 +134,13 @@ class Cluster:
 
     def _drop_node(self, name: str) -> None:
         del self.nodes[name]
+        self.sim.remove(self.runtimes.pop(name).name)
         for process_name in (f"kubelet/{name}", f"kube-proxy/{name}"):
-            process = self.processes.pop(process_name)
-            for part in process.parts:
-                self.sim.remove(part.name)
-            self.sim.remove(process_name)
+            process = self.processes.pop(process_name, None)
+            if process is not None:
+                for part in process.parts:
+                    self.sim.remove(part.name)
+                self.sim.remove(process_name)
 
     # Commands.
 
@@ -186,7 +200,7 @@ class Cluster:
 
     def objects(self, resource: str = "") -> Iterable[tuple[str, Object]]:
         """All objects, or those of a resource, with their keys ("pods/default/web-1")."""
-        for bucket in self.api.storage.buckets.values():
+        for bucket in self._buckets():
             if not resource or bucket.label == resource:
                 for key, obj in bucket.objects.items():
                     yield f"{bucket.label}/{key}", obj
@@ -194,7 +208,7 @@ class Cluster:
     def find(self, key: str) -> Object | None:
         """The object of a key, or None."""
         resource, _, name = key.partition("/")
-        for bucket in self.api.storage.buckets.values():
+        for bucket in self._buckets():
             if bucket.label == resource and name in bucket.objects:
                 return bucket.objects[name]
         return None
