@@ -51,6 +51,8 @@ class EndpointsController(BaseController):
                 self.enqueue(key)
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if not any(pod is not None and in_endpoints(pod) for pod in (old, new)):
+            return
         if old is not None and new is not None and endpoint_state(old) == endpoint_state(new):
             return
         for pod in (old, new):
@@ -69,6 +71,7 @@ class EndpointsController(BaseController):
         if service["spec"].get("type") == "ExternalName" or service["spec"].get("selector") is None:
             return
         pods = selected_pods(self.pods, service)
+        self.busy(key, BURST_MS + BURST_MS_PER_100_PODS * len(pods) // 100)
         stamp = trigger_time(self.trigger_times, key, service, pods)
         subsets = truncate(self._subsets(service, pods))
         known = self.endpoints.get(key)
@@ -79,7 +82,6 @@ class EndpointsController(BaseController):
         if known is not None and (known.get("subsets") or []) == subsets[0] and (known["metadata"].get("labels") or {}) == labels:
             return
         self._write(key, service, known, labels, subsets, stamp)
-        self.busy(key, BURST_MS + BURST_MS_PER_100_PODS * len(pods) // 100)
 
     def _delete(self, key: str) -> None:
         self.trigger_times.pop(key, None)

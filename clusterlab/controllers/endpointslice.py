@@ -10,7 +10,7 @@ from typing import Any
 
 from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
-from clusterlab.controllers.endpointslice_reconciler import MANAGED_BY, SERVICE_NAME, SliceReconciler
+from clusterlab.controllers.endpointslice_reconciler import MANAGED_BY, SERVICE_NAME, SliceReconciler, in_endpoints
 from clusterlab.controllers.objects import Object, Objects, deleting, key_of, unix_ms
 from clusterlab.controllers.topology import Topology
 from clusterlab.machinery.errors import StatusError
@@ -101,6 +101,8 @@ class EndpointSliceController(BaseController):
     # Handlers.
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if not any(pod is not None and in_endpoints(pod) for pod in (old, new)):
+            return  # without an address a pod is in nobody's endpoints
         if old is not None and new is not None:
             before, after = endpoint_state(old), endpoint_state(new)
             if before == after:
@@ -165,8 +167,8 @@ class EndpointSliceController(BaseController):
             self.record(service, "Warning", "FailedToUpdateEndpointSlices", message)
             raise
         self.note(desired=reconciler.ready, observed=len(pods))
+        self.busy(key, BURST_MS + BURST_MS_PER_100_PODS * len(pods) // 100)
         if reconciler.wrote:
-            self.busy(key, BURST_MS + BURST_MS_PER_100_PODS * len(pods) // 100)
             self.explain(
                 f"The Service {meta['name']} has {reconciler.ready} ready of {reconciler.total} endpoints, "
                 f"and its EndpointSlices now say so."

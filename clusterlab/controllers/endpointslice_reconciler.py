@@ -17,7 +17,10 @@ from clusterlab.machinery.errors import StatusError
 if TYPE_CHECKING:
     from clusterlab.controllers.endpointslice import EndpointSliceController
 
-__all__ = ["MANAGED_BY", "SERVICE_NAME", "SliceReconciler", "find_port"]
+__all__ = [
+    "HEADLESS", "MANAGED_BY", "MAX_ENDPOINTS", "SERVICE_NAME", "TRIGGER_TIME", "Ports", "SliceReconciler", "endpoint_ports", "find_port",
+    "in_endpoints", "ip_family", "ports_as_objects",
+]
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
