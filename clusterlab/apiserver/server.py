@@ -118,6 +118,8 @@ class ApiServer(Component):
         if not self.up:
             raise service_unavailable(REFUSED)
         step = self.sim.current
+        if step is None and request.verb not in _READS:
+            step = self.sim.ensure(request.user.name, request.verb, _object_key(request))
         if step is None:
             return self._serve(request, None)
         verb = f"{request.verb} {request.subresource}" if request.subresource else request.verb
@@ -349,7 +351,7 @@ class ApiServer(Component):
     def refresh(self) -> None:
         """Catches up with etcd after a restore, or after a write of which nobody knows whether it happened."""
         if not self.storage.loaded:
-            self.storage.load()
+            self.storage.load(remembered=True)
             self.cache.restart(self.storage.revision)
             self._reloaded()
             return

@@ -96,6 +96,7 @@ class Storage:
         self.buckets: dict[str, Bucket] = {}
         self.loaded = False
         self.revision = 0  # newest revision that the buckets reflect
+        self._remembering = False
         self._doubtful = False  # a write failed in a way that leaves open whether it happened
 
     def bucket(self, label: str, prefix: str) -> Bucket:
@@ -113,12 +114,14 @@ class Storage:
 
     # Loading.
 
-    def load(self) -> None:
-        """Reads everything from etcd, after a start or a restore."""
+    def load(self, remembered: bool = False) -> None:
+        """Reads everything from etcd, after a start or (`remembered`) a restore."""
+        self._remembering = remembered
         self.loaded, self._doubtful = True, False
         self.revision = self.etcd.revision
         for bucket in self.buckets.values():
             self._fill(bucket)
+        self._remembering = False
 
     def _fill(self, bucket: Bucket) -> None:
         bucket.clear()
@@ -128,7 +131,8 @@ class Storage:
 
     def _everything(self, prefix: str) -> Iterable[Any]:
         try:
-            items, _, _ = self.etcd.range(prefix)
+            # What is read here the server knew before: after a restore it is only remembered, so no majority is asked.
+            items, _, _ = self.etcd.range(prefix, serializable=self._remembering)
         except EtcdError as error:
             raise unreachable(error) from None
         return items

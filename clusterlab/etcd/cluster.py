@@ -78,9 +78,12 @@ class Etcd(Component):
         self._confirm()
         return self.store.get(key, revision)
 
-    def range(self, prefix: str, revision: int = 0, limit: int = 0, start_after: str = "") -> tuple[list[KeyValue], bool, int]:
-        """Reads the keys with a prefix, in order: (key values, more?, how many more)."""
-        self._confirm()
+    def range(
+        self, prefix: str, revision: int = 0, limit: int = 0, start_after: str = "", serializable: bool = False
+    ) -> tuple[list[KeyValue], bool, int]:
+        """Reads the keys with a prefix, in order: (key values, more?, how many more). `serializable`: without asking a majority."""
+        if not serializable:
+            self._confirm()
         return self.store.range(prefix, revision, limit, start_after)
 
     def events_since(self, revision: int, prefix: str = "") -> list[Event]:

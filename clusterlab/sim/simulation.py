@@ -50,6 +50,8 @@ class Simulation:
         self._unique = 0
         self._busy = 0  # events due that are not idle
         self._open: Step | None = None
+        self._taken = True  # the open step was begun by a component, not by `ensure`
+        self._dispatching = False
         self._because = 0
         self._rngs: dict[str, Rng] = {}
         self._stamp = (-1, "")
@@ -168,9 +170,22 @@ class Simulation:
         self._unique += 1
         return self._unique
 
+    def ensure(self, actor: str, verb: str, obj: str) -> Step | None:
+        """The open step; within a dispatch that has not begun one, a step that is begun for what happens now and that a later
+        `begin` takes over. None between dispatches."""
+        if self._open is None and self._dispatching:
+            self.begin(actor, verb, obj)
+            self._taken = False
+        return self._open
+
     def begin(self, actor: str, verb: str, obj: str, routine: bool = False) -> Step:
+        if self._open is not None and not self._taken:
+            step, self._taken = self._open, True
+            step.actor, step.verb, step.object, step.routine = actor, verb, obj, routine
+            return step
         if self._open is not None:
             raise RuntimeError(f"{actor} begins a step inside {self._open.actor}'s")
+        self._taken = True
         self._open = Step(self.last_seq + 1, self.time_ms, actor, verb, obj, self._because, routine=routine)
         if self._pending_notes:
             self._open.notes, self._pending_notes = self._pending_notes, {}
@@ -216,7 +231,11 @@ class Simulation:
             if component is None:
                 return None
             handler = self._handlers[key] = getattr(component, "on_" + event.verb)
-        handler(*event.args)
+        self._dispatching = True
+        try:
+            handler(*event.args)
+        finally:
+            self._dispatching = False
         return self._end()
 
     def perform(self, actor: str, verb: str, obj: str, because: int = 0) -> Step:
