@@ -36,3 +36,12 @@ export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => g
 export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
 export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
 export const fetchChecks = (id: string): Promise<unknown> => get(`${labPath(id)}/lesson/checks`);
+
+/** A new lab with the same past up to `seq`; the answer says where it is. */
+export async function forkLab(id: string, seq: number): Promise<string> {
+  const token = document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? "";
+  const answer = await fetch(`${labPath(id)}/fork`, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify({ seq }) });
+  const body = (await answer.json().catch(() => null)) as { url?: string; error?: { code: string; message: string } } | null;
+  if (!answer.ok || !body?.url) throw new ApiError(body?.error?.message ?? answer.statusText, body?.error?.code ?? "", answer.status);
+  return body.url;
+}

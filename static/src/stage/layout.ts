@@ -55,6 +55,9 @@ const MARGIN = 20;
 const GAP = 14;
 const WIRE_GAP = 40;
 
+/** Little height, as with the drawer open: everything moves closer together. */
+const isTight = (size: Size): boolean => size.height < 600 && size.width >= 620;
+
 interface Plan {
   row: number;
   weights: [number, number, number, number];
@@ -73,7 +76,7 @@ function planOf(lens: Lens, size: Size): Plan {
     case "ownership":
       return { row: 122, weights: [0.36, 1, 1.6, 1.1] };
     default:
-      return { row: size.height > 820 ? 146 : 122, weights: [0.36, 1, 1.6, 1.1] };
+      return { row: size.height > 820 ? 146 : isTight(size) ? 106 : 122, weights: [0.36, 1, 1.6, 1.1] };
   }
 }
 
@@ -219,18 +222,18 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const margin = narrow ? 10 : MARGIN;
   const [kubectl, etcd, controllers, scheduler] = controlPlane(lens, size, narrow);
   const belowControl = Math.max(etcd.y + etcd.h, controllers.y + controllers.h);
-  const { bus, stages } = busBoxes(belowControl + (narrow ? 28 : WIRE_GAP), size, narrow);
+  const { bus, stages } = busBoxes(belowControl + (narrow || isTight(size) ? 27 : WIRE_GAP), size, narrow);
   const labels: Label[] = [{ text: "CONTROL PLANE", x: margin, y: 20 }];
 
   const roots = lens === "workloads" ? rootWorkloads(index).map(([key]) => key) : [];
   let y = bus.y + bus.h + 12;
   const shelf = row(roots, { x: margin, y, w: bus.w, h: 40 }, 250, narrow ? 130 : 170);
   if (roots.length) y += 48;
-  y += narrow ? 26 : 32;
+  y += narrow || isTight(size) ? 26 : 32;
 
   const serviceKeys = lens === "workloads" ? shownServices(index) : [];
-  const footer = serviceKeys.length ? 54 + 46 : 8;
-  const area: Box = { x: margin, y, w: bus.w, h: Math.max(150, size.height - y - footer - 8) };
+  const footer = serviceKeys.length ? 54 + (isTight(size) ? 28 : 46) : 8;
+  const area: Box = { x: margin, y, w: bus.w, h: Math.max(isTight(size) ? 120 : 150, size.height - y - footer - 8) };
   const head = lens === "scheduling" ? 66 : 46;
   const inner: Box = { x: scheduler.x + 12, y: scheduler.y + head, w: scheduler.w - 24, h: scheduler.h - head - 8 };
   const [queue, scores] = share(inner, lens === "scheduling" ? [0.7, 2.3] : [1, 1.15], 14) as [Box, Box];
@@ -240,7 +243,7 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const workers = ownership ? null : layoutNodes(index, area, narrow, lens, slots);
   if (workers) labels.push({ text: "NODES", x: margin, y: y - 17 });
   const bottom = ownership ? ownership.bottom : workers!.bottom;
-  const serviceRow = { x: margin, y: Math.max(bottom + 34, size.height - 54 - 12), w: bus.w, h: 54 };
+  const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : 34), size.height - 54 - 12), w: bus.w, h: 54 };
   const services = row(serviceKeys, serviceRow, 250, narrow ? 120 : 150);
   if (serviceKeys.length) labels.push({ text: "SERVICES", x: margin, y: serviceRow.y - 9 });
   const names = controllerNames(components);

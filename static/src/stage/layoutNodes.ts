@@ -89,7 +89,7 @@ interface Grid {
   gapY: number;
 }
 
-const FULL = { w: 150, h: 148 };
+const FULL = { w: 150, h: 122 };
 const COMPACT = { w: 54, h: 30 };
 
 /** How many columns, and how much of a node is drawn. */
@@ -98,7 +98,7 @@ export function nodeGrid(count: number, area: Box, narrow: boolean): Grid {
   const across = Math.max(1, Math.floor((area.w + gapX) / (FULL.w + gapX)));
   const rows = Math.ceil(count / across);
   const fullH = (area.h - gapY * (rows - 1)) / rows;
-  if (fullH >= FULL.h || count <= (narrow ? 8 : 12)) {
+  if (fullH >= FULL.h + 26 || count <= (narrow ? 8 : 12)) {
     const cols = Math.ceil(count / rows);
     return { detail: "full", cols, rows, w: (area.w - gapX * (cols - 1)) / cols, h: Math.min(330, Math.max(FULL.h, fullH)), gapX, gapY };
   }

@@ -83,7 +83,7 @@ export class ToolsElement extends LabElement {
 }
 
 const KEYS: [string, string][] = [
-  ["Space", "play or pause"], ["→  .", "one step"], ["←", "one step back"], ["Home", "to the start"], ["End", "run until settled"], ["[  ]", "ten steps back or on"],
+  ["Space", "play or pause"], ["→  .", "one step"], ["←", "one step back"], ["Home", "to the start"], ["End", "run until settled"], ["[  ]", "ten steps back or on"], ["B", "run until a condition holds"],
   ["/", "the kubectl command line"], ["1 … 5", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["Esc", "close, select nothing"], ["?", "this list"],
 ];
 

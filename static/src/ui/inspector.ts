@@ -2,11 +2,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
-import { ApiError, fetchObject, fetchWhy, type ObjectAnswer } from "../lab/api";
+import { ApiError, fetchObject, fetchWhy, forkLab, type ObjectAnswer } from "../lab/api";
 import { litLines } from "../lab/yaml";
 import { actorName, age, clock, sentenceOf } from "../lab/words";
 import type { Topic } from "../lab/lab";
-import type { Frame, Heading, View } from "../stream/types";
+import type { Frame, Heading, Span, View } from "../stream/types";
 import { nameOf, namespaceOf, resourceOf, type EventView, type NodeView, type PodView } from "../stream/views";
 import { lookOf } from "../stage/pod";
 import { requestTitle } from "../stage/travel";
@@ -17,6 +17,7 @@ import { theScene } from "./stage";
 
 const REFRESH_MS = 250;
 const RUSH_MS = 160;
+const MOST_REQUESTS = 8;
 
 @customElement("cl-inspector")
 export class InspectorElement extends LabElement {
@@ -186,17 +187,34 @@ export class InspectorElement extends LabElement {
       <p data-testid="step-sentence">${sentenceOf(step)}</p>
       ${frame ? this.framePart(frame) : nothing}
       ${chain.length ? html`<section><h2 class="eyebrow">${t("Because")}</h2><ol class="why">${chain.map((cause) => html`<li>${this.stepLink(cause)}</li>`)}</ol></section>` : nothing}
+      ${this.lab.options.canEdit ? html`<p class="hint"><button type="button" class="small" data-testid="fork" title=${t("A new lab with the same past, to try something else in")} @click=${this.fork}>${t("Fork from here")}</button></p>` : nothing}
       <p class="soft hint">${t("Select anything on the stage to look into it.")}</p>`;
   }
 
+  private async fork(): Promise<void> {
+    try {
+      window.open(await forkLab(this.lab.options.id, this.lab.player.state.seq), "_blank", "noopener");
+    } catch (error) {
+      this.lab.say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private requestPart(span: Span, open: boolean): TemplateResult {
+    const refused = span.code >= 400;
+    return html`<details class="request" ?open=${open || refused}><summary><b class=${refused ? "bad" : ""}>${requestTitle(span.verb, span.object)} → ${span.code}</b> <small class="mono">${span.object}</small></summary>
+      ${span.message ? html`<p class="bad">${span.message}</p>` : nothing}
+      <ol class="stages">${span.stages.map((stage) => html`<li class=${stage.decision === "refused" ? "bad" : ""}><span>${stage.name}</span> <em>${stage.decision}</em>${stage.why ? html`<small>${stage.why}</small>` : nothing}</li>`)}</ol>
+      ${span.revision ? html`<small>${t("revision {revision}", { revision: span.revision })}${span.messages.length ? ` · ${t("{count} Raft messages", { count: span.messages.length })}` : ""}${span.watchers ? ` · ${t("{count} watches told", { count: span.watchers })}` : ""}</small>` : nothing}</details>`;
+  }
+
   private framePart(frame: Frame): TemplateResult {
-    const requests = frame.requests.slice(0, 8);
-    return html`${requests.length ? html`<section><h2 class="eyebrow">${t("Requests")}</h2>${requests.map((span) => html`<div class="request">
-        <b class=${span.code >= 400 ? "bad" : ""}>${requestTitle(span.verb, span.object)} → ${span.code}</b> <small class="mono">${span.object}</small>
-        <ul class="stages">${span.stages.map((stage) => html`<li title=${stage.why}><span>${stage.name}</span> <em>${stage.decision}</em></li>`)}</ul>
-        ${span.message ? html`<p class="bad">${span.message}</p>` : nothing}
-        ${span.revision ? html`<small>${t("revision {revision}", { revision: span.revision })}${span.watchers ? ` · ${t("{count} watches told", { count: span.watchers })}` : ""}</small>` : nothing}</div>`)}
-      ${frame.requests.length > 8 ? html`<p class="soft">${t("and {count} more", { count: frame.requests.length - 8 })}</p>` : nothing}</section>` : nothing}
+    const told = frame.requests.filter((span) => span.object.startsWith("events/") && span.code < 400);
+    const requests = frame.requests.filter((span) => !told.includes(span)).slice(0, MOST_REQUESTS);
+    const more = frame.requests.length - told.length - requests.length;
+    return html`${requests.length ? html`<section><h2 class="eyebrow">${t("Requests")}</h2>${requests.map((span, i) => this.requestPart(span, i === 0))}
+      ${more > 0 ? html`<p class="soft">${t("and {count} more", { count: more })}</p>` : nothing}
+      ${told.length ? html`<p class="soft">${told.length === 1 ? t("and it recorded an event") : t("and it recorded {count} events", { count: told.length })}</p>` : nothing}</section>` : nothing}
+    ${frame.messages.length ? html`<section><h2 class="eyebrow">${t("Messages")}</h2><ul class="links">${frame.messages.slice(0, 12).map(([type, from, to, summary]) => html`<li><span class="mono">${type}</span> ${from} → ${to} <small>${summary}</small></li>`)}</ul></section>` : nothing}
     ${frame.changes.length ? html`<section><h2 class="eyebrow">${t("Changed")}</h2><ul class="links">${frame.changes.slice(0, 14).map((change) => html`<li><small class=${change.op}>${t(change.op)}</small>
       <button type="button" class="link" @click=${() => this.lab.select(change.key)}>${namespaceOf(change.key) ? nameOf(change.key) : change.key}</button> <small>${resourceOf(change.key)}</small></li>`)}</ul></section>` : nothing}`;
   }

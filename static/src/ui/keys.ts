@@ -2,6 +2,7 @@
 import type { Lab } from "../lab/lab";
 import type { Lens } from "../stage/layout";
 import type { DrawerElement } from "./drawer";
+import type { UntilElement } from "./transport";
 import { nextTheme, togglePresenting } from "./chrome";
 
 const LENSES: Lens[] = ["workloads", "control-plane", "scheduling", "etcd", "ownership"];
@@ -10,6 +11,7 @@ export function listenToKeys(lab: Lab): void {
   const drawer = (): DrawerElement | null => document.querySelector<DrawerElement>("cl-drawer");
   const edit: Record<string, () => void> = {
     " ": () => lab.toggle(), ArrowRight: () => lab.step(), ".": () => lab.step(), ArrowLeft: () => lab.back(), Home: () => lab.send({ type: "reset" }), End: () => lab.settle(),
+    b: () => document.querySelector<UntilElement>("cl-until")?.ask(),
     "[": () => lab.seek(lab.shownSeq - 10), "]": () => lab.seek(lab.shownSeq + 10),
   };
   const anyone: Record<string, () => void> = {

@@ -37,7 +37,7 @@ export class StageElement extends LabElement {
       <div class="stage-sheet">
         <canvas class="stage-lower" aria-hidden="true"></canvas>
         <canvas class="stage-upper" aria-hidden="true"></canvas>
-        <div class="stage-overlay" role="group" aria-label=${t("The cluster")} @click=${this.clicked} @focusin=${this.hovered} @keydown=${this.keyed}></div>
+        <div class="stage-overlay" role="group" aria-label=${t("The cluster")} @click=${this.clicked} @focusin=${this.hovered} @focusout=${() => (this.tip.hidden = true)} @keydown=${this.keyed}></div>
         <div class="stage-tip" hidden></div>
       </div>
     </div>`;
@@ -161,8 +161,8 @@ export class StageElement extends LabElement {
   }
 
   private hovered(event: Event): void {
-    const id = (event.target as HTMLElement).dataset["id"];
-    if (id) this.showTip(id);
+    const target = event.target as HTMLElement;
+    if (target.dataset["id"] && target.matches(":focus-visible")) this.showTip(target.dataset["id"]);
   }
 
   private pointed(event: PointerEvent): void {

@@ -4,6 +4,7 @@ import { customElement } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { PACES, type Topic } from "../lab/lab";
 import { actorName, clock, sentenceOf } from "../lab/words";
+import { recall, remember } from "../lab/remember";
 import { LabElement } from "./element";
 import { icons } from "./icons";
 
@@ -23,6 +24,7 @@ export class TransportElement extends LabElement {
       ${button("play", playing ? t("Pause") : t("Play"), "Space", playing ? icons.pause : icons.play, () => lab.toggle(), "go")}
       ${button("step", t("Step"), "→ or .", icons.step, () => lab.step())}
       ${button("settle", t("Run until settled"), "End", icons.settle, () => lab.settle())}
+      ${button("until", t("Run until a condition holds"), "B", icons.until, () => void document.querySelector<UntilElement>("cl-until")?.ask())}
       <label class="pace"><span class="visually-hidden">${t("Pace")}</span>
         <select data-testid="pace" ?disabled=${off} @change=${this.paced}>
           ${PACES.map((pace) => html`<option value=${pace.name} ?selected=${pace === lab.pace}>${t(pace.name)}</option>`)}
@@ -75,6 +77,50 @@ export class StatusElement extends LabElement {
     return html`<span class="pill ${open ? (lab.playing ? "live" : "") : "alarm"}" data-testid="status"
       ><span class="dot" aria-hidden="true"></span>${open ? html`${mode} <span class="time">${time}</span>` : words[lab.connection]}</span
     >${lab.options.canEdit ? "" : html`<span class="pill">${t("watching")}</span>`}`;
+  }
+}
+
+const CONDITIONS = ["kind = Pod and status = Running", "actor = kube-scheduler", "kind = ReplicaSet", "kind = Pod and status = CrashLoopBackOff", "kind = Deployment and .status.readyReplicas >= 3", "etcd.leader = none"];
+
+/** Asks for a condition and runs until it holds: a breakpoint. The server says what is wrong with one that cannot be read. */
+@customElement("cl-until")
+export class UntilElement extends LabElement {
+  private readonly known: string[] = JSON.parse(recall("conditions") ?? "[]") as string[];
+
+  ask(): void {
+    const dialog = this.querySelector("dialog")!;
+    dialog.showModal();
+    dialog.querySelector("input")!.select();
+  }
+
+  protected override render() {
+    const offers = [...this.known, ...CONDITIONS.filter((one) => !this.known.includes(one))].slice(0, 8);
+    return html`<dialog aria-label=${t("Run until")} @click=${this.clicked}><h1>${t("Run until …")}</h1>
+      <form method="dialog" @submit=${this.submitted}><div class="cmd"><input class="mono" name="condition" maxlength="500" spellcheck="false" autocomplete="off" data-testid="condition" aria-label=${t("Condition")} placeholder="kind = Pod and status = Running" />
+        <button type="submit" class="small">${t("run")}</button></div></form>
+      <p class="soft">${t("For example:")}</p><ul class="links">${offers.map((one) => html`<li><button type="button" class="link mono" data-condition=${one}>${one}</button></li>`)}</ul></dialog>`;
+  }
+
+  private clicked(event: Event): void {
+    const target = event.target as HTMLElement;
+    if (target.tagName === "DIALOG") this.querySelector("dialog")!.close();
+    const { condition } = target.dataset;
+    if (condition) this.go(condition);
+  }
+
+  private submitted(): void {
+    this.go(this.querySelector("input")!.value);
+  }
+
+  private go(text: string): void {
+    const condition = text.trim();
+    this.querySelector("dialog")!.close();
+    if (!condition) return;
+    const kept = [condition, ...this.known.filter((one) => one !== condition)].slice(0, 5);
+    this.known.splice(0, this.known.length, ...kept);
+    remember("conditions", JSON.stringify(kept));
+    this.lab.send({ type: "run", until: { condition }, limit: 20_000 });
+    this.requestUpdate();
   }
 }
 
