@@ -116,7 +116,7 @@ class Cluster:
 
     def _buckets(self) -> list[Bucket]:
         """The newest objects of each resource. The API server derives them from etcd again after a restore."""
-        if self.api.storage.stale:
+        if not self.api.storage.loaded:
             self.api.refresh()
         return list(self.api.storage.buckets.values())
 
