@@ -30,6 +30,7 @@ __all__ = ["DeploymentController"]
 
 #: Statuses of a Deployment whose pods come up in a burst are written at most this often.
 BURST_MS = 20
+BURST_MS_PER_100_PODS = 15
 
 
 class DeploymentController(BaseController):
@@ -112,7 +113,7 @@ class DeploymentController(BaseController):
         self.note(desired=replicas(d), observed=status_count(rollout.d, "replicas"))
         step = self.sim.current
         if step is not None and step.requests:
-            self.busy(key, BURST_MS)
+            self.busy(key, BURST_MS + BURST_MS_PER_100_PODS * replicas(d) // 100)
 
     def sync(self, rollout: Rollout) -> None:
         """One pass over a Deployment."""

@@ -134,7 +134,7 @@ class MetricReader:
         try:
             items = self.by.client.list("pods.metrics.k8s.io", self.namespace, labelSelector=self.selector)
         except StatusError as error:
-            missing = " (get pods.metrics.k8s.io)" if error.code == 404 and "pods.metrics" not in error.message else ""
+            missing = " (get pods.metrics.k8s.io)" if error.code in (404, 503) and "pods.metrics" not in error.message else ""
             raise MetricError(f"{prefix}unable to fetch metrics from resource metrics API: {error.message}{missing}") from None
         if not items:
             raise MetricError(f"{prefix}no metrics returned from resource metrics API")

@@ -37,6 +37,7 @@ __all__ = ["ReplicaSetController"]
 BURST_REPLICAS = 500
 #: While pods come up in a burst, the status is written at most this often.
 BURST_MS = 20
+BURST_MS_PER_100_PODS = 15
 
 
 def replica_state(pod: Object) -> tuple[Any, ...]:
@@ -235,7 +236,7 @@ class ReplicaSetController(BaseController):
             "replicas": 0, "observedGeneration": None, **before,
         } or before.get("observedGeneration", 0) != rs["metadata"].get("generation", 0):
             self.client.update_status(self.resource, {**rs, "status": status})
-            self.busy(key, BURST_MS)
+            self.busy(key, BURST_MS + BURST_MS_PER_100_PODS * len(pods) // 100)
             step = self.sim.current
             if step is not None and not step.explain:
                 step.explain = (
