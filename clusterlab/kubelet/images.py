@@ -99,8 +99,9 @@ def _back_off(kl: Kubelet, rec: Pod, container: Object, left: int) -> Pod:
 
 def _failed(kl: Kubelet, rec: Pod, container: Object, reason: str, message: str) -> Pod:
     kl.event(rec, "Warning", "Failed", f"Error: {reason}", container)
+    kl.acted += 1
     if reason == "ErrImagePull":
-        kl.wake(rec.uid, 1)
+        kl.wake(rec.uid, 1_000)
     elif reason != "ImagePullBackOff":
         kl.wake(rec.uid, 10_000, idle=True)
     return rec._replace(reasons={**rec.reasons, container["name"]: (reason, message)})

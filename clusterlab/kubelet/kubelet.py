@@ -18,7 +18,7 @@ from clusterlab.kubelet.records import SYNC, TERMINATED, Pod
 from clusterlab.kubelet.resources import Amounts, pod_requests
 from clusterlab.kubelet.world import World
 from clusterlab.machinery.errors import StatusError
-from clusterlab.runtime.records import CREATED, Container
+from clusterlab.runtime.records import Container
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
 
@@ -186,19 +186,7 @@ class Kubelet(Process):
         rec = self.pods.get(uid)
         if not self.up or rec is None:
             return
-        for each in self.runtime.of_pod(uid):
-            waits = each.id in rec.killing or rec.probes.get(f"{each.name}/liveness") is not None
-            if each.config.kind and each.started_ms == self.sim.time_ms and each.state != CREATED and not waits:
-                container = self._container(rec, each.name)
-                if container is not None and each.program.behaviour.start_ms:
-                    self.pods[uid] = rec = pod_workers.started_event(self, rec, container, each)
         self.wake(uid)
-
-    @staticmethod
-    def _container(rec: Pod, name: str) -> Object | None:
-        spec = rec.pod["spec"]
-        every = (*spec["containers"], *(spec.get("initContainers") or ()), *(spec.get("ephemeralContainers") or ()))
-        return next((each for each in every if each["name"] == name), None)
 
     # Rounds.
 

@@ -32,6 +32,7 @@ def sync(kl: Kubelet, rec: Pod) -> Pod:
     rec = _deadline(kl, rec)
     if rec.removed or rec.failed[0] or rec.pod["metadata"].get("deletionTimestamp"):
         return termination.begin(kl, rec)
+    rec = _have_started(kl, rec) if rec.starting else rec
     rec = hooks.finish(kl, rec)
     rec = prober.advance(kl, rec)
     status = generate(kl, rec)
@@ -42,6 +43,17 @@ def sync(kl: Kubelet, rec: Pod) -> Pod:
     rec = _act(kl, rec)
     if kl.acted != before:
         kl.wake(rec.uid)
+    return rec
+
+
+def _have_started(kl: Kubelet, rec: Pod) -> Pod:
+    """Sees which of the containers that took their time to start are there now."""
+    spec = rec.pod["spec"]
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"], *(spec.get("ephemeralContainers") or ())):
+        made = kl.runtime.containers.get(rec.starting.get(container["name"], ""))
+        if made is not None and made.state != CREATED:
+            rec = rec._replace(starting={name: kept for name, kept in rec.starting.items() if name != container["name"]})
+            rec = started_event(kl, rec, container, made)
     return rec
 
 
@@ -165,6 +177,8 @@ def _start(kl: Kubelet, rec: Pod, container: Object, kind: str) -> tuple[Pod, bo
     made = kl.runtime.start_container(made.id)
     kl.acted += 1
     reasons = {k: v for k, v in rec.reasons.items() if k != name} if name in rec.reasons else rec.reasons
+    if made.state != EXITED and name in rec.starting:
+        rec = rec._replace(starting={each: kept for each, kept in rec.starting.items() if each != name})
     if made.reason == "StartError":
         message = f"failed to {made.message}" if not made.message.startswith("failed") else made.message
         kl.event(rec, "Warning", "Failed", f"Error: {message}", container)
@@ -173,7 +187,7 @@ def _start(kl: Kubelet, rec: Pod, container: Object, kind: str) -> tuple[Pod, bo
     rec = rec._replace(reasons=reasons)
     if made.state == CREATED:
         kl.say(f"container {name} is starting")
-        return rec, False
+        return rec._replace(starting={**rec.starting, name: made.id}), False
     return started_event(kl, rec, container, made), True
 
 

@@ -45,4 +45,5 @@ class Pod(NamedTuple):
     mounts_failed: tuple[int, int] = (0, 0)  # how often, when to try again
     hooks: dict[str, int] = {}  # container id -> when its postStart or preStop hook is over, in ms
     removed: bool = False  # gone from the API without having been ended here
+    starting: dict[str, str] = {}  # container -> id of the one that the runtime is starting
     killing: dict[str, bool] = {}  # container ids that this kubelet has begun to stop

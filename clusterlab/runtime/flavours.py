@@ -25,7 +25,7 @@ class Flavour(NamedTuple):
 
 _RUNC = (
     'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start '
-    'container process: error during container init: exec: "{command}": {why}'
+    'container process: error during container init: exec: "{command}": {why}: unknown'
 )
 
 FLAVOURS = {
@@ -42,6 +42,6 @@ FLAVOURS = {
         "docker", "docker://29.1.2", "docker", "unix:///run/cri-dockerd.sock", "containerd-shim-runc-v2 (under dockerd)", "runc",
         "systemd", "docker", "/var/lib/docker", "registry.k8s.io/pause:3.10.1",
         'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to '
-        'start container process: error during container init: exec: "{command}": {why}',
+        'start container process: error during container init: exec: "{command}": {why}: unknown',
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from clusterlab.runtime.programs.behaviour import Behaviour
+from clusterlab.runtime.programs.behaviour import Behaviour, Serve
 
 __all__ = ["CREATED", "EXITED", "RUNNING", "Container", "ContainerConfig", "Mount", "Program", "Sandbox"]
 
@@ -58,6 +58,7 @@ class ContainerConfig(NamedTuple):
     oom_score_adj: int = 0
     termination_path: str = "/dev/termination-log"
     kind: str = "container"  # container, init, sidecar or ephemeral
+    read_only_root: bool = False
 
 
 class Program(NamedTuple):
@@ -78,6 +79,12 @@ class Program(NamedTuple):
     memory_base: int = 0
     memory_growth_per_s: int = 0
     cpu_milli: int = 0
+    script: str = ""  # what a shell interprets; "" where the program is no script
+    params: tuple[str, ...] = ()
+    shell: str = "sh"
+    pure: bool = False  # the script only prints and waits: what it will do is known from the start
+    special: str = ""  # a program with ways of its own (agnhost's liveness)
+    serves: tuple[Serve, ...] | None = None  # where the arguments say which ports
 
 
 class Container(NamedTuple):

@@ -10,22 +10,27 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from clusterlab.network import addresses
+from clusterlab.runtime import scripts
 from clusterlab.runtime.flavours import FLAVOURS
-from clusterlab.runtime.images import Image, Registry, full_name, image_id, short_name
+from clusterlab.runtime.images import Image, Registry, full_name, image_id, short_name, tag_of
 from clusterlab.runtime.programs.behaviour import Serve
 from clusterlab.runtime.programs.plan import plan
 from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Program, Sandbox
+from clusterlab.runtime.shell.box import Box
 from clusterlab.sim import Component, Simulation
 
-__all__ = ["Pull", "Runtime"]
+__all__ = ["Answer", "Pull", "Runtime"]
 
 Object = dict[str, Any]
 #: An end that is further off than this is no reason to wait before calling the cluster settled.
 SOON_MS = 10_000
 OOM_CODE = 137
 
+Lines = tuple[tuple[int, str, str], ...]  # each (ms, stream, text)
 Pull = tuple[int, int, str]  # begun, done (ms), what went wrong
 _ANY = Serve(0)
+#: Where web servers keep their pages.
+_ROOTS = (("nginx", "/usr/share/nginx/html"), ("httpd", "/usr/local/apache2/htdocs"))
 
 
 class Answer(NamedTuple):
@@ -42,8 +47,8 @@ class Answer(NamedTuple):
 
 def serving(program: Program, port: int) -> Serve | None:
     """What a program serves at a port. One of which nothing is known answers at every port."""
-    serves = program.behaviour.serves
-    if not serves:
+    serves = program.serves if program.serves is not None else program.behaviour.serves
+    if not serves and program.serves is None:
         return _ANY if program.behaviour.match == "*" else None
     return next((each for each in serves if each.port == port), None)
 
@@ -51,7 +56,10 @@ def serving(program: Program, port: int) -> Serve | None:
 class Runtime(Component):
     """The runtime of one node. `kubelet` is told of what ends, with the event `pleg`."""
 
-    STATE = ("up", "images", "sandboxes", "containers", "by_pod", "pulls", "pull_free_ms", "volumes", "next_address")
+    STATE = (
+        "up", "images", "sandboxes", "containers", "by_pod", "pulls", "pull_free_ms", "volumes", "next_address", "logs", "hosts",
+        "resolv",
+    )
 
     def __init__(self, sim: Simulation, node: str, flavour: str, registry: Registry, pod_cidr: str) -> None:
         super().__init__(sim, f"runtime/{node}")
@@ -69,6 +77,10 @@ class Runtime(Component):
         self.pull_free_ms = 0  # images are pulled one after the other
         self.volumes: dict[str, Any] = {}  # volume key -> files, each (path -> content), replaced whole
         self.next_address = 0
+        self.logs: dict[str, Lines] = {}  # container id -> what it wrote, as far as that is kept
+        self.hosts: dict[str, str] = {}  # pod uid -> its /etc/hosts
+        self.resolv: dict[str, str] = {}  # pod uid -> its /etc/resolv.conf
+        self.cpus, self.memory_bytes, self.disk_bytes = 4, 8 << 30, 100 << 30
         self._rng = sim.rng(self.name)
         self._room = addresses.room(pod_cidr) - 3
 
@@ -171,8 +183,11 @@ class Runtime(Component):
         self.sandboxes.pop(uid, None)
         for container_id in self.by_pod.pop(uid, ()):
             gone = self.containers.pop(container_id, None)
+            self.logs.pop(container_id, None)
             if gone is not None and gone.timer:
                 self.sim.cancel(gone.timer)
+        self.hosts.pop(uid, None)
+        self.resolv.pop(uid, None)
         prefix = uid + "/"
         for key in [key for key in self.volumes if key.startswith(prefix)]:
             del self.volumes[key]
@@ -213,6 +228,7 @@ class Runtime(Component):
         older = [each for each in kept if self.containers[each].config.name == config.name]
         for each in older[:-1]:
             del self.containers[each]
+            self.logs.pop(each, None)
             kept = tuple(other for other in kept if other != each)
         self.containers[made.id] = made
         self.by_pod[uid] = (*kept, made.id)
@@ -245,7 +261,15 @@ class Runtime(Component):
         now, program = self.sim.time_ms, container.program
         running = container._replace(state=RUNNING, started_ms=now, started=self.sim.now_rfc3339(), timer=0)
         self.containers[container.id] = running
-        return self._plan_end(running) if program.exit_after_ms >= 0 or program.memory_growth_per_s else running
+        if program.script:
+            return scripts.begin(self, running)
+        if program.exit_after_ms >= 0 or running.config.memory_limit:
+            return self._plan_end(running)
+        return running
+
+    def on_script(self, container_id: str) -> None:
+        """A script goes on after a wait."""
+        scripts.go_on(self, container_id)
 
     def _plan_end(self, container: Container) -> Container:
         """Schedules the end that a running container comes to by itself: its exit, or the limit of its memory."""
@@ -302,6 +326,11 @@ class Runtime(Component):
             return container
         if container.state == CREATED:
             return self._ended(container, OOM_CODE, "Error")
+        if container.program.script and container.stopping_ms < 0:
+            scripts.terminate(self, container)
+            container = self.containers[container_id]
+            if container.state == EXITED:
+                return container
         now, program = self.sim.time_ms, container.program
         asked = container.stopping_ms if container.stopping_ms >= 0 else now
         takes = program.stop_ms if program.stop_ms >= 0 else None
@@ -334,7 +363,13 @@ class Runtime(Component):
         now, until = self.sim.time_ms, None
         for container in self.of_pod(uid):
             program = container.program
-            if container.state != RUNNING or not program.acts:
+            if container.state != RUNNING:
+                continue
+            if container.vm is not None:
+                found = scripts.answer(self, container, port, path)
+                if found is not None:
+                    return found
+            if not program.acts and not (container.vm is not None and container.vm.serving):
                 continue
             serve = serving(program, port)
             if serve is None:
@@ -343,20 +378,78 @@ class Runtime(Component):
             if ready_ms > now:
                 until = ready_ms if until is None else min(until, ready_ms)
                 continue
-            status, body = 200, serve.body
-            for each, code, text in serve.paths:
-                if each == path.partition("?")[0]:
-                    status, body = code, text
-            return Answer(False, status, body, serve.latency_us, serve, container.id, None)
+            return self._served(container, serve, path)
         return Answer(True, 0, "", 0, None, "", until)
+
+    def _served(self, container: Container, serve: Serve, path: str) -> Answer:
+        status, body, until = 200, serve.body, None
+        plain = path.partition("?")[0]
+        for each, code, text in serve.paths:
+            if each == plain:
+                status, body = code, text
+        if container.program.special == "liveness" and plain == "/healthz":
+            turns_ms = container.started_ms + 10_000  # the example of the documentation: healthy for ten seconds
+            if turns_ms > self.sim.time_ms:
+                until = turns_ms
+            else:
+                status, body = 500, f"error: {(self.sim.time_ms - container.started_ms) / 1000:.0f}"
+        if serve.errors_ppm >= 1_000_000:
+            status, body = 500, ""
+        elif serve.errors_ppm:
+            until = self.sim.time_ms
+            if self._rng.randint(1, 1_000_000) <= serve.errors_ppm:
+                status, body = 500, ""
+        sandbox = self.sandboxes[container.pod_uid]
+        if "{" in body:
+            body = body.replace("{hostname}", sandbox.hostname or sandbox.name).replace("{tag}", tag_of(container.config.image))
+        page = self._page(container, plain) if status == 200 and not serve.paths else None
+        return Answer(False, page[0] if page else status, page[1] if page else body, serve.latency_us, serve, container.id, until)
+
+    def _page(self, container: Container, path: str) -> tuple[int, str] | None:
+        """A web server's answer from the files that its folder holds, where the pod put some there."""
+        folder = next((root for name, root in _ROOTS if name in container.config.image), "")
+        if not folder:
+            return None
+        box = Box(self, container)
+        name = path.lstrip("/") or "index.html"
+        text = box.read(f"{folder}/{name}")
+        if text is None and box.is_directory(f"{folder}/{name}".rstrip("/")):
+            text = box.read(f"{folder}/{name.rstrip('/')}/index.html")
+            if text is None:
+                return 403, "<html><head><title>403 Forbidden</title></head></html>\n"
+        if text is None:
+            if path != "/":
+                return 404, "<html><head><title>404 Not Found</title></head></html>\n"
+            return 403, "<html><head><title>403 Forbidden</title></head></html>\n"
+        return 200, text
+
+    def ports_of(self, uid: str) -> list[int]:
+        """The ports that something in a pod listens at."""
+        found: dict[int, bool] = {}
+        for container in self.of_pod(uid):
+            if container.state != RUNNING:
+                continue
+            if container.vm is not None:
+                found.update({int(each[0]): True for each in container.vm.listen})
+            if container.program.acts or (container.vm is not None and container.vm.serving):
+                serves = container.program.serves if container.program.serves is not None else container.program.behaviour.serves
+                found.update({each.port: True for each in serves})
+                if container.program.behaviour.match == "*":
+                    found.update(dict.fromkeys(container.config.ports, True))
+        return sorted(found)
 
     def probe_exec(self, container_id: str, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None]:
         """Runs a command in a container as a probe."""
-        return True, "", None
+        return scripts.probe(self, self.containers[container_id], command, timeout_ms)
 
     def exec_timed(self, container_id: str, command: tuple[str, ...]) -> tuple[int, int]:
         """How long a command in a container takes, in ms, and its exit code."""
-        return 0, 0
+        code, _out, _err, took_ms = scripts.execute(self, self.containers[container_id], command)
+        return took_ms, code
+
+    def memory_now(self, container: Container) -> int:
+        """How many bytes a container uses now."""
+        return memory_of(container, self.sim.time_ms)
 
     # Faults.
 
@@ -405,7 +498,8 @@ class Runtime(Component):
 def memory_of(container: Container, now_ms: int) -> int:
     """How many bytes a running container uses."""
     program = container.program
-    used = program.memory_base + program.memory_growth_per_s * (now_ms - container.started_ms) // 1000
+    used = program.memory_base + (container.vm.memory if container.vm is not None else 0)
+    used += program.memory_growth_per_s * (now_ms - container.started_ms) // 1000
     if container.growth_ms >= 0:
         used += container.growth_per_s * (now_ms - container.growth_ms) // 1000
     return used
@@ -416,13 +510,14 @@ def out_of_memory_ms(container: Container) -> int:
     limit, program = container.config.memory_limit, container.program
     if not limit:
         return -1
-    if program.memory_base > limit:
+    base = program.memory_base + (container.vm.memory if container.vm is not None else 0)
+    if base > limit:
         return container.started_ms
     growth = program.memory_growth_per_s + container.growth_per_s
     if growth <= 0:
         return -1
     # used(t) = base + g1 (t - started) + g2 (t - leak start), in bytes and ms
     leak_ms = container.growth_ms if container.growth_ms >= 0 else 0
-    reached = (limit - program.memory_base) * 1000 + program.memory_growth_per_s * container.started_ms
+    reached = (limit - base) * 1000 + program.memory_growth_per_s * container.started_ms
     reached += container.growth_per_s * leak_ms
     return int(-(-reached // growth))

@@ -1,25 +1,127 @@
 """Which program a container runs, and how it will act: from the image's behaviour and the command that the pod gives.
 
-As in Kubernetes, `command` replaces the image's entrypoint and `args` its arguments. Where the pod names a program of its own,
-the image's ports and logs are no longer there.
+As in Kubernetes, `command` replaces the image's entrypoint and `args` its arguments. Where the pod names a program of its own, the
+image's ports and logs are no longer there; where that is a shell or a tool that the model knows, it is interpreted.
 """
 
 from __future__ import annotations
 
+import re
+
 from clusterlab.runtime.flavours import Flavour
-from clusterlab.runtime.programs.behaviour import Behaviour
+from clusterlab.runtime.programs.behaviour import Behaviour, Serve
 from clusterlab.runtime.records import ContainerConfig, Program
+from clusterlab.runtime.scripts import is_pure, script_of
+from clusterlab.runtime.shell.box import TOOLS
 
 __all__ = ["plan"]
+
+_SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
+NOT_FOUND = 128
 
 
 def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Program:
     """The program of a container that is to be created."""
-    end = behaviour.exit
+    argv = (*(config.command or behaviour.entrypoint), *config.args)
+    if config.command == () and config.args and _replaces(behaviour, config.args[0]):
+        argv = config.args  # entrypoints of official images run a command that is given as arguments
+    if behaviour.exit is not None and not config.command and not config.args:
+        return _own(behaviour, argv)
+    name = argv[0].rsplit("/", 1)[-1] if argv else ""
+    if not argv or _is_own(behaviour, name, config) or (name not in TOOLS and behaviour.match == "*"):
+        return _own(behaviour, argv)
+    if name in TOOLS and (behaviour.shell or name not in _SHELLS):
+        return _script(behaviour, argv, name, config)
+    if behaviour.shell and "/" in argv[0] and any(mount.path != "/" and argv[0].startswith(mount.path) for mount in config.mounts):
+        return _script(behaviour, ("sh", *argv), name, config)
+    if not behaviour.shell and not config.command:
+        return _own(behaviour, argv)
+    why = "stat " + argv[0] + ": no such file or directory" if argv[0].startswith("/") else "executable file not found in $PATH"
+    error = flavour.executable_error.replace("{command}", argv[0]).replace("{why}", why)
+    return Program(argv, behaviour, acts=False, start_error=error, start_code=NOT_FOUND)
+
+
+def _replaces(behaviour: Behaviour, word: str) -> bool:
+    """Whether arguments are a command of their own: docker-entrypoint.sh runs any, a shell as entrypoint does not."""
+    first = behaviour.entrypoint[0].rsplit("/", 1)[-1] if behaviour.entrypoint else ""
+    name = word.rsplit("/", 1)[-1]
+    wraps = first.endswith("entrypoint.sh") or first in {"tini", "sh", "bash", "python3", "zsh"} or first.startswith("perl")
+    return wraps and not word.startswith("-") and (name in TOOLS or behaviour.match != "*")
+
+
+def _is_own(behaviour: Behaviour, name: str, config: ContainerConfig) -> bool:
+    if not config.command and not (config.args and name == config.args[0].rsplit("/", 1)[-1]):
+        return name not in _SHELLS and name not in {"sleep", "stress", "python3"} and not name.startswith("perl")
+    own = {each.rsplit("/", 1)[-1] for each in behaviour.entrypoint[:3]} - _SHELLS
+    if name in own and name not in {"sleep", "stress", "python3"}:
+        return True
+    if name in TOOLS:
+        return name in {"httpd", "nginx"} and name in behaviour.match
+    stem = re.sub(r"[^a-z].*", "", name.lower())
+    return (len(stem) >= 4 and stem in behaviour.match) or any(len(each) >= 4 and each in name for each in _words(behaviour.match))
+
+
+def _words(match: str) -> list[str]:
+    return [each for each in re.split(r"[^a-z]+", match) if each]
+
+
+def _script(behaviour: Behaviour, argv: tuple[str, ...], name: str, config: ContainerConfig) -> Program:
+    source, params, shell = script_of(argv)
+    if not source and (config.tty or config.stdin):
+        source = "sleep infinity"  # an interactive shell waits for somebody to type
     return Program(
-        argv=(*(config.command or behaviour.entrypoint), *config.args), behaviour=behaviour,
-        exit_after_ms=end.after_ms if end is not None else -1, exit_code=end.code if end is not None else 0,
-        exit_message=end.message if end is not None else "", ready_ms=behaviour.ready_ms,
-        stop_ms=-1 if behaviour.ignores_term else behaviour.stop_ms, stop_code=behaviour.stop_code,
-        memory_base=behaviour.memory_base, memory_growth_per_s=behaviour.memory_growth_per_s, cpu_milli=behaviour.cpu_milli,
+        argv, behaviour, acts=False, script=source or ":", params=params, shell=shell, pure=is_pure(source or ":"), stop_ms=-1,
+        memory_base=min(behaviour.memory_base, 1 << 20), ready_ms=behaviour.ready_ms,
     )
+
+
+def _own(behaviour: Behaviour, argv: tuple[str, ...]) -> Program:
+    """The image's own program, as its behaviour and its arguments have it."""
+    end = behaviour.exit
+    serves, special = _arguments(behaviour, argv)
+    return Program(
+        argv=argv, behaviour=behaviour, exit_after_ms=end.after_ms if end is not None else -1,
+        exit_code=end.code if end is not None else 0, exit_message=end.message if end is not None else "",
+        ready_ms=behaviour.ready_ms, stop_ms=-1 if behaviour.ignores_term else behaviour.stop_ms, stop_code=behaviour.stop_code,
+        memory_base=behaviour.memory_base, memory_growth_per_s=behaviour.memory_growth_per_s, cpu_milli=behaviour.cpu_milli,
+        serves=serves, special=special,
+    )
+
+
+def _option(argv: tuple[str, ...], *names: str) -> str:
+    for number, each in enumerate(argv):
+        flag, equals, value = each.lstrip("-").partition("=")
+        if each.startswith("-") and flag in names:
+            return value if equals else (argv[number + 1] if number + 1 < len(argv) else "")
+    return ""
+
+
+def _arguments(behaviour: Behaviour, argv: tuple[str, ...]) -> tuple[tuple[Serve, ...] | None, str]:
+    """What well-known programs read from their arguments: ports, texts, sub-commands."""
+    match = behaviour.match
+    if "agnhost" in match:
+        return _agnhost(argv)
+    if "http-echo" in match:
+        port = re.sub(r"\D", "", _option(argv, "listen").rsplit(":", 1)[-1]) or "5678"
+        return (Serve(int(port), body=_option(argv, "text").strip("\"'") + "\n"),), ""
+    port = _option(argv, "port", "http-port")
+    if "podinfo" in match and port.isdigit():
+        rest = behaviour.serves[0]
+        return (Serve(int(port), cpu_us=rest.cpu_us, body=rest.body, paths=rest.paths), *behaviour.serves[1:]), ""
+    return None, ""
+
+
+def _agnhost(argv: tuple[str, ...]) -> tuple[tuple[Serve, ...], str]:
+    command = argv[1] if len(argv) > 1 and argv[0].endswith("agnhost") else (argv[0] if argv else "pause")
+    port = _option(argv, "http-port", "port")
+    number = int(port) if port.isdigit() else 0
+    if command == "netexec":
+        paths = (("/hostname", 200, "{hostname}"), ("/hostName", 200, "{hostname}"), ("/healthz", 200, ""), ("/readyz", 200, ""))
+        return (Serve(number or 8080, body="NOW: {time}", paths=paths), Serve(8081, "tcp")), ""
+    if command == "serve-hostname":
+        return (Serve(number or 9376, body="{hostname}"),), ""
+    if command == "liveness":
+        return (Serve(8080, body=""),), "liveness"
+    if command in {"guestbook", "porter", "net", "nettest", "webhook", "test-webserver", "no-snat-test"}:
+        return (Serve(number or (80 if command == "test-webserver" else 3000 if command == "guestbook" else 8080)),), ""
+    return (), ""

@@ -1,0 +1,330 @@
+"""Scripts in containers: when they go on, what they print, and how they end.
+
+A script that only prints and waits (`while true; do date; sleep 1; done`) is known from its start: it is run ahead to see whether
+it ends, and what it printed is worked out when somebody reads its log. Any other runs when its time comes, one event for each wait.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.runtime.records import EXITED, RUNNING, Container
+from clusterlab.runtime.shell.box import TOOLS, Box
+from clusterlab.runtime.shell.machine import FOREVER, Run, State
+from clusterlab.runtime.shell.machine import begin as begin_state
+from clusterlab.runtime.shell.parser import compile_script
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.runtime import Answer, Runtime
+
+__all__ = ["LOG_LINES", "answer", "begin", "execute", "go_on", "is_pure", "lines_of", "probe", "terminate"]
+
+Line = tuple[int, str, str]
+
+AHEAD = 400  # commands that a script is run ahead
+LOG_LINES = 2_000
+SOON_MS = 10_000
+_NET = frozenset(("wget", "curl", "nslookup", "dig", "host", "getent", "ping", "nc", "telnet"))
+_PURE = frozenset((
+    "echo", "printf", "date", "sleep", "true", "false", ":", "test", "[", "[[", "expr", "seq", "exit", "hostname", "export", "set",
+    "cd", "trap", "unset", "local", "break", "continue", "return", "shift", "env", "printenv", "uname", "id", "whoami", "wait", "yes",
+    "stress", "stress-ng", "nproc", "basename", "dirname", "perl", "exec",
+))
+
+
+def is_pure(source: str) -> bool:
+    """Whether a script does nothing but print and wait."""
+    program = compile_script(source)
+    return not program.writes and not program.error and program.names <= _PURE
+
+
+def _environment(container: Container) -> dict[str, str]:
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    found = {"PATH": path, "HOSTNAME": "", **dict(container.program.behaviour.env), **dict(container.config.env)}
+    if container.config.tty:
+        found["TERM"] = "xterm"
+    return {**found, "HOME": found.get("HOME", "/root")}
+
+
+def first_state(runtime: Runtime, container: Container) -> State:
+    """A container's script before its first command."""
+    program, env = container.program, _environment(container)
+    sandbox = runtime.sandboxes[container.pod_uid]
+    env["HOSTNAME"] = sandbox.hostname or sandbox.name
+    return begin_state(program.script, container.started_ms, env, container.config.working_dir, program.params, program.shell)
+
+
+def begin(runtime: Runtime, container: Container) -> Container:
+    """The script of a container that has just started: as far as it goes at once."""
+    error = compile_script(container.program.script).error
+    if error:
+        _keep(runtime, container, [(runtime.sim.time_ms, "stderr", f"{container.program.shell}: {error}\n")])
+        return runtime._ended(container, 2, "")
+    if container.program.pure:
+        return _ahead(runtime, container, first_state(runtime, container))
+    return _advance(runtime, container, first_state(runtime, container))
+
+
+def _ahead(runtime: Runtime, container: Container, state: State) -> Container:
+    """Runs a pure script ahead, to plan its end."""
+    run = Run(state, Box(runtime, container), AHEAD)
+    before_ms = state.time_ms
+    far = run.until(1 << 60)
+    container = container._replace(vm=far)
+    if far.ended:
+        program = container.program._replace(exit_after_ms=far.time_ms - container.started_ms, exit_code=far.status)
+        runtime.containers[container.id] = container = container._replace(program=program)
+        if far.time_ms <= runtime.sim.time_ms and not _over_limit(container):
+            return runtime._ended(container, far.status, "")
+        return runtime._plan_end(container)
+    runtime.containers[container.id] = container
+    container = runtime._plan_end(container)
+    if run.exhausted and far.time_ms > before_ms:
+        timer = runtime.after(far.time_ms - runtime.sim.time_ms, "script", container.id, idle=True)
+        container = _also(runtime, container, timer)
+    return container
+
+
+def _also(runtime: Runtime, container: Container, timer: int) -> Container:
+    """Keeps the handle of the event that goes on, unless the container's end is planned already."""
+    if container.timer:
+        runtime.sim.cancel(timer)
+        return container
+    made = runtime.containers[container.id] = container._replace(timer=timer)
+    return made
+
+
+def _over_limit(container: Container) -> bool:
+    limit = container.config.memory_limit
+    return bool(limit and container.vm is not None and container.vm.memory > limit)
+
+
+def go_on(runtime: Runtime, container_id: str) -> None:
+    """A wait of a script is over."""
+    container = runtime.containers.get(container_id)
+    if container is None or container.state != RUNNING or container.vm is None:
+        return
+    container = runtime.containers[container_id] = container._replace(timer=0)
+    if container.program.pure:
+        _ahead(runtime, container, container.vm)
+        return
+    before = container
+    container = _advance(runtime, container, container.vm)
+    if container.state == EXITED:
+        sandbox = runtime.sandboxes[container.pod_uid]
+        step = runtime.begin("exit", f"pods/{sandbox.namespace}/{sandbox.name}")
+        said = "has finished" if container.exit_code == 0 else f"ended with exit code {container.exit_code}"
+        step.explain = f"Container {container.name} of pod {sandbox.name} on {runtime.node} {said}."
+        runtime.tell_kubelet(container.pod_uid)
+    elif container.vm.listen != before.vm.listen or container.vm.serving != before.vm.serving or _watched(runtime, container):
+        runtime.tell_kubelet(container.pod_uid)
+
+
+def _watched(runtime: Runtime, container: Container) -> bool:
+    """Whether what a script does may matter to a probe of its pod: it wrote files, and the kubelet may look at them."""
+    return compile_script(container.program.script).writes or bool(
+        compile_script(container.program.script).names & {"touch", "rm", "mv", "cp", "mkdir"})
+
+
+def _advance(runtime: Runtime, container: Container, state: State) -> Container:
+    """Runs a script up to now, and plans when it goes on."""
+    now = runtime.sim.time_ms
+    box = Box(runtime, container)
+    run = Run(state, box)
+    stopping = container.stopping_ms >= 0
+    if stopping and state.wake_ms <= now:
+        run.time_ms = now
+        run.signal("TERM")
+    after = run.until(now)
+    _keep(runtime, container, box.lines)
+    container = runtime.containers[container.id] = container._replace(vm=after)
+    if after.ended:
+        return runtime._ended(container, after.status, "")
+    if _over_limit(container):
+        return runtime._plan_end(container)
+    if after.wake_ms == FOREVER:
+        return container
+    delay = max(after.wake_ms - now, 10 if run.exhausted else 1)
+    looping = any(frame[0] in {"loop", "for"} for frame in after.frames)
+    timer = runtime.after(delay, "script", container.id, idle=looping or delay > SOON_MS or run.exhausted)
+    made = runtime.containers[container.id] = container._replace(timer=timer)
+    return made
+
+
+def _keep(runtime: Runtime, container: Container, lines: list[Line]) -> None:
+    if lines:
+        kept = (*runtime.logs.get(container.id, ()), *lines)
+        runtime.logs[container.id] = kept[-LOG_LINES:]
+
+
+def terminate(runtime: Runtime, container: Container) -> None:
+    """SIGTERM for a script: its trap runs when the command that it waits for is over; without one nothing happens."""
+    state = container.vm
+    if container.program.pure:
+        state = _replay(runtime, container, Box(runtime, container), runtime.sim.time_ms)
+        container = container._replace(vm=state, program=container.program._replace(pure=False))
+        runtime.logs[container.id] = tuple(lines_of(runtime, runtime.containers[container.id])[-LOG_LINES:])
+    if state is None or not ("TERM" in state.traps or state.serving):
+        runtime.containers[container.id] = container
+        return
+    if container.timer:
+        runtime.sim.cancel(container.timer)
+    container = runtime.containers[container.id] = container._replace(stopping_ms=runtime.sim.time_ms, timer=0)
+    if state.wake_ms == FOREVER:
+        container = container._replace(vm=state._replace(wake_ms=runtime.sim.time_ms))
+        _advance(runtime, container, container.vm)
+    elif state.wake_ms > runtime.sim.time_ms:
+        program = container.program._replace(stop_ms=state.wake_ms - runtime.sim.time_ms, stop_code=0)
+        box = Box(runtime, container)
+        run = Run(state, box)
+        run.time_ms = state.wake_ms
+        run.signal("TERM")
+        after = run.until(state.wake_ms)
+        if after.ended:
+            _keep(runtime, container, box.lines)
+            runtime.containers[container.id] = container._replace(program=program._replace(stop_code=after.status), vm=after)
+
+
+# Logs.
+
+
+def lines_of(runtime: Runtime, container: Container) -> list[Line]:
+    """What a script has printed, oldest first."""
+    if not container.program.pure:
+        return list(runtime.logs.get(container.id, ()))
+    if compile_script(container.program.script).error:
+        return list(runtime.logs.get(container.id, ()))
+    box = Box(runtime, container)
+    _replay(runtime, container, box, container.finished_ms if container.state == EXITED else runtime.sim.time_ms)
+    return box.lines[-LOG_LINES:]
+
+
+def _replay(runtime: Runtime, container: Container, box: Box, until_ms: int) -> State:
+    """Runs a pure script from its start to a time. Rounds of an endless loop that nobody will see are skipped."""
+    state = first_state(runtime, container)
+    known: tuple[State, int] | None = None
+    for _ in range(64):
+        run = Run(state, box, 20_000)
+        run.stop_loops = state.loops + 40
+        state = run.until(until_ms)
+        if not run.exhausted or state.ended:
+            break
+        if known is not None:
+            state = _skip(known[0], state, until_ms)
+        known = (state, 0)
+    return state
+
+
+def _skip(before: State, after: State, until_ms: int) -> State:
+    """Where a loop goes round and round, some of its rounds at once: variables that count go on counting."""
+    took = after.time_ms - before.time_ms
+    rounds = after.loops - before.loops
+    same = before.pc == after.pc and before.frames == after.frames and before.traps == after.traps and rounds > 0
+    if not same or took <= 0:
+        return after
+    keep_ms = took * 12
+    times = (until_ms - after.time_ms - keep_ms) // took
+    if times <= 0:
+        return after
+    variables: dict[str, str] = dict(after.variables)
+    for name, value in after.variables.items():
+        old = before.variables.get(name)
+        if old != value:
+            if old is None or not (old.lstrip("-").isdigit() and value.lstrip("-").isdigit()):
+                return after
+            variables[name] = str(int(value) + (int(value) - int(old)) * times)
+    gap = took * times
+    return after._replace(
+        time_ms=after.time_ms + gap, wake_ms=after.wake_ms + gap, variables=variables, loops=after.loops + rounds * times,
+    )
+
+
+# Commands from outside.
+
+
+def execute(
+    runtime: Runtime, container: Container, command: tuple[str, ...], stdin: str = "", tty: bool = False,
+) -> tuple[int, str, str, int]:
+    """Runs a command in a container: (exit code, stdout, stderr, how long it takes in ms; -1 where it would never end)."""
+    if not command:
+        return 126, "", "", 0
+    program, name = container.program, command[0].rsplit("/", 1)[-1]
+    box = Box(runtime, container, tty)
+    if not program.behaviour.shell or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
+        why = 'no such file or directory' if command[0].startswith("/") else 'executable file not found in $PATH'
+        if program.behaviour.match != "*" or (name in {"sh", "bash"} and not program.behaviour.shell):
+            head = "OCI runtime exec failed: exec failed: unable to start container process: "
+            return 126 if command[0].startswith("/") else 127, "", f'{head}exec: "{command[0]}": {why}\n', 0
+    env = _environment(container)
+    sandbox = runtime.sandboxes[container.pod_uid]
+    env["HOSTNAME"] = sandbox.hostname or sandbox.name
+    source, params, shell = script_of(command)
+    error = compile_script(source).error
+    if error:
+        return 2, "", f"{shell}: {error}\n", 0
+    start = runtime.sim.time_ms
+    run = Run(begin_state(source, start, env, container.config.working_dir, params, shell), box, 5_000)
+    run.stdin = stdin
+    state = run.until(start + 3_600_000)
+    took = state.time_ms - start if state.ended else -1
+    out = "".join(text for _, stream, text in box.lines if stream == "stdout")
+    err = "".join(text for _, stream, text in box.lines if stream == "stderr")
+    return state.status if state.ended else 0, out, err, took
+
+
+def script_of(command: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
+    """A command line as a script: (source, parameters, the shell's name)."""
+    name = command[0].rsplit("/", 1)[-1]
+    if name in {"sh", "bash", "ash", "dash", "zsh"}:
+        rest = list(command[1:])
+        strict = ""
+        while rest and rest[0].startswith(("-", "+")):
+            flag = rest.pop(0)
+            if flag.startswith("-") and not flag.startswith("--"):
+                strict += "set -e\n" if "e" in flag else ""
+                strict += "set -x\n" if "x" in flag else ""
+                if "c" in flag:
+                    return strict + (rest[0] if rest else ""), tuple(rest[2:]), name
+        if rest:
+            return f"{name} {shlex.join(rest)}", (), name
+        return "", (), name
+    return shlex.join(command), (), "sh"
+
+
+def probe(runtime: Runtime, container: Container, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None]:
+    """Runs a command as a probe: (healthy, what it said, when that may change by itself)."""
+    code, out, err, took = execute(runtime, container, command)
+    until: int | None = None
+    names = compile_script(script_of(command)[0]).names
+    vm = container.vm
+    if vm is not None and not vm.ended and vm.wake_ms > runtime.sim.time_ms:
+        until = vm.wake_ms
+    if names & _NET and not any("localhost" in each or "127.0.0.1" in each for each in command):
+        until = runtime.sim.time_ms
+    ready_ms = container.started_ms + container.program.ready_ms
+    if code and ready_ms > runtime.sim.time_ms:
+        until = ready_ms if until is None else min(until, ready_ms)
+    if took < 0 or took > timeout_ms:
+        return False, f'command timed out: "{" ".join(command)}" timed out after {timeout_ms // 1000}s', until
+    return code == 0, out + err, until
+
+
+def answer(runtime: Runtime, container: Container, port: int, path: str) -> Answer | None:
+    """What a request meets at a port that a script listens at."""
+    from clusterlab.runtime.runtime import Answer
+
+    listen: Any
+    for listen in container.vm.listen:
+        number, kind, arg, _once = listen
+        if number != port:
+            continue
+        if kind == "text":
+            return Answer(False, 200, arg, 500, None, container.id, None)
+        box = Box(runtime, container)
+        name = path.partition("?")[0].strip("/")
+        text = box.read(f"{arg.rstrip('/')}/{name or 'index.html'}")
+        if text is None and not name:
+            text = "".join(f"<li>{each}</li>\n" for each in box.entries(arg))
+        return Answer(False, 200 if text is not None else 404, text or "Not Found\n", 500, None, container.id, None)
+    return None

@@ -1,0 +1,352 @@
+"""A container from the inside: its files, processes, addresses and what it can reach. The host that scripts run on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from clusterlab.runtime.records import RUNNING, Container, Mount
+from clusterlab.runtime.shell import files as made_files
+from clusterlab.runtime.shell import tools_files, tools_net, tools_system, tools_text
+from clusterlab.runtime.shell.machine import FOREVER, Result, Run
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.runtime import Runtime
+
+__all__ = ["TOOLS", "Box", "Lookup", "Reply"]
+
+TOOLS = {**tools_text.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS}
+FILE_LIMIT = 1_000_000
+_BASE = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
+_DIRECTORIES = frozenset(f"/{name}" for name in (*_BASE, "usr/bin", "usr/share", "usr/local", "var/log", "var/run", "var/lib", "var/tmp"))
+
+
+class Reply(NamedTuple):
+    """What came of a connection: `error` is "", name, refused, timeout, or the words of another one."""
+
+    error: str = ""
+    address: str = ""
+    status: int = 0
+    body: str = ""
+    latency_us: int = 0
+
+
+class Lookup(NamedTuple):
+    """What came of a question to DNS: records as (owner, type, value)."""
+
+    records: tuple[tuple[str, str, str], ...] = ()
+    error: str = ""
+    asked: str = ""
+
+
+class Box:
+    """One container as its programs see it. Output goes to `lines` as (ms, stream, text)."""
+
+    def __init__(self, runtime: Runtime, container: Container, tty: bool = False) -> None:
+        self.runtime = runtime
+        self.container = container
+        self.sandbox = runtime.sandboxes[container.pod_uid]
+        self.lines: list[tuple[int, str, str]] = []
+        self.tty = tty
+        self._size = 0
+        self._mounts = sorted(container.config.mounts, key=lambda mount: -len(mount.path))
+        self.root = f"{container.pod_uid}/#{container.id}"
+
+    # For the machine.
+
+    def out(self, time_ms: int, stream: str, text: str) -> None:
+        self._size += len(text)
+        if self._size <= 1_000_000:
+            self.lines.append((time_ms, stream, text))
+
+    def tool(self, run: Run, argv: list[str], stdin: str) -> Result:
+        """Runs one command by name."""
+        name = argv[0]
+        short = name.rsplit("/", 1)[-1]
+        program = self.container.program
+        if short == "busybox" and len(argv) > 1:
+            return self.tool(run, argv[1:], stdin)
+        if (self.is_main(short) and short not in TOOLS) or (short in {"nginx", "httpd"} and self.is_main(short)):
+            if any(each in argv for each in ("-v", "-V", "--version", "-t", "-s")):
+                return Result(0, "", f"{short} version: {program.behaviour.match.strip('*')}\n")
+            run.serving = True
+            return Result(0, wait_ms=FOREVER)
+        found = TOOLS.get(short)
+        if found is not None:
+            return found(self, run, argv if short in {name, "sh"} else [short, *argv[1:]], stdin)
+        text = self.read(run.path(name)) if "/" in name else None
+        if text is not None:
+            inner = run._nested("\n".join(line for line in text.splitlines() if not line.startswith("#!")))
+            return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
+        if program.behaviour.match == "*" or short == "docker-entrypoint.sh":
+            run.serving = True  # a program of an image that nothing is known of: it runs well
+            return Result(0, wait_ms=FOREVER)
+        return Result(127, "", f"{run.shell}: {name}: not found\n")
+
+    def is_main(self, short: str) -> bool:
+        """Whether a name is that of the image's own program."""
+        mine = {each.rsplit("/", 1)[-1] for each in self.container.program.behaviour.entrypoint[:3]}
+        return short in mine - {"sh", "bash", "ash", "zsh", "--", "-g", "tini"}
+
+    def has_tool(self, name: str) -> bool:
+        return name in TOOLS or self.is_main(name)
+
+    # Files.
+
+    def _locate(self, path: str) -> tuple[str, str, Mount | None]:
+        """Which volume a path is in, and where in it."""
+        for mount in self._mounts:
+            base = mount.path.rstrip("/") or "/"
+            if path == base or path.startswith(base.rstrip("/") + "/"):
+                inner = path[len(base):].strip("/")
+                if mount.sub_path:
+                    inner = f"{mount.sub_path.strip('/')}/{inner}".strip("/")
+                return mount.volume, inner, mount
+        return self.root, path.strip("/"), None
+
+    def _files(self, volume: str) -> dict[str, str]:
+        found: dict[str, str] = self.runtime.volumes.get(volume) or {}
+        return found
+
+    def read(self, path: str) -> str | None:
+        """The text of a file; None where there is none."""
+        volume, inner, mount = self._locate(path)
+        found = self._files(volume).get(inner)
+        if found is not None or mount is not None:
+            return found
+        return made_files.read(self, path)
+
+    def write(self, path: str, text: str, append: bool) -> str:
+        """Writes a file; the answer is what is wrong, or ""."""
+        if path in {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/proc/1/fd/1", "/proc/1/fd/2", "/dev/fd/1", "/dev/fd/2"}:
+            if path != "/dev/null" and text:
+                self.out(self.runtime.sim.time_ms, "stderr" if path.endswith(("stderr", "2")) else "stdout", text)
+            return ""
+        volume, inner, mount = self._locate(path)
+        if (mount is not None and mount.read_only) or (mount is None and self.container.config.read_only_root):
+            return "Read-only file system"
+        if self.is_directory(path):
+            return "Is a directory"
+        if path.startswith(("/proc/", "/sys/")):
+            return "Permission denied"
+        parent = path.rsplit("/", 1)[0] or "/"
+        if not self.is_directory(parent):
+            return "nonexistent directory"
+        files = self._files(volume)
+        before = files.get(inner)
+        if before is None and mount is None:
+            before = made_files.read(self, path)
+        whole = (before or "") + text if append else text
+        if len(whole) > FILE_LIMIT:
+            whole = whole[-FILE_LIMIT:]
+        self.runtime.volumes[volume] = {**files, inner: whole}
+        return ""
+
+    def exists(self, path: str) -> bool:
+        return self.read(path) is not None or self.is_directory(path)
+
+    def is_directory(self, path: str) -> bool:
+        path = path.rstrip("/") or "/"
+        if path == "/" or path in _DIRECTORIES:
+            return True
+        if any(mount.path.rstrip("/") == path or mount.path.startswith(path + "/") for mount in self._mounts):
+            volume, inner, mount = self._locate(path)
+            return not (mount is not None and mount.sub_path and inner in self._files(volume))
+        volume, inner, mount = self._locate(path)
+        files = self._files(volume)
+        if inner + "/" in files or any(name.startswith(inner + "/") for name in files):
+            return True
+        return mount is None and made_files.is_directory(self, path)
+
+    def make_directory(self, path: str) -> str:
+        volume, inner, mount = self._locate(path)
+        if (mount is not None and mount.read_only) or (mount is None and self.container.config.read_only_root):
+            return "Read-only file system"
+        self.runtime.volumes[volume] = {**self._files(volume), inner + "/": ""}
+        return ""
+
+    def remove(self, path: str) -> str:
+        volume, inner, mount = self._locate(path)
+        if mount is not None and mount.read_only:
+            return "Read-only file system"
+        if mount is not None and inner == (mount.sub_path or ""):
+            return "Device or resource busy"
+        kept = {name: text for name, text in self._files(volume).items() if name != inner and not name.startswith(inner + "/")}
+        self.runtime.volumes[volume] = kept
+        return ""
+
+    def entries(self, path: str) -> list[str]:
+        """The names in a directory."""
+        prefix = path.rstrip("/") + "/"
+        names = {_first(mount.path[len(prefix):]): True for mount in self._mounts if mount.path.startswith(prefix)}
+        volume, inner, mount = self._locate(path)
+        start = inner + "/" if inner else ""
+        names.update({_first(name[len(start):]): True for name in self._files(volume) if name.startswith(start) and name != start})
+        if mount is None:
+            names.update({_first(name[len(prefix):]): True for name in (*_DIRECTORIES, *made_files.paths(self)) if name.startswith(prefix)})
+        return sorted(name for name in names if name)
+
+    def tree(self, path: str) -> list[str]:
+        """All files under a path."""
+        if not self.is_directory(path):
+            return [path] if self.exists(path) else []
+        found: list[str] = []
+        for name in self.entries(path):
+            if len(found) > 5_000:
+                break
+            found += self.tree(f"{path.rstrip('/')}/{name}")
+        return found
+
+    def names(self, pattern: str, cwd: str) -> list[str]:
+        """File names that match a pattern."""
+        full = pattern if pattern.startswith("/") else f"{cwd.rstrip('/')}/{pattern}"
+        folder, _, last = full.rpartition("/")
+        if any(char in folder for char in "*?["):
+            return []
+        hits = [each for each in self.entries(folder or "/") if fnmatchcase(each, last) and (last.startswith(".") or each[0] != ".")]
+        shown = pattern[: len(pattern) - len(last)]
+        return [shown + each for each in hits]
+
+    # Looking around.
+
+    @property
+    def ip(self) -> str:
+        return self.sandbox.ip
+
+    @property
+    def hostname(self) -> str:
+        return self.sandbox.hostname or self.sandbox.name
+
+    @property
+    def fqdn(self) -> str:
+        return self.hostname
+
+    @property
+    def gateway(self) -> str:
+        return self.ip.rsplit(".", 1)[0] + ".1"
+
+    @property
+    def broadcast(self) -> str:
+        return self.ip.rsplit(".", 1)[0] + ".255"
+
+    @property
+    def dns_server(self) -> str:
+        text = self.read("/etc/resolv.conf") or ""
+        return next((line.split()[1] for line in text.splitlines() if line.startswith("nameserver ")), "10.96.0.10")
+
+    @property
+    def uid(self) -> str:
+        return self.container.config.user or "0"
+
+    @property
+    def cpus(self) -> int:
+        return self.runtime.cpus
+
+    @property
+    def memory_kib(self) -> int:
+        return self.runtime.memory_bytes >> 10
+
+    @property
+    def disk_kib(self) -> int:
+        return self.runtime.disk_bytes >> 10
+
+    def mount_points(self) -> list[str]:
+        return [mount.path for mount in self.container.config.mounts]
+
+    def processes(self) -> list[tuple[int, str]]:
+        """(pid, command line) of what runs in the container; of the whole pod where it shares its process namespace."""
+        main = " ".join(self.container.program.argv) or "sh"
+        found = [(1, main)]
+        vm = self.container.vm
+        if vm is not None and vm.serving:
+            found.append((7, self.container.program.behaviour.entrypoint[-1] if self.container.program.behaviour.entrypoint else "app"))
+        if self.container.program.acts and "nginx" in main:
+            found = [(1, "nginx: master process nginx -g daemon off;"), (29, "nginx: worker process")]
+        return found
+
+    @property
+    def next_pid(self) -> int:
+        return self.processes()[-1][0] + 1 + (self.runtime.sim.time_ms - self.container.started_ms) // 1000 % 30_000
+
+    def listening(self) -> list[int]:
+        return self.runtime.ports_of(self.container.pod_uid)
+
+    def up_ms(self, time_ms: int) -> int:
+        return time_ms - self.sandbox.created_ms
+
+    def date(self, form: str, time_ms: int | None = None) -> str:
+        """The time as strftime has it; %e and %N too."""
+        moment = self.runtime.sim.epoch + timedelta(milliseconds=self.runtime.sim.time_ms if time_ms is None else time_ms)
+        form = form[:200].replace("%e", f"{moment.day:2}").replace("%N", f"{moment.microsecond * 1000:09}")
+        form = form.replace("%s", str(int(moment.timestamp()))).replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S")
+        return moment.strftime(form)
+
+    def signal_main(self, name: str) -> Result:
+        """A signal to the container's first process: one without a handler for it does not notice, KILL from inside included."""
+        container, program = self.container, self.container.program
+        if container.state != RUNNING or name in {"KILL", "STOP"} or program.stop_ms < 0:
+            return Result()
+        self.runtime.after(program.stop_ms, "ended", container.id, program.stop_code, "")
+        return Result()
+
+    # Reaching others.
+
+    def _local(self, host: str) -> bool:
+        return host in {"localhost", "127.0.0.1", "0.0.0.0", "::1", self.ip, self.hostname}
+
+    def _network(self) -> Any:
+        return self.runtime.sim.components.get("network")
+
+    def request(self, run: Run, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Reply:
+        """One HTTP request."""
+        parts = urlsplit(url)
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            return Reply("name")
+        host = parts.hostname or ""
+        if self._local(host):
+            answer = self.runtime.answer(self.container.pod_uid, port, parts.path or "/")
+            if answer.refused:
+                return Reply("refused", "127.0.0.1")
+            return Reply("", "127.0.0.1", answer.status, answer.body, answer.latency_us)
+        network = self._network()
+        if network is None:
+            return Reply("name")
+        found = network.request_from(self.container.pod_uid, self.runtime.node, url, method, headers or {})
+        return Reply(found.error, found.address, found.status, found.body, found.latency_us)
+
+    def connect(self, run: Run, host: str, port: int) -> Reply:
+        """A connection to a port, without saying anything."""
+        if self._local(host):
+            answer = self.runtime.answer(self.container.pod_uid, port, "/")
+            return Reply("refused" if answer.refused else "", "127.0.0.1", answer.status, answer.body, answer.latency_us)
+        network = self._network()
+        if network is None:
+            return Reply("name")
+        found = network.request_from(self.container.pod_uid, self.runtime.node, f"tcp://{host}:{port}", "GET", {})
+        return Reply(found.error, found.address, found.status, found.body, found.latency_us)
+
+    def ping(self, run: Run, host: str) -> Reply:
+        if self._local(host):
+            return Reply("", "127.0.0.1", 0, "", 50)
+        network = self._network()
+        if network is None:
+            return Reply("name")
+        error, address, latency_us = network.ping_from(self.container.pod_uid, self.runtime.node, host)
+        return Reply(error, address, 0, "", latency_us)
+
+    def resolve(self, run: Run, name: str, kind: str = "A", search: bool = True) -> Lookup:
+        if name in {"localhost", self.hostname}:
+            return Lookup(((name, "A", "127.0.0.1" if name == "localhost" else self.ip),), "", name)
+        network = self._network()
+        if network is None:
+            return Lookup((), "NXDOMAIN", name)
+        records, error, asked = network.resolve_from(self.container.pod_uid, self.runtime.node, name, kind)
+        return Lookup(tuple(records), error, asked)
+
+
+def _first(path: str) -> str:
+    return path.split("/", 1)[0]

@@ -1,0 +1,249 @@
+"""Expansion of words: variables, commands, arithmetic, field splitting and file names.
+
+Follows POSIX.1-2017, section 2.6 of the Shell Command Language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+from clusterlab.runtime.shell.lexer import Part, Word, expand_quoted, tokens
+
+__all__ = ["Expander", "ShellError", "arithmetic"]
+
+LONGEST = 100_000
+
+
+class ShellError(Exception):
+    """An error that ends the command, with the shell's message."""
+
+
+class Expander:
+    """Expands words. `look_up` reads a variable (None: unset), `assign` sets one, `run` runs a command for its output."""
+
+    def __init__(
+        self, look_up: Callable[[str], str | None], assign: Callable[[str, str], None], run: Callable[[str], str],
+        params: tuple[str, ...], names: Callable[[str], list[str]],
+    ) -> None:
+        self.look_up = look_up
+        self.assign = assign
+        self.run = run
+        self.params = params
+        self.names = names
+
+    def fields(self, words: tuple[Word, ...]) -> list[str]:
+        """Words as arguments."""
+        found: list[str] = []
+        for word in words:
+            if len(word) == 1 and word[0].kind == "text" and (word[0].quoted or not any(char in word[0].text for char in "*?[~")):
+                found.append(word[0].text)
+            else:
+                found += self._word(word)
+        return found
+
+    def text(self, word: Word) -> str:
+        """A word as one string, without splitting."""
+        return "".join(self._value(part) if part.kind != "text" else self._tilde(part) for part in word)[:LONGEST]
+
+    def _tilde(self, part: Part) -> str:
+        if not part.quoted and (part.text == "~" or part.text.startswith("~/")):
+            return (self.look_up("HOME") or "/root") + part.text[1:]
+        return part.text
+
+    def _word(self, word: Word) -> list[str]:
+        if len(word) == 1 and word[0] == Part("var", "@", True):
+            return list(self.params)
+        fields: list[tuple[str, bool]] = []  # text so far, whether any of it was quoted
+        current, quoted, started = "", False, False
+        for part in word:
+            if part.kind == "text":
+                current += self._tilde(part)
+                quoted = quoted or part.quoted
+                started = started or part.quoted or bool(part.text)
+                continue
+            if part.quoted and part.text == "@" and part.kind == "var":
+                for number, each in enumerate(self.params):
+                    if number:
+                        fields.append((current, True))
+                        current = ""
+                    current += each
+                started = started or bool(self.params)
+                quoted = True
+                continue
+            value = self._value(part)
+            if part.quoted:
+                current, quoted, started = current + value, True, True
+                continue
+            pieces = value.split()
+            if value[:1].isspace() and started:
+                fields.append((current, quoted))
+                current, started = "", False
+            for number, piece in enumerate(pieces):
+                if number:
+                    fields.append((current, quoted))
+                    current = ""
+                current, started = current + piece, True
+            if value[-1:].isspace() and started and pieces:
+                fields.append((current, quoted))
+                current, started, quoted = "", False, False
+        if started:
+            fields.append((current, quoted))
+        found: list[str] = []
+        for text, was_quoted in fields:
+            if not was_quoted and any(char in text for char in "*?["):
+                found += self.names(text) or [text]
+            else:
+                found.append(text)
+        return found
+
+    def _value(self, part: Part) -> str:
+        if part.kind == "text":
+            return part.text
+        if part.kind == "command":
+            return self.run(part.text).rstrip("\n")
+        if part.kind == "arithmetic":
+            return str(arithmetic(self.text(expand_quoted(part.text)), self.look_up, self.assign))
+        return self._variable(part)[:LONGEST]
+
+    def _argument(self, text: str) -> str:
+        found = tokens(text) if text else []
+        return " ".join(self.text(token.word) for token in found if token.kind == "word")
+
+    def _variable(self, part: Part) -> str:
+        value, op = self.look_up(part.text), part.op
+        if op == "#len":
+            return str(len(value or ""))
+        if not op:
+            return value or ""
+        if op in {":-", "-"}:
+            return value if value is not None and (value or op == "-") else self._argument(part.arg)
+        if op in {":=", "="}:
+            if value is None or (not value and op == ":="):
+                value = self._argument(part.arg)
+                self.assign(part.text, value)
+            return value
+        if op in {":+", "+"}:
+            return self._argument(part.arg) if value or (value is not None and op == "+") else ""
+        if op in {":?", "?"}:
+            if value is None or (not value and op == ":?"):
+                raise ShellError(f"{part.text}: {self._argument(part.arg) or 'parameter not set'}")
+            return value
+        return self._trimmed(value or "", op, part.arg)
+
+    def _trimmed(self, value: str, op: str, arg: str) -> str:
+        if op == ":":
+            start, _, length = arg.partition(":")
+            begin = arithmetic(start, self.look_up, self.assign)
+            return value[begin:begin + int(length)] if length else value[begin:]
+        if op == "/":
+            old, _, new = arg.lstrip("/").partition("/")
+            return value.replace(old, new) if arg.startswith("/") else value.replace(old, new, 1)
+        pattern = self._argument(arg)
+        cuts = range(len(value) + 1)
+        if op in {"%", "%%"}:
+            order = reversed(cuts) if op == "%" else iter(cuts)
+            return next((value[:at] for at in order if fnmatchcase(value[at:], pattern)), value)
+        order = iter(cuts) if op == "#" else reversed(cuts)
+        return next((value[at:] for at in order if fnmatchcase(value[:at], pattern)), value)
+
+
+_TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%]=|[-+*/%()<>!~&|^=?:])")
+_LEVELS = (("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<", ">", "<=", ">="), ("<<", ">>"), ("+", "-"), ("*", "/", "%"))
+
+
+def arithmetic(text: str, look_up: Callable[[str], str | None], assign: Callable[[str, str], None]) -> int:
+    """The value of $((text)): integers of 64 bits, as in busybox."""
+    found: list[str] = []
+    at = 0
+    text = text.strip()
+    while at < len(text):
+        token = _TOKEN.match(text, at)
+        if token is None or len(found) > 500:
+            raise ShellError("arithmetic syntax error")
+        found.append(token[1].replace("$", ""))
+        at = token.end()
+    if not found:
+        return 0
+    value, rest = _assignment(found, 0, look_up, assign)
+    if rest != len(found):
+        raise ShellError("arithmetic syntax error")
+    return value
+
+
+def _read(name: str, look_up: Callable[[str], str | None]) -> int:
+    text = (look_up(name) or "0").strip()
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else 0
+
+
+def _assignment(t: list[str], at: int, look_up: Callable[[str], str | None], assign: Callable[[str, str], None]) -> tuple[int, int]:
+    if at + 1 < len(t) and (t[at][0].isalpha() or t[at][0] == "_") and t[at + 1] in {"=", "+=", "-=", "*=", "/=", "%="}:
+        value, rest = _assignment(t, at + 2, look_up, assign)
+        if t[at + 1] != "=":
+            value = _apply(t[at + 1][0], _read(t[at], look_up), value)
+        assign(t[at], str(value))
+        return value, rest
+    value, rest = _binary(t, at, 0, look_up, assign)
+    if rest < len(t) and t[rest] == "?":
+        yes, middle = _assignment(t, rest + 1, look_up, assign)
+        if middle >= len(t) or t[middle] != ":":
+            raise ShellError("arithmetic syntax error")
+        no, rest = _assignment(t, middle + 1, look_up, assign)
+        value = yes if value else no
+    return value, rest
+
+
+def _binary(
+    t: list[str], at: int, level: int, look_up: Callable[[str], str | None], assign: Callable[[str, str], None],
+) -> tuple[int, int]:
+    if level == len(_LEVELS):
+        return _unary(t, at, look_up, assign)
+    value, at = _binary(t, at, level + 1, look_up, assign)
+    while at < len(t) and t[at] in _LEVELS[level]:
+        other, rest = _binary(t, at + 1, level + 1, look_up, assign)
+        value, at = _apply(t[at], value, other), rest
+    return value, at
+
+
+def _unary(t: list[str], at: int, look_up: Callable[[str], str | None], assign: Callable[[str, str], None]) -> tuple[int, int]:
+    if at >= len(t):
+        raise ShellError("arithmetic syntax error")
+    token = t[at]
+    if token in {"-", "+", "!", "~"}:
+        value, rest = _unary(t, at + 1, look_up, assign)
+        return {"-": -value, "+": value, "!": int(not value), "~": ~value}[token], rest
+    if token in {"++", "--"} and at + 1 < len(t):
+        value = _read(t[at + 1], look_up) + (1 if token == "++" else -1)
+        assign(t[at + 1], str(value))
+        return value, at + 2
+    if token == "(":
+        value, rest = _assignment(t, at + 1, look_up, assign)
+        if rest >= len(t) or t[rest] != ")":
+            raise ShellError("arithmetic syntax error")
+        return value, rest + 1
+    if token.isdigit():
+        return int(token[:18]), at + 1
+    if token[0].isalpha() or token[0] == "_":
+        value = _read(token, look_up)
+        if at + 1 < len(t) and t[at + 1] in {"++", "--"}:
+            assign(token, str(value + (1 if t[at + 1] == "++" else -1)))
+            return value, at + 2
+        return value, at + 1
+    raise ShellError("arithmetic syntax error")
+
+
+def _apply(op: str, a: int, b: int) -> int:
+    if op in {"/", "%"}:
+        if b == 0:
+            raise ShellError("divide by zero")
+        quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+        return quotient if op == "/" else a - b * quotient
+    results = {
+        "+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "==": lambda: int(a == b), "!=": lambda: int(a != b),
+        "<": lambda: int(a < b), ">": lambda: int(a > b), "<=": lambda: int(a <= b), ">=": lambda: int(a >= b),
+        "&&": lambda: int(bool(a) and bool(b)), "||": lambda: int(bool(a) or bool(b)), "&": lambda: a & b, "|": lambda: a | b,
+        "^": lambda: a ^ b, "<<": lambda: a << (b & 63), ">>": lambda: a >> (b & 63),
+    }
+    value = results[op]()
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -1,0 +1,597 @@
+"""The machine that runs compiled scripts. All its state is in `State`, an immutable record, so that a script can sleep for an hour
+and be checkpointed meanwhile; `Run` is the worker that takes it from one wait to the next.
+
+Left out: job control. A command in the background is run at once, as far as it goes without waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, Protocol
+
+from clusterlab.runtime.shell.expand import Expander, ShellError
+from clusterlab.runtime.shell.parser import Command, Instruction, Redirect, compile_script
+
+__all__ = ["FOREVER", "Host", "Result", "Run", "State", "begin"]
+
+FOREVER = -1
+LINE_LIMIT = 4096
+OUTPUT_LIMIT = 200_000
+DEPTH = 12
+
+
+class Result(NamedTuple):
+    """What a command came to. `wait_ms`: it takes so long first (FOREVER: it never ends); `listen`: ports that it answers."""
+
+    code: int = 0
+    out: str = ""
+    err: str = ""
+    wait_ms: int = 0
+    listen: tuple[Any, ...] = ()
+    memory: int = 0
+    cpu_milli: int = 0
+
+
+class State(NamedTuple):
+    """A script somewhere on its way. `wake_ms`: when it goes on; FOREVER: not by itself."""
+
+    source: str
+    params: tuple[str, ...] = ()
+    pc: int = 0
+    time_ms: int = 0
+    wake_ms: int = 0
+    variables: dict[str, str] = {}
+    exported: tuple[str, ...] = ()
+    functions: dict[str, int] = {}
+    frames: tuple[tuple[Any, ...], ...] = ()
+    status: int = 0
+    cwd: str = "/"
+    traps: dict[str, str] = {}
+    strict: bool = False  # set -e
+    trace: bool = False  # set -x
+    ended: bool = False
+    pending: tuple[int, str] = (0, "")  # exit code and output of what it waits for
+    listen: tuple[Any, ...] = ()
+    memory: int = 0
+    cpu_milli: int = 0
+    serving: bool = False  # the image's own program has been started by the script
+    loops: int = 0
+    shell: str = "sh"
+
+
+class Host(Protocol):
+    """Where a script runs."""
+
+    def read(self, path: str) -> str | None: ...
+    def write(self, path: str, text: str, append: bool) -> str: ...
+    def names(self, pattern: str, cwd: str) -> list[str]: ...
+    def tool(self, run: Run, argv: list[str], stdin: str) -> Result: ...
+    def out(self, time_ms: int, stream: str, text: str) -> None: ...
+
+
+def begin(source: str, time_ms: int, env: dict[str, str], cwd: str = "/", params: tuple[str, ...] = (), shell: str = "sh") -> State:
+    """A script that is about to start."""
+    return State(source, params, 0, time_ms, time_ms, dict(env), tuple(env), cwd=cwd or "/", shell=shell)
+
+
+class _Exit(Exception):
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Run:
+    """One stretch of a script. `budget` bounds how many commands it runs in all."""
+
+    def __init__(self, state: State, host: Host, budget: int = 2_000, depth: int = 0) -> None:
+        self.host = host
+        self.budget = budget
+        self.depth = depth
+        self.start = state
+        self.code = compile_script(state.source).code
+        self.pc = state.pc
+        self.time_ms = state.time_ms
+        self.variables = dict(state.variables)
+        self.exported = list(state.exported)
+        self.functions = dict(state.functions)
+        self.frames = list(state.frames)
+        self.status = state.status
+        self.cwd = state.cwd
+        self.traps = dict(state.traps)
+        self.params = state.params
+        self.strict, self.trace = state.strict, state.trace
+        self.ended = state.ended
+        self.wake_ms = state.wake_ms
+        self.listen = state.listen
+        self.memory, self.cpu_milli = state.memory, state.cpu_milli
+        self.serving = state.serving
+        self.loops = state.loops
+        self.shell = state.shell
+        self.pending = state.pending
+        self.capture: list[str] | None = None
+        self.stdin = ""
+        self.waited_ms = 0
+        self.exhausted = False
+        self.stop_loops = -1  # the count of rounds after which to stop, at the head of a loop
+
+    # Going on.
+
+    def until(self, now_ms: int) -> State:
+        """Runs everything that happens up to a time."""
+        while not self.ended and self.wake_ms != FOREVER and self.wake_ms <= now_ms and self.budget > 0:
+            self.time_ms = max(self.time_ms, self.wake_ms)
+            if self.pending != (0, ""):
+                self.status, text = self.pending
+                self.pending = (0, "")
+                self.emit(1, text)
+            self._stretch()
+        self.exhausted = self.budget <= 0
+        return self.state()
+
+    def state(self) -> State:
+        return State(
+            self.start.source, self.params, self.pc, self.time_ms, self.wake_ms, self.variables, tuple(self.exported), self.functions,
+            tuple(self.frames), self.status, self.cwd, self.traps, self.strict, self.trace, self.ended, self.pending, self.listen,
+            self.memory, self.cpu_milli, self.serving, self.loops, self.shell,
+        )
+
+    def _stretch(self) -> None:
+        """Runs until it has to wait, ends, or the budget is spent."""
+        self.wake_ms = self.time_ms
+        try:
+            while self.budget > 0:
+                if self.pc >= len(self.code):
+                    raise _Exit(self.status)
+                if self.step(self.code[self.pc]):
+                    return
+        except _Exit as leave:
+            self._leave(leave.code)
+        except ShellError as error:
+            self.emit(2, f"{self.shell}: {error}\n")
+            self._leave(2)
+        except RecursionError:
+            self.emit(2, f"{self.shell}: nested too deeply\n")
+            self._leave(2)
+
+    def _leave(self, code: int) -> None:
+        while self.frames:
+            frame = self.frames.pop()
+            if frame[0] == "subshell":
+                self.variables, self.cwd = dict(frame[2]), frame[3]
+                self.pc, self.status = frame[1], code & 255
+                return
+        trap = self.traps.pop("EXIT", "")
+        if trap:
+            self._nested(trap)
+        self.status, self.ended = code & 255, True
+
+    def signal(self, name: str) -> bool:
+        """Runs the trap for a signal; False where there is none."""
+        trap = self.traps.get(name)
+        if trap is None:
+            return False
+        if not trap:
+            return True
+        source, code, pc = self.start.source, self.code, self.pc
+        self.code, self.pc = compile_script(trap).code, 0
+        frames, self.frames = self.frames, []
+        try:
+            while self.pc < len(self.code) and self.budget > 0:
+                if self.step(self.code[self.pc]):
+                    break
+            self.code, self.pc, self.frames = code, pc, frames
+        except _Exit as leave:
+            self.frames = []
+            self._leave(leave.code)
+        assert source is self.start.source
+        return True
+
+    # Instructions.
+
+    def step(self, instruction: Instruction) -> bool:
+        """Runs one instruction; True where the script now waits."""
+        op = instruction.op
+        self.pc += 1
+        if op == "run":
+            self.budget -= 1
+            return self._command(instruction.arg)
+        if op == "iffail":
+            if self.status:
+                self.pc = instruction.target
+        elif op == "ifok":
+            if not self.status:
+                self.pc = instruction.target
+        elif op == "jump":
+            self.pc = instruction.target
+        elif op == "again":
+            self.pc = instruction.target
+            self.loops += 1
+            self.budget -= 1
+            if self.loops == self.stop_loops:
+                self.budget = 0
+        else:
+            handler: Callable[[Instruction], bool | None] = getattr(self, f"_op_{op}")
+            return bool(handler(instruction))
+        return False
+
+    def _op_loop(self, instruction: Instruction) -> None:
+        self.frames.append(("loop", self.pc, instruction.target))
+
+    def _op_leave(self, instruction: Instruction) -> None:
+        self.frames.pop()
+
+    def _op_ok(self, instruction: Instruction) -> None:
+        self.status = 0
+
+    def _op_not(self, instruction: Instruction) -> None:
+        self.status = int(not self.status)
+
+    def _op_for(self, instruction: Instruction) -> None:
+        _, words = instruction.arg
+        self.frames.append(("for", self.pc, instruction.target, tuple(self.expander().fields(words)), 0))
+
+    def _op_next(self, instruction: Instruction) -> None:
+        kind, head, leave, items, number = self.frames[-1]
+        if number >= len(items):
+            self.pc = instruction.target
+            return
+        self.frames[-1] = (kind, head, leave, items, number + 1)
+        self.assign(instruction.arg, items[number])
+
+    def _op_case(self, instruction: Instruction) -> None:
+        subject, patterns = instruction.arg
+        expander = self.expander()
+        text = expander.text(subject)
+        if not any(fnmatchcase(text, expander.text(pattern)) for pattern in patterns):
+            self.pc = instruction.target
+
+    def _op_define(self, instruction: Instruction) -> None:
+        self.functions[instruction.arg] = self.pc
+        self.pc = instruction.target
+
+    def _op_return(self, instruction: Instruction) -> None:
+        while self.frames:
+            frame = self.frames.pop()
+            if frame[0] == "call":
+                self.pc, self.params = frame[1], frame[2]
+                return
+
+    def _op_redirect(self, instruction: Instruction) -> None:
+        targets = tuple((each.op, each.fd, self.expander().text(each.word)) for each in instruction.arg)
+        for op, _fd, path in targets:
+            if op in {">", ">|", "&>"}:
+                self.host.write(self.path(path), "", False)
+            elif op == "<":
+                self.stdin = self.host.read(self.path(path)) or ""
+            elif op == "<<":
+                self.stdin = path
+        self.frames.append(("redirect", targets))
+
+    def _op_unredirect(self, instruction: Instruction) -> None:
+        self.frames.pop()
+
+    def _op_subshell(self, instruction: Instruction) -> None:
+        self.frames.append(("subshell", instruction.target + 1, dict(self.variables), self.cwd))
+
+    def _op_unsubshell(self, instruction: Instruction) -> None:
+        frame = self.frames.pop()
+        self.variables, self.cwd = dict(frame[2]), frame[3]
+
+    def _op_pipeline(self, instruction: Instruction) -> bool:
+        text = self.stdin
+        for number, stage in enumerate(instruction.arg):
+            inner = self._inner(stage, text)
+            last = number == len(instruction.arg) - 1
+            text = inner.output()
+            self.status = inner.status
+            self.waited_ms += inner.waited_ms
+            if last:
+                self.emit(1, text)
+        if self.waited_ms and self.capture is None:
+            wait, self.waited_ms = self.waited_ms, 0
+            self.wake_ms = self.time_ms + wait
+            return True
+        return False
+
+    def _op_background(self, instruction: Instruction) -> None:
+        inner = self._inner(instruction.arg, "")
+        self.emit(1, inner.output())
+        self.listen, self.serving = (*self.listen, *inner.listen), self.serving or inner.serving
+        self.status = 0
+
+    def _inner(self, code: tuple[Instruction, ...], stdin: str) -> Run:
+        """A part of the script run for its output, without waiting."""
+        inner = Run(self.state(), self.host, min(self.budget, 500), self.depth + 1)
+        if inner.depth > DEPTH:
+            raise ShellError("nested too deeply")
+        inner.code, inner.pc, inner.frames = code, 0, []
+        inner.capture, inner.stdin, inner.wake_ms = [], stdin, self.time_ms
+        inner._through()
+        self.budget -= min(self.budget, 500) - inner.budget
+        return inner
+
+    def _nested(self, source: str) -> Run:
+        program = compile_script(source)
+        if program.error:
+            raise ShellError(program.error)
+        inner = self._inner(program.code, self.stdin)
+        self.status = inner.status
+        return inner
+
+    def _through(self) -> None:
+        """Runs to the end; waits only add up."""
+        try:
+            while self.pc < len(self.code) and self.budget > 0 and not self.ended:
+                if self.step(self.code[self.pc]):
+                    if self.wake_ms == FOREVER:
+                        return
+                    self.waited_ms += self.wake_ms - self.time_ms
+                    self.wake_ms = self.time_ms
+                    if self.pending != (0, ""):
+                        self.status, text = self.pending
+                        self.pending = (0, "")
+                        self.emit(1, text)
+        except _Exit as leave:
+            self.status = leave.code
+
+    # Commands.
+
+    def _command(self, command: Command) -> bool:
+        expander = self.expander()
+        if not command.words:
+            self.status = 0
+            for name, word in command.assignments:
+                self.assign(name, expander.text(word))
+            return self._redirected(command.redirects, Result(self.status))
+        argv = expander.fields(command.words)
+        if not argv:
+            self.status = 0
+            return False
+        if self.trace:
+            self.emit(2, "+ " + " ".join(argv) + "\n")
+        saved = dict(self.variables) if command.assignments else None
+        for name, word in command.assignments:
+            self.variables[name] = expander.text(word)
+        name = argv[0]
+        if name in self.functions and len(self.frames) < 100:
+            self.frames.append(("call", self.pc, self.params))
+            self.params, self.pc = tuple(argv[1:]), self.functions[name]
+            return False
+        stdin = self._input(command.redirects, expander)
+        builtin: Callable[[list[str]], Result | None] | None = getattr(self, f"do_{_BUILTINS.get(name, name)}", None)
+        if builtin is not None:
+            result = builtin(argv[1:]) or Result(self.status)
+        else:
+            result = self.host.tool(self, argv, stdin)
+        if saved is not None:
+            self.variables = saved
+        return self._redirected(command.redirects, result)
+
+    def _input(self, redirects: tuple[Redirect, ...], expander: Expander) -> str:
+        for each in redirects:
+            if each.op == "<<":
+                return expander.text(each.word)
+            if each.op == "<":
+                return self.host.read(self.path(expander.text(each.word))) or ""
+        return self.stdin
+
+    def _redirected(self, redirects: tuple[Redirect, ...], result: Result) -> bool:
+        out, err = result.out, result.err
+        sinks: dict[int, str] = {}
+        expander = self.expander()
+        for each in redirects:
+            if each.op == ">&":
+                target = expander.text(each.word)
+                if each.fd == 2 and target == "1":
+                    sinks[2] = sinks.get(1, "&1")
+                elif target == "2":
+                    sinks[1] = "&2"
+            elif each.op in {">", ">>", ">|", "&>", "&>>"}:
+                path = self.path(expander.text(each.word))
+                if each.op not in {">>", "&>>"}:
+                    problem = self.host.write(path, "", False)
+                    if problem:
+                        self.emit(2, f"{self.shell}: can't create {path}: {problem}\n")
+                        self.status = 1
+                        return False
+                for fd in ((1, 2) if each.op.startswith("&") else (each.fd,)):
+                    sinks[fd] = path
+        self._send(1, out, sinks)
+        self._send(2, err, sinks)
+        self.status = result.code
+        if result.listen:
+            self.listen = (*self.listen, *result.listen)
+        if result.memory or result.cpu_milli:
+            self.memory, self.cpu_milli = result.memory, result.cpu_milli
+        if result.wait_ms:
+            self.wake_ms = FOREVER if result.wait_ms == FOREVER else self.time_ms + result.wait_ms
+            self.pending = (result.code, "") if result.code else (0, "")
+            return True
+        if self.strict and self.status and not self._tested():
+            raise _Exit(self.status)
+        return False
+
+    def _tested(self) -> bool:
+        """Whether the status of the command just run is looked at by what follows (set -e does not apply then)."""
+        return self.pc < len(self.code) and self.code[self.pc].op in {"iffail", "ifok", "not"}
+
+    def _send(self, fd: int, text: str, sinks: dict[int, str]) -> None:
+        if not text:
+            return
+        sink = sinks.get(fd)
+        if sink is None:
+            self.emit(fd, text)
+        elif sink in {"&1", "&2"}:
+            self.emit(int(sink[1]), text)
+        else:
+            self.host.write(sink, text, True)
+
+    def emit(self, fd: int, text: str) -> None:
+        """Output of the script, where its redirections lead it."""
+        if not text:
+            return
+        for frame in reversed(self.frames):
+            if frame[0] == "redirect":
+                for op, target, path in frame[1]:
+                    if (op in {">", ">>", ">|"} and target == fd) or op.startswith("&>"):
+                        self.host.write(self.path(path), text, True)
+                        return
+        if self.capture is not None and fd == 1:
+            if sum(map(len, self.capture)) < OUTPUT_LIMIT:
+                self.capture.append(text)
+            return
+        self.host.out(self.time_ms, "stdout" if fd == 1 else "stderr", text)
+
+    def output(self) -> str:
+        return "".join(self.capture or ())
+
+    # Variables.
+
+    def expander(self) -> Expander:
+        return Expander(self.look_up, self.assign, self._substitute, self.params, lambda pattern: self.host.names(pattern, self.cwd))
+
+    def _substitute(self, source: str) -> str:
+        return self._nested(source).output()
+
+    def look_up(self, name: str) -> str | None:
+        if name == "?":
+            return str(self.status)
+        if name in {"@", "*"}:
+            return " ".join(self.params)
+        if name == "#":
+            return str(len(self.params))
+        if name in {"$", "PPID"}:
+            return "1"
+        if name == "0":
+            return self.shell
+        if name.isdigit():
+            number = int(name)
+            return self.params[number - 1] if number <= len(self.params) else None
+        if name == "RANDOM":
+            return str((self.time_ms * 7919 + self.loops * 104_729 + self.budget) % 32_768)
+        if name == "PWD":
+            return self.cwd
+        return self.variables.get(name)
+
+    def assign(self, name: str, value: str) -> None:
+        self.variables = {**self.variables, name: value}
+
+    def path(self, text: str) -> str:
+        """A path from the root, without . and .."""
+        full = text if text.startswith("/") else f"{self.cwd}/{text}"
+        parts: list[str] = []
+        for part in full.split("/"):
+            if part == "..":
+                parts = parts[:-1]
+            elif part not in {"", "."}:
+                parts.append(part)
+        return "/" + "/".join(parts)
+
+    # Built-in commands: those that change the shell itself.
+
+    def do_exit(self, args: list[str]) -> Result | None:
+        raise _Exit(int(args[0]) if args and args[0].lstrip("-").isdigit() else self.status)
+
+    def do_return(self, args: list[str]) -> Result | None:
+        self.status = int(args[0]) if args and args[0].isdigit() else self.status
+        self._op_return(Instruction("return"))
+        return None
+
+    def _out_of(self, args: list[str], again: bool) -> Result | None:
+        count = int(args[0]) if args and args[0].isdigit() else 1
+        for number in range(len(self.frames) - 1, -1, -1):
+            if self.frames[number][0] in {"loop", "for"}:
+                count -= 1
+                if count == 0:
+                    del self.frames[number + 1:]
+                    frame = self.frames[number]
+                    self.pc = frame[1] if again else frame[2]
+                    break
+        return Result()
+
+    def do_break(self, args: list[str]) -> Result | None:
+        return self._out_of(args, False)
+
+    def do_continue(self, args: list[str]) -> Result | None:
+        self.budget -= 1
+        return self._out_of(args, True)
+
+    def do_cd(self, args: list[str]) -> Result | None:
+        self.cwd = self.path(args[0] if args else self.variables.get("HOME", "/"))
+        return Result()
+
+    def do_export(self, args: list[str]) -> Result | None:
+        for each in args:
+            name, equals, value = each.partition("=")
+            if equals:
+                self.assign(name, value)
+            if name not in self.exported:
+                self.exported.append(name)
+        return Result()
+
+    def do_unset(self, args: list[str]) -> Result | None:
+        self.variables = {name: value for name, value in self.variables.items() if name not in args}
+        return Result()
+
+    def do_local(self, args: list[str]) -> Result | None:
+        for each in args:
+            name, _, value = each.partition("=")
+            self.assign(name, value)
+        return Result()
+
+    def do_set(self, args: list[str]) -> Result | None:
+        for each in args:
+            if each == "--":
+                self.params = tuple(args[args.index("--") + 1:])
+                break
+            if each.startswith(("-", "+")):
+                on = each.startswith("-")
+                self.strict = on if "e" in each else self.strict
+                self.trace = on if "x" in each else self.trace
+        return Result()
+
+    def do_shift(self, args: list[str]) -> Result | None:
+        self.params = self.params[int(args[0]) if args and args[0].isdigit() else 1:]
+        return Result()
+
+    def do_trap(self, args: list[str]) -> Result | None:
+        if args:
+            for name in args[1:]:
+                name = {"0": "EXIT", "15": "TERM", "2": "INT", "1": "HUP", "3": "QUIT"}.get(name, name.removeprefix("SIG"))
+                if args[0] == "-":
+                    self.traps.pop(name, None)
+                else:
+                    self.traps[name] = args[0]
+        return Result()
+
+    def do_read(self, args: list[str]) -> Result | None:
+        names = [each for each in args if not each.startswith("-")] or ["REPLY"]
+        if not self.stdin:
+            return Result(1)
+        line, _, self.stdin = self.stdin.partition("\n")
+        fields = line.split(None, len(names) - 1)
+        for number, name in enumerate(names):
+            self.assign(name, fields[number] if number < len(fields) else "")
+        return Result()
+
+    def do_eval(self, args: list[str]) -> Result | None:
+        inner = self._nested(" ".join(args))
+        self.variables, self.cwd = inner.variables, inner.cwd
+        return Result(inner.status, inner.output())
+
+    def do_exec(self, args: list[str]) -> Result | None:
+        if not args:
+            return Result()
+        result = self.host.tool(self, args, self.stdin)
+        self.pc = len(self.code)
+        return result
+
+    def do_colon(self, args: list[str]) -> Result | None:
+        return Result()
+
+    def do_wait(self, args: list[str]) -> Result | None:
+        return Result(0, wait_ms=FOREVER) if self.serving or self.listen else Result()
+
+
+_BUILTINS = {":": "colon", "[": "test_", "source": "dot", ".": "dot", "declare": "local", "readonly": "export"}

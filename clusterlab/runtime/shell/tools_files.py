@@ -1,0 +1,231 @@
+"""Commands that work on files: ls, mkdir, rm, test and the like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clusterlab.runtime.shell.machine import Result, Run
+from clusterlab.runtime.shell.tools_text import _flags
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.shell.box import Box
+
+Tool = Callable[["Box", Run, list[str], str], Result]
+
+__all__ = ["TOOLS"]
+
+
+def ls(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:])
+    out, errors, code = "", "", 0
+    for name in names or ["."]:
+        path = run.path(name)
+        if box.is_directory(path) and "d" not in flags:
+            entries = box.entries(path)
+            if "a" not in flags and "A" not in flags:
+                entries = [each for each in entries if not each.startswith(".")]
+            if len(names) > 1:
+                out += f"{name}:\n"
+            if "l" in flags:
+                out += f"total {len(entries) * 4}\n" + "".join(_long(box, f"{path.rstrip('/')}/{each}", each) for each in entries)
+            else:
+                out += "".join(each + "\n" for each in entries)
+        elif box.exists(path):
+            out += _long(box, path, name) if "l" in flags else name + "\n"
+        else:
+            errors += f"ls: {name}: No such file or directory\n"
+            code = 1
+    return Result(code, out, errors)
+
+
+def _long(box: Box, path: str, name: str) -> str:
+    if box.is_directory(path):
+        return f"drwxr-xr-x    2 root     root          4096 {box.date('%b %e %H:%M')} {name}\n"
+    size = len((box.read(path) or "").encode())
+    return f"-rw-r--r--    1 root     root     {size:9} {box.date('%b %e %H:%M')} {name}\n"
+
+
+def mkdir(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:], "m")
+    for name in names:
+        path = run.path(name)
+        if box.exists(path) and "p" not in flags:
+            return Result(1, "", f"mkdir: can't create directory '{name}': File exists\n")
+        problem = box.make_directory(path)
+        if problem:
+            return Result(1, "", f"mkdir: can't create directory '{name}': {problem}\n")
+    return Result()
+
+
+def touch(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    for name in _flags(argv[1:], "dt")[1]:
+        path = run.path(name)
+        if not box.exists(path):
+            problem = box.write(path, "", False)
+            if problem:
+                return Result(1, "", f"touch: {name}: {problem}\n")
+    return Result()
+
+
+def rm(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:])
+    code, errors = 0, ""
+    for name in names:
+        path = run.path(name)
+        if not box.exists(path):
+            if "f" not in flags:
+                code, errors = 1, errors + f"rm: can't remove '{name}': No such file or directory\n"
+            continue
+        if box.is_directory(path) and not ({"r", "R"} & flags.keys()) and argv[0] != "rmdir":
+            code, errors = 1, errors + f"rm: '{name}' is a directory\n"
+            continue
+        problem = box.remove(path)
+        if problem:
+            code, errors = 1, errors + f"rm: can't remove '{name}': {problem}\n"
+    return Result(code, "", errors)
+
+
+def copy(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    names = _flags(argv[1:])[1]
+    if len(names) < 2:
+        return Result(1, "", f"{argv[0]}: missing file operand\n")
+    target = run.path(names[-1])
+    for name in names[:-1]:
+        path = run.path(name)
+        into = f"{target.rstrip('/')}/{name.rstrip('/').rsplit('/', 1)[-1]}" if box.is_directory(target) else target
+        if box.is_directory(path):
+            for each in box.tree(path):
+                box.write(into + each[len(path.rstrip("/")):], box.read(each) or "", False)
+        else:
+            text = box.read(path)
+            if text is None:
+                return Result(1, "", f"{argv[0]}: can't stat '{name}': No such file or directory\n")
+            problem = box.write(into, text, False)
+            if problem:
+                return Result(1, "", f"{argv[0]}: can't create '{names[-1]}': {problem}\n")
+        if argv[0] == "mv":
+            box.remove(path)
+    return Result()
+
+
+def find(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    from fnmatch import fnmatchcase
+
+    root = argv[1] if len(argv) > 1 and not argv[1].startswith("-") else "."
+    pattern = argv[argv.index("-name") + 1] if "-name" in argv[:-1] else "*"
+    path = run.path(root)
+    shown = [each for each in box.tree(path) if fnmatchcase(each.rsplit("/", 1)[-1], pattern)]
+    return Result(0, "".join(root.rstrip("/") + each[len(path.rstrip("/")):] + "\n" for each in shown[:2000]))
+
+
+def test(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    args = argv[1:]
+    if argv[0] in {"[", "[["}:
+        closing = "]" if argv[0] == "[" else "]]"
+        if not args or args[-1] != closing:
+            return Result(2, "", f"sh: missing {closing}\n")
+        args = args[:-1]
+    try:
+        return Result(0 if _or(box, run, args) else 1)
+    except (ValueError, IndexError):
+        return Result(2, "", "sh: bad number\n" if len(args) == 3 else "sh: unknown operand\n")
+
+
+def _or(box: Box, run: Run, args: list[str]) -> bool:
+    for joint, every in (("-o", False), ("||", False), ("-a", True), ("&&", True)):
+        if joint in args:
+            at = args.index(joint)
+            left, right = _or(box, run, args[:at]), _or(box, run, args[at + 1:])
+            return left and right if every else left or right
+    return _primary(box, run, args)
+
+
+def _primary(box: Box, run: Run, args: list[str]) -> bool:
+    if not args:
+        return False
+    if args[0] == "!":
+        return not _primary(box, run, args[1:])
+    if len(args) == 1:
+        return bool(args[0])
+    if len(args) == 2:
+        return _unary(box, run, args[0], args[1])
+    left, op, right = args[0], args[1], args[2]
+    if op in {"=", "=="}:
+        return left == right
+    if op == "!=":
+        return left != right
+    if op == "=~":
+        return re.search(right[:200], left) is not None
+    if op in {"<", ">"}:
+        return left < right if op == "<" else left > right
+    one, other = int(left), int(right)
+    return {"-eq": one == other, "-ne": one != other, "-lt": one < other, "-le": one <= other, "-gt": one > other,
+            "-ge": one >= other}[op]
+
+
+def _unary(box: Box, run: Run, op: str, value: str) -> bool:
+    if op in {"-z", "-n"}:
+        return (not value) == (op == "-z")
+    path = run.path(value)
+    if op in {"-e", "-r", "-w", "-x"}:
+        return box.exists(path)
+    if op == "-f":
+        return box.exists(path) and not box.is_directory(path)
+    if op == "-d":
+        return box.is_directory(path)
+    if op == "-s":
+        return bool(box.read(path))
+    if op in {"-L", "-h", "-p", "-S", "-b", "-c"}:
+        return False
+    raise ValueError(op)
+
+
+def nothing(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    missing = [each for each in _flags(argv[1:])[1][1:] if not box.exists(run.path(each))]
+    if missing and argv[0] in {"chmod", "chown"}:
+        return Result(1, "", f"{argv[0]}: {missing[0]}: No such file or directory\n")
+    return Result()
+
+
+def stat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    name = argv[-1]
+    path = run.path(name)
+    if not box.exists(path):
+        return Result(1, "", f"stat: can't stat '{name}': No such file or directory\n")
+    kind = "directory" if box.is_directory(path) else "regular file"
+    return Result(0, f"  File: {name}\n  Size: {len(box.read(path) or '')}\t{kind}\n")
+
+
+def dd(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    given = dict(each.partition("=")[::2] for each in argv[1:])
+    scale = {"": 1, "k": 1024, "K": 1024, "M": 1 << 20, "G": 1 << 30}
+    found = re.fullmatch(r"(\d{1,6})([kKMG]?)B?", given.get("bs", "512"))
+    size = (int(found[1]) * scale[found[2]] if found else 512) * int(given.get("count", "1")[:6] or 1)
+    if "of" in given and given["of"] != "/dev/null":
+        problem = box.write(run.path(given["of"]), f"({size} bytes)", False)
+        if problem:
+            return Result(1, "", f"dd: can't open '{given['of']}': {problem}\n")
+    if "count" not in given and given.get("if", "").startswith("/dev/"):
+        return Result(0, "", "", -1, cpu_milli=1000)
+    count = given.get("count", "1")
+    return Result(0, "", f"{count}+0 records in\n{count}+0 records out\n{size} bytes copied, 0.1 seconds\n")
+
+
+def which(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    names = [each for each in argv[1:] if not each.startswith("-")]
+    found = [name for name in names if box.has_tool(name)]
+    return Result(0 if len(found) == len(names) else 1, "".join(f"/bin/{name}\n" for name in found))
+
+
+def tar(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """What `kubectl cp` needs is done on bytes, in `runtime.tar`; in scripts tar only says that it is there."""
+    return Result(0, "tar (busybox) 1.37.0\n" if "--version" in argv else "")
+
+
+TOOLS: dict[str, Tool] = {
+    "ls": ls, "mkdir": mkdir, "touch": touch, "rm": rm, "rmdir": rm, "cp": copy, "mv": copy, "find": find, "test": test, "[": test,
+    "[[": test, "chmod": nothing, "chown": nothing, "ln": nothing, "sync": nothing, "mount": nothing, "stat": stat, "dd": dd,
+    "which": which, "command": which, "type": which, "tar": tar,
+}

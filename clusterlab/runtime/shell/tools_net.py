@@ -1,0 +1,327 @@
+"""Commands that talk to others: wget, curl, nslookup, nc, ping, and small servers. Each asks the network for one exchange."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from clusterlab.runtime.shell.machine import FOREVER, Result, Run
+from clusterlab.runtime.shell.tools_system import duration_ms
+from clusterlab.runtime.shell.tools_text import _flags
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.shell.box import Box
+
+Tool = Callable[["Box", Run, list[str], str], Result]
+
+__all__ = ["TOOLS"]
+
+_REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently", 302: "Found", 400: "Bad Request",
+            403: "Forbidden", 404: "Not Found", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
+            504: "Gateway Timeout"}
+NEVER_MS = 127_000  # a connection that nobody answers, by the kernel's retries
+
+
+def _long(args: list[str], names: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for number, arg in enumerate(args):
+        for name in names:
+            if arg == name and number + 1 < len(args):
+                found[name] = args[number + 1]
+            elif arg.startswith(name + "="):
+                found[name] = arg[len(name) + 1:]
+    return found
+
+
+def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    valued = ("--timeout", "-T", "--output-document", "-O", "--header", "--post-data", "-t", "--tries")
+    given = _long(argv[1:], valued)
+    clustered = next((each for each in argv[1:] if re.fullmatch(r"-q?O-?", each)), "")
+    flags, rest = _flags(argv[1:], "OTtU")
+    urls = [each for each in rest if each != "-" and each not in given.values()]
+    if not urls:
+        return Result(1, "", "wget: missing URL\n")
+    quiet, spider = "q" in flags, "spider" in flags
+    timeout = duration_ms(flags.get("T") or given.get("--timeout") or "") or 0
+    headers = dict(part.partition(":")[::2] for part in [given.get("--header", "")] if part)
+    url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
+    host = urlsplit(url).hostname or ""
+    port = urlsplit(url).port or (443 if url.startswith("https") else 80)
+    answer = box.request(run, url, "POST" if "--post-data" in given else "GET", headers)
+    if answer.error == "name":
+        return Result(1, "", f"wget: bad address '{host}'\n")
+    shown = f"Connecting to {urlsplit(url).netloc} ({answer.address}:{port})\n" if not quiet else ""
+    if answer.error == "refused":
+        return Result(1, "", f"{shown}wget: can't connect to remote host ({answer.address}): Connection refused\n")
+    if answer.error == "timeout" or (timeout and answer.latency_us > timeout * 1000):
+        return Result(1, "", f"{shown}wget: download timed out\n", timeout or NEVER_MS)
+    if answer.error:
+        return Result(1, "", f"{shown}wget: can't connect to remote host ({answer.address}): {answer.error}\n")
+    took = answer.latency_us // 1000
+    if answer.status >= 400:
+        status = f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}".rstrip()
+        return Result(1, "", f"{shown}wget: server returned error: {status}\n", took)
+    target = flags.get("O") or given.get("--output-document") or given.get("-O") or ("-" if clustered.endswith("-") else "")
+    if spider:
+        return Result(0, "", shown + ("" if quiet else "remote file exists\n"), took)
+    if target == "-" or clustered.endswith("O-"):
+        return Result(0, answer.body, shown if quiet else f"{shown}writing to stdout\n", took)
+    name = target or (urlsplit(url).path.rsplit("/", 1)[-1] or "index.html")
+    problem = box.write(run.path(name), answer.body, False)
+    if problem:
+        return Result(1, "", f"wget: can't open '{name}': {problem}\n")
+    return Result(0, "", "" if quiet else f"{shown}saving to '{name}'\n'{name}' saved\n", took)
+
+
+def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, rest = _flags(argv[1:], "oXHdmwAbeuk" if False else "oXHdmwAbu")
+    long = _long(argv[1:], ("--max-time", "--connect-timeout", "--request", "--header", "--data", "--output", "--write-out", "--url"))
+    urls = [each for each in rest if each not in long.values()] or ([long["--url"]] if "--url" in long else [])
+    if not urls:
+        return Result(2, "", "curl: (2) no URL specified\n")
+    silent, fail = "s" in flags or "silent" in flags, "f" in flags or "fail" in flags
+    url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    headers = dict(each.partition(":")[::2] for number, each in enumerate(argv) if argv[number - 1] in {"-H", "--header"})
+    method = flags.get("X") or long.get("--request") or ("POST" if "d" in flags or "--data" in long else "HEAD" if "I" in flags else "GET")
+    limit = duration_ms(flags.get("m") or long.get("--max-time") or "") or 0
+    connect = duration_ms(long.get("--connect-timeout") or "") or limit
+    answer = box.request(run, url, method, {name.strip(): value.strip() for name, value in headers.items()})
+    hide = silent and not ("S" in flags or "show-error" in flags)
+    problem: tuple[int, str, int] | None = None
+    if answer.error == "name":
+        problem = (6, f"Could not resolve host: {parts.hostname}", 0)
+    elif answer.error == "refused":
+        problem = (7, f"Failed to connect to {parts.hostname} port {port} after 0 ms: Could not connect to server", 0)
+    elif answer.error == "timeout":
+        wait = connect or 130_000
+        problem = (28, f"Failed to connect to {parts.hostname} port {port} after {wait} ms: Timeout was reached", wait)
+    elif answer.error:
+        problem = (7, f"Failed to connect to {parts.hostname} port {port}: {answer.error}", 0)
+    elif limit and answer.latency_us > limit * 1000:
+        problem = (28, f"Operation timed out after {limit} milliseconds with 0 bytes received", limit)
+    elif fail and answer.status >= 400:
+        problem = (22, f"The requested URL returned error: {answer.status}", answer.latency_us // 1000)
+    if problem is not None:
+        code, text, wait = problem
+        return Result(code, "", "" if hide else f"curl: ({code}) {text}\n", wait)
+    return _curl_output(box, run, flags, long, answer.status, answer.body, answer.latency_us, answer.address, argv)
+
+
+def _curl_output(
+    box: Box, run: Run, flags: dict[str, str], long: dict[str, str], status: int, body: str, latency_us: int, address: str,
+    argv: list[str],
+) -> Result:
+    head = f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+    err = ""
+    if "v" in flags or "verbose" in flags:
+        err = f"* Connected to {address}\n> GET / HTTP/1.1\n> User-Agent: curl/8.17.0\n> Accept: */*\n>\n< HTTP/1.1 {status}\n<\n"
+    out = head if "I" in flags else (head if "i" in flags else "") + body
+    target = flags.get("o") or long.get("--output")
+    if target:
+        if target != "/dev/null":
+            box.write(run.path(target), out, False)
+        out = ""
+    form = flags.get("w") or long.get("--write-out")
+    if form:
+        out += re.sub(r"%\{(\w+)\}", lambda found: {
+            "http_code": str(status), "response_code": str(status), "time_total": f"{latency_us / 1e6:.6f}",
+            "remote_ip": address.partition(":")[0], "size_download": str(len(body)),
+        }.get(found[1], ""), form).replace("\\n", "\n")
+    return Result(0, out, err, latency_us // 1000)
+
+
+def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, rest = {each: "" for each in argv[1:] if each.startswith("-")}, [each for each in argv[1:] if not each.startswith("-")]
+    if not rest:
+        return Result(1, "", "BusyBox v1.37.0 multi-call binary.\n\nUsage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n")
+    name, server = rest[0], box.dns_server
+    kind = next((flag.partition("=")[2].upper() for flag in flags if flag.startswith(("-type=", "-query="))), "A")
+    head = f"Server:\t\t{server}\nAddress:\t{server}:53\n\n"
+    found = box.resolve(run, name, kind)
+    if found.error == "unreachable":
+        return Result(1, "", ";; connection timed out; no servers could be reached\n\n", 15_000)
+    if not found.records:
+        return Result(1, head + f"** server can't find {found.asked or name}: {found.error or 'NXDOMAIN'}\n\n")
+    out = head
+    for record in found.records:
+        owner, what, value = record
+        if what == "CNAME":
+            out += f"{owner}\tcanonical name = {value}\n"
+        elif what == "SRV":
+            out += f"{owner}\tservice = {value}\n"
+        else:
+            out += f"Name:\t{owner}\nAddress: {value}\n"
+    return Result(0, out + "\n")
+
+
+def dig(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    words = [each for each in argv[1:] if not each.startswith(("+", "-", "@"))]
+    kind = next((each.upper() for each in words if each.upper() in {"A", "AAAA", "SRV", "CNAME", "PTR", "NS", "ANY"}), "A")
+    name = next((each for each in words if each.upper() != kind), "")
+    found = box.resolve(run, name if "." in name else f"{name}.", kind, search="+search" in argv)
+    short = "+short" in argv
+    if short:
+        return Result(0, "".join(f"{value}\n" for _, _, value in found.records))
+    status = "NOERROR" if found.records else "NXDOMAIN"
+    answers = "".join(f"{owner}.\t30\tIN\t{what}\t{value}\n" for owner, what, value in found.records)
+    section = f";; ANSWER SECTION:\n{answers}\n" if answers else ""
+    return Result(0, f"; <<>> DiG 9.20 <<>> {' '.join(argv[1:])}\n;; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: {status}\n\n"
+                     f";; QUESTION SECTION:\n;{name}.\t\tIN\t{kind}\n\n{section};; SERVER: {box.dns_server}#53\n")
+
+
+def getent(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    name = argv[-1]
+    found = box.resolve(run, name, "A")
+    if argv[0] == "host":
+        if not found.records:
+            return Result(1, f"Host {name} not found: 3(NXDOMAIN)\n")
+        return Result(0, "".join(f"{owner} has address {value}\n" for owner, what, value in found.records if what == "A"))
+    lines = [f"{value:<15} {owner}\n" for owner, what, value in found.records if what == "A"]
+    return Result(0 if lines else 2, "".join(lines))
+
+
+def ping(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, rest = _flags(argv[1:], "cWwis")
+    if not rest:
+        return Result(1, "", "ping: missing host operand\n")
+    count = min(int(flags["c"]), 100) if flags.get("c", "").isdigit() else 0
+    answer = box.ping(run, rest[0])
+    if answer.error == "name":
+        return Result(1, "", f"ping: bad address '{rest[0]}'\n")
+    shown = count or 4
+    head = f"PING {rest[0]} ({answer.address}): 56 data bytes\n"
+    ms = max(answer.latency_us, 60) / 1000
+    ok = not answer.error
+    lines = [f"64 bytes from {answer.address}: seq={each} ttl=62 time={ms:.3f} ms\n" for each in range(shown)] if ok else []
+    received = shown if ok else 0
+    foot = f"\n--- {rest[0]} ping statistics ---\n{shown} packets transmitted, {received} packets received, "
+    foot += f"{0 if ok else 100}% packet loss\n"
+    if ok:
+        foot += f"round-trip min/avg/max = {ms:.3f}/{ms:.3f}/{ms:.3f} ms\n"
+    return Result(0 if ok else 1, head + "".join(lines) + (foot if count else ""), "", (shown - 1) * 1000 if count else FOREVER)
+
+
+def nc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, rest = _flags(argv[1:], "pwieq")
+    if "l" in flags:
+        port = flags.get("p") or next((each for each in rest if each.isdigit()), "")
+        body = stdin or flags.get("e", "")
+        once = "k" not in flags and "e" not in flags
+        return Result(0, "", "", FOREVER, listen=((int(port or 0), "text", body, once),))
+    hosts = [each for each in rest if not each.isdigit()]
+    ports = [each for each in rest if each.isdigit()]
+    if not hosts or not ports:
+        return Result(1, "", "nc: missing host or port\n")
+    answer = box.connect(run, hosts[0], int(ports[-1]))
+    verbose = "v" in flags or "z" in flags
+    if answer.error == "name":
+        return Result(1, "", f"nc: bad address '{hosts[0]}'\n")
+    if answer.error:
+        wait = (duration_ms(flags.get("w", "")) or NEVER_MS) if answer.error == "timeout" else 0
+        said = "Connection refused" if answer.error == "refused" else "Operation timed out"
+        return Result(1, "", f"nc: {hosts[0]} ({answer.address}:{ports[-1]}): {said}\n" if verbose or not wait else "", wait)
+    return Result(0, "" if "z" in flags else answer.body, f"{hosts[0]} ({answer.address}:{ports[-1]}) open\n" if verbose else "")
+
+
+def telnet(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return nc(box, run, ["nc", "-v", *argv[1:]], stdin)
+
+
+def httpd(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """busybox httpd and `python -m http.server`: files of a folder."""
+    flags, rest = _flags(argv[1:], "ph")
+    port = re.sub(r"\D", "", flags.get("p", "").rsplit(":", 1)[-1]) or next((each for each in rest if each.isdigit()), "80")
+    folder = run.path(flags.get("h") or ".")
+    return Result(0, "", "", FOREVER if "f" in flags or argv[0] != "httpd" else 0, listen=((int(port), "files", folder, False),))
+
+
+def python(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    if "http.server" in argv or "SimpleHTTPServer" in argv:
+        port = next((each for each in argv if each.isdigit()), "8000")
+        return Result(0, "", "", FOREVER, listen=((int(port), "files", run.cwd, False),))
+    script = argv[argv.index("-c") + 1] if "-c" in argv[:-1] else ""
+    printed = re.findall(r"print\(\s*(['\"])(.*?)\1\s*\)", script)
+    slept = re.search(r"sleep\((\d+(?:\.\d+)?)\)", script)
+    wait = FOREVER if "while True" in script else duration_ms(slept[1]) or 0 if slept else 0
+    if len(argv) == 1 and not stdin:
+        return Result(0)
+    if not script:
+        return Result(0, "", "", FOREVER)
+    return Result(0, "".join(text + "\n" for _, text in printed), "", wait)
+
+
+def perl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """The Job of every tutorial: `perl -Mbignum=bpi -wle 'print bpi(2000)'`."""
+    found = re.search(r"bpi\((\d{1,5})\)", " ".join(argv))
+    if found is None:
+        return Result(0)
+    digits = min(int(found[1]), 5_000)
+    return Result(0, _pi(digits) + "\n", cpu_milli=0, wait_ms=digits)
+
+
+def _pi(digits: int) -> str:
+    """So many digits of pi, by Machin's formula."""
+    unit: int = 10 ** (digits + 10)
+
+    def arctan(inverse: int) -> int:
+        term = total = unit // inverse
+        number, sign = 3, -1
+        while term:
+            term //= inverse * inverse
+            total += sign * (term // number)
+            number, sign = number + 2, -sign
+        return total
+
+    text = str(4 * (4 * arctan(5) - arctan(239)))
+    return f"{text[0]}.{text[1:digits]}"
+
+
+def addresses(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    if argv[0] == "ip" and len(argv) > 1 and argv[1].startswith("r"):
+        return Result(0, f"default via {box.gateway} dev eth0\n")
+    return Result(0, (
+        "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n"
+        f"2: eth0@if7: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500\n    inet {box.ip}/24 brd {box.broadcast} scope global eth0\n"
+    ))
+
+
+def sockets(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    rows = [f"tcp        0      0 0.0.0.0:{port:<20} 0.0.0.0:*               LISTEN\n" for port in box.listening()]
+    head = "Active Internet connections (only servers)\nProto Recv-Q Send-Q Local Address           Foreign Address         State\n"
+    return Result(0, head + "".join(rows))
+
+
+def client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """redis-cli, mysqladmin, pg_isready and the like: is the server there?"""
+    defaults = {"redis-cli": 6379, "mysqladmin": 3306, "mysql": 3306, "pg_isready": 5432, "psql": 5432, "mongosh": 27017,
+                "mongo": 27017, "grpc_health_probe": 8080, "podcli": 9898}
+    flags, _ = _flags(argv[1:], "hp")
+    host = flags.get("h") or "localhost"
+    port = int(flags["p"]) if flags.get("p", "").isdigit() else defaults[argv[0].rsplit("/", 1)[-1]]
+    target = next((re.sub(r"^-+addr=", "", each) for each in argv[1:] if each.startswith("-addr=") or each.startswith("--addr=")), "")
+    url = next((each for each in argv[1:] if re.fullmatch(r"[\w.-]+:\d+(/\S*)?", each)), "")
+    if target or url:
+        address, _, rest = (target or url).partition(":")
+        digits = re.match(r"\d{1,5}", rest)
+        host, port = address or "localhost", int(digits[0]) if digits else port
+    answer = box.connect(run, host, port)
+    name = argv[0].rsplit("/", 1)[-1]
+    if answer.error:
+        said = {"redis-cli": f"Could not connect to Redis at {host}:{port}: Connection refused\n",
+                "pg_isready": f"{host}:{port} - no response\n"}.get(name, f"{name}: cannot connect to {host}:{port}\n")
+        return Result(2 if name == "pg_isready" else 1, "", said)
+    out = {"redis-cli": "PONG\n" if "ping" in map(str.lower, argv) else "OK\n", "mysqladmin": "mysqld is alive\n",
+           "pg_isready": f"{host}:{port} - accepting connections\n", "grpc_health_probe": "status: SERVING\n"}.get(name, "")
+    return Result(0, out)
+
+
+TOOLS: dict[str, Tool] = {
+    "wget": wget, "curl": curl, "nslookup": nslookup, "dig": dig, "host": getent, "getent": getent, "ping": ping, "nc": nc,
+    "ncat": nc, "netcat": nc, "telnet": telnet, "httpd": httpd, "python": python, "python3": python, "perl": perl, "ip": addresses,
+    "ifconfig": addresses, "ss": sockets, "netstat": sockets, "redis-cli": client, "mysqladmin": client, "mysql": client,
+    "pg_isready": client, "psql": client, "mongosh": client, "mongo": client, "grpc_health_probe": client, "podcli": client,
+}

@@ -1,0 +1,222 @@
+"""Commands that look at the container: processes, host name, environment, limits; and those that only take time or memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clusterlab.runtime.shell.machine import FOREVER, Result, Run
+from clusterlab.runtime.shell.tools_text import _flags
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.shell.box import Box
+
+Tool = Callable[["Box", Run, list[str], str], Result]
+
+__all__ = ["TOOLS", "duration_ms"]
+
+_UNITS = {"": 1000, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST_MS = 366 * 86_400_000
+
+
+def duration_ms(text: str) -> int | None:
+    """"5", "0.5", "10m" of `sleep` in ms; None where it is no number."""
+    found = re.fullmatch(r"(\d*\.?\d+)([smhd]?)", text)
+    if found is None or len(text) > 20:
+        return None
+    return min(int(float(found[1]) * _UNITS[found[2]]), LONGEST_MS)
+
+
+def sleep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    if len(argv) < 2:
+        return Result(1, "", "sleep: missing operand\n")
+    if argv[1] in {"infinity", "inf"}:
+        return Result(0, wait_ms=FOREVER)
+    total = 0
+    for each in argv[1:]:
+        took = duration_ms(each)
+        if took is None:
+            return Result(1, "", f"sleep: invalid number '{each}'\n")
+        total += took
+    return Result(0, wait_ms=max(1, total) if total else 0)
+
+
+def date(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    form = next((each[1:] for each in argv[1:] if each.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
+    return Result(0, box.date(form, run.time_ms) + "\n")
+
+
+def hostname(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    if "-i" in argv or "-I" in argv:
+        return Result(0, box.ip + "\n")
+    if "-f" in argv:
+        return Result(0, box.fqdn + "\n")
+    return Result(0, box.hostname + "\n")
+
+
+def identity(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    uid = box.uid
+    name = "root" if uid == "0" else "nobody" if uid == "65534" else uid
+    if argv[0] == "whoami":
+        known = uid in {"0", "65534"}
+        return Result(0, f"{name}\n") if known else Result(1, "", f"whoami: unknown uid {uid}\n")
+    if "-u" in argv:
+        return Result(0, f"{uid}\n")
+    if "-g" in argv:
+        return Result(0, "0\n")
+    shown = f"uid={uid}({name})" if uid == "0" else f"uid={uid}"
+    return Result(0, f"{shown} gid=0(root) groups=0(root)\n")
+
+
+def uname(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, _ = _flags(argv[1:])
+    if "a" in flags:
+        return Result(0, f"Linux {box.hostname} 6.12.0 #1 SMP x86_64 GNU/Linux\n")
+    values = [("s", "Linux"), ("n", box.hostname), ("r", "6.12.0"), ("m", "x86_64")]
+    return Result(0, " ".join(value for letter, value in values if letter in flags or (letter == "s" and not flags)) + "\n")
+
+
+def env(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    args = argv[1:]
+    if argv[0] == "printenv" and args:
+        values = [run.variables[name] for name in args if name in run.variables]
+        return Result(0 if len(values) == len(args) else 1, "".join(value + "\n" for value in values))
+    while args and "=" in args[0]:
+        name, _, value = args.pop(0).partition("=")
+        run.assign(name, value)
+        if name not in run.exported:
+            run.exported.append(name)
+    if args:
+        return box.tool(run, args, stdin)
+    return Result(0, "".join(f"{name}={run.variables[name]}\n" for name in run.exported if name in run.variables))
+
+
+def ps(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    lines = ["PID   USER     TIME  COMMAND"]
+    for pid, command in box.processes():
+        lines.append(f"{pid:5} root      0:00 {command}")
+    lines.append(f"{box.next_pid:5} root      0:00 {' '.join(argv)}")
+    return Result(0, "".join(line + "\n" for line in lines))
+
+
+def df(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    rows = [("overlay", "/"), ("tmpfs", "/dev"), ("shm", "/dev/shm"), *(("/dev/sda1", path) for path in box.mount_points())]
+    out = "Filesystem           1K-blocks      Used Available Use% Mounted on\n"
+    for name, path in rows:
+        size = 65_536 if name != "overlay" and not name.startswith("/") else box.disk_kib
+        used = 0 if size == 65_536 else size // 5
+        out += f"{name:<20} {size:9} {used:9} {size - used:9} {used * 100 // size:3}% {path}\n"
+    return Result(0, out)
+
+
+def free(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    total = box.memory_kib
+    used = total // 4
+    head = "              total        used        free      shared  buff/cache   available\n"
+    return Result(0, f"{head}Mem:     {total:10}  {used:10}  {total - used:10}           0           0  {total - used:10}\n")
+
+
+def kill(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    number = next((each for each in argv[1:] if each.startswith("-")), "-15").lstrip("-").removeprefix("SIG")
+    pids = [each for each in argv[1:] if not each.startswith("-")]
+    if "1" in pids:
+        return box.signal_main({"9": "KILL", "15": "TERM", "2": "INT"}.get(number, number))
+    return Result(0) if pids else Result(1, "", "sh: you need to specify whom to kill\n")
+
+
+def killall(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    name = argv[-1] if len(argv) > 1 else ""
+    if any(name in command for _, command in box.processes()):
+        return box.signal_main("TERM")
+    return Result(1, "", f"killall: {name}: no process killed\n")
+
+
+def stress(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """stress and stress-ng: so many busy workers, so much memory, for so long."""
+    given = dict(zip(argv[1:], [*argv[2:], ""], strict=False))
+
+    def get(*names: str) -> str:
+        return next((given[name] for name in names if name in given), "")
+
+    cpus, vms = int(re.sub(r"\D", "", get("--cpu", "-c"))[:4] or 0), int(re.sub(r"\D", "", get("--vm", "-m"))[:4] or 0)
+    size = _size(get("--vm-bytes", "-mem-total") or "256M")
+    timeout = duration_ms(get("--timeout", "-t"))
+    head = f"stress: info: [1] dispatching hogs: {cpus} cpu, 0 io, {vms} vm, 0 hdd\n"
+    return Result(0, head, "", timeout if timeout else FOREVER, memory=vms * size, cpu_milli=(cpus + vms) * 1000)
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,12})([bBkKmMgG]?)", text)
+    if found is None:
+        return 256 << 20
+    return int(found[1]) << {"": 0, "b": 0, "k": 10, "m": 20, "g": 30}[found[2].lower()]
+
+
+def shell(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """A shell within a shell: its script runs here and now."""
+    args = list(argv[1:])
+    while args and args[0].startswith("-") and args[0] != "-c" and "c" not in args[0]:
+        args.pop(0)
+    if args and args[0].startswith("-"):
+        inner = run._nested(args[1] if len(args) > 1 else "")
+    elif args:
+        text = box.read(run.path(args[0]))
+        if text is None:
+            return Result(127, "", f"{argv[0]}: can't open '{args[0]}': No such file or directory\n")
+        inner = run._nested(text)
+    else:
+        inner = run._nested(stdin)
+    return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
+
+
+def timeout(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    args = [each for each in argv[1:] if not each.startswith("-")]
+    limit = duration_ms(args[0]) if args else None
+    if limit is None or len(args) < 2:
+        return Result(1, "", "timeout: invalid number\n")
+    result = box.tool(run, args[1:], stdin)
+    if result.wait_ms == FOREVER or result.wait_ms > limit:
+        return result._replace(code=143, wait_ms=limit)
+    return result
+
+
+def run_rest(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return box.tool(run, argv[1:], stdin) if len(argv) > 1 else Result()
+
+
+def install(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, f"{argv[0]}: nothing is installed in this model; the tools it knows are there already\n")
+
+
+def true(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result()
+
+
+def false(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(1)
+
+
+def top(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    lines = [f"Mem: {box.memory_kib // 4}K used, {box.memory_kib}K in all", "  PID  PPID USER     STAT   VSZ %VSZ CPU %CPU COMMAND"]
+    lines += [f"{pid:5}     0 root     S     1320   0%   0   0% {command}" for pid, command in box.processes()]
+    return Result(0, "".join(line + "\n" for line in lines))
+
+
+def nproc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, f"{box.cpus}\n")
+
+
+def uptime(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, f" {box.date('%H:%M:%S', run.time_ms)} up {box.up_ms(run.time_ms) // 60_000} min,  load average: 0.00, 0.00, 0.00\n")
+
+
+TOOLS: dict[str, Tool] = {
+    "sleep": sleep, "usleep": sleep, "date": date, "hostname": hostname, "id": identity, "whoami": identity, "uname": uname,
+    "env": env, "printenv": env, "ps": ps, "df": df, "du": df, "free": free, "kill": kill, "killall": killall, "pkill": killall,
+    "stress": stress, "stress-ng": stress, "sh": shell, "bash": shell, "ash": shell, "dash": shell, "/bin/sh": shell,
+    "timeout": timeout, "nohup": run_rest, "time": run_rest, "sudo": run_rest, "nice": run_rest, "setsid": run_rest,
+    "apt-get": install, "apt": install, "apk": install, "yum": install, "true": true, "false": false, "top": top, "nproc": nproc,
+    "uptime": uptime, "clear": true, "stty": true, "ulimit": true, "umask": true, "hash": true, "sysctl": true, "jobs": true,
+    "fg": true, "bg": true, "disown": true, "reset": true, "tput": true, "shopt": true, "alias": true,
+}

@@ -1,0 +1,393 @@
+"""Commands that work on text: echo, grep, sed and the like, as far as scripts in teaching material use them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clusterlab.runtime.shell.machine import FOREVER, Result, Run
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.shell.box import Box
+
+Tool = Callable[["Box", Run, list[str], str], Result]
+
+__all__ = ["TOOLS"]
+
+
+def _flags(args: list[str], valued: str = "") -> tuple[dict[str, str], list[str]]:
+    """Short options and what is left. Letters in `valued` take a value."""
+    found: dict[str, str] = {}
+    rest: list[str] = []
+    at = 0
+    while at < len(args):
+        arg = args[at]
+        at += 1
+        if arg == "--":
+            rest += args[at:]
+            break
+        if not arg.startswith("-") or arg == "-":
+            rest.append(arg)
+            continue
+        if arg.startswith("--"):
+            name, _, value = arg[2:].partition("=")
+            found[name] = value
+            continue
+        for number, letter in enumerate(arg[1:], 1):
+            if letter in valued:
+                value = arg[number + 1:]
+                if not value and at < len(args):
+                    value = args[at]
+                    at += 1
+                found[letter] = value
+                break
+            found[letter] = ""
+    return found, rest
+
+
+def _escapes(text: str) -> str:
+    table = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "a": "\a", "b": "\b", "e": "\x1b", "0": ""}
+    return re.sub(r"\\(.)", lambda found: table.get(found[1], found[0]), text)
+
+
+def echo(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    args, newline, escapes = argv[1:], True, False
+    while args and re.fullmatch(r"-[neE]+", args[0]):
+        newline, escapes = newline and "n" not in args[0], escapes or "e" in args[0]
+        args = args[1:]
+    text = " ".join(args)
+    return Result(0, (_escapes(text) if escapes else text) + ("\n" if newline else ""))
+
+
+def printf(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    if len(argv) < 2:
+        return Result(1, "", "printf: missing operand\n")
+    template, args, out = _escapes(argv[1]), list(argv[2:]), ""
+    pattern = re.compile(r"%%|%([-+ 0#]*)(\d*)(\.\d+)?([sdiuxXofgc])")
+    while True:
+        before = len(args)
+
+        def one(found: re.Match[str]) -> str:
+            if found[0] == "%%":
+                return "%"
+            value = args.pop(0) if args else ""
+            spec = f"%{found[1]}{found[2][:3]}{found[3] or ''}"
+            try:
+                if found[4] in "diuxXo":
+                    return (spec + found[4].replace("u", "d").replace("i", "d")) % int(value or "0", 0)
+                if found[4] in "fg":
+                    return (spec + found[4]) % float(value or "0")
+            except ValueError:
+                return "0"
+            return (spec + "s") % (value[:1] if found[4] == "c" else value)
+
+        out += pattern.sub(one, template)
+        if not args or len(args) == before or len(out) > 100_000:
+            return Result(0, out)
+
+
+def _sources(box: Box, run: Run, names: list[str], stdin: str, tool: str) -> tuple[list[tuple[str, str]], str]:
+    if not names:
+        return [("", stdin)], ""
+    found, errors = [], ""
+    for name in names:
+        text = stdin if name == "-" else box.read(run.path(name))
+        if text is None:
+            why = "Is a directory" if box.is_directory(run.path(name)) else "No such file or directory"
+            errors += f"{tool}: can't open '{name}': {why}\n" if tool != "ls" else ""
+        else:
+            found.append((name, text))
+    return found, errors
+
+
+def cat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:])
+    found, errors = _sources(box, run, names, stdin, "cat")
+    text = "".join(content for _, content in found)
+    if "n" in flags:
+        text = "".join(f"{number:6}\t{line}\n" for number, line in enumerate(text.splitlines(), 1))
+    if not names and not stdin and run.capture is None:
+        return Result(0, "", "", FOREVER if box.tty else 0)
+    return Result(1 if errors else 0, text, errors)
+
+
+def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, rest = _flags(argv[1:], "emABC")
+    pattern = flags.get("e") or (rest.pop(0) if rest else "")
+    if argv[0] == "fgrep" or "F" in flags:
+        pattern = re.escape(pattern)
+    elif argv[0] != "egrep" and "E" not in flags:
+        pattern = re.sub(r"\\([|(){}+?])|([|(){}+?])", lambda found: found[1] if found[1] else "\\" + found[2], pattern)
+    if len(pattern) > 500:
+        return Result(2, "", "grep: pattern too long\n")
+    if "w" in flags:
+        pattern = rf"\b(?:{pattern})\b"
+    try:
+        wanted = re.compile(pattern, re.IGNORECASE if "i" in flags else 0)
+    except re.error:
+        return Result(2, "", f"grep: bad regex '{pattern}'\n")
+    found, errors = _sources(box, run, rest, stdin, "grep")
+    lines = []
+    for name, text in found:
+        for number, line in enumerate(text.splitlines(), 1):
+            if bool(wanted.search(line[:10_000])) != ("v" in flags):
+                prefix = f"{name}:" if len(found) > 1 and "h" not in flags else ""
+                only = wanted.search(line)
+                lines.append(prefix + (f"{number}:" if "n" in flags else "") + (only[0] if "o" in flags and only else line))
+    if "m" in flags and flags["m"].isdigit():
+        lines = lines[:int(flags["m"])]
+    code = 0 if lines else 1
+    if "q" in flags:
+        return Result(code)
+    if "c" in flags:
+        return Result(code, f"{len(lines)}\n", errors)
+    return Result(2 if errors else code, "".join(line + "\n" for line in lines), errors)
+
+
+def sed(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, rest = _flags(argv[1:], "e")
+    script = flags.get("e") or (rest.pop(0) if rest else "")
+    found, errors = _sources(box, run, rest, stdin, "sed")
+    results = []
+    for name, text in found:
+        changed = _edit(script, text, "n" in flags, "E" in flags or "r" in flags)
+        if changed is None:
+            return Result(1, "", f"sed: unsupported command: {script}\n")
+        if "i" in flags and name:
+            box.write(run.path(name), changed, False)
+        else:
+            results.append(changed)
+    return Result(1 if errors else 0, "".join(results), errors)
+
+
+def _edit(script: str, text: str, quiet: bool, extended: bool) -> str | None:
+    lines = text.splitlines()
+    for command in script.split(";") if not script.startswith("s") else [script]:
+        command = command.strip()
+        found = re.fullmatch(r"s(.)(.*?)(?<!\\)\1(.*?)(?<!\\)\1([gip]*)", command, re.DOTALL)
+        if found:
+            pattern = found[2] if extended else re.sub(r"\\([()|+?{}])|([()|+?{}])", lambda m: m[1] or "\\" + m[2], found[2])
+            new = re.sub(r"(?<!\\)&", r"\\g<0>", found[3])
+            try:
+                wanted = re.compile(pattern[:500], re.IGNORECASE if "i" in found[4] else 0)
+                lines = [wanted.sub(new, line, 0 if "g" in found[4] else 1) for line in lines]
+            except re.error:
+                return None
+            continue
+        ranged = re.fullmatch(r"(\d+)(?:,(\d+|\$))?([pd])", command)
+        if ranged:
+            first = int(ranged[1])
+            last = first if ranged[2] is None else len(lines) if ranged[2] == "$" else int(ranged[2])
+            inside = [first <= number <= last for number in range(1, len(lines) + 1)]
+            keep = ranged[3] == "p"
+            if keep and not quiet:
+                return None
+            lines = [line for line, hit in zip(lines, inside, strict=True) if hit == keep]
+            continue
+        matched = re.fullmatch(r"/(.*)/([pd])", command)
+        if not matched:
+            return None
+        lines = [line for line in lines if bool(re.search(matched[1][:500], line)) == (matched[2] == "p")]
+    return "".join(line + "\n" for line in lines)
+
+
+def awk(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """`{print $1, $2}`, with a pattern before it if need be."""
+    flags, rest = _flags(argv[1:], "Fv")
+    script = rest.pop(0) if rest else ""
+    found, errors = _sources(box, run, rest, stdin, "awk")
+    form = re.fullmatch(r"\s*(?:/(.*)/|NR\s*==\s*(\d+)|NR\s*>\s*(\d+))?\s*\{\s*print\s*(.*?)\s*;?\s*\}\s*", script)
+    if form is None:
+        return Result(2, "", "awk: only 'print' is understood here\n")
+    out = ""
+    for number, line in enumerate("".join(text for _, text in found).splitlines(), 1):
+        if form[1] is not None and not re.search(form[1][:500], line):
+            continue
+        if (form[2] and number != int(form[2])) or (form[3] and number <= int(form[3])):
+            continue
+        fields = line.split(flags["F"]) if flags.get("F") else line.split()
+        out += " ".join(_awk_value(each.strip(), line, fields, number) for each in form[4].split(",")) + "\n"
+    return Result(1 if errors else 0, out, errors)
+
+
+def _awk_value(text: str, line: str, fields: list[str], number: int) -> str:
+    def one(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            return found[1]
+        if found[2] == "NF":
+            return fields[-1] if fields else ""
+        at = int(found[2] or 0)
+        return line if at == 0 else fields[at - 1] if at <= len(fields) else ""
+
+    if not text:
+        return line
+    if text in {"NR", "NF"}:
+        return str(number if text == "NR" else len(fields))
+    return re.sub(r'"([^"]*)"|\$(NF|\d+)|\s+', lambda m: "" if m[0].isspace() else one(m), text)
+
+
+def head_tail(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    args = [f"-n{each[1:]}" if re.fullmatch(r"-\d+", each) else each for each in argv[1:]]
+    flags, names = _flags(args, "nc")
+    found, errors = _sources(box, run, names, stdin, argv[0])
+    count = abs(int(re.sub(r"\D", "", flags.get("n") or "10") or 10))
+    out = ""
+    for name, text in found:
+        lines = text.splitlines(keepends=True)
+        if len(found) > 1:
+            out += f"==> {name} <==\n"
+        if "c" in flags:
+            size = int(flags["c"] or 0)
+            out += text[:size] if argv[0] == "head" else text[-size:]
+        else:
+            out += "".join(lines[:count] if argv[0] == "head" else lines[len(lines) - count if len(lines) > count else 0:])
+    follows = argv[0] == "tail" and ("f" in flags or "F" in flags)
+    return Result(1 if errors and not follows else 0, out, errors, FOREVER if follows else 0)
+
+
+def wc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:])
+    found, errors = _sources(box, run, names, stdin, "wc")
+    out = ""
+    for name, text in found:
+        counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode())}
+        shown = [str(counts[each]) for each in "lwc" if each in flags or not any(flag in "lwc" for flag in flags)]
+        out += " ".join([*shown, *([name] if name else [])]) + "\n"
+    return Result(1 if errors else 0, out, errors)
+
+
+def cut(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:], "dfc")
+    found, errors = _sources(box, run, names, stdin, "cut")
+    spec, by_char = flags.get("f") or flags.get("c") or "1", "c" in flags
+    wanted: list[int] = []
+    for part in spec.split(",")[:50]:
+        first, dash, last = part.partition("-")
+        wanted += range(int(first or 1), int(last or 200) + 1) if dash else [int(first or 1)]
+    out = ""
+    for line in "".join(text for _, text in found).splitlines():
+        pieces = list(line) if by_char else line.split(flags.get("d") or "\t")
+        picked = [pieces[at - 1] for at in wanted if 0 < at <= len(pieces)]
+        out += ("" if by_char else flags.get("d") or "\t").join(picked) + "\n"
+    return Result(1 if errors else 0, out, errors)
+
+
+def tr(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, rest = _flags(argv[1:])
+    sets = [_char_set(each) for each in rest] or [""]
+    if "d" in flags:
+        return Result(0, "".join(char for char in stdin if (char in sets[0]) == ("c" in flags)))
+    if len(sets) < 2:
+        return Result(0, stdin)
+    table = {old: sets[1][min(at, len(sets[1]) - 1)] for at, old in enumerate(sets[0])} if sets[1] else {}
+    return Result(0, "".join(table.get(char, char) for char in stdin))
+
+
+def _char_set(text: str) -> str:
+    names = {"[:lower:]": "a-z", "[:upper:]": "A-Z", "[:digit:]": "0-9", "[:alnum:]": "A-Za-z0-9", "[:space:]": " \n\t"}
+    for name, chars in names.items():
+        text = text.replace(name, chars)
+    text = _escapes(text)
+    return re.sub(r"(.)-(.)", lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]) + 1, 0x3000)))), text)
+
+
+def sort(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:], "k")
+    found, errors = _sources(box, run, names, stdin, "sort")
+    lines = "".join(text for _, text in found).splitlines()
+
+    def number(line: str) -> tuple[float, str]:
+        first = re.match(r"\s*-?\d+(?:\.\d+)?", line)
+        return (float(first[0]) if first else 0.0, line)
+
+    lines = sorted(lines, key=number) if "n" in flags else sorted(lines)
+    lines = list(dict.fromkeys(lines)) if "u" in flags else lines
+    return Result(1 if errors else 0, "".join(line + "\n" for line in (reversed(lines) if "r" in flags else lines)), errors)
+
+
+def uniq(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:])
+    found, errors = _sources(box, run, names, stdin, "uniq")
+    groups: list[tuple[str, int]] = []
+    for line in "".join(text for _, text in found).splitlines():
+        if groups and groups[-1][0] == line:
+            groups[-1] = (line, groups[-1][1] + 1)
+        else:
+            groups.append((line, 1))
+    return Result(0, "".join((f"{count:7} " if "c" in flags else "") + line + "\n" for line, count in groups), errors)
+
+
+def seq(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    numbers = [int(each) for each in argv[1:] if re.fullmatch(r"-?\d{1,9}", each)]
+    if not numbers:
+        return Result(1, "", "seq: missing operand\n")
+    first, step, last = (1, 1, numbers[0]) if len(numbers) == 1 else (
+        (numbers[0], 1, numbers[1]) if len(numbers) == 2 else (numbers[0], numbers[1] or 1, numbers[2]))
+    found = list(range(first, last + (1 if step > 0 else -1), step))[:20_000]
+    return Result(0, "".join(f"{each}\n" for each in found))
+
+
+def expr(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    from clusterlab.runtime.shell.expand import ShellError, arithmetic
+
+    try:
+        value = arithmetic(" ".join(argv[1:]), run.look_up, run.assign)
+    except ShellError as error:
+        return Result(2, "", f"expr: {error}\n")
+    return Result(0 if value else 1, f"{value}\n")
+
+
+def tee(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:])
+    for name in names:
+        box.write(run.path(name), stdin, "a" in flags)
+    return Result(0, stdin)
+
+
+def xargs(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    _, rest = _flags(list(argv[1:]), "nI") if argv[1:2] and argv[1].startswith("-") else ({}, argv[1:])
+    return box.tool(run, [*(rest or ["echo"]), *stdin.split()[:500]], "")
+
+
+def digest(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    found, errors = _sources(box, run, _flags(argv[1:])[1], stdin, argv[0])
+    kind = argv[0].removesuffix("sum")
+    out = "".join(f"{hashlib.new(kind, text.encode()).hexdigest()}  {name or '-'}\n" for name, text in found)
+    return Result(1 if errors else 0, out, errors)
+
+
+def base(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:], "w")
+    found, errors = _sources(box, run, names, stdin, "base64")
+    text = "".join(content for _, content in found)
+    if "d" in flags or "decode" in flags:
+        try:
+            return Result(0, base64.b64decode(text).decode("utf-8", "replace"), errors)
+        except ValueError:
+            return Result(1, "", "base64: invalid input\n")
+    return Result(0, base64.b64encode(text.encode()).decode() + "\n", errors)
+
+
+def names_of(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    path = argv[1].rstrip("/") if len(argv) > 1 else ""
+    if argv[0] == "basename":
+        last = path.rsplit("/", 1)[-1]
+        return Result(0, (last.removesuffix(argv[2]) if len(argv) > 2 else last) + "\n")
+    return Result(0, (path.rsplit("/", 1)[0] if "/" in path else ".") + "\n")
+
+
+def yes(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    line = " ".join(argv[1:]) or "y"
+    busy = run.capture is None
+    return Result(0, "" if busy else f"{line}\n" * 1000, "", FOREVER if busy else 0, cpu_milli=1000 if busy else 0)
+
+
+TOOLS: dict[str, Tool] = {
+    "echo": echo, "printf": printf, "cat": cat, "grep": grep, "egrep": grep, "fgrep": grep, "sed": sed, "awk": awk, "gawk": awk,
+    "head": head_tail, "tail": head_tail, "wc": wc, "cut": cut, "tr": tr, "sort": sort, "uniq": uniq, "seq": seq, "expr": expr,
+    "tee": tee, "xargs": xargs, "md5sum": digest, "sha1sum": digest, "sha256sum": digest, "base64": base, "basename": names_of,
+    "dirname": names_of, "yes": yes, "more": cat, "less": cat,
+}
