@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""The control loops of kube-controller-manager, one module each, and the cloud's. `manager` builds the processes."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
-from clusterlab.controllers.job_sync import job_finished
+from clusterlab.controllers.job_state import job_finished
 from clusterlab.controllers.objects import (
     EPOCH,
     Object,

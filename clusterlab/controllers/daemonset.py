@@ -40,6 +40,7 @@ __all__ = ["DaemonSetController"]
 
 BURST_REPLICAS = 250
 BURST_MS = 20
+BURST_MS_PER_100_NODES = 30
 BACKOFF_MS, BACKOFF_MAX_MS = 1_000, 15 * 60_000
 COUNTS = (
     "desiredNumberScheduled", "currentNumberScheduled", "numberMisscheduled", "numberReady", "updatedNumberScheduled",
@@ -344,7 +345,7 @@ class DaemonSetController(BaseController):
                 status["observedGeneration"] = generation
             if status != before:
                 self.client.update_status("daemonsets", {**ds, "status": status})
-                self.busy(key, BURST_MS)
+                self.busy(key, BURST_MS + BURST_MS_PER_100_NODES * len(self.nodes.store) // 100)
                 step = self.sim.current
                 if step is not None and not step.explain:
                     step.explain = (

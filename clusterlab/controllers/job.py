@@ -12,7 +12,8 @@ from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.expectations import Expectations
 from clusterlab.controllers.job_policy import Backoff
-from clusterlab.controllers.job_sync import FINALIZER, JobSync, has_finalizer, job_finished, remove_finalizer
+from clusterlab.controllers.job_state import FINALIZER, has_finalizer, job_finished, remove_finalizer
+from clusterlab.controllers.job_sync import JobSync
 from clusterlab.controllers.objects import Object, by_controller, controller_of, deleting, key_of
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.labels import from_object as selector_of

@@ -20,6 +20,7 @@ from clusterlab.controllers.disruption import DisruptionController
 from clusterlab.controllers.endpoints import EndpointsController
 from clusterlab.controllers.endpointslice import EndpointSliceController
 from clusterlab.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from clusterlab.controllers.ephemeral_volume import EphemeralVolumeController
 from clusterlab.controllers.garbage_collector import GarbageCollector
 from clusterlab.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 from clusterlab.controllers.job import JobController
@@ -68,6 +69,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     DaemonSetController, StatefulSetController, JobController, CronJobController, TTLAfterFinishedController,
     HorizontalPodAutoscalerController, DisruptionController, ResourceQuotaController,
     PersistentVolumeBinder, ExternalProvisioner, AttachDetachController, PVCProtectionController, PVProtectionController,
+    EphemeralVolumeController,
     EndpointsController, EndpointSliceMirroringController, PodGCController, NodeIpamController, TTLController,
     ClusterRoleAggregationController,
 )

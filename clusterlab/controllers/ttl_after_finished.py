@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
-from clusterlab.controllers.job_sync import job_finished
+from clusterlab.controllers.job_state import job_finished
 from clusterlab.controllers.objects import Object, deleting, key_of, split_key, unix_ms
 from clusterlab.machinery.errors import StatusError
 

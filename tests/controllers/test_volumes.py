@@ -150,3 +150,14 @@ def test_disk_grows() -> None:
     lab.api.change("persistentvolumeclaims", "default/data", spec={**spec, "resources": {"requests": {"storage": "3Gi"}}})
     lab.settle()
     assert lab.api.get("persistentvolumeclaims", "default/data")["status"]["capacity"] == {"storage": "3Gi"}  # type: ignore[index]
+
+
+def test_ephemeral_volume_gets_a_claim() -> None:
+    lab = Lab("ephemeral-volume-controller").start()
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    volumes = [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": spec}}}]
+    lab.api.put("pods", {"metadata": {"name": "one", "namespace": "default"}, "spec": {"containers": [], "volumes": volumes}})
+    lab.settle()
+    made = lab.api.get("persistentvolumeclaims", "default/one-scratch")
+    assert made is not None and made["spec"] == spec and made["metadata"]["labels"] == {"a": "b"}
+    assert made["metadata"]["ownerReferences"][0]["name"] == "one"
