@@ -1,15 +1,16 @@
 // Short words for people: actors, times, categories of steps.
 import { t } from "../i18n/t";
-import { controllerTitle } from "../stage/layout";
+import { componentOf, controllerTitle } from "../stage/layout";
 import type { Heading } from "../stream/types";
 
 export type Category = "user" | "etcd" | "controller" | "scheduler" | "node" | "proxy" | "fault";
 
-export function categoryOf(actor: string): Category {
+export function categoryOf(who: string): Category {
+  const actor = componentOf(who);
   if (actor.startsWith("etcd")) return "etcd";
   if (actor === "kube-scheduler") return "scheduler";
   if (actor.startsWith("kubelet/") || actor.startsWith("runtime/")) return "node";
-  if (actor.startsWith("kube-proxy/") || actor === "network" || actor === "traffic") return "proxy";
+  if (actor.startsWith("kube-proxy") || actor === "network" || actor === "traffic") return "proxy";
   if (actor.endsWith("-controller") || actor === "kube-controller-manager") return "controller";
   if (actor === "fault" || actor === "faults") return "fault";
   return "user";
@@ -20,7 +21,8 @@ export const CATEGORY_COLORS: Record<Category, string> = {
   user: "--accent", etcd: "--etcd", controller: "--warn", scheduler: "--v5", node: "--ok", proxy: "--v6", fault: "--bad",
 };
 
-export function actorName(actor: string): string {
+export function actorName(who: string): string {
+  const actor = componentOf(who);
   const [program, node] = actor.split("/", 2) as [string, string?];
   if (node) return `${program} · ${node}`;
   if (actor === "kube-scheduler") return t("scheduler");

@@ -7,7 +7,7 @@ export type Beat =
   /** A watch event that came from the API server has woken the actor. */
   | { kind: "wake"; at: number; ms: number; actor: string }
   /** The actor acts. */
-  | { kind: "act"; at: number; ms: number; actor: string; object: string }
+  | { kind: "act"; at: number; ms: number; actor: string; object: string; routine: boolean }
   /** A request runs up the actor's wire. */
   | { kind: "ask"; at: number; ms: number; actor: string; span: Span; small: boolean }
   /** A stage of the API server lights. */
@@ -115,7 +115,7 @@ export function choreograph(frame: Frame, cause?: Heading): Clip {
     started += isSmall(span) ? 50 : stride;
   }
   const ms = Math.max(frame.routine ? 90 : 320, end + 160);
-  beats.unshift({ kind: "act", at: Math.min(at, WAKE * 0.8), ms: ms - Math.min(at, WAKE * 0.8), actor: frame.actor, object: frame.object });
+  beats.unshift({ kind: "act", at: Math.min(at, WAKE * 0.8), ms: ms - Math.min(at, WAKE * 0.8), actor: frame.actor, object: frame.object, routine: frame.routine });
   const squeeze = Math.min(1, LONGEST / ms);
   for (const beat of beats) [beat.at, beat.ms] = [beat.at * squeeze, beat.ms * squeeze];
   return { frame, beats, commitAt: commitAt * squeeze, ms: ms * squeeze };

@@ -128,6 +128,9 @@ const TITLES: Record<string, string> = {
   "horizontal-pod-autoscaling": "HPA", poddisruptionbudget: "PDB", disruption: "PDB", "pod-garbage-collector": "Pod GC", resourcequota: "Quota",
   "persistentvolume-binder": "Volumes", "ttl-after-finished": "TTL", "node-ipam": "Node IPAM", "root-ca-certificate-publisher": "Root CA",
   endpointslicemirroring: "Mirroring", "taint-eviction": "Taint eviction",
+  "clusterrole-aggregation": "ClusterRoles", "endpointslice-mirroring": "Mirroring", ttl: "TTL", "service-lb": "Load balancers", "legacy-serviceaccount-token-cleaner": "Old tokens",
+  "serviceaccount-token": "SA tokens", "persistentvolume-expander": "Expand volumes", "pvc-protection": "PVC protection", "pv-protection": "PV protection",
+  "persistentvolumeclaim-protection": "PVC protection", "persistentvolume-protection": "PV protection", "persistentvolume-attach-detach": "Attach/detach", "ephemeral-volume": "Ephemeral volumes", "resource-quota": "Quota",
 };
 /** Which controllers come first where not all fit: those that a course names. */
 const FIRST = ["deployment", "replicaset", "statefulset", "daemonset", "job", "endpointslice", "node-lifecycle", "garbage-collector", "namespace",
@@ -257,8 +260,16 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   };
 }
 
+/** The component behind a user name such as system:node:node-1. */
+export function componentOf(actor: string): string {
+  if (actor.startsWith("system:node:")) return `kubelet/${actor.slice("system:node:".length)}`;
+  const service = /^system:serviceaccount:kube-system:(.*)$/.exec(actor)?.[1];
+  return service ?? (actor.startsWith("system:kube-") ? actor.slice("system:".length) : actor);
+}
+
 /** The box of whoever acts: a component, a controller, a node's kubelet. */
-export function actorBox(at: Layout, actor: string): Box | null {
+export function actorBox(at: Layout, who: string): Box | null {
+  const actor = componentOf(who);
   const [program, node] = actor.split("/", 2) as [string, string?];
   if (node !== undefined) {
     const worker = at.nodes.get(node);
@@ -277,9 +288,18 @@ export function actorBox(at: Layout, actor: string): Box | null {
   return node === undefined ? at.kubectl : null;
 }
 
+/** The boxes of whoever acts: one, or those of every node where an actor stands for all of its kind ("kube-proxy"). */
+export function actorBoxes(at: Layout, actor: string): Box[] {
+  const all = actor === "kube-proxy" ? "proxy" : actor === "kubelet" ? "kubelet" : null;
+  if (all) return [...at.nodes.values()].map((node) => node[all] ?? node.box);
+  const box = actorBox(at, actor);
+  return box ? [box] : [];
+}
+
 /** The wire from an actor to the API server's bar, ending on the bar. */
-export function wireOf(at: Layout, actor: string): Point[] {
-  const box = actorBox(at, actor) ?? at.kubectl;
+export function wireOf(at: Layout, who: string): Point[] {
+  const actor = componentOf(who);
+  const box = actorBoxes(at, actor)[0] ?? at.kubectl;
   const { bus } = at;
   const x = box.x + box.w / 2;
   if (box.y >= bus.y + bus.h) {

@@ -89,7 +89,7 @@ interface Grid {
   gapY: number;
 }
 
-const FULL = { w: 150, h: 122 };
+const FULL = { w: 150, h: 130 };
 const COMPACT = { w: 54, h: 30 };
 
 /** How many columns, and how much of a node is drawn. */
@@ -98,7 +98,7 @@ export function nodeGrid(count: number, area: Box, narrow: boolean): Grid {
   const across = Math.max(1, Math.floor((area.w + gapX) / (FULL.w + gapX)));
   const rows = Math.ceil(count / across);
   const fullH = (area.h - gapY * (rows - 1)) / rows;
-  if (fullH >= FULL.h + 26 || count <= (narrow ? 8 : 12)) {
+  if (fullH >= FULL.h + 16 || count <= (narrow ? 8 : 12)) {
     const cols = Math.ceil(count / rows);
     return { detail: "full", cols, rows, w: (area.w - gapX * (cols - 1)) / cols, h: Math.min(330, Math.max(FULL.h, fullH)), gapX, gapY };
   }
@@ -142,7 +142,7 @@ function fullNode(box: Box, line: number, grid: Grid): NodeBox {
   };
 }
 
-const HEADER = 62;
+const HEADER = 60;
 const FLOOR = 30;
 const SYSTEM = 18;
 
@@ -166,14 +166,27 @@ export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, len
   for (const [name, node] of nodes) {
     const { own, system } = split.get(name)!;
     node.hidden = place(own, inner(node.box), style, name, slots, pods);
-    if (anySystem) place(system, { x: node.box.x + 12, y: node.box.y + node.box.h - FLOOR - SYSTEM + 2, w: node.box.w - 24, h: 12 }, SYSTEM_GRID, name + "/system", slots, pods, name);
+    if (anySystem && system.length) place(system, systemArea(node, system.length), SYSTEM_GRID, name + "/system", slots, pods, name);
   }
   return { nodes, pods, bottom: area.y + grid.rows * grid.h + (grid.rows - 1) * grid.gapY };
 }
 
 const SYSTEM_GRID: PodGrid = { detail: "square", leastW: 11, mostW: 11, h: 11, gap: 3 };
 
+/** A low card has no row of its own for the system's pods: they stand beside the runtime. */
+const isLow = (box: Box): boolean => box.h < 156;
+const MOST_BESIDE = 5;
+
+function systemArea(node: NodeBox, count: number): Box {
+  const { box } = node;
+  if (!isLow(box)) return { x: box.x + 12, y: box.y + box.h - FLOOR - SYSTEM + 2, w: box.w - 24, h: 12 };
+  const w = Math.min(count, MOST_BESIDE) * 14;
+  if (node.runtime && w) node.runtime = { ...node.runtime, w: node.runtime.w - w - 4 };
+  return { x: box.x + box.w - 6 - w, y: box.y + box.h - 21, w, h: 12 };
+}
+
 function podArea(box: Box, detail: NodeDetail, system: boolean): Box {
+  if (isLow(box)) system = false;
   if (detail === "full") return { x: box.x + 10, y: box.y + HEADER, w: box.w - 20, h: box.h - HEADER - FLOOR - (system ? SYSTEM : 0) };
   if (detail === "compact") return { x: box.x + 5, y: box.y + 20, w: box.w - 10, h: box.h - 23 };
   return { x: box.x + 2, y: box.y + 2, w: box.w - 4, h: box.h - 5 };

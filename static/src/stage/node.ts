@@ -91,6 +91,7 @@ function drawRuntime(d: Drawing, node: NodeView, place: NodeBox): void {
   const images = Array.isArray(runtime["images"]) ? runtime["images"].length : numberOf(runtime["images"]);
   const containers = Array.isArray(runtime["containers"]) ? runtime["containers"].length : numberOf(runtime["containers"]);
   const words = t("{containers} running · {images} images", { containers, images });
+  if (!("containers" in runtime)) return;
   const room = box.w - 26 - pen.width(name, { size: 10.6 });
   const short = [words, t("{containers} running", { containers }), String(containers)].find((one) => pen.width(one, { size: 10 }) < room) ?? "";
   pen.text(short, box.x + box.w - 8, box.y + 14, { size: 10, color: theme.soft, align: "right" });

@@ -88,6 +88,12 @@ export function paintPod(d: Drawing, pod: PodView, place: PodBox, alpha: number,
   if (alpha < 1) ctx.restore();
 }
 
+/** What tells a pod from its siblings: the end of its name, or its version where the name is all there is. */
+function tailOf(pod: PodView): string {
+  const dash = pod.name.lastIndexOf("-");
+  return dash > 0 && (pod.app || pod.owner) ? pod.name.slice(dash + 1) : pod.version;
+}
+
 function body(d: Drawing, pod: PodView, box: Box, look: PodLook, color: string, alpha: number, radius: number): void {
   const { pen } = d;
   const fading = look.glyph === "hourglass";
@@ -107,7 +113,7 @@ function drawCardPod(d: Drawing, pod: PodView, box: Box, look: PodLook, color: s
   const dy = box.h < 70 ? -3 : 0;
   pen.text(title, box.x + 10, box.y + 20 + dy, { size: 12.2, weight: 650, max: box.w - 26 - versionW, alpha });
   pen.text(version, box.x + box.w - 9, box.y + 20 + dy, { size: 11.5, weight: 650, color, align: "right", max: versionW + 1, alpha });
-  pen.text(pod.ip || pod.name.slice(pod.name.lastIndexOf("-") + 1), box.x + 10, box.y + 36 + dy, { size: 10.4, mono: true, color: theme.soft, max: box.w - 18, alpha });
+  pen.text(pod.ip || tailOf(pod), box.x + 10, box.y + 36 + dy, { size: 10.4, mono: true, color: theme.soft, max: box.w - 18, alpha });
   const foot = box.y + box.h - 14;
   const left = drawContainers(d, pod, box.x + 10, foot, box.w * 0.42, color, alpha);
   const tone = toneColor(theme, look.tone);
@@ -142,7 +148,7 @@ function drawMini(d: Drawing, pod: PodView, box: Box, look: PodLook, color: stri
   body(d, pod, box, look, color, alpha, 8);
   const tone = toneColor(pen.theme, look.tone);
   pen.text(pod.app || pod.name, box.x + 7, box.y + 14, { size: 10.4, weight: 650, max: box.w - 24, alpha });
-  pen.text(pod.name.slice(pod.name.lastIndexOf("-") + 1), box.x + 7, box.y + 26, { size: 9.2, mono: true, color: pen.theme.soft, max: box.w - 14, alpha });
+  pen.text(tailOf(pod), box.x + 7, box.y + 26, { size: 9.2, mono: true, color: pen.theme.soft, max: box.w - 14, alpha });
   pen.ctx.globalAlpha = alpha;
   pen.glyph(look.glyph, { x: box.x + box.w - 10, y: box.y + 10 }, 4.2, tone, look.part);
 }

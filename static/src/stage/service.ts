@@ -22,7 +22,7 @@ function drawService(d: Drawing, key: string, service: ServiceView, box: Box): v
   const endpoints = d.index.endpointsOf(service);
   const ready = endpoints.filter((endpoint) => endpoint.ready).length;
   const port = service.ports?.[0]?.port;
-  const address = service.clusterIP && service.clusterIP !== "None" ? `${service.clusterIP}${port ? `:${port}` : ""}` : t("headless");
+  const address = service.clusterIP === "None" ? t("headless") : `${service.clusterIP}${port ? `:${port}` : ""}`;
   drawCard(d, box, { title: service.name, subtitle: `${address} · ${ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready })}`, selected: d.selected === key });
   pen.text(service.type === "ClusterIP" ? t("service") : service.type, box.x + box.w - 12, box.y + 21, { size: 10.5, align: "right", color: pen.theme.soft, max: box.w * 0.4 });
   if (!ready) pen.text(t("nobody answers"), box.x + box.w - 12, box.y + 38, { size: 10.5, align: "right", color: pen.theme.bad, max: box.w * 0.4 });
@@ -85,7 +85,8 @@ export function drawWorkload(d: Drawing, key: string, box: Box, graph = false): 
   pen.rect(box, { fill: theme.panel, stroke: d.selected === key ? theme.accent : theme.line, width: d.selected === key ? 2 : 1.1, radius: 10, dash: gone ? [4, 4] : undefined });
   const wanted = workload.desired ?? 0, ready = workload.ready ?? 0;
   const count = `${ready}/${wanted}`;
-  const done = ready === wanted && (workload.updated ?? wanted) === wanted;
+  const rolls = /^(deployments|statefulsets|daemonsets)\//.test(key);
+  const done = ready === wanted && (!rolls || workload.updated === wanted);
   const countW = pen.width(count, { size: 13, weight: 700 });
   pen.text(count, box.x + box.w - 11, box.y + 17, { size: 13, weight: 700, align: "right", color: done ? theme.ok : theme.warn });
   pen.text(workload.name, box.x + 11, box.y + 17, { size: 12.2, weight: 650, max: box.w - 30 - countW });

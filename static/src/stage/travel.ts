@@ -5,7 +5,7 @@ import { t } from "../i18n/t";
 import { nameOf, resourceOf } from "../stream/views";
 import type { Drawing } from "./drawing";
 import { along, center, clamp, ease, easeOut, type Box, type Point } from "./geometry";
-import { actorBox, wireOf } from "./layout";
+import { actorBox, actorBoxes, wireOf, type Layout } from "./layout";
 
 const VERBS: Record<string, string> = { create: "POST", update: "PUT", patch: "PATCH", delete: "DELETE", deletecollection: "DELETE", get: "GET", list: "LIST", watch: "WATCH", apply: "APPLY" };
 
@@ -18,7 +18,7 @@ export function requestTitle(verb: string, object: string): string {
 }
 
 export function drawBeats(d: Drawing, live: LiveBeat[]): void {
-  for (const { beat, part } of live) if (beat.kind === "act") glow(d, beat.actor, beat.object, part);
+  for (const { beat, part } of live) if (beat.kind === "act") glow(d, beat, part);
   for (const { beat, part } of live) drawBeat(d, beat, part);
 }
 
@@ -46,17 +46,27 @@ function drawBeat(d: Drawing, beat: Beat, part: number): void {
   }
 }
 
-/** Only the component that acts now glows. */
-function glow({ pen, at }: Drawing, actor: string, object: string, part: number): void {
+/** Only the component that acts now glows; routine work is a thin line. */
+function glow(d: Drawing, beat: Extract<Beat, { kind: "act" }>, part: number): void {
+  const { pen, at } = d;
   const { theme } = pen;
-  const fault = actor === "fault";
-  const box = fault ? (at.nodes.get(nameOf(object))?.box ?? at.pods.get(`pods/${object}`)?.box ?? actorBox(at, object)) : actorBox(at, actor);
-  if (!box) return;
+  const { actor, object } = beat;
   const alpha = part < 0.1 ? part * 10 : part > 0.85 ? (1 - part) / 0.15 : 1;
-  halo(pen, box, fault ? theme.bad : theme.accent, alpha);
+  for (const box of glowing(at, actor, object)) {
+    if (beat.routine) pen.rect(box, { stroke: theme.accent, width: 1.4, alpha: alpha * 0.6, radius: Math.min(13, box.h / 2) });
+    else halo(pen, box, actor === "fault" ? theme.bad : theme.accent, alpha);
+  }
+  if (beat.routine) return;
   if (at.chips.has(actor)) pen.rect(at.controllers, { stroke: theme.accent, width: 1.4, alpha: alpha * 0.6, radius: 12 });
   const touched = at.shelf.get(object) ?? at.services.get(object) ?? at.owners.get(object);
   if (touched) pen.rect({ x: touched.x - 2, y: touched.y - 2, w: touched.w + 4, h: touched.h + 4 }, { stroke: theme.accent, width: 1.6, alpha: alpha * 0.7, radius: 12 });
+}
+
+/** A fault glows where it strikes. */
+function glowing(at: Layout, actor: string, object: string): Box[] {
+  if (actor !== "fault") return actorBoxes(at, actor);
+  const struck = at.nodes.get(nameOf(object))?.box ?? at.pods.get(`pods/${object}`)?.box;
+  return struck ? [struck] : actorBoxes(at, object);
 }
 
 function halo(pen: Drawing["pen"], box: Box, color: string, alpha: number): void {

@@ -7,6 +7,7 @@ import type { Topic } from "../lab/lab";
 import { recall, remember } from "../lab/remember";
 import { sentenceOf } from "../lab/words";
 import type { Lens } from "../stage/layout";
+import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
 import { icons } from "./icons";
 
@@ -111,10 +112,12 @@ export class SplitterElement extends LabElement {
   }
 
   private get folded(): boolean {
+    if (this.side === "bottom") return !document.querySelector<DrawerElement>("cl-drawer")?.open;
     return document.body.dataset[`fold${this.panel}`] === "yes";
   }
 
   private fold(on: boolean): void {
+    if (this.side === "bottom") return document.querySelector<DrawerElement>("cl-drawer")?.setOpen(!on);
     document.body.dataset[`fold${this.panel}`] = on ? "yes" : "no";
     remember(`folded.${this.panel}`, on ? "yes" : null);
   }

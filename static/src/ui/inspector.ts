@@ -210,12 +210,13 @@ export class InspectorElement extends LabElement {
   private framePart(frame: Frame): TemplateResult {
     const told = frame.requests.filter((span) => span.object.startsWith("events/") && span.code < 400);
     const requests = frame.requests.filter((span) => !told.includes(span)).slice(0, MOST_REQUESTS);
+    const changes = frame.changes.filter((change) => !change.key.startsWith("events/"));
     const more = frame.requests.length - told.length - requests.length;
     return html`${requests.length ? html`<section><h2 class="eyebrow">${t("Requests")}</h2>${requests.map((span, i) => this.requestPart(span, i === 0))}
       ${more > 0 ? html`<p class="soft">${t("and {count} more", { count: more })}</p>` : nothing}
       ${told.length ? html`<p class="soft">${told.length === 1 ? t("and it recorded an event") : t("and it recorded {count} events", { count: told.length })}</p>` : nothing}</section>` : nothing}
     ${frame.messages.length ? html`<section><h2 class="eyebrow">${t("Messages")}</h2><ul class="links">${frame.messages.slice(0, 12).map(([type, from, to, summary]) => html`<li><span class="mono">${type}</span> ${from} → ${to} <small>${summary}</small></li>`)}</ul></section>` : nothing}
-    ${frame.changes.length ? html`<section><h2 class="eyebrow">${t("Changed")}</h2><ul class="links">${frame.changes.slice(0, 14).map((change) => html`<li><small class=${change.op}>${t(change.op)}</small>
+    ${changes.length ? html`<section><h2 class="eyebrow">${t("Changed")}</h2><ul class="links">${changes.slice(0, 14).map((change) => html`<li><small class=${change.op}>${t(change.op)}</small>
       <button type="button" class="link" @click=${() => this.lab.select(change.key)}>${namespaceOf(change.key) ? nameOf(change.key) : change.key}</button> <small>${resourceOf(change.key)}</small></li>`)}</ul></section>` : nothing}`;
   }
 }

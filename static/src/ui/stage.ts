@@ -68,7 +68,10 @@ export class StageElement extends LabElement {
   protected override told(topic: Topic): void {
     if (!this.scene) return;
     if (topic === "selection") this.scene.select(this.lab.selected);
-    if (topic === "lens") this.scene.show(this.lab.lens);
+    if (topic === "lens") {
+      this.tip.hidden = true;
+      this.scene.show(this.lab.lens);
+    }
     if (topic === "theme") this.scene.retheme();
     if (this.lab.lens === "scheduling" && (topic === "state" || topic === "lens")) this.fetchDecision();
     if (topic === "state" && this.lab.player.replacedSince) {
