@@ -13,6 +13,8 @@ from clusterlab.web.labs.lab import Lab, LabError
 __all__ = ["fault", "heal", "integer", "number", "play", "run", "scenario_of"]
 
 MAX_LIMIT = 5_000_000
+#: Steps after which a run gives up waiting for a condition, unless it says otherwise.
+CONDITION_LIMIT = 20_000
 
 
 def integer(body: Mapping[str, Any], field: str, default: int | None = None) -> int:
@@ -107,10 +109,11 @@ def _until(lab: Lab, until: Any) -> Callable[[Lab], bool]:
 
 async def run(lab: Lab, body: Mapping[str, Any]) -> None:
     """POST /run: as fast as it can, until …"""
-    limit = integer(body, "limit", MAX_LIMIT)
+    until = body.get("until", "settled")
+    # What a condition waits for may never come, and a cluster never runs out of heartbeats.
+    limit = integer(body, "limit", CONDITION_LIMIT if isinstance(until, dict) and "condition" in until else MAX_LIMIT)
     if not 1 <= limit <= MAX_LIMIT:
         raise LabError(f"limit goes from 1 to {MAX_LIMIT}", "limit")
-    until = body.get("until", "settled")
     lab.tick_clock()
     reached = _until(lab, until)
     await lab.run(reached, limit)

@@ -70,8 +70,11 @@ def test_step_by_step(server: Server) -> None:
         after = lab.call("POST", "/run", {"until": "step"})["seq"]
         assert after > before
         before = after
-    lab.call("POST", "/run", {"until": {"condition": "kind = Pod and .status.phase = Running"}})
-    assert lab.get("pod one")["status"]["phase"] == "Running"
+    lab.kubectl("run two --image=nginx:1.25")
+    lab.call("POST", "/run", {"until": {"condition": "kind = Pod and name = two and .status.phase = Running"}})
+    assert lab.get("pod two")["status"]["phase"] == "Running"
+    never = lab.call("POST", "/run", {"until": {"condition": "kind = Pod and name = three"}, "limit": 50})
+    assert never["settled"]
 
 
 def test_a_fault_and_its_end(server: Server) -> None:
@@ -141,7 +144,7 @@ def test_the_front_page_has_no_inline_script(server: Server) -> None:
 def test_kubernetes_endpoint_survives_bad_input(server: Server) -> None:
     lab = server.lab()
     pods = lab.kube + "/api/v1/namespaces/default/pods"
-    cases = [(b"x" * 10_000_000, 413), (b"a: [", 400), (b"{}", 400), (b"\xff\xff", 400), (b"&a [*a]", 400), (b"[" * 100_000, 400),
+    cases = [(b"x" * 10_000_000, 413), (b"a: [", 400), (b"{}", 422), (b"\xff\xff", 400), (b"&a [*a]", 400), (b"[" * 100_000, 400),
              (json.dumps({"apiVersion": "v9", "kind": "Wonder"}).encode(), 400)]
     for body, expected in cases:
         for kind in ("application/json", "application/yaml"):
