@@ -345,27 +345,44 @@ class GarbageCollector(BaseController):
             if error.reason != "NotFound":
                 raise
 
-    def _patch(self, resource: str, obj: Object, fields: Object) -> None:
+    def _change(self, resource: str, obj: Object, fields: Callable[[Object], Object]) -> None:
+        """Patches metadata; when the cache was behind, once more from the object as it is now."""
         meta = obj["metadata"]
-        body = {"metadata": {"resourceVersion": meta["resourceVersion"], **fields}}
+        namespace, name = meta.get("namespace", ""), meta["name"]
         try:
-            self.client.patch(resource, meta.get("namespace", ""), meta["name"], body)
+            try:
+                self.client.patch(resource, namespace, name, self._body(obj, fields))
+            except StatusError as error:
+                if error.reason != "Conflict":
+                    raise
+                live = self.client.get(resource, namespace, name)
+                if live["metadata"]["uid"] == meta["uid"]:
+                    self.client.patch(resource, namespace, name, self._body(live, fields))
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
+
+    @staticmethod
+    def _body(obj: Object, fields: Callable[[Object], Object]) -> Object:
+        return {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"], **fields(obj)}}
 
     def _drop_references(self, resource: str, obj: Object, uids: set[str]) -> bool:
         refs = references(obj)
         kept = [ref for ref in refs if ref["uid"] not in uids]
         if len(kept) == len(refs):
             return False
-        self._patch(resource, obj, {"ownerReferences": kept or None})
+        self._change(
+            resource, obj, lambda now: {"ownerReferences": [ref for ref in references(now) if ref["uid"] not in uids] or None}
+        )
         return True
 
     def _unblock(self, resource: str, obj: Object) -> None:
-        refs = [{**ref, "blockOwnerDeletion": False} if ref.get("blockOwnerDeletion") else ref for ref in references(obj)]
-        self._patch(resource, obj, {"ownerReferences": refs})
+        def free(ref: Object) -> Object:
+            return {**ref, "blockOwnerDeletion": False} if ref.get("blockOwnerDeletion") else ref
+
+        self._change(resource, obj, lambda now: {"ownerReferences": [free(ref) for ref in references(now)]})
 
     def _remove_finalizer(self, resource: str, obj: Object, finalizer: str) -> None:
-        kept = [each for each in finalizers(obj) if each != finalizer]
-        self._patch(resource, obj, {"finalizers": kept or None})
+        self._change(
+            resource, obj, lambda now: {"finalizers": [each for each in finalizers(now) if each != finalizer] or None}
+        )
