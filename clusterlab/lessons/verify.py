@@ -1,0 +1,205 @@
+"""The verifier: plays a lesson from start to end on a cluster of its own, with the real kubectl, and says what does not hold.
+
+A lesson holds when every command that it shows works (or fails, where it says so), every task is open before its solution and done
+after it, every prediction and quiz has exactly one right answer, what it waits for comes, and what it names exists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterlab.cluster import Cluster, FaultError
+from clusterlab.lessons.bench import Bench
+from clusterlab.lessons.checks import Past, check_task, problem_with
+from clusterlab.lessons.loader import Directive, Lesson, LessonError, Task, load_lesson, markdown, task_of
+from clusterlab.lessons.predictions import answer, shown
+from clusterlab.lessons.running import Late, fault_of, heal_all, run_until
+from clusterlab.scenario.kubectl import KubectlError
+from clusterlab.scenario.load import ScenarioError, load
+from clusterlab.stream.conditions import ConditionError, parse_condition
+
+__all__ = ["Problem", "verify"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that does not hold: where it is and what would mend it."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+def verify(folder: Path, name: str, bench: Bench) -> list[Problem]:
+    """Everything that does not hold of a lesson."""
+    try:
+        lesson = load_lesson(folder, name)
+    except LessonError as error:
+        where, _, message = str(error).partition(": ")
+        return [Problem(where, message)]
+    problems = [*_written(lesson, folder)]
+    if problems:
+        return problems
+    try:
+        cluster = Cluster(load(lesson.scenario))
+    except ScenarioError as error:
+        return [Problem(str(lesson.folder / "scenario.yaml"), str(error))]
+    return [*_Player(lesson, cluster, bench).play()]
+
+
+def _written(lesson: Lesson, folder: Path) -> Iterator[Problem]:
+    """What can be told without running anything."""
+    file = lesson.file
+    for name in lesson.prerequisites:
+        if not (folder / name / "lesson.md").is_file():
+            yield Problem(f"{file}:1", f"the prerequisite {name!r} is no lesson; name a folder of {folder.name}/")
+    for step in lesson.steps:
+        for directive in step.directives:
+            for message in _wrong_with(directive):
+                yield Problem(f"{file}:{directive.line}", message)
+    yield from _links(lesson)
+    if not any(d.kind in ("predict", "quiz") for step in lesson.steps for d in step.directives):
+        yield Problem(f"{file}:1", "asks nothing: add a predict or a quiz block")
+    if not lesson.tasks:
+        yield Problem(f"{file}:1", "has no task: add one, so that the learner does something")
+
+
+def _links(lesson: Lesson) -> Iterator[Problem]:
+    """Links that lead nowhere: to other lessons by folder, to files of this one; the web is not asked."""
+    for number, line in enumerate(lesson.file.read_text(encoding="utf-8").splitlines(), 1):
+        for target in re.findall(r"\]\(([^)\s]+)\)", line):
+            if target.startswith("lesson:"):
+                if not (lesson.folder.parent / target.removeprefix("lesson:") / "lesson.md").is_file():
+                    yield Problem(f"{lesson.file}:{number}", f"{target} leads to no lesson")
+            elif not target.startswith(("https://", "#")):
+                yield Problem(f"{lesson.file}:{number}", f"{target}: link to https://… or lesson:NAME")
+
+
+def _wrong_with(directive: Directive) -> Iterator[str]:
+    data = directive.data
+    if directive.kind == "quiz":
+        right = [choice for choice in data["choices"] if choice.get("right")]
+        if len(right) != 1:
+            yield f"quiz {directive.id} has {len(right)} right answers; mark exactly one with right: true"
+        for choice in data["choices"]:
+            if not choice.get("feedback"):
+                yield f"quiz {directive.id}: the choice {choice['text']!r} has no feedback; say why it is right or wrong"
+    if directive.kind == "predict" and len({shown(choice) for choice in data["choices"]}) != len(data["choices"]):
+        yield f"predict {directive.id} offers a choice twice"
+    if directive.kind == "task":
+        for check in task_of(directive).checks:
+            if message := problem_with(check):
+                yield f"task {directive.id}, check {check.text!r}: {message}"
+    if directive.kind == "wait" and "condition" in data:
+        try:
+            parse_condition(data["condition"])
+        except ConditionError as error:
+            yield f"wait: {error}"
+    if directive.kind == "run" and not directive.text.strip():
+        yield "run has no command"
+    if directive.kind in ("detail", "aside") and any(token.type == "fence" and token.info.split()[:1] == ["task"]
+                                                     for token in markdown().parse(directive.text)):
+        yield f"a task cannot stand inside {directive.kind}"
+
+
+class _Player:
+    """Plays the directives of a lesson in their order."""
+
+    def __init__(self, lesson: Lesson, cluster: Cluster, bench: Bench) -> None:
+        self.lesson, self.cluster, self.bench = lesson, cluster, bench
+        bench.cluster = cluster
+        self.files = lesson.manifests()
+        self.cwd = bench.folder / lesson.name
+        self.cwd.mkdir(parents=True, exist_ok=True)
+        for name, text in self.files.items():
+            (self.cwd / name).write_text(text, encoding="utf-8")
+        self.past = Past()
+
+    def play(self) -> Iterator[Problem]:
+        try:
+            self._settle()
+        except Late as error:
+            yield Problem(str(self.lesson.folder / "scenario.yaml"), f"the cluster does not come to rest at the start: {error}")
+            return
+        for step in self.lesson.steps:
+            open_before = {task.id: not check_task(task, self.cluster, self.past)["done"] for task in step.tasks}
+            for directive in step.directives:
+                where = f"{self.lesson.file}:{directive.line}"
+                try:
+                    for message in self._directive(directive, open_before):
+                        yield Problem(where, f"step {step.title!r}: {message}")
+                        return
+                except (Late, KubectlError, LookupError, FaultError) as error:
+                    yield Problem(where, f"step {step.title!r}, {directive.kind} {directive.id}: {error}")
+                    return
+
+    def _settle(self) -> None:
+        with self.bench.lock:
+            run_until(self.cluster, "settled")
+
+    def _directive(self, directive: Directive, open_before: dict[str, bool]) -> Iterator[str]:
+        kind, data = directive.kind, directive.data
+        if kind == "run":
+            for line in filter(None, map(str.strip, directive.text.splitlines())):
+                yield from self._line(line, "fails" in directive.info.split())
+        elif kind == "manifest":
+            words = directive.info.split()
+            if "draft" not in words[1:]:
+                yield from self._line(f"kubectl apply -f {words[0]}", "fails" in words[1:])
+        elif kind == "fault":
+            self.cluster.history.execute({"kind": "fault", "fault": self.cluster.check_fault(fault_of(data, self.cluster))})
+            self._settle()
+        elif kind == "wait":
+            run_until(self.cluster, data.get("condition") or data.get("time") or "settled", met_already=True)
+        elif kind == "predict":
+            yield from self._predict(directive)
+        elif kind == "task":
+            yield from self._task(task_of(directive), open_before[directive.id])
+
+    def _line(self, line: str, fails: bool = False) -> Iterator[str]:
+        if not line.startswith("kubectl "):
+            yield f"{line!r} does not begin with kubectl; the page's command line knows nothing else"
+            return
+        done = self.bench.kubectl(line, self.cwd)
+        if fails and done.returncode == 0:
+            yield f"{line!r} was to fail and did not; take the word fails away"
+        if not fails and done.returncode != 0:
+            yield f"{line!r} failed: {(done.stderr or done.stdout).strip()[:400]}"
+        self._settle()
+
+    def _predict(self, directive: Directive) -> Iterator[str]:
+        found = answer(directive, self.cluster, self.files)
+        choices = [shown(choice) for choice in directive.data["choices"]]
+        if choices.count(found) != 1:
+            yield f"prediction {directive.id}: the model's answer is {found!r}, which is not among {choices}"
+
+    def _task(self, task: Task, open_at_start: bool) -> Iterator[str]:
+        if check_task(task, self.cluster, self.past)["done"]:
+            if not open_at_start or task.solution:
+                yield f"task {task.id} is done before its solution; ask for something that is not so yet"
+                return
+        for action in task.solution:
+            yield from self._act(action)
+        after = check_task(task, self.cluster, self.past)
+        for check in after["checks"]:
+            if not check["done"]:
+                yield f"task {task.id}: after its solution the check {check['text']!r} still fails"
+
+    def _act(self, action: Any) -> Iterator[str]:
+        if isinstance(action, str):
+            yield from self._line(action)
+        elif "fault" in action:
+            self.cluster.history.execute({"kind": "fault", "fault": self.cluster.check_fault(fault_of(action["fault"], self.cluster))})
+            self._settle()
+        elif "heal" in action:
+            if not heal_all(self.cluster, action["heal"]):
+                yield f"there is no fault {action['heal']!r} to take away"
+            self._settle()
+        else:
+            run_until(self.cluster, action["wait"], met_already=True)

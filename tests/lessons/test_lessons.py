@@ -1,0 +1,92 @@
+"""Every lesson proves itself; and the verifier finds what does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusterlab.lessons.bench import Bench
+from clusterlab.lessons.loader import lesson_names, load_lesson
+from clusterlab.lessons.render import render_step
+from clusterlab.lessons.verify import verify
+from clusterlab.web.management.commands.lesson import EXAMPLE
+
+LESSONS = Path(__file__).resolve().parent.parent.parent / "lessons"
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    running = Bench(tmp_path_factory.mktemp("bench"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The folder of a lesson that holds, to be broken."""
+    folder = tmp_path / "lessons" / "example"
+    (folder / "manifests").mkdir(parents=True)
+    for file, text in EXAMPLE.items():
+        (folder / file).write_text(text)
+    return folder
+
+
+def problems(folder: Path, bench: Bench, old: str = "", new: str = "") -> str:
+    """What the verifier says of a lesson in which `old` became `new`."""
+    file = folder / "lesson.md"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new) if old else text)
+    return "\n".join(str(problem) for problem in verify(folder.parent, folder.name, bench))
+
+
+@pytest.mark.parametrize("name", lesson_names(LESSONS))
+def test_a_lesson_holds(name: str, bench: Bench) -> None:
+    assert [str(problem) for problem in verify(LESSONS, name, bench)] == []
+
+
+@pytest.mark.parametrize("name", lesson_names(LESSONS))
+def test_a_lesson_can_be_shown_and_gives_nothing_away(name: str) -> None:
+    lesson = load_lesson(LESSONS, name)
+    html = "".join(render_step(step) for step in lesson.steps)
+    assert "<script" not in html and "javascript:" not in html
+    for directive in (d for step in lesson.steps for d in step.directives):
+        if directive.kind == "quiz":
+            assert all(choice["feedback"] not in html for choice in directive.data["choices"])
+
+
+def test_the_example_holds(example: Path, bench: Bench) -> None:
+    assert problems(example, bench) == ""
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("equals: 3", "equals: 2", "is done before its solution"),
+    ("replicas=3\n```", "replicas=4\n```", "still fails"),
+    ("choices: [1, 2, 3]", "choices: [1, 3]", "answer is '2'"),
+    ("choices: [1, 2, 3]", "choices: [1, 2, 2]", "offers a choice twice"),
+    ("kubectl get nodes", "kubectl get nodez", "failed"),
+    ("kubectl get nodes", "rm -rf .", "does not begin with kubectl"),
+    ("```manifest web.yaml", "```manifest other.yaml", "there is no manifests/other.yaml"),
+    ("level: beginner", "level: easy", "level"),
+    ("tags: [example]", "prerequisites: [nothing]", "is no lesson"),
+    ("Text in Markdown.", "[Text](lesson:nothing)", "leads to no lesson"),
+    ("id: three", "id: how-many", "taken"),
+    ("  message: There are not three ready pods yet.\n", "", "message"),
+    ("## Do", "## Do\n\n```quiz\nid: q\nquestion: Q?\nchoices:\n- {text: a, right: true}\n- {text: b}\n```", "has no feedback"),
+    ("## Do", "## Do\n\n```wait\ncondition: kind = Pod and name = nobody\n```", "did not come to pass"),
+])
+def test_what_does_not_hold_is_found(example: Path, bench: Bench, old: str, new: str, said: str) -> None:
+    found = problems(example, bench, old, new)
+    assert said in found
+    assert "lesson.md:" in found
+
+
+def test_text_cannot_run_scripts(example: Path) -> None:
+    file = example / "lesson.md"
+    evil = '<img src=x onerror="alert(1)"> [x](javascript:alert(1)) <cl-run command="x">'
+    file.write_text(file.read_text().replace("Text in Markdown.", evil))
+    html = "".join(render_step(step) for step in load_lesson(example.parent, "example").steps)
+    assert "<img" not in html and "javascript:alert" not in html.replace("[x](javascript:alert(1))", "")
+    assert html.count("<cl-run") == 1
