@@ -9,8 +9,10 @@ from clusterlab.apiserver.validation import (
     apps,
     autoscaling,
     batch,
+    certificates,
     claims,
     core,
+    crd,
     discovery,
     job_status,
     networking,
@@ -31,6 +33,7 @@ from clusterlab.machinery.scheme import BUILTIN, Resource
 __all__ = ["CREATE", "UPDATE", "generic_create", "generic_update"]
 
 CREATE: dict[str, Callable[[Obj], Errors]] = {
+    "certificatesigningrequests": certificates.create,
     "clusterrolebindings": rbac.create_cluster_role_binding,
     "clusterroles": rbac.create_cluster_role,
     "configmaps": core.create_config_map,
@@ -39,6 +42,7 @@ CREATE: dict[str, Callable[[Obj], Errors]] = {
     "csidrivers": storage.create_csi_driver,
     "csinodes": storage.create_csi_node,
     "csistoragecapacities": storage.create_csi_storage_capacity,
+    "customresourcedefinitions": crd.create,
     "daemonsets": apps.create_daemon_set,
     "deployments": apps.create_deployment,
     "endpoints": service.create_endpoints,
@@ -85,6 +89,9 @@ CREATE: dict[str, Callable[[Obj], Errors]] = {
 }
 
 UPDATE: dict[str, Callable[[Obj, Obj], Errors]] = {
+    "certificatesigningrequests": certificates.update,
+    "certificatesigningrequests/approval": certificates.update_approval,
+    "certificatesigningrequests/status": certificates.update_status,
     "clusterrolebindings": rbac.update_cluster_role_binding,
     "clusterroles": rbac.update_cluster_role,
     "configmaps": core.update_config_map,
@@ -94,6 +101,8 @@ UPDATE: dict[str, Callable[[Obj, Obj], Errors]] = {
     "csidrivers": storage.update_csi_driver,
     "csinodes": storage.update_csi_node,
     "csistoragecapacities": storage.update_csi_storage_capacity,
+    "customresourcedefinitions": crd.update,
+    "customresourcedefinitions/status": crd.update_status,
     "daemonsets": apps.update_daemon_set,
     "daemonsets/status": apps.update_daemon_set_status,
     "deployments": apps.update_deployment,
