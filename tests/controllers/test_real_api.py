@@ -1,0 +1,91 @@
+"""The controllers on the real API server: what the fake one is to them, it is as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusterlab.apiserver.server import ApiServer
+from clusterlab.client.api import User
+from clusterlab.client.client import Client
+from clusterlab.controllers.manager import controller_manager
+from clusterlab.etcd.cluster import Etcd
+from clusterlab.sim import Simulation
+from tests.controllers.conftest import template
+
+Object = dict[str, Any]
+
+
+class Real:
+    """An API server, etcd and all controllers; no scheduler, no kubelets."""
+
+    def __init__(self) -> None:
+        self.sim = Simulation()
+        self.etcd = Etcd(self.sim, ["etcd-0"])
+        self.api = ApiServer(self.sim, self.etcd)
+        self.process = controller_manager(self.sim, self.api)
+        self.client = Client(self.api, User("admin", ("system:masters", "system:authenticated")), "kubectl")
+        self.etcd.start()
+        self.api.start()
+        self.process.start()
+        self.settle()
+
+    def settle(self) -> None:
+        for _ in range(100_000):
+            if self.sim.settled:
+                return
+            self.sim.dispatch()
+        raise AssertionError("does not settle")
+
+    def command(self, verb: str, *args: Any, **options: Any) -> Any:
+        self.sim.perform("kubectl", verb, "")
+        answer = getattr(self.client, verb)(*args, **options)
+        self.sim.finish()
+        self.settle()
+        return answer
+
+    def run_pods(self) -> None:
+        for pod in self.client.list("pods", "default"):
+            now = self.sim.now_rfc3339()
+            status = {**pod["status"], "phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}], "startTime": now,
+                      "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}]}
+            self.command("update_status", "pods", {**pod, "status": status})
+
+
+def deployment(replicas: int, image: str = "nginx:1.25") -> Object:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template(image)}}
+
+
+def test_deployment_from_creation_to_deletion() -> None:
+    real = Real()
+    real.command("create", "deployments", deployment(3))
+    assert len(real.client.list("pods", "default")) == 3
+    real.run_pods()
+    d = real.client.get("deployments", "default", "web")
+    assert d["status"]["availableReplicas"] == 3 and d["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
+    assert {c["type"]: c["reason"] for c in d["status"]["conditions"]} == {
+        "Available": "MinimumReplicasAvailable", "Progressing": "NewReplicaSetAvailable"}
+    assert len(real.client.list("replicasets", "default")) == 1
+    real.command("update", "deployments", {**d, "spec": {**d["spec"], "template": template("nginx:1.26")}})
+    assert sorted(rs["spec"]["replicas"] for rs in real.client.list("replicasets", "default")) == [1, 3]
+    real.command("delete", "deployments", "default", "web")
+    assert real.client.list("replicasets", "default") == [] and real.client.list("pods", "default") == []
+
+
+def test_namespaces_have_their_service_account_and_go() -> None:
+    real = Real()
+    real.command("create", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    assert [a["metadata"]["name"] for a in real.client.list("serviceaccounts", "shop")] == ["default"]
+    assert [c["metadata"]["name"] for c in real.client.list("configmaps", "shop")] == ["kube-root-ca.crt"]
+    real.command("delete", "namespaces", "", "shop")
+    assert "shop" not in [n["metadata"]["name"] for n in real.client.list("namespaces")]
+    assert real.client.list("configmaps", "shop") == []
+
+
+def test_nothing_fails_and_nothing_is_repeated() -> None:
+    """A settled cluster stays quiet, and no reconcile was refused on the way."""
+    real = Real()
+    real.command("create", "deployments", deployment(5))
+    real.run_pods()
+    refused = [step.explain for step in real.sim.steps if "could not finish" in step.explain]
+    assert refused == [] and real.sim.settled
