@@ -15,8 +15,8 @@ from clusterlab.sim.step import Step
 
 __all__ = ["Command", "History"]
 
-#: At most this many checkpoints are kept; then every second of the older half goes.
-MAX_CHECKPOINTS = 256
+#: How many references to objects all checkpoints together may hold (about 160 bytes each); then every second of the older half goes.
+MAX_REFERENCES = 1_200_000
 #: Steps between checkpoints in a small cluster; grows with what a checkpoint has to copy.
 MIN_SPACING = 48
 
@@ -47,7 +47,7 @@ class History:
         self._perform, self._checkpoint, self._restore, self._size = perform, checkpoint, restore, size
         self.log: list[Command] = []
         self.cursor = 0  # log[:cursor] has been executed
-        self.checkpoints: list[tuple[int, int, dict[str, Any]]] = []  # (last_seq, cursor, state)
+        self.checkpoints: list[tuple[int, int, int, dict[str, Any]]] = []  # (last_seq, cursor, size, state)
         self.future: list[Step] = []  # steps after the present, known from before a seek
         self.remember()
 
@@ -113,16 +113,16 @@ class History:
 
     def remember(self) -> None:
         """Makes a checkpoint of the present."""
-        entry = (self.sim.last_seq, self.cursor, self._checkpoint())
-        if not self.checkpoints or self.checkpoints[-1][:2] < entry[:2]:
-            self.checkpoints.append(entry)
-        if len(self.checkpoints) > MAX_CHECKPOINTS:
+        if self.checkpoints and self.checkpoints[-1][:2] >= (self.sim.last_seq, self.cursor):
+            return
+        self.checkpoints.append((self.sim.last_seq, self.cursor, self._size(), self._checkpoint()))
+        if len(self.checkpoints) > 8 and sum(size for _, _, size, _ in self.checkpoints) > MAX_REFERENCES:
             half = len(self.checkpoints) // 2
             self.checkpoints = self.checkpoints[:1] + self.checkpoints[1:half:2] + self.checkpoints[half:]
 
     def _remember_if_due(self) -> None:
         since = self.sim.last_seq - self.checkpoints[-1][0]
-        if since >= MIN_SPACING and since >= self._size() // 8:
+        if since >= MIN_SPACING and since >= self._size() // 150:
             self.remember()
 
     def seek(self, seq: int) -> None:
@@ -134,7 +134,7 @@ class History:
         sim = self.sim
         if seq < sim.last_seq:
             self.future = sim.steps[max(0, seq - sim.first_seq + 1) :] + self.future
-            _, self.cursor, state = max(
+            _, self.cursor, _, state = max(
                 (kept for kept in self.checkpoints if kept[0] <= seq), key=lambda kept: kept[:2]
             )
             self._restore(state)
