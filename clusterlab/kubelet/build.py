@@ -9,6 +9,7 @@ from clusterlab.kubelet.config import NodeConfig
 from clusterlab.kubelet.kubelet import Kubelet
 from clusterlab.kubelet.world import World
 from clusterlab.network import addresses
+from clusterlab.network.fabric import Fabric
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
@@ -19,7 +20,7 @@ __all__ = ["kubelet"]
 def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
     """The process "kubelet/<node>" for a node of a scenario, and the component "runtime/<node>" with it. Both act once started.
 
-    The registry that all nodes pull from is the component "registry"."""
+    The registry that all nodes pull from is the component "registry", the network between them the component "network"."""
     registry = sim.components.get("registry")
     if not isinstance(registry, Registry):
         registry = Registry(sim, tuple(scenario.images))
@@ -29,5 +30,7 @@ def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
     config = NodeConfig.of(node, number, addresses.node_address(number), pod_cidr)
     if f"runtime/{node.name}" in sim.components:
         sim.remove(f"runtime/{node.name}")
+    if "network" not in sim.components:
+        Fabric(sim)
     runtime = Runtime(sim, node.name, node.runtime, registry, pod_cidr)
-    return Kubelet(sim, api, config, runtime, World())
+    return Kubelet(sim, api, config, runtime, World(sim))

@@ -8,6 +8,7 @@ from typing import Any
 
 from clusterlab.runtime.records import Container
 from clusterlab.runtime.runtime import Runtime
+from clusterlab.sim import Simulation
 
 Object = dict[str, Any]
 Variables = tuple[tuple[str, str], ...]
@@ -16,16 +17,17 @@ __all__ = ["World"]
 
 
 class World:
-    """The outside of a kubelet. `services` gives the services of a namespace and of the cluster; without it there are none."""
+    """The outside of a kubelet. What kube-proxy watches tells of services; without it there are none."""
 
-    def __init__(self, services: Any = None) -> None:
-        self.services = services
+    def __init__(self, sim: Simulation | None = None) -> None:
+        self.sim = sim
 
     def service_variables(self, namespace: str, links: bool) -> Variables:
         """The variables that tell containers where services are."""
-        if self.services is None:
+        services: Any = self.sim.components.get("kube-proxy") if self.sim is not None else None
+        if services is None:
             return ()
-        found: Variables = self.services.variables(namespace, links)
+        found: Variables = services.variables(namespace, links)
         return found
 
     @staticmethod

@@ -48,8 +48,13 @@ class Services(Process):
         super().__init__(sim, NAME, api, User("system:kube-proxy", ("system:authenticated",)), "kube-proxy")
         self.services = self.informer("services")
         self.slices = self.informer("endpointslices")
+        self.slices.add_index("service", _service_of)
         self.services.on_change(self._changed)
         self.slices.on_change(self._changed)
+        # What else decides on the way of a packet: the network asks here, so that it is watched once as well.
+        self.policies = self.informer("networkpolicies")
+        self.ingresses = self.informer("ingresses")
+        self.namespaces = self.informer("namespaces")
         self.snapshot = Snapshot(0, {}, {})
         self.synced_ms = -MIN_SYNC_MS
         self.waiting = False
@@ -85,6 +90,10 @@ class Services(Process):
         proxy: Any = self.sim.components.get(name)
         return proxy is not None and bool(proxy.take(self.snapshot))
 
+    def slices_of(self, namespace: str, name: str) -> list[Object]:
+        """The endpoint slices of a service."""
+        return self.slices.indexed("service", f"{namespace}/{name}")
+
     def map_of(self, snapshot: Snapshot) -> ServiceMap:
         """The map of a snapshot; built when somebody looks."""
         found = self._maps.get(snapshot.revision)
@@ -115,6 +124,11 @@ class Services(Process):
         self._maps.clear()
         self._variables.clear()
         self._stamp += 1
+
+
+def _service_of(endpoint_slice: Object) -> tuple[str, ...]:
+    meta = endpoint_slice["metadata"]
+    return (f"{meta['namespace']}/{(meta.get('labels') or {}).get('kubernetes.io/service-name', '')}",)
 
 
 def _variables_of(name: str, spec: Object) -> dict[str, str]:

@@ -58,7 +58,6 @@ class Runtime(Component):
 
     STATE = (
         "up", "images", "sandboxes", "containers", "by_pod", "pulls", "pull_free_ms", "volumes", "next_address", "logs", "hosts",
-        "resolv",
     )
 
     def __init__(self, sim: Simulation, node: str, flavour: str, registry: Registry, pod_cidr: str) -> None:
@@ -79,7 +78,6 @@ class Runtime(Component):
         self.next_address = 0
         self.logs: dict[str, Lines] = {}  # container id -> what it wrote, as far as that is kept
         self.hosts: dict[str, str] = {}  # pod uid -> its /etc/hosts
-        self.resolv: dict[str, str] = {}  # pod uid -> its /etc/resolv.conf
         self.cpus, self.memory_bytes, self.disk_bytes = 4, 8 << 30, 100 << 30
         self._rng = sim.rng(self.name)
         self._room = addresses.room(pod_cidr) - 3
@@ -187,7 +185,6 @@ class Runtime(Component):
             if gone is not None and gone.timer:
                 self.sim.cancel(gone.timer)
         self.hosts.pop(uid, None)
-        self.resolv.pop(uid, None)
         prefix = uid + "/"
         for key in [key for key in self.volumes if key.startswith(prefix)]:
             del self.volumes[key]

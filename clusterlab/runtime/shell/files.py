@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
@@ -40,7 +40,10 @@ def read(box: Box, path: str) -> str | None:
     if path == "/etc/hosts":
         return runtime.hosts.get(box.sandbox.pod_uid) or hosts(box)
     if path == "/etc/resolv.conf":
-        return runtime.resolv.get(box.sandbox.pod_uid) or "nameserver 10.96.0.10\n"
+        network: Any = runtime.sim.components.get("network")
+        if network is None:
+            return "nameserver 10.96.0.10\n"
+        return str(network.resolver_of(network.source_of(box.sandbox.pod_uid, runtime.node)).text())
     if path == "/etc/os-release":
         return _RELEASES.get(box.container.program.behaviour.distribution)
     if path == "/etc/passwd":

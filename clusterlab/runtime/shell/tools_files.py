@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from clusterlab.network.patterns import safe
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Tool = Callable[["Box", Run, list[str], str], Result]
 
 __all__ = ["TOOLS"]
+
+_SIZE = safe(r"(\d{1,6})([kKMG]?)B?")
 
 
 def ls(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -157,7 +159,7 @@ def _primary(box: Box, run: Run, args: list[str]) -> bool:
     if op == "!=":
         return left != right
     if op == "=~":
-        return re.search(right[:200], left) is not None
+        return safe(right).search(left[:10_000]) is not None
     if op in {"<", ">"}:
         return left < right if op == "<" else left > right
     one, other = int(left), int(right)
@@ -201,7 +203,7 @@ def stat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 def dd(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     given = dict(each.partition("=")[::2] for each in argv[1:])
     scale = {"": 1, "k": 1024, "K": 1024, "M": 1 << 20, "G": 1 << 30}
-    found = re.fullmatch(r"(\d{1,6})([kKMG]?)B?", given.get("bs", "512"))
+    found = _SIZE.fullmatch(given.get("bs", "512"))
     size = (int(found[1]) * scale[found[2]] if found else 512) * int(given.get("count", "1")[:6] or 1)
     if "of" in given and given["of"] != "/dev/null":
         problem = box.write(run.path(given["of"]), f"({size} bytes)", False)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from clusterlab.network.patterns import safe
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 
 if TYPE_CHECKING:
@@ -121,13 +122,11 @@ def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         pattern = re.escape(pattern)
     elif argv[0] != "egrep" and "E" not in flags:
         pattern = re.sub(r"\\([|(){}+?])|([|(){}+?])", lambda found: found[1] if found[1] else "\\" + found[2], pattern)
-    if len(pattern) > 500:
-        return Result(2, "", "grep: pattern too long\n")
     if "w" in flags:
         pattern = rf"\b(?:{pattern})\b"
     try:
-        wanted = re.compile(pattern, re.IGNORECASE if "i" in flags else 0)
-    except re.error:
+        wanted = safe(pattern, "i" in flags)
+    except ValueError:
         return Result(2, "", f"grep: bad regex '{pattern}'\n")
     found, errors = _sources(box, run, rest, stdin, "grep")
     lines = []
@@ -172,9 +171,9 @@ def _edit(script: str, text: str, quiet: bool, extended: bool) -> str | None:
             pattern = found[2] if extended else re.sub(r"\\([()|+?{}])|([()|+?{}])", lambda m: m[1] or "\\" + m[2], found[2])
             new = re.sub(r"(?<!\\)&", r"\\g<0>", found[3])
             try:
-                wanted = re.compile(pattern[:500], re.IGNORECASE if "i" in found[4] else 0)
-                lines = [wanted.sub(new, line, 0 if "g" in found[4] else 1) for line in lines]
-            except re.error:
+                wanted = safe(pattern, "i" in found[4])
+                lines = [wanted.sub(new, line[:10_000], 0 if "g" in found[4] else 1) for line in lines]
+            except (ValueError, re.error):
                 return None
             continue
         ranged = re.fullmatch(r"(\d+)(?:,(\d+|\$))?([pd])", command)
@@ -190,7 +189,11 @@ def _edit(script: str, text: str, quiet: bool, extended: bool) -> str | None:
         matched = re.fullmatch(r"/(.*)/([pd])", command)
         if not matched:
             return None
-        lines = [line for line in lines if bool(re.search(matched[1][:500], line)) == (matched[2] == "p")]
+        try:
+            wanted = safe(matched[1])
+        except ValueError:
+            return None
+        lines = [line for line in lines if bool(wanted.search(line[:10_000])) == (matched[2] == "p")]
     return "".join(line + "\n" for line in lines)
 
 
@@ -203,8 +206,12 @@ def awk(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if form is None:
         return Result(2, "", "awk: only 'print' is understood here\n")
     out = ""
+    try:
+        wanted = safe(form[1] or "")
+    except ValueError:
+        return Result(2, "", "awk: bad pattern\n")
     for number, line in enumerate("".join(text for _, text in found).splitlines(), 1):
-        if form[1] is not None and not re.search(form[1][:500], line):
+        if form[1] is not None and not wanted.search(line[:10_000]):
             continue
         if (form[2] and number != int(form[2])) or (form[3] and number <= int(form[3])):
             continue

@@ -1,0 +1,188 @@
+"""Ingress and Gateway API: which backend a request for a host and a path goes to.
+
+Follows the Ingress type (staging/src/k8s.io/api/networking/v1/types.go) for the order of matches, and the Gateway API's HTTPRoute
+(gateway.networking.k8s.io/v1) for its matches, filters and weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from clusterlab.network.patterns import safe
+
+Object = dict[str, Any]
+
+__all__ = ["Backend", "Route", "http_route", "ingress"]
+
+
+class Backend(NamedTuple):
+    """A port of a service."""
+
+    namespace: str
+    service: str
+    port: int | str
+
+
+class Route(NamedTuple):
+    """What a request meets: a backend, or an answer made on the spot. `mirrors` get a copy each."""
+
+    backend: Backend | None
+    why: str
+    status: int = 0
+    location: str = ""
+    path: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    mirrors: tuple[Backend, ...] = ()
+
+
+def _host_rank(pattern: str, host: str) -> int:
+    """How closely a host pattern fits: 0 for not at all."""
+    if not pattern:
+        return 1
+    if pattern == host:
+        return 3
+    if pattern.startswith("*."):
+        suffix = pattern[1:]
+        return 2 if host.endswith(suffix) and host != suffix[1:] else 0
+    return 0
+
+
+def _prefix(pattern: str, path: str) -> bool:
+    base = pattern.rstrip("/")
+    return path == base or path.startswith(base + "/") or not base
+
+
+def ingress(ingresses: Iterable[Object], host: str, path: str) -> Route | None:
+    """The backend of a request by the Ingress rules; None where no Ingress knows the host."""
+    best: tuple[tuple[int, int, int], Backend, str] | None = None
+    default: tuple[Backend, str] | None = None
+    for each in ingresses:
+        namespace, name = each["metadata"]["namespace"], each["metadata"]["name"]
+        spec = each["spec"]
+        if spec.get("defaultBackend") and default is None:
+            default = (_backend(namespace, spec["defaultBackend"]), name)
+        for rule in spec.get("rules") or ():
+            rank = _host_rank(rule.get("host") or "", host)
+            if not rank:
+                continue
+            for item in (rule.get("http") or {}).get("paths") or ():
+                pattern, kind = item.get("path") or "/", item.get("pathType", "ImplementationSpecific")
+                fits = path == pattern if kind == "Exact" else _prefix(pattern, path)
+                key = (rank, int(kind == "Exact"), len(pattern))
+                if fits and (best is None or key > best[0]):
+                    best = (key, _backend(namespace, item["backend"]), f"Ingress {namespace}/{name}: {rule.get('host') or '*'}{pattern}")
+    if best is not None:
+        return Route(best[1], best[2])
+    if default is not None:
+        return Route(default[0], f"the default backend of Ingress {default[1]}")
+    return None
+
+
+def _backend(namespace: str, backend: Object) -> Backend:
+    service = backend.get("service") or {}
+    port = service.get("port") or {}
+    return Backend(namespace, service.get("name", ""), port.get("number") or port.get("name") or 0)
+
+
+def http_route(
+    routes: Iterable[Object], method: str, host: str, target: str, headers: dict[str, str], draw: Callable[[int], int],
+) -> Route | None:
+    """The backend of a request by HTTPRoutes. `draw(n)` gives a number from 0 to n-1, for the weights."""
+    path, _, query = target.partition("?")
+    best: tuple[tuple[int, ...], Object, Object] | None = None
+    for route in routes:
+        names = route["spec"].get("hostnames") or [""]
+        rank = max(_host_rank(name, host) for name in names)
+        if not rank:
+            continue
+        for rule in route["spec"].get("rules") or ():
+            for match in rule.get("matches") or [{}]:
+                key = _match(match, method, path, parse_qs(query), headers)
+                if key is not None and (best is None or (rank, *key) > best[0]):
+                    best = ((rank, *key), route, rule)
+    if best is None:
+        return None
+    return _act(best[1], best[2], path, host, draw)
+
+
+def _match(match: Object, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str]) -> tuple[int, ...] | None:
+    """How closely a match fits (exact path, longest prefix, method, headers, queries); None where it does not."""
+    given = match.get("path") or {}
+    kind, value = given.get("type", "PathPrefix"), given.get("value", "/")
+    try:
+        fits = {"Exact": path == value, "PathPrefix": _prefix(value, path),
+                "RegularExpression": kind == "RegularExpression" and bool(safe(value).fullmatch(path[:1000]))}.get(kind, False)
+    except ValueError:
+        fits = False
+    if not fits or match.get("method", method) != method:
+        return None
+    have = {name.lower(): each for name, each in headers.items()}
+    for header in match.get("headers") or ():
+        if not _value(header, have.get(header["name"].lower())):
+            return None
+    for parameter in match.get("queryParams") or ():
+        if not _value(parameter, next(iter(query.get(parameter["name"]) or ()), None)):
+            return None
+    return (int(kind == "Exact"), len(value), int("method" in match), len(match.get("headers") or ()), len(match.get("queryParams") or ()))
+
+
+def _value(wanted: Object, have: str | None) -> bool:
+    if have is None:
+        return False
+    if wanted.get("type", "Exact") == "Exact":
+        return bool(have == wanted["value"])
+    try:
+        return safe(wanted["value"]).fullmatch(have[:1000]) is not None
+    except ValueError:
+        return False
+
+
+def _act(route: Object, rule: Object, path: str, host: str, draw: Callable[[int], int]) -> Route:
+    namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
+    why = f"HTTPRoute {namespace}/{name}"
+    headers: list[tuple[str, str]] = []
+    mirrors: list[Backend] = []
+    for each in rule.get("filters") or ():
+        kind = each.get("type")
+        if kind == "RequestRedirect":
+            redirect = each["requestRedirect"]
+            to = _rewritten(redirect.get("path"), path, rule)
+            location = f"{redirect.get('scheme', 'http')}://{redirect.get('hostname', host)}"
+            location += (f":{redirect['port']}" if "port" in redirect else "") + to
+            return Route(None, f"{why}: redirected", redirect.get("statusCode", 302), location)
+        if kind == "URLRewrite":
+            path = _rewritten(each["urlRewrite"].get("path"), path, rule)
+        if kind == "RequestHeaderModifier":
+            change = each["requestHeaderModifier"]
+            headers += [(one["name"], one["value"]) for one in (*(change.get("set") or ()), *(change.get("add") or ()))]
+        if kind == "RequestMirror":
+            mirrors.append(_reference(namespace, each["requestMirror"]["backendRef"]))
+    backends = [each for each in rule.get("backendRefs") or () if each.get("weight", 1) > 0]
+    total = sum(each.get("weight", 1) for each in backends)
+    if not total:
+        return Route(None, f"{why}: no backend", 500)
+    number = draw(total)
+    for each in backends:
+        number -= each.get("weight", 1)
+        if number < 0:
+            share = f", weight {each.get('weight', 1)} of {total}" if len(backends) > 1 else ""
+            return Route(_reference(namespace, each), why + share, path=path, headers=tuple(headers), mirrors=tuple(mirrors))
+    return Route(None, f"{why}: no backend", 500)
+
+
+def _reference(namespace: str, ref: Object) -> Backend:
+    return Backend(ref.get("namespace") or namespace, ref["name"], ref.get("port") or 0)
+
+
+def _rewritten(change: Object | None, path: str, rule: Object) -> str:
+    if not change:
+        return path
+    if change.get("type") == "ReplaceFullPath":
+        return str(change.get("replaceFullPath", path))
+    prefixes = [(match.get("path") or {}).get("value", "/") for match in rule.get("matches") or [{}]]
+    prefix = max((each for each in prefixes if _prefix(each, path)), key=len, default="/")
+    new = str(change.get("replacePrefixMatch", "/"))
+    rest = path[len(prefix.rstrip("/")):]
+    return (new.rstrip("/") + rest) or "/"
