@@ -124,8 +124,10 @@ def _core(address: str) -> list[tuple[str, Object]]:
         ("servicecidrs", {
             "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "kubernetes"},
             "spec": {"cidrs": [SERVICE_CIDR]},
-            "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
-                                       "lastTransitionTime": None}]},
+            "status": {"conditions": [{
+                "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
+                "lastTransitionTime": None,
+            }]},
         }),
         ("configmaps", {
             "kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},

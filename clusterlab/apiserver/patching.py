@@ -34,8 +34,10 @@ class Patching:
         self.server = server
 
     def patched(self, call: Call, old: Object) -> Object:
-        """The object after a JSON, merge or strategic merge patch: decoded, with defaults."""
-        request = call.request
+        """The object after a JSON, merge or strategic merge patch: decoded, with defaults, in the storage version."""
+        request, storage = call.request, call.store.storage
+        if call.subresource != "scale":
+            old = self.server.rules.converted(old, call.resource, storage)
         duplicates: list[str] = []
         body = request.body.parsed("", duplicates) if isinstance(request.body, Raw) else request.body
         node = self._node(call, old)
@@ -53,9 +55,11 @@ class Patching:
                 new = apply_strategic(old, body, node)
         except PatchError as error:
             raise self._refusal(call, error) from None
-        if call.trusted:
+        if not call.trusted:
+            new = self._decoded(call, node, new, duplicates)
+        if call.subresource == "scale":
             return new  # type: ignore[no-any-return]
-        return self._decoded(call, node, new, duplicates)
+        return self.server.rules.converted(new, storage, call.resource)
 
     def _node(self, call: Call, old: Object) -> Node | None:
         if call.subresource == "scale":
@@ -82,6 +86,8 @@ class Patching:
         if not isinstance(new, dict):
             raise bad_request("the patch makes something that is no object")
         kind = "Scale" if call.subresource == "scale" else resource.kind
+        if resource.custom and kind != "Scale":
+            return self.server.rules.with_defaults(call, self.server.custom.decode(call, new, duplicates))
         try:
             if call.request.patch_type == "strategic":
                 made, unknown = from_unstructured(node, new)
@@ -125,4 +131,4 @@ class Patching:
         call.entries = merged["metadata"].pop("managedFields")
         if old is None:
             merged["metadata"].setdefault("name", call.request.name)
-        return self._decoded(call, node, merged, [])
+        return server.rules.converted(self._decoded(call, node, merged, []), call.store.storage, resource)

@@ -173,7 +173,7 @@ def _rule_covers(owner: Rule, wanted: Rule) -> bool:
     if not (resource in resources or "*" in resources or (slash and f"*/{sub}" in resources)):
         return False
     names = owner.get("resourceNames") or ()
-    return not names or bool(wanted.get("resourceNames")) and wanted["resourceNames"][0] in names
+    return not names or (bool(wanted.get("resourceNames")) and wanted["resourceNames"][0] in names)
 
 
 def covers(owned: list[Rule], wanted: Iterable[Rule]) -> list[Rule]:

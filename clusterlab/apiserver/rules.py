@@ -9,27 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.bodies import Raw, summary
+from clusterlab.apiserver.defaults import apply_defaults
+from clusterlab.apiserver.strategy import convert, prepare_for_create, prepare_for_update, warnings_on_create, warnings_on_update
+from clusterlab.apiserver.validation import validate_create, validate_update
 from clusterlab.machinery.convert import decode as decode_object
 from clusterlab.machinery.errors import bad_request
 from clusterlab.machinery.scheme import group_version, split_api_version
-
-try:
-    from clusterlab.apiserver.defaults import apply_defaults
-except ImportError:
-    apply_defaults = None  # type: ignore[assignment]
-try:
-    from clusterlab.apiserver.strategy import prepare_for_create, prepare_for_update, warnings_on_create
-except ImportError:
-    prepare_for_create = prepare_for_update = warnings_on_create = None  # type: ignore[assignment]
-try:
-    from clusterlab.apiserver.validation import validate_create, validate_update
-except ImportError:
-    validate_create = validate_update = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
     from clusterlab.apiserver.server import ApiServer
     from clusterlab.machinery.field import FieldError
+    from clusterlab.machinery.scheme import Resource
 
 Object = dict[str, Any]
 
@@ -49,17 +40,27 @@ class Rules:
     def decode(self, call: Call, body: Any) -> Object:
         """The body of a write as a complete object with defaults."""
         resource = call.resource
+        storage = call.store.storage
         if call.trusted:
             if body.get("kind") != resource.kind or body.get("apiVersion") != resource.api_version:
                 body = {**body, "kind": resource.kind, "apiVersion": resource.api_version}
         else:
             body = self.typed(call, body, resource.group, resource.version, resource.kind)
-        return self.with_defaults(call, body)
+        body = self.with_defaults(call, body)
+        return body if resource is storage else self.converted(body, storage, resource)
+
+    def converted(self, obj: Object, wanted: Resource, given: Resource) -> Object:
+        """An object in another version of its resource."""
+        if wanted is given or (wanted.group, wanted.version) == (given.group, given.version):
+            return obj
+        if wanted.custom:
+            return {**obj, "apiVersion": wanted.api_version}
+        return convert(wanted, obj, wanted.version)
 
     def with_defaults(self, call: Call, obj: Object) -> Object:
         """The object with the defaults of its kind."""
-        if apply_defaults is None or call.resource.custom:
-            return obj
+        if call.resource.custom:
+            return self.server.custom.with_defaults(call.resource, obj)
         return apply_defaults(call.resource, obj)
 
     def typed(self, call: Call, body: Any, group: str, version: str, kind: str) -> Object:
@@ -76,6 +77,9 @@ class Rules:
             )
             raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {text} ({summary(data)})")
         self._check_kind(body, group, version, kind)
+        if self.server.scheme.by_gvk(group, version, kind) is call.resource and call.resource.custom:
+            made = self.server.custom.decode(call, body, duplicates)
+            return {**made, "kind": kind, "apiVersion": group_version(group, version)}
         made, warnings = decode_object(group, version, kind, body, call.options.get("fieldValidation") or "Warn", duplicates)
         for text in warnings:
             call.warn(text)
@@ -100,36 +104,37 @@ class Rules:
         ours = group or "core"
         raise bad_request(f"{head}converting ({given_version}.{given_kind}) to ({ours.split('.')[0]}.{kind}): unknown conversion")
 
-    # Strategies and validation.
+    # Strategies and validation. Objects are in the storage version here.
 
     def prepare_for_create(self, call: Call, obj: Object) -> Object:
         """The object as its strategy lets it be created."""
-        if prepare_for_create is None:
-            obj = {key: value for key, value in obj.items() if key != "status"}
-            return {**obj, "metadata": {**obj["metadata"], "generation": 1}} if "spec" in obj else obj
-        return prepare_for_create(call.resource, obj)
+        return prepare_for_create(call.store.storage, obj)
 
     def prepare_for_update(self, call: Call, new: Object, old: Object) -> Object:
         """The new object as its strategy lets the old one be changed."""
-        if prepare_for_update is None:
-            if call.subresource == "status":
-                return {**old, "metadata": new["metadata"], "status": new.get("status")}
-            if "status" in old:
-                new = {**new, "status": old["status"]}
-            if new.get("spec") != old.get("spec") and "generation" in old["metadata"]:
-                new = {**new, "metadata": {**new["metadata"], "generation": old["metadata"]["generation"] + 1}}
-            return new
-        return prepare_for_update(call.resource, new, old, call.subresource)
+        return prepare_for_update(call.store.storage, new, old, call.subresource, self.server.sim.now_rfc3339())
 
     def validate_create(self, call: Call, obj: Object) -> list[FieldError]:
-        if validate_create is None:
-            return []
-        return validate_create(call.resource, obj)
+        """What is wrong with a new object; adds warnings to the answer where nothing is."""
+        resource = call.store.storage
+        if resource.custom:
+            return self.server.custom.validate(resource, obj, None)
+        errors = validate_create(resource, obj)
+        if not errors and not call.trusted:
+            for text in warnings_on_create(resource, obj):
+                call.warn(text)
+        return errors
 
     def validate_update(self, call: Call, new: Object, old: Object) -> list[FieldError]:
-        if validate_update is None:
-            return []
-        return validate_update(call.resource, new, old, call.subresource)
+        """What is wrong with a changed object; adds warnings to the answer where nothing is."""
+        resource = call.store.storage
+        if resource.custom:
+            return self.server.custom.validate(resource, new, old, call.subresource)
+        errors = validate_update(resource, new, old, call.subresource)
+        if not errors and not call.trusted:
+            for text in warnings_on_update(resource, new, old):
+                call.warn(text)
+        return errors
 
 
 def _json_kind(value: Any) -> str:

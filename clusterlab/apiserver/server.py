@@ -19,22 +19,22 @@ from clusterlab.apiserver.managed import Ledger
 from clusterlab.apiserver.openapi import answer as openapi_answer
 from clusterlab.apiserver.patching import Patching
 from clusterlab.apiserver.registry import catalog, create, delete, patch, read, update
-from clusterlab.apiserver.registry.rbac import aggregated_rules
 from clusterlab.apiserver.registry.store import Store
 from clusterlab.apiserver.rules import Rules
 from clusterlab.apiserver.storage import Storage, Write
 from clusterlab.apiserver.watch_cache import WatchCache
-from clusterlab.client.api import Request, User
+from clusterlab.client.api import Request
 from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
 from clusterlab.sim import Change, Component, Simulation, Span
 
 if TYPE_CHECKING:
+    from clusterlab.apiserver.tables.cells import Printer
     from clusterlab.client.api import WatchEvent
     from clusterlab.etcd.cluster import Etcd
     from clusterlab.machinery.schema import Node
-    from clusterlab.machinery.scheme import Resource
+    from clusterlab.machinery.scheme import Registry, Resource
 
 Object = dict[str, Any]
 Connect = Callable[..., Any]
@@ -49,7 +49,6 @@ _VERBS = {
     "get": read.get, "list": read.listed, "create": create.create, "update": update.update, "patch": patch.patch,
     "delete": delete.delete, "deletecollection": delete.delete_collection,
 }
-AGGREGATION = User("system:serviceaccount:kube-system:clusterrole-aggregation-controller", ("system:masters", "system:authenticated"))
 _READS = frozenset(("get", "list"))
 
 
@@ -259,17 +258,25 @@ class ApiServer(Component):
 
     def node(self, resource: Resource) -> Node | None:
         """The type of a resource's objects."""
-        return node_of(*resource.gvk)
+        return self.custom.node(resource) if resource.custom else node_of(*resource.gvk)
+
+    def serve_custom(self, scheme: Registry) -> None:
+        """Serves the custom resources of a registry beside the built-in ones."""
+        self.scheme = scheme
+        catalog.serve_custom(self, scheme)
+        self.admission.forget()
 
     def presented(self, resource: Resource, obj: Object) -> Object:
         """An object or list as a client from outside sees it: in the version asked for, with its managed fields."""
-        if "items" in obj and obj.get("kind", "").endswith("List"):
+        if "items" in obj and obj.get("kind", "") == resource.list_kind:
             return {**obj, "items": [self.presented(resource, item) for item in obj["items"]]}
         store = self.stores.get(resource.string)
         meta = obj.get("metadata")
         if store is None or not meta or "name" not in meta or obj.get("kind") != resource.kind:
             return obj
-        entries = self.managed.entries(resource, store.bucket, store.key(meta.get("namespace", ""), meta["name"]))
+        entries = self.managed.entries(store.storage, store.bucket, store.key(meta.get("namespace", ""), meta["name"]))
+        obj = self.rules.converted(obj, resource, store.storage)
+        meta = obj["metadata"]
         if entries:
             return {**obj, "metadata": {**meta, "managedFields": entries}}
         return obj
@@ -278,8 +285,9 @@ class ApiServer(Component):
         """The documents under /openapi."""
         return openapi_answer(self, path, headers)
 
-    def custom_printer(self, resource: Resource) -> Any:
-        return None
+    def custom_printer(self, resource: Resource) -> Printer | None:
+        """The printer of a custom resource."""
+        return self.custom.printer(resource)
 
     # What the registry needs.
 
@@ -311,6 +319,13 @@ class ApiServer(Component):
         if owned:
             self.managed.written(call, write)
         self._publish(call, write)
+        assert write.new is not None
+        return write.new
+
+    def commit_quietly(self, call: Call, key: str, obj: Object, old: Object) -> Object:
+        """Stores what the server itself changes, without the hooks of the kind."""
+        write = self.storage.put(call.store.bucket, key, obj, old)
+        self._publish(None, write)
         assert write.new is not None
         return write.new
 
@@ -357,30 +372,6 @@ class ApiServer(Component):
             return
         for write in self.storage.catch_up():
             self._publish(None, write)
-
-    # Aggregated roles.
-
-    def plan_aggregation(self) -> None:
-        """A cluster role has changed: those that gather their rules from others are looked at soon."""
-        if any(role.get("aggregationRule") for role in self.stores["clusterroles"].bucket.objects.values()):
-            self.after(0, "aggregate")
-
-    def on_aggregate(self) -> None:
-        """The work of the clusterrole-aggregation-controller."""
-        store = self.stores["clusterroles"]
-        roles = list(store.bucket.objects.values())
-        for key in store.bucket.ordered():
-            role = store.bucket.objects[key]
-            if not role.get("aggregationRule"):
-                continue
-            rules = aggregated_rules(role, roles)
-            if rules != (role.get("rules") or []):
-                step = self.begin("reconcile", f"clusterroles/{key}", actor="clusterrole-aggregation")
-                step.explain = f"The rules of the cluster role {key} are gathered anew from the roles that it selects."
-                request = Request("update", "clusterroles", AGGREGATION, "", key, body={**role, "rules": rules}, trusted=True,
-                                  options={"fieldManager": "clusterrole-aggregation-controller"})
-                self.serve(request)
-                return
 
     # Time.
 

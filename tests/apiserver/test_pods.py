@@ -67,7 +67,7 @@ def budget(allowed: int) -> dict[str, Any]:
 
 
 def running(server: Server, name: str) -> None:
-    made = server.create("pods", {**pod(name, nodeName="node-1"), "metadata": {"name": name, "labels": {"app": "web"}}})
+    made = server.create("pods", {**pod(name, nodeName="node-1", terminationGracePeriodSeconds=30), "metadata": {"name": name, "labels": {"app": "web"}}})
     state = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     server.ask("update", "pods", name, subresource="status", body={**made, "status": state})
 

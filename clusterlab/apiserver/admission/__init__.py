@@ -1,0 +1,1 @@
+"""Admission: plugins that change or refuse writes after they were authorized. One module each, named as in Kubernetes."""

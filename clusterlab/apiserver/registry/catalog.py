@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.registry import eviction, pods, rbac, serviceaccounts
+from clusterlab.apiserver.registry import crds, eviction, namespaces, pods, rbac, serviceaccounts, services
 from clusterlab.apiserver.registry.reviews import REVIEWS
 from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
     from clusterlab.apiserver.server import ApiServer
     from clusterlab.apiserver.storage import Write
-    from clusterlab.machinery.scheme import Resource
+    from clusterlab.machinery.scheme import Registry, Resource
 
 Handler = Callable[["ApiServer", "Call"], Any]
 
-__all__ = ["REACTIONS", "SPECIAL", "add_store", "install", "reload", "subresource"]
+__all__ = ["REACTIONS", "SPECIAL", "add_store", "install", "reload", "serve_custom", "subresource"]
 
 #: (resource, verb) that the generic registry does not serve.
 SPECIAL: dict[tuple[str, str], Handler] = {
@@ -31,6 +32,7 @@ SPECIAL: dict[tuple[str, str], Handler] = {
 SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
     ("pods", "binding", "create"): pods.bind,
     ("pods", "eviction", "create"): eviction.evict,
+    ("namespaces", "finalize", "update"): namespaces.finalize,
     ("serviceaccounts", "token", "create"): serviceaccounts.create_token,
     **{("pods", part, verb): pods.pod_part for part in ("ephemeralcontainers", "resize") for verb in ("get", "update", "patch")},
     **{("*", "scale", verb): scale for verb in ("get", "update", "patch")},
@@ -39,7 +41,8 @@ SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
 REACTIONS: dict[str, Callable[[ApiServer, Write], None]] = {}
 HOOKS: dict[str, type[Hooks]] = {
     "pods": pods.PodHooks, "roles": rbac.RoleHooks, "clusterroles": rbac.RoleHooks, "rolebindings": rbac.BindingHooks,
-    "clusterrolebindings": rbac.BindingHooks,
+    "clusterrolebindings": rbac.BindingHooks, "services": services.ServiceHooks, "namespaces": namespaces.NamespaceHooks,
+    "customresourcedefinitions": crds.CrdHooks,
 }
 
 
@@ -55,12 +58,29 @@ def add_store(server: ApiServer, resource: Resource) -> Store:
     prefix = resource_prefix(resource.plural, resource.group, resource.custom or resource.group == "metrics.k8s.io")
     label = "events" if resource.string == "events.events.k8s.io" else resource.string
     bucket = server.storage.bucket(label, prefix)
-    store = server.stores[resource.string] = Store(resource, bucket, HOOKS.get(label, Hooks)(server))
+    hooks = crds.InstanceHooks if resource.custom else HOOKS.get(label, Hooks)
+    store = server.stores[resource.string] = Store(resource, bucket, hooks(server))
+    if label != resource.string:
+        store.storage = server.stores[label].resource
     return store
+
+
+def serve_custom(server: ApiServer, scheme: Registry) -> None:
+    """Makes the stores of the custom resources of a registry, and drops those of others."""
+    wanted = {resource.string: resource for resource in scheme if resource.custom and resource.preferred}
+    for label in [label for label, store in server.stores.items() if store.resource.custom and label not in wanted]:
+        server.storage.forget(server.stores.pop(label).bucket)
+    for label, resource in wanted.items():
+        store = add_store(server, resource)
+        version = server.custom.storage_versions.get(label, resource.version)
+        store.storage = scheme.by_string(label, version) or replace(resource, version=version)
+        definition = server.custom.of(resource)
+        store.selectable = definition.selectable if definition is not None else ()
 
 
 def reload(server: ApiServer) -> None:
     """Everything was read from etcd anew."""
+    server.custom.load()
 
 
 def subresource(server: ApiServer, call: Call) -> Any:

@@ -124,11 +124,6 @@ class RoleHooks(_EscalationHooks):
             return
         self.check(call, obj.get("rules") or (), name)
 
-    def after_write(self, call: Call, write: Write) -> None:
-        super().after_write(call, write)
-        if write.bucket.label == "clusterroles":
-            self.server.plan_aggregation()
-
 
 class BindingHooks(_EscalationHooks):
     """Role bindings and cluster role bindings."""

@@ -69,7 +69,8 @@ def _validate(call: Call, spec: Object, needs_user: bool) -> None:
         detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         errors.append(FieldError("FieldValueInvalid", "spec.resourceAttributes", resource, detail))
     if needs_user and not spec.get("user") and not spec.get("groups"):
-        errors.append(FieldError("FieldValueInvalid", "spec.user", spec.get("user") or "", "at least one of user or group must be specified"))
+        detail = "at least one of user or group must be specified"
+        errors.append(FieldError("FieldValueInvalid", "spec.user", spec.get("user") or "", detail))
     if errors:
         raise invalid(call.resource.kind, call.resource.group, "", errors)
 

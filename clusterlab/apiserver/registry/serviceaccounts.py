@@ -65,10 +65,13 @@ def _bound_object(server: ApiServer, call: Call, ref: Object | None) -> Object |
     if found is None:
         raise not_found(plural, "", name)
     if ref.get("uid") and ref["uid"] != found["metadata"]["uid"]:
-        why = f"the UID in the bound object reference ({ref['uid']}) does not match the UID in record. The object might have been deleted and then recreated"
+        why = (
+            f"the UID in the bound object reference ({ref['uid']}) does not match the UID in record. "
+            "The object might have been deleted and then recreated"
+        )
         raise conflict(ref["kind"], "", name, why)
     if plural == "pods" and found["spec"].get("serviceAccountName") != call.request.name:
         raise bad_request(
-            f"cannot bind token for serviceaccount {call.request.name!r} to pod running with different serviceaccount name.".replace("'", '"')
+            f'cannot bind token for serviceaccount "{call.request.name}" to pod running with different serviceaccount name.'
         )
     return found

@@ -79,11 +79,12 @@ class Store:
 
     __slots__ = (
         "bucket", "create_on_update", "garbage_collected", "hooks", "kind", "label", "namespaced", "orphan_by_default", "resource",
-        "returns_deleted", "selectable", "unconditional_update",
+        "returns_deleted", "selectable", "storage", "unconditional_update",
     )
 
     def __init__(self, resource: Resource, bucket: Bucket, hooks: Hooks) -> None:
         self.resource = resource
+        self.storage = resource  # the version (and group) in which objects are stored
         self.bucket = bucket
         self.hooks = hooks
         self.label = resource.string

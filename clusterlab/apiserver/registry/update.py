@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["MODIFIED", "check_uid", "existing", "replace", "update"]
+__all__ = ["MODIFIED", "check_uid", "existing", "replace", "update", "write"]
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -102,13 +102,14 @@ def replace(server: ApiServer, call: Call, body: Object, old: Object) -> Object:
             call.stage("storage", "skipped", "dry run")
             store.hooks.abort(call)
             return new
-        return _write(server, call, new, old)
+        return write(server, call, new, old)
     except Exception:
         store.hooks.abort(call)
         raise
 
 
-def _write(server: ApiServer, call: Call, new: Object, old: Object) -> Object:
+def write(server: ApiServer, call: Call, new: Object, old: Object) -> Object:
+    """The end of every update: deletes what has been finalized, skips what changes nothing, stores the rest."""
     store = call.store
     key = store.key(call.namespace, call.request.name)
     if _is_finalized(new, old) and not store.hooks.keep_deleting(new):
