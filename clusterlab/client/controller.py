@@ -53,13 +53,14 @@ class Controller(Part):
         key, cause = taken
         self.sim.because(cause)
         step = self.begin("reconcile", self.object_key(key))
+        failures = self.queue.failures.get(key, 0)
         try:
             self.reconcile(key)
         except StatusError as error:
             delay_ms = self.queue.add_rate_limited(key)
             step.explain = f"{self.name} could not finish {key} ({error.reason}) and tries again in {delay_ms} ms."
         else:
-            if key not in self.queue.delayed:
+            if self.queue.failures.get(key, 0) == failures:  # unless it asked for a rate-limited retry itself
                 self.queue.forget(key)
             step.routine = not step.requests
             if not step.explain:
@@ -76,6 +77,7 @@ class Controller(Part):
 
     def stopped(self) -> None:
         self.queue = WorkQueue(self)
+        self.events.forget()
 
     def checkpoint(self) -> dict[str, Any]:
         return {**super().checkpoint(), "queue": self.queue.checkpoint(), "events": self.events.checkpoint()}

@@ -22,6 +22,7 @@ SPAM_BURST = 25
 SPAM_REFILL_MS = 300_000
 AGGREGATE_AFTER = 10
 AGGREGATE_WINDOW_MS = 600_000
+CACHE_SIZE = 4096
 
 
 def reference(obj: Object, field_path: str = "") -> Object:
@@ -70,8 +71,9 @@ class EventRecorder:
                 if error.reason != "NotFound":
                     raise
         namespace = ref.get("namespace", "default")
-        # The suffix is the time in nanoseconds in Kubernetes; here a counter keeps names unique within a millisecond.
-        name = f"{ref['name']}.{sim.unique():016x}"
+        # The suffix is the time in nanoseconds, as in Kubernetes; a counter keeps names unique within a millisecond.
+        nanoseconds = round(sim.epoch.timestamp() * 1000 + sim.time_ms) * 1_000_000 + sim.unique() % 1_000_000
+        name = f"{ref['name']}.{nanoseconds:016x}"
         client.create("events", {
             "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": namespace},
             "involvedObject": ref, "reason": reason, "message": message, "source": self._source, "firstTimestamp": now,
@@ -79,6 +81,8 @@ class EventRecorder:
             "reportingComponent": self._source["component"], "reportingInstance": self._source.get("host", ""),
         })
         self._known[key] = (namespace, name, 1, now)
+        if len(self._known) > CACHE_SIZE:
+            del self._known[next(iter(self._known))]
 
     def _may_speak(self, ref: Object) -> bool:
         key = f"{ref['kind']}/{ref.get('namespace', '')}/{ref['name']}/{ref.get('uid', '')}"
@@ -89,6 +93,8 @@ class EventRecorder:
             self._tokens[key] = (tokens, now)
             return False
         self._tokens[key] = (tokens - 1, now)
+        if len(self._tokens) > CACHE_SIZE:
+            del self._tokens[next(iter(self._tokens))]
         return True
 
     def _combine(self, ref: Object, kind: str, reason: str, message: str, field_path: str) -> tuple[str, str]:
@@ -102,9 +108,15 @@ class EventRecorder:
             seen = (*seen, message)
         combined = len(seen) >= AGGREGATE_AFTER
         self._similar[similar] = (now, seen[1:] if combined else seen)
+        if len(self._similar) > CACHE_SIZE:
+            del self._similar[next(iter(self._similar))]
         if combined:
             return similar, "(combined from similar events): " + message
         return f"{similar}/{field_path}/{message}", message
+
+    def forget(self) -> None:
+        """Forgets all events, as a program that starts does."""
+        self._known, self._similar, self._tokens = {}, {}, {}
 
     def checkpoint(self) -> list[Any]:
         return [self._known.copy(), self._similar.copy(), self._tokens.copy()]
