@@ -78,8 +78,8 @@ class NodeLifecycleController(BaseController):
         if new is None:
             self.retry.pop(old["metadata"]["name"], None)  # type: ignore[index]
             return
-        if old is None or old.get("status", {}).get("conditions") != new.get("status", {}).get("conditions") \
-                or old.get("spec") != new.get("spec") or old["metadata"].get("labels") != new["metadata"].get("labels"):
+        if old is None or statuses(old) != statuses(new) or old.get("spec") != new.get("spec") \
+                or old["metadata"].get("labels") != new["metadata"].get("labels"):
             self.enqueue(new["metadata"]["name"])
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -360,6 +360,11 @@ class NodeLifecycleController(BaseController):
                 self._set_rate(zone, len(by_zone[zone]), state)
                 self.zones[zone] = state
         self.note(zones=dict(self.zones))
+
+
+def statuses(node: Object) -> list[tuple[str, str]]:
+    """The conditions of a node without their times: heartbeats change nothing."""
+    return [(condition["type"], condition["status"]) for condition in (node.get("status") or {}).get("conditions") or ()]
 
 
 def by_node(pod: Object) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ class ServiceLBController(BaseController):
                 self.enqueue(key_of(new))
 
     def node_changed(self, old: Object | None, new: Object | None) -> None:
+        if not self.balancers or (old is not None and new is not None and self._eligible(old) == self._eligible(new)):
+            return
         hosts = self.hosts()
         for key, (_, known) in self.balancers.items():
             if known != hosts:
@@ -72,13 +74,13 @@ class ServiceLBController(BaseController):
 
     def hosts(self) -> tuple[str, ...]:
         """The nodes that balancers send to."""
-        found = []
-        for name, node in self.nodes.store.items():
-            ready = condition_of(node, "Ready")
-            excluded = any(label in (node["metadata"].get("labels") or {}) for label in EXCLUDED)
-            if not excluded and not deleting(node) and ready is not None and ready["status"] == "True":
-                found.append(name)
-        return tuple(sorted(found))
+        return tuple(sorted(name for name, node in self.nodes.store.items() if self._eligible(node)))
+
+    @staticmethod
+    def _eligible(node: Object) -> bool:
+        ready = condition_of(node, "Ready")
+        excluded = any(label in (node["metadata"].get("labels") or {}) for label in EXCLUDED)
+        return not excluded and not deleting(node) and ready is not None and ready["status"] == "True"
 
     def reconcile(self, key: str) -> None:
         service = self.services.get(key)
