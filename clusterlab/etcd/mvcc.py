@@ -9,11 +9,22 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import Any, NamedTuple
 
-from clusterlab.etcd.errors import compacted, future_revision
+import orjson
+
+from clusterlab.etcd.errors import EtcdError, compacted, future_revision, refused
 
 Object = dict[str, Any]
+#: ("version" | "create" | "mod" | "lease" | "value", key, "=" | "!=" | "<" | ">", what it is compared with)
+Compare = tuple[str, str, str, Any]
+#: ("put", key, value, lease), ("delete", key), ("delete-prefix", prefix), ("get", key) or ("range", prefix)
+Op = tuple[Any, ...]
 
-__all__ = ["Event", "KeyValue", "Store"]
+__all__ = ["Compare", "Event", "KeyValue", "Lease", "Op", "Store"]
+
+#: What a key costs on disk besides its value, roughly: page overhead, both indexes, the revision.
+KEY_OVERHEAD_BYTES = 64
+#: An empty database file.
+EMPTY_BYTES = 20_480
 
 
 class KeyValue(NamedTuple):
@@ -25,6 +36,13 @@ class KeyValue(NamedTuple):
     mod_revision: int
     version: int
     lease: int
+
+
+class Lease(NamedTuple):
+    """Keys that hang on a lease are deleted when it ends."""
+
+    id: int
+    ttl_s: int
 
 
 class Event(NamedTuple):
@@ -44,13 +62,21 @@ class Store:
         self.compacted = 0
         self.current: dict[str, KeyValue] = {}
         self.events: list[Event] = []  # all since `compacted`; only grows, replaced when compacted
+        self.leases: dict[int, Lease] = {}
+        self.forgotten = 0  # writes that compaction has dropped
         self._keys: list[str] | None = []
 
     # Writing.
 
     def put(self, key: str, value: Object, lease: int) -> int:
         """Writes a key; returns the new revision."""
+        if lease and lease not in self.leases:
+            raise refused("requested lease not found")
         revision = self.revision = self.revision + 1
+        self._put_at(revision, key, value, lease)
+        return revision
+
+    def _put_at(self, revision: int, key: str, value: Object, lease: int) -> None:
         old = self.current.get(key)
         if old is None:
             new = KeyValue(key, value, revision, revision, 1, lease)
@@ -60,18 +86,106 @@ class Store:
             new = KeyValue(key, value, old.create_revision, revision, old.version + 1, lease)
         self.current[key] = new
         self.events.append(Event(revision, key, old, new))
-        return revision
 
     def delete(self, keys: list[str]) -> int:
         """Deletes keys, all at one revision; returns the revision (unchanged when none was there)."""
         there = [key for key in keys if key in self.current]
         if there:
             self.revision += 1
-            for key in there:
-                self.events.append(Event(self.revision, key, self.current.pop(key), None))
-                if self._keys is not None:
-                    del self._keys[bisect_left(self._keys, key)]
+            self._delete_at(self.revision, there)
         return self.revision
+
+    def _delete_at(self, revision: int, keys: list[str]) -> None:
+        for key in keys:
+            self.events.append(Event(revision, key, self.current.pop(key), None))
+            if self._keys is not None:
+                del self._keys[bisect_left(self._keys, key)]
+
+    def txn(self, compares: tuple[Compare, ...], success: tuple[Op, ...], failure: tuple[Op, ...]) -> tuple[bool, int, tuple[Any, ...]]:
+        """Does one of two lists of operations, at one revision; returns (whether the comparisons held, the revision, the answers: the
+        revision of a put, the count of keys deleted, what was read)."""
+        held = all(self._holds(compare) for compare in compares)
+        ops = success if held else failure
+        self._check_txn(ops)
+        revision, before, answers = self.revision + 1, len(self.events), []
+        for op in ops:
+            answers.append(self._do(op, revision))
+            if len(self.events) > before:
+                self.revision = revision
+        return held, self.revision, tuple(answers)
+
+    def _check_txn(self, ops: tuple[Op, ...]) -> None:
+        put = [op[1] for op in ops if op[0] == "put"]
+        deleted = [op for op in ops if op[0] in ("delete", "delete-prefix")]
+        twice = len(set(put)) < len(put) or any(
+            key == op[1] if op[0] == "delete" else key.startswith(op[1]) for op in deleted for key in put
+        )
+        if twice:
+            raise EtcdError("InvalidArgument", "etcdserver: duplicate key given in txn request")
+        if any(op[0] == "put" and op[3] and op[3] not in self.leases for op in ops):
+            raise refused("requested lease not found")
+
+    def _do(self, op: Op, revision: int) -> Any:
+        kind, key = op[0], op[1]
+        if kind == "put":
+            self._put_at(revision, key, op[2], op[3])
+            return revision
+        if kind == "get":
+            return self.current.get(key)
+        keys = [key] if kind == "delete" else [kv.key for kv in self.range(key)[0]]
+        if kind == "range":
+            return tuple(self.current[name] for name in keys)
+        there = [name for name in keys if name in self.current]
+        self._delete_at(revision, there)
+        return len(there)
+
+    def _holds(self, compare: Compare) -> bool:
+        target, key, relation, wanted = compare
+        kv = self.current.get(key)
+        if target == "value":
+            if kv is None:
+                return False  # a value that is not there is neither equal nor different
+            have: Any = orjson.dumps(kv.value)
+            wanted = orjson.dumps(wanted)
+        else:
+            names = {"version": "version", "create": "create_revision", "mod": "mod_revision", "lease": "lease"}
+            have = getattr(kv, names[target]) if kv else 0
+        if relation == "=":
+            return bool(have == wanted)
+        if relation == "!=":
+            return bool(have != wanted)
+        return bool(have < wanted) if relation == "<" else bool(have > wanted)
+
+    # Leases.
+
+    def grant(self, lease: int, ttl_s: int) -> int:
+        """Makes a lease; returns the revision, which stays."""
+        if lease in self.leases:
+            raise refused("lease already exists")
+        self.leases[lease] = Lease(lease, ttl_s)
+        return self.revision
+
+    def revoke(self, lease: int) -> int:
+        """Ends a lease and deletes its keys, all at one revision; returns the revision."""
+        if lease not in self.leases:
+            raise refused("requested lease not found")
+        keys = self.keys_of(lease)
+        del self.leases[lease]
+        return self.delete(keys)
+
+    def keys_of(self, lease: int) -> list[str]:
+        """The keys that hang on a lease, in order."""
+        return sorted(key for key, kv in self.current.items() if kv.lease == lease)
+
+    # Space.
+
+    def bytes_in_use(self) -> int:
+        """About what the keys and their history take on disk."""
+        kept = {id(kv): kv for kv in self.current.values()}
+        for event in self.events:
+            if event.after is not None:
+                kept[id(event.after)] = event.after
+        return EMPTY_BYTES + sum(len(orjson.dumps(kv.value)) + len(kv.key) + KEY_OVERHEAD_BYTES for kv in kept.values())
 
     def compact(self, revision: int) -> None:
         """Forgets what was before `revision`."""
@@ -80,7 +194,9 @@ class Store:
         if revision <= self.compacted:
             raise compacted()
         self.compacted = revision
-        self.events = self.events[self._after(revision) :]
+        at = self._after(revision)
+        self.forgotten += at
+        self.events = self.events[at:]
 
     # Reading.
 
@@ -137,10 +253,11 @@ class Store:
     # State as plain data; the list of events is shared.
 
     def checkpoint(self) -> tuple[Any, ...]:
-        return self.revision, self.compacted, self.current.copy(), self.events, len(self.events)
+        return self.revision, self.compacted, self.current.copy(), self.events, len(self.events), self.leases.copy(), self.forgotten
 
     def restore(self, data: tuple[Any, ...]) -> None:
-        self.revision, self.compacted, current, events, length = data
+        self.revision, self.compacted, current, events, length, leases, self.forgotten = data
         self.current = current.copy()
         self.events = events[:length]
+        self.leases = {lease: Lease(*found) for lease, found in leases.items()}
         self._keys = None

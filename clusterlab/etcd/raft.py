@@ -1,302 +1,277 @@
 """Raft: one member's part in agreeing on a log. Messages go in with `step`, time with `tick`, and messages come out in `outbox`.
 
-Follows the paper (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm") and etcd-io/raft (raft.go): pre-vote,
-randomised election timeouts, replication with match and next indexes, commit by counting only in the leader's own term. No I/O: whoever
-owns a member carries its messages and applies what is committed.
+Follows the paper (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm"), Ongaro's thesis and etcd-io/raft
+(raft.go): pre-vote, quorum checks, randomised election timeouts. No I/O: whoever owns a member carries its messages, applies what is
+committed and says so with `apply_to` and `apply_conf`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from clusterlab.etcd.messages import Entry, Message
+from clusterlab.etcd import confchange, quorum
+from clusterlab.etcd.confchange import Change, ConfError, Config
+from clusterlab.etcd.messages import Message
+from clusterlab.etcd.progress import Progress
+from clusterlab.etcd.replication import CANDIDATE, ELECTION_TICKS, FOLLOWER, LEADER, PRE_CANDIDATE, Replication
 from clusterlab.sim import Rng
 
-__all__ = ["CANDIDATE", "FOLLOWER", "LEADER", "PRE_CANDIDATE", "Raft"]
+__all__ = ["CANDIDATE", "ELECTION_TICKS", "FOLLOWER", "LEADER", "PRE_CANDIDATE", "Raft"]
 
-FOLLOWER, PRE_CANDIDATE, CANDIDATE, LEADER = "follower", "pre-candidate", "candidate", "leader"
-
-ELECTION_TICKS = 10
-HEARTBEAT_TICKS = 1
+_FROM_LEADER = ("MsgApp", "MsgHeartbeat", "MsgSnap")
 
 
-class Raft:
-    """One member.
+class Raft(Replication):
+    """One member."""
 
-    Kept on disk: `term`, `vote`, the log (`entries[0]` has index `first`; what is before it is in a snapshot that ends at
-    `first - 1` with term `snapshot_term`), `voters`. In memory: everything else. Indexes count from 1."""
-
-    def __init__(self, name: str, voters: tuple[str, ...], rng: Rng) -> None:
-        self.name = name
-        self.voters = voters
-        self.rng = rng
-        self.term = 0
-        self.vote = ""
-        self.entries: list[Entry] = []
-        self.first = 1
-        self.snapshot_term = 0
-        self.commit = 0
-        self.outbox: list[Message] = []
-        self.role = FOLLOWER
-        self.leader = ""
-        self.elapsed = 0
-        self.timeout = 0
-        self.votes: dict[str, bool] = {}
-        self.match: dict[str, int] = {}
-        self.next: dict[str, int] = {}
+    def __init__(self, name: str, conf: Config, rng: Rng) -> None:
+        super().__init__(name, conf, rng)
+        self._handlers = {
+            "MsgApp": self._on_append, "MsgAppResp": self._on_append_response, "MsgHeartbeat": self._on_heartbeat,
+            "MsgHeartbeatResp": self._on_heartbeat_response, "MsgSnap": self._on_snapshot, "MsgVote": self._on_vote,
+            "MsgPreVote": self._on_vote, "MsgVoteResp": self._on_vote_response, "MsgPreVoteResp": self._on_vote_response,
+            "MsgTimeoutNow": self._on_timeout_now,
+        }
         self.restart()
 
     def restart(self) -> None:
         """What a process knows right after it has started from its disk."""
         self.outbox = []
-        self.votes, self.match, self.next = {}, {}, {}
-        self._become(FOLLOWER, "")
-
-    # The log.
-
-    @property
-    def last(self) -> int:
-        """The index of the last entry."""
-        return self.first + len(self.entries) - 1
-
-    def term_at(self, index: int) -> int:
-        """The term of an entry; -1 when it is not known here."""
-        if index == self.first - 1:
-            return self.snapshot_term
-        if self.first <= index <= self.last:
-            return self.entries[index - self.first].term
-        return -1
-
-    def compact(self, index: int) -> None:
-        """Forgets entries up to `index`, which a snapshot holds."""
-        if self.first <= index <= self.last:
-            self.snapshot_term = self.term_at(index)
-            self.entries = self.entries[index - self.first + 1 :]
-            self.first = index + 1
+        self._follow_conf()
+        self._become(FOLLOWER, self.term, "")
 
     # Time.
 
     def tick(self) -> None:
-        """One tick of the clock: leaders send heartbeats, the others count towards an election."""
+        """One tick of the clock: leaders send heartbeats and check that they are heard, the others count towards an election."""
         self.elapsed += 1
         if self.role == LEADER:
-            if self.elapsed >= HEARTBEAT_TICKS:
-                self.elapsed = 0
-                for peer in self.voters:
-                    if peer != self.name:
-                        commit = min(self.commit, self.match.get(peer, 0))
-                        self._send("MsgHeartbeat", peer, commit=commit)
-        elif self.elapsed >= self.timeout and self.name in self.voters:
+            if self.elapsed >= ELECTION_TICKS:
+                self.elapsed, self.transferee = 0, ""
+                if not self.quorum_active():
+                    self._become(FOLLOWER, self.term, "")
+                    return
+            self.heartbeat()
+        elif self.elapsed >= self.timeout and self.conf.votes(self.name):
+            self.elapsed = 0
+            self.hup()
+
+    def hup(self) -> None:
+        """Begins an election, with the question whether it could be won at all."""
+        if self.role != LEADER and self.conf.votes(self.name) and not self._conf_unapplied():
             self.campaign(PRE_CANDIDATE)
 
-    def campaign(self, role: str) -> None:
+    def _conf_unapplied(self) -> bool:
+        """Whether a change of members is committed here but not applied: who may vote is not known then."""
+        applied = max(self.applied, self.first - 1)
+        return any(entry.command[:1] == ("conf",) for entry in self.entries[applied - self.first + 1 : self.commit - self.first + 1])
+
+    def campaign(self, role: str, transfer: bool = False) -> None:
         """Asks for votes: first whether they would be given at all (pre-vote), then for real."""
         if role == PRE_CANDIDATE:
-            self._become(PRE_CANDIDATE, "")
+            self.role, self.leader, self.votes = PRE_CANDIDATE, "", {}
             kind, term = "MsgPreVote", self.term + 1
         else:
-            self.term += 1
+            self._become(CANDIDATE, self.term + 1, "")
             self.vote = self.name
-            self._become(CANDIDATE, "")
             kind, term = "MsgVote", self.term
-        self.votes = {self.name: True}
-        if self._won(True):
-            self._elected()
-            return
-        for peer in self.voters:
-            if peer != self.name:
-                self.outbox.append(Message(kind, peer, self.name, term, self.last, self.term_at(self.last)))
-
-    # Proposals.
-
-    def propose(self, command: tuple[Any, ...]) -> int:
-        """Appends a command to the leader's log and sends it; returns its index, or 0 when this is not the leader."""
-        if self.role != LEADER:
-            return 0
-        self.entries.append(Entry(self.term, command))
         last = self.last
-        self.match[self.name] = last
-        if len(self.voters) == 1:
-            self.commit = last
-            return last
-        for peer in self.voters:
+        log_term = self.term_at(last)
+        for peer in dict.fromkeys(self.conf.voters + self.conf.outgoing):
             if peer != self.name:
-                self._append_to(peer)
-        return last
+                self.outbox.append(Message(kind, peer, self.name, term, last, log_term, context=int(transfer)))
+        self._count(self.name, True)
 
     # Messages.
 
     def step(self, m: Message) -> None:
         """Takes a message."""
-        if m.term > self.term:
-            if m.type == "MsgPreVote" or (m.type == "MsgPreVoteResp" and not m.reject):
-                pass  # a pre-vote changes no term; a granted answer carries the term asked about
-            elif m.type == "MsgVote" and self._hears_leader():
-                return  # a leader is alive: the candidate has been cut off (section 6, disruptive servers)
-            else:
-                self.term, self.vote = m.term, ""
-                self._become(FOLLOWER, m.frm if m.type in ("MsgApp", "MsgHeartbeat", "MsgSnap") else "")
-        elif m.term < self.term:
-            self._old_term(m)
-            return
-        handler = getattr(self, "_on_" + m.type)
-        handler(m)
+        if m.term != self.term:
+            if m.term < self.term:
+                self._old_term(m)
+                return
+            if m.type in ("MsgVote", "MsgPreVote") and not m.context and self.leader and self.elapsed < ELECTION_TICKS:
+                return  # a leader was heard of within the shortest election timeout: the candidate has been cut off from it
+            if m.type != "MsgPreVote" and (m.type != "MsgPreVoteResp" or m.reject):
+                self._become(FOLLOWER, m.term, m.frm if m.type in _FROM_LEADER else "")
+        self._handlers[m.type](m)
 
     def _old_term(self, m: Message) -> None:
-        if m.type in ("MsgApp", "MsgHeartbeat", "MsgSnap"):
-            self._send("MsgAppResp", m.frm, index=m.index, reject=True, hint=self.last)  # tells an old leader of the new term
+        if m.type in ("MsgApp", "MsgHeartbeat"):
+            self.send("MsgAppResp", m.frm)  # tells an old leader of the new term, which ends its reign
         elif m.type == "MsgPreVote":
-            self._send("MsgPreVoteResp", m.frm, reject=True)
+            self.send("MsgPreVoteResp", m.frm, reject=True)
 
-    def _hears_leader(self) -> bool:
-        return bool(self.leader) and self.elapsed < ELECTION_TICKS and self.role in (FOLLOWER, LEADER)
+    # Elections.
 
-    def _up_to_date(self, m: Message) -> bool:
-        return (m.log_term, m.index) >= (self.term_at(self.last), self.last)
+    def _on_vote(self, m: Message) -> None:
+        """Learners vote too: a candidate that asks one knows of its promotion before itself does."""
+        pre = m.type == "MsgPreVote"
+        free = self.vote == m.frm or (not self.vote and not self.leader) or (pre and m.term > self.term)
+        if free and self.up_to_date(m.index, m.log_term):
+            self.outbox.append(Message(m.type + "Resp", m.frm, self.name, m.term))
+            if not pre:
+                self.elapsed, self.vote = 0, m.frm
+        else:
+            self.send(m.type + "Resp", m.frm, reject=True)
 
-    def _on_MsgPreVote(self, m: Message) -> None:
-        grant = m.term > self.term and self._up_to_date(m) and not self._hears_leader()
-        term = m.term if grant else self.term
-        self.outbox.append(Message("MsgPreVoteResp", m.frm, self.name, term, reject=not grant))
+    def _on_vote_response(self, m: Message) -> None:
+        if self.role == (PRE_CANDIDATE if m.type == "MsgPreVoteResp" else CANDIDATE):
+            self._count(m.frm, not m.reject)
 
-    def _on_MsgVote(self, m: Message) -> None:
-        grant = self.vote in ("", m.frm) and not (self.leader and not self.vote) and self._up_to_date(m)
-        if grant:
-            self.vote, self.elapsed = m.frm, 0
-        self._send("MsgVoteResp", m.frm, reject=not grant)
+    def _count(self, member: str, granted: bool) -> None:
+        self.votes.setdefault(member, granted)
+        outcome = quorum.joint_vote(self.conf.voters, self.conf.outgoing, self.votes)
+        if outcome == quorum.WON:
+            if self.role == PRE_CANDIDATE:
+                self.campaign(CANDIDATE)
+            else:
+                self._lead()
+        elif outcome == quorum.LOST:
+            self._become(FOLLOWER, self.term, "")
 
-    def _on_MsgPreVoteResp(self, m: Message) -> None:
-        if self.role == PRE_CANDIDATE:
-            self._count(m, lambda: self.campaign(CANDIDATE))
-
-    def _on_MsgVoteResp(self, m: Message) -> None:
-        if self.role == CANDIDATE:
-            self._count(m, self._elected)
-
-    def _count(self, m: Message, won: Any) -> None:
-        self.votes.setdefault(m.frm, not m.reject)
-        if self._won(True):
-            won()
-        elif self._won(False):
-            self._become(FOLLOWER, "")
-
-    def _won(self, granted: bool) -> bool:
-        return sum(vote is granted for vote in self.votes.values()) > len(self.voters) // 2
-
-    def _elected(self) -> None:
-        if self.role == PRE_CANDIDATE:
-            self.campaign(CANDIDATE)
-            return
-        self._become(LEADER, self.name)
+    def _lead(self) -> None:
+        votes = self.votes
+        self._become(LEADER, self.term, self.name)
+        self.votes = votes  # for who looks
         last = self.last
-        self.match = dict.fromkeys(self.voters, 0)
-        self.next = dict.fromkeys(self.voters, last + 1)
+        self.progress = {peer: Progress(last + 1) for peer in self.conf.members}
+        mine = self.progress[self.name]
+        mine.match, mine.active = last, True
+        mine.replicate()
+        self.pending_conf = last
         self.propose(())  # an entry of the own term lets earlier ones commit
 
-    def _on_MsgApp(self, m: Message) -> None:
-        self._follow(m.frm)
-        if m.index < self.commit:
-            self._send("MsgAppResp", m.frm, index=self.commit)
-            return
-        if self.term_at(m.index) != m.log_term:
-            hint = min(m.index, self.last)
-            while hint > self.commit and self.term_at(hint) > m.log_term:
-                hint -= 1
-            self._send("MsgAppResp", m.frm, index=m.index, reject=True, hint=hint)
-            return
-        new = m.index + len(m.entries)
-        at = m.index + 1
-        for i, entry in enumerate(m.entries):
-            if at + i > self.last or self.entries[at + i - self.first].term != entry.term:
-                if at + i <= self.last:
-                    self.entries = self.entries[: at + i - self.first]  # a new list: checkpoints share the old one
-                self.entries.extend(m.entries[i:])
-                break
-        self.commit = max(self.commit, min(m.commit, new))
-        self._send("MsgAppResp", m.frm, index=new)
+    def _on_timeout_now(self, m: Message) -> None:
+        if self.role == FOLLOWER and self.conf.votes(self.name) and not self._conf_unapplied():
+            self.campaign(CANDIDATE, transfer=True)
 
-    def _on_MsgAppResp(self, m: Message) -> None:
-        if self.role != LEADER:
-            return
-        if m.reject:
-            if m.index > self.match[m.frm]:
-                self.next[m.frm] = max(self.match[m.frm] + 1, min(m.hint + 1, m.index))
-                self._append_to(m.frm)
-            return
-        if m.index > self.match[m.frm]:
-            self.match[m.frm] = m.index
-            self.next[m.frm] = max(self.next[m.frm], m.index + 1)
-            if self._advance_commit():
-                for peer in self.voters:
-                    if peer != self.name:
-                        self._append_to(peer)  # tells the others at once what is committed
-        if self.match[m.frm] < self.last and self.next[m.frm] <= self.last:
-            self._append_to(m.frm)
-
-    def _advance_commit(self) -> bool:
-        ranked = sorted((self.match.get(peer, 0) for peer in self.voters), reverse=True)
-        index = ranked[len(self.voters) // 2]
-        if index > self.commit and self.term_at(index) == self.term:
-            self.commit = index
-            return True
-        return False
-
-    def _on_MsgHeartbeat(self, m: Message) -> None:
-        self._follow(m.frm)
-        self.commit = max(self.commit, min(m.commit, self.last))
-        self._send("MsgHeartbeatResp", m.frm)
-
-    def _on_MsgHeartbeatResp(self, m: Message) -> None:
-        if self.role == LEADER and self.match.get(m.frm, 0) < self.last:
-            self.next[m.frm] = self.match[m.frm] + 1  # what was sent since may have been lost
-            self._append_to(m.frm)
-
-    def _on_MsgSnap(self, m: Message) -> None:
-        self._follow(m.frm)
-        if m.index <= self.commit:
-            self._send("MsgAppResp", m.frm, index=self.commit)
-            return
-        self.entries, self.first, self.snapshot_term, self.commit = [], m.index + 1, m.log_term, m.index
-        self._send("MsgAppResp", m.frm, index=m.index)
-
-    # Pieces.
-
-    def _append_to(self, peer: str) -> None:
-        """Sends a peer what it lacks, or a snapshot where the log no longer reaches back that far."""
-        index = self.next[peer] - 1
-        if index < self.first - 1:
-            self._send("MsgSnap", peer, index=self.first - 1, log_term=self.snapshot_term)
-            self.next[peer] = self.first
-            return
-        entries = tuple(self.entries[index - self.first + 1 :])
-        self._send("MsgApp", peer, index=index, log_term=self.term_at(index), entries=entries, commit=self.commit)
-        self.next[peer] = index + len(entries) + 1
-
-    def _follow(self, leader: str) -> None:
-        if self.role != FOLLOWER or self.leader != leader:
-            self._become(FOLLOWER, leader)
-        self.elapsed = 0
-
-    def _become(self, role: str, leader: str) -> None:
+    def _become(self, role: str, term: int, leader: str) -> None:
+        if term != self.term:
+            self.term, self.vote = term, ""
         self.role, self.leader, self.elapsed = role, leader, 0
         self.timeout = self.rng.randint(ELECTION_TICKS, 2 * ELECTION_TICKS - 1)
+        self.votes, self.progress, self.transferee, self.pending_conf = {}, {}, "", 0
+        self.forget_reads()
 
-    def _send(self, kind: str, to: str, **fields: Any) -> None:
-        self.outbox.append(Message(kind, to, self.name, self.term, **fields))
+    # Following.
 
-    # State as plain data. The list of entries is shared: it only grows, and is replaced where it would shrink.
+    def _follow(self, leader: str) -> None:
+        if self.role == LEADER:
+            raise RuntimeError(f"{leader} and {self.name} both lead in term {self.term}")
+        if self.role != FOLLOWER:
+            self._become(FOLLOWER, self.term, leader)
+        self.leader, self.elapsed = leader, 0
+
+    def _on_append(self, m: Message) -> None:
+        if self.leader == m.frm and self.role == FOLLOWER:
+            self.elapsed = 0
+        else:
+            self._follow(m.frm)
+        if m.index < self.commit:
+            self.send("MsgAppResp", m.frm, index=self.commit)
+        elif self.term_at(m.index) == m.log_term:
+            new = m.index + len(m.entries)
+            self.append_after(m.index, m.entries)
+            commit = m.commit if m.commit < new else new
+            self.commit = max(self.commit, commit)
+            self.outbox.append(Message("MsgAppResp", m.frm, self.name, self.term, new))
+        else:
+            hint, term = self.conflict_by_term(m.index, m.log_term)
+            self.send("MsgAppResp", m.frm, index=m.index, reject=True, hint=hint, log_term=term)
+
+    def _on_heartbeat(self, m: Message) -> None:
+        self._follow(m.frm)
+        if m.commit > self.last:
+            raise RuntimeError(f"{self.name} is told that entry {m.commit} is committed and has only {self.last}")
+        self.commit = max(self.commit, m.commit)
+        self.send("MsgHeartbeatResp", m.frm, context=m.context)
+
+    def _on_snapshot(self, m: Message) -> None:
+        self._follow(m.frm)
+        if m.index <= self.commit or m.conf is None or self.name not in m.conf.members:
+            self.send("MsgAppResp", m.frm, index=self.commit)
+        elif self.term_at(m.index) == m.log_term:
+            self.commit = m.index  # the log has it all
+            self.send("MsgAppResp", m.frm, index=m.index)
+        else:
+            self.entries, self.first, self.snapshot_term = [], m.index + 1, m.log_term
+            self.commit = self.applied = m.index
+            self.conf = m.conf
+            self._follow_conf()
+            self.send("MsgAppResp", m.frm, index=m.index)
+
+    def _on_append_response(self, m: Message) -> None:
+        if self.role == LEADER:
+            self.on_append_response(m)
+
+    def _on_heartbeat_response(self, m: Message) -> None:
+        if self.role == LEADER:
+            self.on_heartbeat_response(m)
+
+    # Applying.
+
+    def apply_to(self, index: int) -> None:
+        """The owner has applied the log up to `index`. A leader then leaves a joint configuration that is to end by itself."""
+        self.applied = index
+        if self.conf.auto_leave and self.role == LEADER and index >= self.pending_conf:
+            self.propose(("conf", (), "leave"))
+
+    def apply_conf(self, changes: tuple[Change, ...], transition: str) -> str:
+        """Applies a committed change of members; returns why it could not be made."""
+        try:
+            if not changes:
+                conf = confchange.leave_joint(self.conf)
+            elif len(changes) > 1 or transition in ("implicit", "explicit"):
+                conf = confchange.enter_joint(self.conf, changes, transition != "explicit")
+            else:
+                conf = confchange.simple(self.conf, changes)
+        except ConfError as error:
+            return str(error)
+        self._switch(conf)
+        return ""
+
+    def _switch(self, conf: Config) -> None:
+        self.conf = conf
+        self._follow_conf()
+        if self.role != LEADER:
+            return
+        last = self.last
+        self.progress = {peer: self.progress.get(peer) or Progress(max(last, 1), active=True) for peer in conf.members}
+        if not conf.votes(self.name):
+            self._become(FOLLOWER, self.term, "")  # removed, or a learner from now on
+            return
+        if self._advance_commit():
+            self.broadcast_append()
+        else:
+            for peer in self.peers:
+                self.send_append(peer, even_if_empty=False)
+        if self.transferee and not conf.votes(self.transferee):
+            self.transferee = ""
+        for number in list(self.reads):
+            self._confirm_reads(number)
+
+    def _follow_conf(self) -> None:
+        self.peers = tuple(peer for peer in self.conf.members if peer != self.name)
+
+    # State as plain data. The list of entries is shared: see `Log`.
 
     def checkpoint(self) -> tuple[Any, ...]:
         return (
-            self.voters, self.term, self.vote, self.entries, len(self.entries), self.first, self.snapshot_term, self.commit, self.role,
-            self.leader, self.elapsed, self.timeout, dict(self.votes), dict(self.match), dict(self.next),
+            self.conf, self.term, self.vote, self.entries, len(self.entries), self.first, self.snapshot_term, self.commit, self.applied,
+            self.role, self.leader, self.elapsed, self.timeout, dict(self.votes),
+            {peer: progress.checkpoint() for peer, progress in self.progress.items()}, self.pending_conf, self.transferee,
         )
 
     def restore(self, data: tuple[Any, ...]) -> None:
         (
-            self.voters, self.term, self.vote, entries, length, self.first, self.snapshot_term, self.commit, self.role, self.leader,
-            self.elapsed, self.timeout, votes, match, following,
+            conf, self.term, self.vote, entries, length, self.first, self.snapshot_term, self.commit, self.applied, self.role,
+            self.leader, self.elapsed, self.timeout, votes, progress, self.pending_conf, self.transferee,
         ) = data
+        self.conf = Config(*conf)
         self.entries = entries[:length]
-        self.votes, self.match, self.next = dict(votes), dict(match), dict(following)
+        self.votes = dict(votes)
+        self.progress = {peer: Progress.restored(state) for peer, state in progress.items()}
         self.outbox = []
+        self.forget_reads()
+        self._follow_conf()

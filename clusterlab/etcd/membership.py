@@ -1,0 +1,196 @@
+"""Changing who belongs to a running etcd: adding, promoting, removing and replacing members, and handing over leadership.
+
+Follows etcd's server/etcdserver/server.go (AddMember, RemoveMember, PromoteMember, MoveLeader and the checks before them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clusterlab.etcd.confchange import Change, Config
+from clusterlab.etcd.core import Core
+from clusterlab.etcd.errors import refused
+from clusterlab.etcd.raft import Raft
+
+__all__ = ["Membership"]
+
+#: A learner may be promoted once it has this share of the leader's log.
+READY_SHARE = 0.9
+MAX_LEARNERS = 1
+
+
+class Membership(Core):
+    """Operations on the members. Each raises EtcdError where etcd would refuse or cannot decide."""
+
+    @property
+    def learners(self) -> tuple[str, ...]:
+        """The members that have no vote yet."""
+        leader = self.leader()
+        return leader.conf.learners if leader else ()
+
+    def add_member(self, name: str, learner: bool = False) -> int:
+        """Adds a member, which starts with an empty disk; returns its ID."""
+        leader = self._leading()
+        if name in self.members:
+            raise refused("member ID already exist")
+        self._check_add(leader, learner)
+        self._change((("learner" if learner else "voter", name),), "simple")
+        self._welcome(name)
+        return self.ids[name]
+
+    def promote_member(self, name: str) -> None:
+        """Gives a learner a vote."""
+        leader = self._known(name)
+        if name not in leader.conf.learners:
+            raise refused("can only promote a learner member")
+        if not self._in_sync(leader, name):
+            raise refused("can only promote a learner member which is in sync with leader")
+        self._change((("voter", name),), "simple")
+
+    def remove_member(self, name: str) -> None:
+        """Takes a member out of the cluster; its process ends."""
+        leader = self._known(name)
+        self._check_remove(leader, name)
+        self._change((("remove", name),), "simple")
+
+    def change_members(self, changes: Sequence[Change], leave: bool = True) -> None:
+        """Makes many changes at once through a joint configuration. `leave`: it is left as soon as all have it."""
+        leader = self._leading()
+        new = [name for kind, name in changes if kind != "remove" and name not in self.members]
+        self._change(tuple(changes), "implicit" if leave else "explicit")
+        if leader.conf.members:
+            for name in new:
+                self._welcome(name)
+
+    def leave_joint(self) -> None:
+        """Ends a joint configuration."""
+        self._leading()
+        self._change((), "leave")
+
+    def move_leader(self, to: str) -> None:
+        """Hands leadership over to another voter."""
+        leader = self._leading()
+        if to == leader.name:
+            return
+        if to not in leader.voters:
+            raise refused("bad leader transferee")
+        leader.transfer(to)
+        now_ms = self.sim.time_ms
+
+        def done() -> bool:
+            return self.members[to].role == "leader"
+
+        self.took_ms = self.carrier.request(leader, now_ms, 1_000, done) - now_ms
+        if self.network.flight:
+            self.deliver_later()
+        self.wake()
+        self.tell()
+        if not done():
+            raise refused("request timed out, leader transfer took too long")
+
+    # Checks (server/etcdserver/api/membership/cluster.go).
+
+    def _leading(self) -> Raft:
+        leader = self.leader()
+        if leader is None:
+            raise refused("not leader")
+        return leader
+
+    def _known(self, name: str) -> Raft:
+        leader = self._leading()
+        if name not in leader.conf.members:
+            raise refused("member not found")
+        return leader
+
+    def connected(self, leader: Raft, name: str) -> bool:
+        """Whether a leader hears a member."""
+        return name == leader.name or (self.up.get(name, False) and self.network.reaches(leader.name, name))
+
+    def _in_sync(self, leader: Raft, name: str) -> bool:
+        progress = leader.progress.get(name)
+        return progress is not None and self.connected(leader, name) and progress.match >= leader.last * READY_SHARE
+
+    def _check_add(self, leader: Raft, learner: bool) -> None:
+        if learner and len(leader.conf.learners) >= MAX_LEARNERS:
+            raise refused("too many learner members in cluster")
+        if not learner:
+            started = sum(self.up.get(name, False) for name in leader.voters)
+            members = len(leader.voters) + 1
+            if started < members // 2 + 1 and not (started == 1 and members == 2):
+                raise refused("re-configuration failed due to not enough started members")
+        if not all(self.connected(leader, name) for name in leader.conf.members):
+            raise refused("unhealthy cluster")
+
+    def _check_remove(self, leader: Raft, name: str) -> None:
+        if name in leader.conf.learners:
+            return
+        if len(leader.voters) == 1:
+            raise refused("re-configuration failed due to not enough started members")
+        if not self.connected(leader, name):
+            return
+        active = sum(self.connected(leader, voter) for voter in leader.voters)
+        if active - 1 < 1 + (len(leader.voters) - 1) // 2 and len(leader.voters) > 2:
+            raise refused("unhealthy cluster")
+
+    # What follows.
+
+    def _change(self, changes: tuple[Change, ...], transition: str) -> None:
+        self.wake()
+        self.ask(("conf", changes, transition))
+        self.remove_the_removed()
+        self.tell()
+
+    def _welcome(self, name: str) -> None:
+        """A new member starts, knowing nothing; the leader sends it the log."""
+        self.network.forget(name)
+        self.new_member(name, Config(()))
+        self.behind[name] = True
+        self.carrier.carry(self.sim.time_ms)
+        self.deliver_later()
+
+    def remove_the_removed(self) -> None:
+        """Ends the processes of members that are out, once the leader and they themselves know."""
+        leader = self.leader()
+        for name in list(self.members):
+            member = self.members[name]
+            out = name not in member.conf.members and bool(member.conf.members)
+            if leader is not None and name != leader.name and name not in leader.conf.members and leader.applied == leader.commit:
+                out = out or name not in self.replacing
+            if out and name not in self.replacing:
+                self.forget_member(name)
+
+    def forget_member(self, name: str) -> None:
+        """Takes a member's process away for good."""
+        self.network.forget(name)
+        del self.members[name]
+        for kept in (self.up, self.full, self.ids, self.behind, self.defragmented):
+            kept.pop(name, None)
+
+    def replace(self) -> None:
+        """Goes on replacing members that lost their disk: such a one is removed, joins anew as a learner, and gets its vote back when
+        it has caught up. It must not simply go on: it has forgotten whom it voted for and what it confirmed."""
+        for name, stage in list(self.replacing.items()):
+            leader = self.leader()
+            if leader is None or self.parked or leader.transferee or leader.pending_conf > leader.applied:
+                return
+            self._replace_one(leader, name, stage)
+
+    def _replace_one(self, leader: Raft, name: str, stage: str) -> None:
+        conf = leader.conf
+        if stage == "remove":
+            if name not in conf.members:
+                self.replacing[name] = "add"
+            elif self._hears_majority(leader):
+                leader.propose(("conf", (("remove", name),), "simple"))
+        elif stage == "add":
+            if name not in conf.members:
+                leader.propose(("conf", (("learner", name),), "simple"))
+            else:
+                self.replacing[name] = "promote"
+                self._welcome(name)
+        elif name in conf.voters:
+            del self.replacing[name]
+        elif self._in_sync(leader, name):
+            leader.propose(("conf", (("voter", name),), "simple"))
+        self.carrier.carry(self.sim.time_ms)
+        self.deliver_later()
