@@ -12,6 +12,7 @@ A condition is asked after each step, about the step and each object that it cha
 Examples: `kind = Pod and status = CrashLoopBackOff`; `actor = kube-scheduler`; `kind = ReplicaSet and verb = reconcile`;
 `kind = Deployment and name = web and .status.readyReplicas >= 3`; `etcd.leader = none`.
 Tests of kind, name, namespace, status and .path are about one and the same changed object. `status` is the word that kubectl prints.
+In a path, [0] takes an item of a list by its place, [Ready] by its type or name.
 """
 
 from __future__ import annotations
@@ -144,9 +145,16 @@ def _reader(field: str) -> Callable[[Step, Cluster, Object | None], Any]:
     if field in ("name", "namespace"):
         return lambda s, c, o: o["metadata"].get(field) if o else None
     if field == "status":
-        return lambda s, c, o: view(o, c.sim.epoch).get("status") if o else None
+        return lambda s, c, o: _status(o, c) if o else None
     path = [part for part in re.split(r"[.\[\]]+", field) if part]
     return lambda s, c, o: _walk(o, path)
+
+
+def _status(obj: Object, cluster: Cluster) -> Any:
+    shown = view(obj, cluster.sim.epoch)
+    if obj.get("kind") == "Node":
+        return "Ready" if shown.get("ready") == "True" else "NotReady"
+    return shown.get("status") or shown.get("phase")
 
 
 def _walk(value: Any, path: list[str]) -> Any:
@@ -155,6 +163,8 @@ def _walk(value: Any, path: list[str]) -> Any:
             value = value.get(part)
         elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
             value = value[int(part)]
+        elif isinstance(value, list):
+            value = next((item for item in value if isinstance(item, dict) and part in (item.get("type"), item.get("name"))), None)
         else:
             return None
     return value
