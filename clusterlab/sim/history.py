@@ -132,12 +132,12 @@ class History:
         if not 0 <= seq <= self.last_seq:
             raise ValueError(f"there is no step {seq}: the timeline goes from 0 to {self.last_seq}")
         sim = self.sim
-        if seq < sim.last_seq:
-            self.future = sim.steps[max(0, seq - sim.first_seq + 1) :] + self.future
-            _, self.cursor, _, state = max(
-                (kept for kept in self.checkpoints if kept[0] <= seq), key=lambda kept: kept[:2]
-            )
-            self._restore(state)
+        nearest = max((kept for kept in self.checkpoints if kept[0] <= seq), key=lambda kept: kept[:2])
+        if seq < sim.last_seq or nearest[0] > sim.last_seq:
+            known = sim.steps + self.future
+            sim.steps, self.future = known[: nearest[0] - sim.first_seq + 1], known[max(0, seq - sim.first_seq + 1) :]
+            self.cursor = nearest[1]
+            self._restore(nearest[3])
         while sim.last_seq < seq:
             self.advance()
 
