@@ -100,12 +100,28 @@ def heal_all(cluster: Cluster, kind: str) -> int:
 def perform_line(line: str, cluster: Cluster, files: Mapping[str, str]) -> int:
     """Has a cluster do what a kubectl line asks for, without kubectl; returns the last HTTP status. Raises KubectlError."""
     words = shlex.split(line)
-    commands = _applied(words, cluster, files) if words[1:2] in (["apply"], ["create"]) and "-f" in words else \
-        requests_of(line, cluster.find, cluster.sim.now_rfc3339())
+    if words[1:2] in (["apply"], ["create"]) and "-f" in words:
+        commands = _applied(words, cluster, files)
+    elif words[1:2] == ["delete"] and "-l" in words:
+        commands = _deleted(words, cluster)
+    else:
+        commands = requests_of(line, cluster.find, cluster.sim.now_rfc3339())
     code = 200
     for command in commands:
         code = cluster.history.execute(command).code
     return code
+
+
+def _deleted(words: list[str], cluster: Cluster) -> list[dict[str, Any]]:
+    """The requests of `kubectl delete TYPE -l key=value`."""
+    wanted = dict(pair.split("=", 1) for pair in words[words.index("-l") + 1].split(","))
+    namespace = words[words.index("-n") + 1] if "-n" in words else "default"
+    out: list[dict[str, Any]] = []
+    for _, obj in cluster.objects("pods" if words[2].startswith("po") else words[2]):
+        meta = obj["metadata"]
+        if meta.get("namespace", namespace) == namespace and wanted.items() <= (meta.get("labels") or {}).items():
+            out += requests_of(f"kubectl delete {words[2]} {meta['name']} -n {namespace}", cluster.find, cluster.sim.now_rfc3339())
+    return out
 
 
 def _applied(words: list[str], cluster: Cluster, files: Mapping[str, str]) -> list[dict[str, Any]]:
