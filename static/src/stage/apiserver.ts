@@ -1,6 +1,6 @@
 // The API server: the bar that everything passes through, with the stages of a request. Mirrors clusterlab/apiserver.
 import { t } from "../i18n/t";
-import { drawCard, isUp, type Drawing } from "./drawing";
+import { drawCard, isUp, nodeFault, type Drawing } from "./drawing";
 import { wireOf } from "./layout";
 
 /** What the bar calls the stages of a request, in order. */
@@ -37,7 +37,7 @@ export function drawWires(d: Drawing): void {
   for (const name of [...programs, "etcd"]) drawWire(d, name, name === "etcd" || isUp(components, name), name === "etcd");
   for (const [name, node] of at.nodes) {
     if (node.detail !== "full") continue;
-    const cut = d.index.nodes.get(name)?.ready === "Unknown";
+    const cut = d.index.nodes.get(name)?.ready === "Unknown" || nodeFault(components, name) !== null;
     drawWire(d, `kubelet/${name}`, !cut && isUp(components, `kubelet/${name}`));
     drawWire(d, `kube-proxy/${name}`, !cut && isUp(components, `kube-proxy/${name}`));
   }

@@ -15,7 +15,9 @@ export interface Drawing {
   time: number;
   selected: string;
   lastBy: Map<string, Frame>;
+  /** The scheduler's last decision in full, and the pod that it was about. */
   decision: DecisionAnswer | null;
+  decisionOf: string;
 }
 
 export interface CardStyle {
@@ -53,4 +55,26 @@ export function drawPlug({ pen }: Drawing, box: Box, words: string, style: { up?
 }
 
 export const numberOf = (value: unknown): number => (typeof value === "number" ? value : 0);
-export const isUp = (components: Components, name: string): boolean => components[name]?.["up"] !== false;
+
+export interface Fault {
+  id: string;
+  kind: string;
+  target: string;
+}
+
+export const faultsOf = (components: Components): Fault[] => (components["faults"]?.["list"] as Fault[] | undefined) ?? [];
+
+/** What a fault has done to a node, whether or not the cluster has noticed yet. */
+export function nodeFault(components: Components, node: string): "node-down" | "node-cut-off" | null {
+  const kind = faultsOf(components).find((fault) => fault.target === node && (fault.kind === "node-down" || fault.kind === "node-cut-off"))?.kind;
+  return (kind as "node-down" | "node-cut-off" | undefined) ?? null;
+}
+
+/** Whether a program runs. */
+export function isUp(components: Components, name: string): boolean {
+  if (components[name]?.["up"] === false) return false;
+  const node = name.includes("/") ? name.slice(name.indexOf("/") + 1) : "";
+  return !faultsOf(components).some((fault) =>
+    (fault.kind === "component-stop" && fault.target === name) || (fault.kind === "kubelet-stop" && name === `kubelet/${fault.target}`)
+    || (fault.kind === "node-down" && fault.target === node) || (fault.kind === "etcd-kill" && fault.target === name));
+}

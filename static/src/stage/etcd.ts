@@ -1,6 +1,6 @@
 // etcd: its members, who leads, how far each one has committed. Mirrors clusterlab/etcd.
 import { t } from "../i18n/t";
-import { drawCard, numberOf, type Drawing } from "./drawing";
+import { drawCard, isUp, numberOf, type Drawing } from "./drawing";
 import { bottomOf, center, type Box } from "./geometry";
 
 export interface Member {
@@ -42,7 +42,7 @@ function drawMember(d: Drawing, box: Box, member: Member): void {
   const { pen, at } = d;
   const { theme } = pen;
   const r = box.w / 2, middle = center(box);
-  const leads = member.role === "leader", up = member.up !== false;
+  const leads = member.role === "leader", up = member.up !== false && isUp(d.components, member.name);
   pen.circle(middle, r, { fill: theme.panel });
   pen.circle(middle, r, {
     fill: up ? theme.etcd : theme.soft, fillAlpha: leads ? 0.34 : 0.13, stroke: up ? theme.etcd : theme.soft,

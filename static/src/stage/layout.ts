@@ -65,7 +65,7 @@ interface Plan {
 
 /** How the control plane shares the stage, by lens: height of its row, widths of kubectl, etcd, controllers, scheduler. */
 function planOf(lens: Lens, size: Size): Plan {
-  const tall = Math.max(150, Math.round(size.height * 0.42));
+  const tall = clamp(Math.round(size.height * 0.42), 150, 330);
   switch (lens) {
     case "control-plane":
       return { row: tall, weights: [0.38, 1, 2, 1.05] };
@@ -160,9 +160,9 @@ function chipBoxes(card: Box, names: string[], top: number): { chips: Map<string
 
 /** With room for it, each controller has a line of its own, where its last deed is told. */
 function chipLines(card: Box, names: string[]): { chips: Map<string, Box>; hidden: string[] } {
-  const cols = card.w > 420 ? 2 : 1;
   const pitch = 27;
   const rows = Math.max(1, Math.floor((card.h - 54) / pitch));
+  const cols = names.length > rows && card.w > 340 ? 2 : 1;
   const area = columns({ x: card.x + 12, y: card.y + 48, w: card.w - 24, h: 22 }, cols, 12);
   const shown = names.slice(0, rows * cols);
   const chips = new Map(shown.map((name, i) => {
@@ -243,7 +243,7 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const waiting = waitingPods(index, { ...queue, y: queue.y + 2, h: queue.h - 2 }, slots);
 
   const ownership = lens === "ownership" ? layoutOwners(index, area) : null;
-  const workers = ownership ? null : layoutNodes(index, area, narrow, lens, slots);
+  const workers = ownership ? null : layoutNodes(index, area, narrow, slots);
   if (workers) labels.push({ text: "NODES", x: margin, y: y - 17 });
   const bottom = ownership ? ownership.bottom : workers!.bottom;
   const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : 34), size.height - 54 - 12), w: bus.w, h: 54 };

@@ -152,7 +152,7 @@ export interface Workers {
   bottom: number;
 }
 
-export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, lens: string, slots: Slots): Workers {
+export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, slots: Slots): Workers {
   const names = index.nodeNames;
   const grid = nodeGrid(Math.max(1, names.length), area, narrow);
   const nodes = nodeBoxes(names, index, area, grid);
@@ -162,7 +162,7 @@ export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, len
   const anySystem = grid.detail === "full" && [...split.values()].some((part) => part.system.length);
   const inner = (box: Box): Box => podArea(box, grid.detail, anySystem);
   const sample = [...nodes.values()].at(-1);
-  const style = sample ? podGrid(inner(sample.box), most, grid.detail === "full" ? (lens === "workloads" ? 0 : 2) : grid.detail === "compact" ? 4 : 6) : POD_GRIDS[0]!;
+  const style = sample ? podGrid(inner(sample.box), most, grid.detail === "full" ? 0 : grid.detail === "compact" ? 4 : 6) : POD_GRIDS[0]!;
   for (const [name, node] of nodes) {
     const { own, system } = split.get(name)!;
     node.hidden = place(own, inner(node.box), style, name, slots, pods);

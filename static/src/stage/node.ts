@@ -2,7 +2,7 @@
 import { t } from "../i18n/t";
 import { isControlPlane, isSystem } from "../lab/index";
 import type { NodeView, PodView } from "../stream/views";
-import { drawPlug, isUp, numberOf, type Drawing } from "./drawing";
+import { drawPlug, isUp, nodeFault, numberOf, type Drawing } from "./drawing";
 import type { NodeBox } from "./layoutNodes";
 import { lookOf, podColor, toneColor } from "./pod";
 
@@ -33,7 +33,9 @@ export function drawNode(d: Drawing, name: string, place: NodeBox): void {
   else drawCell(d, node, place);
 }
 
-const badge = (node: NodeView): { words: string; bad: boolean } | null => {
+const badge = (d: Drawing, node: NodeView): { words: string; bad: boolean } | null => {
+  const fault = nodeFault(d.components, node.name);
+  if (fault && node.ready === "True") return { words: fault === "node-down" ? t("no power") : t("cut off"), bad: true };
   if (node.ready === "Unknown") return { words: t("lost"), bad: true };
   if (node.ready !== "True") return { words: t("not ready"), bad: true };
   if (!node.schedulable) return { words: t("cordoned"), bad: false };
@@ -59,7 +61,7 @@ function drawFull(d: Drawing, node: NodeView, place: NodeBox): void {
   const { box } = place;
   frame(d, node, place, 12);
   const used = requestedOn(d, node.name);
-  const note = badge(node);
+  const note = badge(d, node);
   const amount = `${(used.cpu / 1000).toFixed(1)} / ${(node.cpu / 1000).toFixed(node.cpu % 1000 ? 1 : 0)} cpu`;
   const nameW = pen.width(node.name, { size: 13, weight: 650 });
   const right = note ? note.words : nameW + pen.width(amount, { size: 11 }) + 34 < box.w ? amount : "";
@@ -108,7 +110,7 @@ function drawCompact(d: Drawing, node: NodeView, place: NodeBox): void {
   const { theme } = pen;
   const { box } = place;
   frame(d, node, place, 7);
-  const note = badge(node);
+  const note = badge(d, node);
   pen.text(node.name, box.x + 5, box.y + 10.5, { size: 9, weight: 600, max: box.w - 10, color: note ? (note.bad ? theme.bad : theme.warn) : theme.text });
   const used = requestedOn(d, node.name);
   bar(d, box.x + 5, box.y + 12.5, box.w - 10, used.cpu, node.cpu, theme.accent);

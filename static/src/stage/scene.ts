@@ -29,8 +29,9 @@ export class Scene {
   selected = "";
   /** What each actor did last that mattered: the control plane lens tells it. */
   readonly lastBy = new Map<string, Frame>();
-  /** The scheduler's last decision in full; the page fetches it for the scheduling lens. */
+  /** The scheduler's last decision in full; the page fetches it. */
   decision: DecisionAnswer | null = null;
+  private decisionOf = "";
   readonly flights = new Flights();
   private size: Size = { width: 0, height: 0 };
   private scale = 1;
@@ -72,8 +73,9 @@ export class Scene {
     this.relayout(true);
   }
 
-  decided(decision: DecisionAnswer | null): void {
+  decided(decision: DecisionAnswer | null, pod: string): void {
     this.decision = decision;
+    this.decisionOf = pod;
     this.dirtyControl = true;
   }
 
@@ -115,7 +117,8 @@ export class Scene {
 
   private touchComponent(name: string): void {
     const slash = name.indexOf("/");
-    if (slash < 0) this.dirtyControl = true;
+    if (name === "faults") this.stale = true;
+    else if (slash < 0) this.dirtyControl = true;
     else this.dirtyNodes.add(name.slice(slash + 1));
   }
 
@@ -134,7 +137,7 @@ export class Scene {
   }
 
   private drawing(pen: Pen): Drawing {
-    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected, lastBy: this.lastBy, decision: this.decision };
+    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected, lastBy: this.lastBy, decision: this.decision, decisionOf: this.decisionOf };
   }
 
   /** Draws what is due. Returns whether anything still moves. */

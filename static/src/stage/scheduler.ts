@@ -21,7 +21,13 @@ export function drawScheduler(d: Drawing): void {
   const subtitle = pen.width(long, { size: 11.2 }) <= room ? long : counts.filter(([, count], i) => count || i === 0).map(([name, count]) => `${name} ${count}`).join(" · ");
   drawCard(d, at.scheduler, { title: t("scheduler"), subtitle: up ? subtitle : t("down"), selected: d.selected === "kube-scheduler", dead: !up });
   drawQueue(d);
-  drawScores(d, state["last"] as Decision | undefined);
+  drawScores(d, (state["last"] as Decision | undefined) ?? decided(d));
+}
+
+/** The last decision as the page has fetched it. */
+function decided({ decision, decisionOf }: Drawing): Decision | undefined {
+  if (!decision) return undefined;
+  return { pod: decisionOf, chosen: decision.chosen, message: decision.message, scores: Object.entries(decision.final ?? {}).map(([node, total]) => ({ node, total })) };
 }
 
 function drawQueue({ pen, at }: Drawing): void {

@@ -2,22 +2,13 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { t } from "../i18n/t";
 import type { Lab } from "../lab/lab";
+import { faultsOf } from "../stage/drawing";
 import { nameOf } from "../stream/views";
-
-interface Fault {
-  id: string;
-  kind: string;
-  target: string;
-}
 
 interface Choice {
   kind: string;
   target: string;
   name: string;
-}
-
-export function faultsOn(lab: Lab): Fault[] {
-  return (lab.player.state.components["faults"]?.["list"] as Fault[] | undefined) ?? [];
 }
 
 function choicesOf(id: string): Choice[] {
@@ -35,9 +26,9 @@ export function faultButtons(lab: Lab, id: string): TemplateResult | typeof noth
   if (!lab.options.canEdit) return nothing;
   const choices = choicesOf(id);
   if (!choices.length) return nothing;
-  const active = faultsOn(lab).filter((fault) => choices.some((choice) => choice.target === fault.target && choice.kind === fault.kind));
+  const active = faultsOf(lab.player.state.components).filter((fault) => choices.some((choice) => choice.target === fault.target && choice.kind === fault.kind));
   const shown = active.length
     ? active.map((fault) => html`<button type="button" class="small ok" data-testid="heal" @click=${() => lab.send({ type: "heal", id: fault.id })}>${t("Heal: {kind}", { kind: fault.kind })}</button>`)
     : choices.map((choice) => html`<button type="button" class="small" data-testid=${`fault:${choice.kind}`} @click=${() => lab.send({ type: "fault", fault: { kind: choice.kind, target: choice.target } })}>${choice.name}</button>`);
-  return html`<section class="break"><h2 class="eyebrow">${t("Break it")}</h2>${shown}</section>`;
+  return html`<section class="break"><h3 class="eyebrow">${t("Break it")}</h3>${shown}</section>`;
 }

@@ -62,7 +62,8 @@ export class InspectorElement extends LabElement {
   private async load(key: string): Promise<void> {
     const { id } = this.lab.options;
     try {
-      const [answer, why] = await Promise.all([fetchObject(id, key), fetchWhy(id, key).catch(() => ({ chain: [] }))]);
+      const answer = await fetchObject(id, key);
+      const why = answer.steps?.length ? await fetchWhy(id, key).catch(() => ({ chain: [] })) : { chain: [] };
       if (this.lab.selected !== key) return;
       [this.answer, this.chain, this.problem] = [answer, why.chain, ""];
     } catch (error) {
@@ -78,9 +79,9 @@ export class InspectorElement extends LabElement {
 
   private head(kind: string, name: string, pills: TemplateResult[]): TemplateResult {
     return html`<header class="inspected">
-      <h2 class="eyebrow">${kind}</h2>
+      <p class="eyebrow">${kind}</p>
       ${this.lab.selected ? html`<button type="button" class="quiet" aria-label=${t("Close")} title=${t("Close (Escape)")} @click=${() => this.lab.select("")}>${icons.close}</button>` : nothing}
-      <h1 class="mono">${name}</h1><p class="pills">${pills}</p></header>`;
+      <h2 class="mono">${name}</h2><p class="pills">${pills}</p></header>`;
   }
 
   // An object.
@@ -121,7 +122,7 @@ export class InspectorElement extends LabElement {
 
   private whyPart(chain: Heading[]): TemplateResult | typeof nothing {
     if (!chain.length) return nothing;
-    return html`<section><h2 class="eyebrow">${t("Why is it here?")}</h2><ol class="why" data-testid="why">
+    return html`<section><h3 class="eyebrow">${t("Why is it here?")}</h3><ol class="why" data-testid="why">
       ${chain.map((step) => html`<li>${this.stepLink(step)}</li>`)}</ol></section>`;
   }
 
@@ -134,7 +135,7 @@ export class InspectorElement extends LabElement {
   private yamlPart(answer: ObjectAnswer): TemplateResult {
     const lines = litLines(answer.yaml, answer.changed ?? []);
     const lit = lines.some((line) => line.changed);
-    return html`<section><h2 class="eyebrow">YAML ${lit ? html`<small>${t("what changed last is lit")}</small>` : nothing}</h2>
+    return html`<section><h3 class="eyebrow">YAML ${lit ? html`<small>${t("what changed last is lit")}</small>` : nothing}</h3>
       <pre class="yaml" tabindex="0" aria-label="YAML" data-testid="yaml">${lines.map((line) => (line.changed ? html`<mark>${line.text}</mark>\n` : `${line.text}\n`))}</pre></section>`;
   }
 
@@ -143,7 +144,7 @@ export class InspectorElement extends LabElement {
     const events = Object.values(objects).filter((view): view is EventView => view.kind === "Event" && (view as EventView).about === key);
     if (!events.length) return nothing;
     events.sort((a, b) => b.last - a.last);
-    return html`<section><h2 class="eyebrow">${t("Events")}</h2><ul class="events">${events.slice(0, 12).map((event) => html`<li class=${event.type === "Warning" ? "warn" : ""}>
+    return html`<section><h3 class="eyebrow">${t("Events")}</h3><ul class="events">${events.slice(0, 12).map((event) => html`<li class=${event.type === "Warning" ? "warn" : ""}>
       <b>${event.reason}</b> <small>${age(time - event.last)}${event.count > 1 ? ` ×${event.count}` : ""} · ${event.source}</small><br />${event.message}</li>`)}</ul></section>`;
   }
 
@@ -153,14 +154,14 @@ export class InspectorElement extends LabElement {
     if (!index) return nothing;
     const keys = key.startsWith("nodes/") ? [...index.podsOn(nameOf(key))] : [...(index.childrenOf.get(key) ?? [])];
     if (!keys.length) return nothing;
-    return html`<section><h2 class="eyebrow">${key.startsWith("nodes/") ? t("Pods") : t("Owns")}</h2><ul class="links">${keys.slice(0, 60).map((child) => {
+    return html`<section><h3 class="eyebrow">${key.startsWith("nodes/") ? t("Pods") : t("Owns")}</h3><ul class="links">${keys.slice(0, 60).map((child) => {
       const pod = index.pods.get(child);
       return html`<li><button type="button" class="link" @click=${() => this.lab.select(child)}>${nameOf(child)}</button> <small>${pod ? pod.status : resourceOf(child)}</small></li>`;
     })}</ul>${keys.length > 60 ? html`<p class="soft">${t("and {count} more", { count: keys.length - 60 })}</p>` : nothing}</section>`;
   }
 
   private stepsPart(title: string, steps: Heading[]): TemplateResult {
-    return html`<section><h2 class="eyebrow">${title}</h2><ol class="why plain">${steps.map((step) => html`<li>${this.stepLink(step)}</li>`)}</ol></section>`;
+    return html`<section><h3 class="eyebrow">${title}</h3><ol class="why plain">${steps.map((step) => html`<li>${this.stepLink(step)}</li>`)}</ol></section>`;
   }
 
   // A component.
@@ -186,7 +187,7 @@ export class InspectorElement extends LabElement {
     return html`${this.head(t("Step {seq}", { seq: step.seq }), actorName(step.actor), [html`<span class="pill">${clock(step.time)}</span> `, step.routine ? html`<span class="pill">${t("routine")}</span>` : html``])}
       <p data-testid="step-sentence">${sentenceOf(step)}</p>
       ${frame ? this.framePart(frame) : nothing}
-      ${chain.length ? html`<section><h2 class="eyebrow">${t("Because")}</h2><ol class="why">${chain.map((cause) => html`<li>${this.stepLink(cause)}</li>`)}</ol></section>` : nothing}
+      ${chain.length ? html`<section><h3 class="eyebrow">${t("Because")}</h3><ol class="why">${chain.map((cause) => html`<li>${this.stepLink(cause)}</li>`)}</ol></section>` : nothing}
       ${this.lab.options.canEdit ? html`<p class="hint"><button type="button" class="small" data-testid="fork" title=${t("A new lab with the same past, to try something else in")} @click=${this.fork}>${t("Fork from here")}</button></p>` : nothing}
       <p class="soft hint">${t("Select anything on the stage to look into it.")}</p>`;
   }
@@ -212,11 +213,11 @@ export class InspectorElement extends LabElement {
     const requests = frame.requests.filter((span) => !told.includes(span)).slice(0, MOST_REQUESTS);
     const changes = frame.changes.filter((change) => !change.key.startsWith("events/"));
     const more = frame.requests.length - told.length - requests.length;
-    return html`${requests.length ? html`<section><h2 class="eyebrow">${t("Requests")}</h2>${requests.map((span, i) => this.requestPart(span, i === 0))}
+    return html`${requests.length ? html`<section><h3 class="eyebrow">${t("Requests")}</h3>${requests.map((span, i) => this.requestPart(span, i === 0))}
       ${more > 0 ? html`<p class="soft">${t("and {count} more", { count: more })}</p>` : nothing}
       ${told.length ? html`<p class="soft">${told.length === 1 ? t("and it recorded an event") : t("and it recorded {count} events", { count: told.length })}</p>` : nothing}</section>` : nothing}
-    ${frame.messages.length ? html`<section><h2 class="eyebrow">${t("Messages")}</h2><ul class="links">${frame.messages.slice(0, 12).map(([type, from, to, summary]) => html`<li><span class="mono">${type}</span> ${from} → ${to} <small>${summary}</small></li>`)}</ul></section>` : nothing}
-    ${changes.length ? html`<section><h2 class="eyebrow">${t("Changed")}</h2><ul class="links">${changes.slice(0, 14).map((change) => html`<li><small class=${change.op}>${t(change.op)}</small>
+    ${frame.messages.length ? html`<section><h3 class="eyebrow">${t("Messages")}</h3><ul class="links">${frame.messages.slice(0, 12).map(([type, from, to, summary]) => html`<li><span class="mono">${type}</span> ${from} → ${to} <small>${summary}</small></li>`)}</ul></section>` : nothing}
+    ${changes.length ? html`<section><h3 class="eyebrow">${t("Changed")}</h3><ul class="links">${changes.slice(0, 14).map((change) => html`<li><small class=${change.op}>${t(change.op)}</small>
       <button type="button" class="link" @click=${() => this.lab.select(change.key)}>${namespaceOf(change.key) ? nameOf(change.key) : change.key}</button> <small>${resourceOf(change.key)}</small></li>`)}</ul></section>` : nothing}`;
   }
 }

@@ -33,8 +33,9 @@ export class RunElement extends LabElement {
 
   protected override render(): TemplateResult {
     const off = !currentLab().options.canEdit;
+    const word = this.ran ? t("again") : t("run");
     return html`<div class="cmd"><span class="soft mono" aria-hidden="true">$</span><code class="mono">${this.command}</code>
-      <button type="button" class="small" data-testid="run" ?disabled=${off} aria-label=${t("Run {command}", { command: this.command })} @click=${this.run}>${this.ran ? t("again") : t("run")}</button></div>`;
+      <button type="button" class="small" data-testid="run" ?disabled=${off} aria-label=${`${word}: ${this.command}`} @click=${this.run}>${word}</button></div>`;
   }
 
   private run(): void {

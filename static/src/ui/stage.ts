@@ -73,7 +73,7 @@ export class StageElement extends LabElement {
       this.scene.show(this.lab.lens);
     }
     if (topic === "theme") this.scene.retheme();
-    if (this.lab.lens === "scheduling" && (topic === "state" || topic === "lens")) this.fetchDecision();
+    if (topic === "state" || topic === "lens") this.fetchDecision();
     if (topic === "state" && this.lab.player.replacedSince) {
       this.lab.player.replacedSince = false;
       this.scene.replaced();
@@ -81,19 +81,20 @@ export class StageElement extends LabElement {
     this.wake();
   }
 
-  /** The scheduling lens shows more of the last decision than the stream carries. */
+  /** The scores of the last decision, which the stream does not carry in full. Not while steps rush by. */
   private fetchDecision(): void {
     const last = this.lab.player.state.components["kube-scheduler"]?.["last"] as { pod?: string } | undefined;
-    const pod = last?.pod?.replace(/^pods\//, "") ?? "";
-    const version = `${pod}@${JSON.stringify(last)}`;
-    if (!pod || version === this.decided || this.deciding) return;
+    const told = this.scene.lastBy.get("kube-scheduler") ?? this.lab.headings.newest(this.lab.shownSeq, 1, (step) => step.actor === "kube-scheduler" && step.object.startsWith("pods/"))[0];
+    const pod = (told?.object ?? last?.pod ?? "").replace(/^pods\//, "");
+    const version = `${pod}@${told?.seq ?? JSON.stringify(last)}`;
+    if (!pod || version === this.decided || this.deciding || this.lab.player.waiting > 6) return;
     this.deciding = true;
     void fetchDecision(this.lab.options.id, pod)
       .catch(() => null)
       .then((decision) => {
         this.decided = version;
         this.deciding = false;
-        this.scene.decided(decision);
+        this.scene.decided(decision, pod);
         this.wake();
         this.fetchDecision();
       });
@@ -141,7 +142,8 @@ export class StageElement extends LabElement {
     }
     if (id.startsWith("nodes/")) {
       const node = index.nodes.get(id.slice(6));
-      return `${t("Node")} ${id.slice(6)}, ${node?.ready === "True" ? t("ready") : t("not ready")}, ${t("{count} pods", { count: index.podsOn(id.slice(6)).size })}`;
+      const count = index.podsOn(id.slice(6)).size;
+      return `${t("Node")} ${id.slice(6)}, ${node?.ready === "True" ? t("ready") : t("not ready")}, ${count === 1 ? t("1 pod") : t("{count} pods", { count })}`;
     }
     const workload = index.workloads.get(id);
     if (workload) return `${workload.kind} ${workload.name}, ${t("{ready} of {desired} ready", { ready: workload.ready, desired: workload.desired })}`;
