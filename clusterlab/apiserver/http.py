@@ -53,21 +53,22 @@ def handle(
     """Answers a request. `headers` have lower-case names. `user` is who asks where no Authorization header says so (the lab's
     owner if None)."""
     head = headers or {}
+    server.warnings = []
     try:
         if len(body) > MAX_BODY:
             raise too_large(f"Request entity too large: limit is {MAX_BODY}")
         return _handle(server, method.upper(), path, query, head, body, user)
     except StatusError as error:
-        return _failure(error)
+        return _failure(server, error)
     except RecursionError:
-        return _failure(internal_error("the object is nested too deeply"))
+        return _failure(server, internal_error("the object is nested too deeply"))
     except Exception as error:
         server.failures.append(error)
-        return _failure(internal_error(f"{type(error).__name__}: the request could not be served"))
+        return _failure(server, internal_error(f"{type(error).__name__}: the request could not be served"))
 
 
-def _failure(error: StatusError) -> HttpAnswer:
-    headers = [("Content-Type", "application/json")]
+def _failure(server: ApiServer, error: StatusError) -> HttpAnswer:
+    headers = [("Content-Type", "application/json"), *_warnings(server)]
     wait = (error.status.get("details") or {}).get("retryAfterSeconds")
     if wait:
         headers.append(("Retry-After", str(wait)))
@@ -92,11 +93,14 @@ def _handle(
     if resource.namespaced and not route.namespace and route.verb not in ("list", "watch") and not _create_anywhere(route):
         raise method_not_supported(resource.plural, resource.group, route.verb) if not route.name else _no_such_path()
     asked = options.parse(params)
+    deprecated = server.deprecation(resource)
+    if deprecated:
+        server.warnings.append(deprecated)
     if route.verb in ("list", "watch") and (asked.pop("watch", False) or route.by_prefix):
         accepted = accept(headers.get("accept", ""))
         include = params.get("includeObject", [""])[0]
         return open_watch(server, user, route, resource, asked, accepted, include)
-    request = _request(route, resource.string, user, asked, headers, body)
+    request = _request(route, resource.string, user, asked, headers, body, server.warnings)
     if request.subresource in server.connectors and route.verb in ("get", "create", "delete", "patch", "update"):
         return _connect(server, request, method, route, params, headers, body)
     answer = server.serve(request)
@@ -112,7 +116,7 @@ def _no_such_path() -> StatusError:
 
 
 def _request(
-    route: Route, resource: str, user: User, asked: dict[str, Any], headers: Mapping[str, str], body: bytes,
+    route: Route, resource: str, user: User, asked: dict[str, Any], headers: Mapping[str, str], body: bytes, warnings: list[str],
 ) -> Request:
     kind = _OPTION_KINDS.get(route.verb)
     if route.verb in ("delete", "deletecollection") and body:
@@ -134,7 +138,7 @@ def _request(
         content = Raw(body, headers.get("content-type", ""), patch_type)
     return Request(
         route.verb, resource, user, route.namespace if route.resource != "namespaces" else "", route.name, route.subresource,
-        content, route.version, patch_type, asked,
+        content, route.version, patch_type, asked, warnings=warnings,
     )
 
 
@@ -162,8 +166,12 @@ def _answer(
         code = answer["code"]
     shape = shaped(server, resource, answer, accepted, params.get("includeObject", [""])[0])
     out = [("Content-Type", accepted.media)]
-    out += [("Warning", f'299 - "{_quoted(text)}"') for text in request.warnings]
+    out += _warnings(server)
     return HttpAnswer(code, out, dump(shape, accepted, pretty or accepted.pretty))
+
+
+def _warnings(server: ApiServer) -> list[tuple[str, str]]:
+    return [("Warning", f'299 - "{_quoted(text)}"') for text in server.warnings]
 
 
 def _quoted(text: str) -> str:

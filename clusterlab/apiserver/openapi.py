@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from clusterlab.apiserver import openapi_v2
 from clusterlab.machinery import openapi as documents
 from clusterlab.machinery.errors import status
 
@@ -25,6 +26,9 @@ def answer(server: ApiServer, path: str, headers: Mapping[str, str]) -> Any:
     from clusterlab.apiserver.http import HttpAnswer
 
     accepted = headers.get("accept", "")
+    if path == "/openapi/v2" and openapi_v2.MEDIA_TYPE in accepted:
+        media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+        return HttpAnswer(200, [("Content-Type", media), ("Vary", "Accept")], openapi_v2.protobuf_document())
     if accepted and "json" not in accepted and "*/*" not in accepted:
         raise status(406, "NotAcceptable", "only the following media types are accepted: application/json")
     body = _body(server, path)

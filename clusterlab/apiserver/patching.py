@@ -54,7 +54,7 @@ class Patching:
             else:
                 new = apply_strategic(old, body, node)
         except PatchError as error:
-            raise self._refusal(call, error) from None
+            raise self._refusal(error) from None
         if not call.trusted:
             new = self._decoded(call, node, new, duplicates)
         if call.subresource == "scale":
@@ -73,11 +73,12 @@ class Patching:
             raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(body)}")
         return apply_json_patch(old, body)
 
-    def _refusal(self, call: Call, error: PatchError) -> Exception:
-        code = getattr(error, "code", 422 if call.request.patch_type == "json" else 400)
-        if code == 422:
-            return status(422, "Invalid", f"{error}")
-        return bad_request(str(error))
+    def _refusal(self, error: PatchError) -> Exception:
+        if error.code == 422:  # what is wrong with the patch is not said (errors.NewGenericServerResponse)
+            return status(422, "Invalid", "the server rejected our request due to an error in our request")
+        if error.code == 413:
+            return too_large(str(error))
+        return bad_request(str(error)) if error.code == 400 else status(error.code, "", str(error))
 
     def _decoded(self, call: Call, node: Node | None, new: Any, duplicates: list[str]) -> Object:
         resource = call.resource

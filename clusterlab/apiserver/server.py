@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from clusterlab.apiserver import bootstrap
 from clusterlab.apiserver.admission.chain import Admission
 from clusterlab.apiserver.authorization import Authorizer
@@ -24,10 +26,10 @@ from clusterlab.apiserver.rules import Rules
 from clusterlab.apiserver.storage import Storage, Write
 from clusterlab.apiserver.watch_cache import WatchCache
 from clusterlab.client.api import Request
-from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
+from clusterlab.machinery.errors import StatusError, forbidden, method_not_supported, service_unavailable, status
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
-from clusterlab.sim import Change, Component, Simulation, Span
+from clusterlab.sim import Change, Component, Simulation, Span, Stage
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.tables.cells import Printer
@@ -43,11 +45,17 @@ __all__ = ["ApiServer"]
 
 EVENT_TTL_MS = 3_600_000
 COMPACT_EVERY_MS = 300_000
+MAX_OBJECT = 1_572_864
+MAX_OBJECTS = 100_000
 REFUSED = "The connection to the server was refused - did you specify the right host or port?"
 
 _VERBS = {
     "get": read.get, "list": read.listed, "create": create.create, "update": update.update, "patch": patch.patch,
     "delete": delete.delete, "deletecollection": delete.delete_collection,
+}
+_DEPRECATED = {
+    ("", "v1", "Endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ("", "v1", "ComponentStatus"): "v1 ComponentStatus is deprecated in v1.19+",
 }
 _READS = frozenset(("get", "list"))
 
@@ -73,6 +81,8 @@ class ApiServer(Component):
         self.managed = Ledger(self)
         self.patching = Patching(self)
         self.custom = Custom(self)
+        self.max_objects = MAX_OBJECTS
+        self.warnings: list[str] = []  # of the request that handle() serves
         self.failures: list[Exception] = []  # what handle() could not explain, for tests
         #: (plural, namespace) -> the items of metrics.k8s.io; set by the metrics server.
         self.metrics: Callable[[str, str], list[Object]] | None = None
@@ -128,6 +138,7 @@ class ApiServer(Component):
             answer = self._serve(request, span)
         except StatusError as error:
             span.code, span.message = error.code, error.message
+            span.stages.append(Stage(_refusing_stage(span, error.code), "refused", error.message))
             raise
         span.code = 201 if request.verb == "create" else 200
         return answer
@@ -226,7 +237,7 @@ class ApiServer(Component):
 
     def object_count(self) -> int:
         """How many objects there are."""
-        return sum(len(bucket.objects) for bucket in self.storage.buckets.values())
+        return self.storage.count
 
     def path_of(self, obj: Object) -> str:
         """The path of an object in the API; raises ValueError for a kind that is not served."""
@@ -281,6 +292,13 @@ class ApiServer(Component):
             return {**obj, "metadata": {**meta, "managedFields": entries}}
         return obj
 
+    def deprecation(self, resource: Resource) -> str:
+        """The warning that every use of a deprecated version earns."""
+        if resource.custom:
+            definition = self.custom.of(resource)
+            return definition.warning if definition is not None else ""
+        return _DEPRECATED.get(resource.gvk, "")
+
     def openapi(self, path: str, headers: Mapping[str, str]) -> Any:
         """The documents under /openapi."""
         return openapi_answer(self, path, headers)
@@ -290,6 +308,17 @@ class ApiServer(Component):
         return self.custom.printer(resource)
 
     # What the registry needs.
+
+    def check_size(self, call: Call, obj: Object) -> None:
+        """Refuses an object that is larger than etcd takes (1.5 MB)."""
+        if not call.trusted and len(orjson.dumps(obj)) > MAX_OBJECT:
+            raise status(500, "", "etcdserver: request is too large")
+
+    def check_room(self, call: Call) -> None:
+        """Refuses to hold more objects than a lab may have."""
+        if self.object_count() >= self.max_objects:
+            why = f"this lab holds {self.max_objects} objects, the most it may; delete some"
+            raise forbidden(call.resource.plural, call.resource.group, call.request.name, why)
 
     def decode(self, call: Call, body: Any) -> Object:
         """The body of a write as an object in the storage version, with defaults."""
@@ -431,6 +460,19 @@ class ApiServer(Component):
 
 def _nothing_to_connect(request: Request, *_: Any) -> Any:
     raise service_unavailable(f"no kubelet can be asked for {request.subresource}")
+
+
+_STAGES = ("authentication", "authorization", "mutating", "schema", "validating", "storage")
+
+
+def _refusing_stage(span: Span, code: int) -> str:
+    """Where a request was refused: what is wrong with a body is the schema's affair, the rest came after the last stage passed."""
+    if code in (400, 422):
+        return "schema"
+    passed = {stage.name for stage in span.stages}
+    if code in (404, 409, 410, 500):
+        return "storage" if "authorization" in passed else "authorization"
+    return next((name for name in _STAGES if name not in passed), "storage")
 
 
 def _object_key(request: Request) -> str:

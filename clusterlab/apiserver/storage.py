@@ -138,6 +138,11 @@ class Storage:
         return items
 
     @property
+    def count(self) -> int:
+        """How many objects there are."""
+        return sum(map(len, (bucket.objects for bucket in self.buckets.values())))
+
+    @property
     def stale(self) -> bool:
         """Whether the buckets may differ from etcd."""
         return self._doubtful or not self.loaded

@@ -35,7 +35,7 @@ def open_watch(
         own = f"metadata.name={route.name}"
         options["fieldSelector"] = f"{options['fieldSelector']},{own}" if options.get("fieldSelector") else own
     namespace = route.namespace if resource.namespaced else ""
-    request = Request("watch", resource.string, user, namespace, "", version=resource.version, options=options)
+    request = Request("watch", resource.string, user, namespace, "", version=resource.version, options=options, warnings=server.warnings)
     call = server.open_call(request)
     match = matcher(call)
     _check(options)

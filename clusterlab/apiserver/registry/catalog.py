@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.registry import crds, eviction, namespaces, pods, rbac, serviceaccounts, services
+from clusterlab.apiserver.registry import crds, daemonsets, eviction, namespaces, pods, rbac, serviceaccounts, services
 from clusterlab.apiserver.registry.reviews import REVIEWS
 from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
@@ -42,7 +42,7 @@ REACTIONS: dict[str, Callable[[ApiServer, Write], None]] = {}
 HOOKS: dict[str, type[Hooks]] = {
     "pods": pods.PodHooks, "roles": rbac.RoleHooks, "clusterroles": rbac.RoleHooks, "rolebindings": rbac.BindingHooks,
     "clusterrolebindings": rbac.BindingHooks, "services": services.ServiceHooks, "namespaces": namespaces.NamespaceHooks,
-    "customresourcedefinitions": crds.CrdHooks,
+    "customresourcedefinitions": crds.CrdHooks, "daemonsets": daemonsets.DaemonSetHooks,
 }
 
 

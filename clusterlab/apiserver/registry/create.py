@@ -43,6 +43,8 @@ def create_decoded(server: ApiServer, call: Call, obj: Object) -> Object:
             raise invalid(store.kind, call.resource.group, meta.get("name") or meta.get("generateName", ""), errors)
         call.stage("schema", "valid")
         server.admission.validate(call, obj, None)
+        server.check_size(call, obj)
+        server.check_room(call)
         if call.dry_run:
             call.stage("storage", "skipped", "dry run")
             store.hooks.abort(call)

@@ -98,6 +98,7 @@ def replace(server: ApiServer, call: Call, body: Object, old: Object) -> Object:
             raise invalid(store.kind, resource.group, call.request.name, errors)
         call.stage("schema", "valid")
         server.admission.validate(call, new, old)
+        server.check_size(call, new)
         if call.dry_run:
             call.stage("storage", "skipped", "dry run")
             store.hooks.abort(call)

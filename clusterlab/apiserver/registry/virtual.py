@@ -19,9 +19,6 @@ Object = dict[str, Any]
 
 __all__ = ["VIRTUAL"]
 
-_DEPRECATED = "v1 ComponentStatus is deprecated in v1.19+"
-
-
 def _components(server: ApiServer) -> dict[str, Object]:
     healthy = {"type": "Healthy", "status": "True", "message": "ok"}
     found = {}
@@ -39,7 +36,6 @@ def _components(server: ApiServer) -> dict[str, Object]:
 
 def component_get(server: ApiServer, call: Call) -> Object:
     """Gets one component's status."""
-    call.warn(_DEPRECATED)
     found = _components(server).get(call.request.name)
     if found is None:
         raise not_found("componentstatus", "", call.request.name)
@@ -48,7 +44,6 @@ def component_get(server: ApiServer, call: Call) -> Object:
 
 def component_list(server: ApiServer, call: Call) -> Object:
     """Lists the components' status."""
-    call.warn(_DEPRECATED)
     match = matcher(call)
     items = [item for item in _components(server).values() if match is None or match(item)]
     return {"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": items}

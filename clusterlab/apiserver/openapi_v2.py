@@ -1,0 +1,78 @@
+"""/openapi/v2 in protobuf, the only form in which older parts of kubectl ask for it.
+
+Follows github.com/google/gnostic-models/openapiv2/OpenAPIv2.proto; only the types are told, without their descriptions: that is
+what validation of Lists and of unknown kinds reads. Paths are in the JSON form.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import orjson
+import yaml
+
+from clusterlab.machinery.openapi import document_v2
+
+__all__ = ["MEDIA_TYPE", "protobuf_document"]
+
+MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+
+Json = dict[str, Any]
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _bytes(number: int, data: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def _text(number: int, value: str) -> bytes:
+    return _bytes(number, value.encode())
+
+
+def _named(number: int, name: str, value: bytes) -> bytes:
+    return _bytes(number, _text(1, name) + _bytes(2, value))
+
+
+def _any(value: Any) -> bytes:
+    return _text(2, yaml.safe_dump(value))
+
+
+def _schema(schema: Json) -> bytes:
+    parts = []
+    if "$ref" in schema:
+        parts.append(_text(1, schema["$ref"]))
+    if "format" in schema:
+        parts.append(_text(2, schema["format"]))
+    parts += [_text(19, name) for name in schema.get("required") or ()]
+    extra = schema.get("additionalProperties")
+    if isinstance(extra, dict):
+        parts.append(_bytes(21, _bytes(1, _schema(extra))))
+    elif extra is True:
+        parts.append(_bytes(21, b"\x10\x01"))
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        parts.append(_bytes(22, b"".join(_text(1, kind) for kind in kinds)))
+    if isinstance(schema.get("items"), dict):
+        parts.append(_bytes(23, _bytes(1, _schema(schema["items"]))))
+    if schema.get("properties"):
+        parts.append(_bytes(25, b"".join(_named(1, name, _schema(part)) for name, part in schema["properties"].items())))
+    parts += [_named(31, key, _any(value)) for key, value in schema.items() if key.startswith("x-kubernetes-")]
+    return b"".join(parts)
+
+
+@cache
+def protobuf_document() -> bytes:
+    """The types of all built-in kinds as an openapi.v2.Document."""
+    document = orjson.loads(document_v2())
+    info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
+    definitions = b"".join(_named(1, name, _schema(schema)) for name, schema in document["definitions"].items())
+    return _text(1, document["swagger"]) + _bytes(2, info) + _bytes(8, b"") + _bytes(9, definitions)
