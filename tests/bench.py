@@ -91,6 +91,9 @@ def main() -> None:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
+        from clusterlab.web.labs import garbage
+
+        garbage.tune()  # as the server does
         figures = CASES[options.cases[0]][1]()
         figures["mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(figures))

@@ -23,6 +23,9 @@ def main() -> None:
     from daphne.server import Server
 
     from clusterlab.web.asgi import application
+    from clusterlab.web.labs import garbage
+
+    garbage.tune()
 
     shown = f"[{options.host}]" if ":" in options.host else options.host
     print(f"clusterlab is at http://{shown}:{options.port}/   (Ctrl-C stops it; labs are kept)", flush=True)

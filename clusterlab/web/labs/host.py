@@ -22,6 +22,7 @@ from clusterlab.scenario.load import load
 from clusterlab.scenario.reader import ScenarioError
 from clusterlab.sim.history import Command as LoggedCommand
 from clusterlab.web import models
+from clusterlab.web.labs import garbage
 from clusterlab.web.labs.journal import Journal
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -173,9 +174,11 @@ class LocalHost:
         while True:
             await asyncio.sleep(20)
             idle_s = settings.CLUSTERLAB["IDLE_LAB_S"]
-            for lab in list(self.labs.values()):
-                if not lab.busy and time.monotonic() - lab.used_s > idle_s:
-                    await self.sleep(lab)
+            idle = [lab for lab in self.labs.values() if not lab.busy and time.monotonic() - lab.used_s > idle_s]
+            for lab in idle:
+                await self.sleep(lab)
+            if idle:
+                garbage.collect()
             await sync_to_async(self._expire)()
 
     def _expire(self) -> None:
