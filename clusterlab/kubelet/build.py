@@ -7,14 +7,18 @@ from typing import Any
 from clusterlab.client.api import Api
 from clusterlab.kubelet.config import NodeConfig
 from clusterlab.kubelet.kubelet import Kubelet
+from clusterlab.kubelet.server import NodeServer
 from clusterlab.kubelet.world import World
 from clusterlab.network import addresses
 from clusterlab.network.fabric import Fabric
+from clusterlab.runtime.amounts import units
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
 
 __all__ = ["kubelet"]
+
+CAPACITY = {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "100Gi"}
 
 
 def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
@@ -32,5 +36,11 @@ def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
         sim.remove(f"runtime/{node.name}")
     if "network" not in sim.components:
         Fabric(sim)
+        server: Any = api
+        if hasattr(server, "connect"):  # logs and the like: the API server hands them on to the kubelets
+            server.connect = NodeServer(sim, api).connect
     runtime = Runtime(sim, node.name, node.runtime, registry, pod_cidr)
+    has = {**CAPACITY, **node.capacity}
+    runtime.cpus, runtime.memory_bytes = max(1, units(has["cpu"])), units(has["memory"])
+    runtime.disk_bytes = units(has["ephemeral-storage"])
     return Kubelet(sim, api, config, runtime, World(sim))

@@ -59,6 +59,8 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
         cpu_request_milli=milli(requests.get("cpu", limits.get("cpu", 0))), cpu_limit_milli=milli(limits.get("cpu", 0)),
         memory_limit=units(limits.get("memory", 0)), attempt=_attempt(rec, container["name"], latest),
         termination_path=container.get("terminationMessagePath", "/dev/termination-log"), kind=kind,
+        read_only_root=bool(security.get("readOnlyRootFilesystem")),
+        message_from_logs=container.get("terminationMessagePolicy") == "FallbackToLogsOnError",
     )
 
 

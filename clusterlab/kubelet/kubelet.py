@@ -14,7 +14,7 @@ from clusterlab.client.events import EventRecorder
 from clusterlab.client.process import Process
 from clusterlab.kubelet import admission, eviction, node_status, pod_workers, static_pods, volumes
 from clusterlab.kubelet.config import NodeConfig
-from clusterlab.kubelet.records import SYNC, TERMINATED, Pod
+from clusterlab.kubelet.records import NEW, REJECTED, SYNC, TERMINATED, Pod
 from clusterlab.kubelet.resources import Amounts, pod_requests
 from clusterlab.kubelet.world import World
 from clusterlab.machinery.errors import StatusError
@@ -34,7 +34,7 @@ class Kubelet(Process):
     """One kubelet. `runtime` goes on without it; `world` is what it can reach beyond its node."""
 
     STATE: tuple[str, ...] = (
-        *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure",
+        *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure", "pressure_ms",
         "registered", "refreshing", "cache",
     )
 
@@ -68,6 +68,7 @@ class Kubelet(Process):
         self.used: Amounts = {}  # asked for by the pods that run here
         self.admitted = 0
         self.pressure: tuple[str, ...] = ()
+        self.pressure_ms = 0
         self.registered = False
         self.refreshing: dict[str, bool] = {}  # uids of pods whose volumes follow the API
         self.cache: dict[str, Object] = {}  # configMaps that are the same for every pod of a namespace
@@ -158,7 +159,7 @@ class Kubelet(Process):
                 if not pod["metadata"].get("deletionTimestamp"):
                     return  # over before this kubelet knew of it
             meta = pod["metadata"]
-            self.pods[uid] = Pod(f"{meta['namespace']}/{meta['name']}", uid, pod, {}, static=self.is_static(pod), stage="new")
+            self.pods[uid] = Pod(f"{meta['namespace']}/{meta['name']}", uid, pod, {}, static=self.is_static(pod), stage=NEW)
             self.wake(uid)
             return
         if rec.removed or _version(new) < _version(rec.pod):
@@ -174,7 +175,7 @@ class Kubelet(Process):
             self.pods[uid] = rec._replace(removed=True)
             self.after(0, "mirror")
             return
-        if rec.stage in {"new", TERMINATED}:
+        if rec.stage in {NEW, REJECTED, TERMINATED}:
             self.release(rec)
             self.forget(rec)
             return
@@ -208,16 +209,20 @@ class Kubelet(Process):
             return
         step = self.begin("sync", f"pods/{rec.key}")
         self._said = []
+        before = self.acted
         try:
-            if rec.stage == "new":
+            if rec.stage == NEW:
                 rec = self._admit_new(rec)
-            if rec.stage != "rejected":
+            if rec.stage not in {NEW, REJECTED}:
                 rec = pod_workers.sync(self, rec)
                 if uid in self.pods:
                     self.pods[uid] = rec
         except StatusError as error:
             self.say(f"the API server does not answer as it should ({error.reason}), so it tries again")
             self.wake(uid, 10 * RETRY_MS, idle=True)
+        if self.acted != before:
+            self.note(pods=self.admitted)
+            self.sim.note(self.runtime.name, self.runtime.figures())
         said = [each for each in self._said if each]
         name, node = rec.key.partition("/")[2], self.config.name
         if said:
@@ -242,12 +247,13 @@ class Kubelet(Process):
         meta = rec.pod["metadata"]
         body = {"metadata": {"uid": meta["uid"]}, "status": {**status, "startTime": self.sim.now_rfc3339()}}
         try:
-            self.client.patch("pods", meta["namespace"], meta["name"], body, "strategic", "status")
+            done = self.client.patch("pods", meta["namespace"], meta["name"], body, "merge", "status")
         except StatusError:
             self.wake(rec.uid, RETRY_MS, idle=True)
-            return rec._replace(stage="rejected")
-        self.pods[rec.uid] = rec = rec._replace(stage=TERMINATED, status=status)
-        return rec._replace(stage="rejected")
+            return rec
+        rec = rec._replace(stage=REJECTED, status=status, pod=done, own_version=done["metadata"]["resourceVersion"])
+        self.pods[rec.uid] = rec
+        return rec
 
     def admit(self, rec: Pod, asked: Amounts | None = None) -> Pod:
         """Takes a pod in and counts what it asks for."""
@@ -259,7 +265,7 @@ class Kubelet(Process):
 
     def release(self, rec: Pod) -> None:
         """Gives back what an admitted pod asked for, once."""
-        if rec.uid in self.pods and self.pods[rec.uid].stage not in {"new", "rejected", TERMINATED}:
+        if rec.uid in self.pods and self.pods[rec.uid].stage not in {NEW, REJECTED, TERMINATED}:
             for name, value in pod_requests(rec.pod).items():
                 self.used[name] = self.used.get(name, 0) - value
             self.admitted -= 1
@@ -332,7 +338,7 @@ class Kubelet(Process):
     def host_ports(self) -> list[tuple[str, str, int]]:
         """Ports of the node that pods have taken."""
         return [
-            port for rec in self.pods.values() if rec.stage not in {"new", "rejected", TERMINATED}
+            port for rec in self.pods.values() if rec.stage not in {NEW, REJECTED, TERMINATED}
             for port in admission.host_ports(rec.pod["spec"])
         ]
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 Object = dict[str, Any]
 
-__all__ = ["SYNC", "TERMINATED", "TERMINATING", "Pod", "Probe"]
+__all__ = ["NEW", "REJECTED", "SYNC", "TERMINATED", "TERMINATING", "Pod", "Probe"]
 
 #: The stages of a pod worker (pkg/kubelet/pod_workers.go: SyncPod, TerminatingPod, TerminatedPod).
-SYNC, TERMINATING, TERMINATED = "sync", "terminating", "terminated"
+NEW, REJECTED, SYNC, TERMINATING, TERMINATED = "new", "rejected", "sync", "terminating", "terminated"
 
 
 class Probe(NamedTuple):

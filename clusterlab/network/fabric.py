@@ -15,7 +15,7 @@ from clusterlab.sim import Component, Simulation
 
 Object = dict[str, Any]
 
-__all__ = ["Exchange", "Fabric", "Hop", "Source"]
+__all__ = ["Backend", "Exchange", "Fabric", "Hop", "Source"]
 
 SAME_NODE_US = 100
 OTHER_NODE_US = 300
@@ -44,6 +44,18 @@ class Exchange(NamedTuple):
     pod: str = ""  # that answered, namespace/name
     container: str = ""  # its id
     cpu_us: int = 0
+
+
+class Backend(NamedTuple):
+    """One place that requests to an address may go to now, with its share of them."""
+
+    weight: int
+    error: str
+    runtime: Any = None
+    container_id: str = ""
+    serve: Any = None
+    pod: str = ""
+    latency_us: int = 0  # on the way, there and back
 
 
 class Source(NamedTuple):
@@ -202,6 +214,64 @@ class Fabric(Component):
         return trip.to(ip, port, "TCP")
 
 
+    def any_node(self) -> str:
+        """The first node that is up."""
+        return next((name for name in self.node_addresses() if self._component(f"runtime/{name}").up), "")
+
+    # Many requests.
+
+    def backends(
+        self, source: Source, url: str, method: str = "GET", headers: dict[str, str] | None = None,
+    ) -> tuple[str, list[Backend]]:
+        """Where requests to an address go now: (error, backends), without choosing between them."""
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port or {"https": 443}.get(parts.scheme, 80)
+        trip = _Trip(self, source, method, parts.path or "/", dict(headers or {}), (parts.hostname or "").lower())
+        ip = trip.resolve(trip.host)
+        if not ip:
+            return "name", []
+        target = self.pod_at(ip)
+        if target is not None:
+            return "", [self._backend(trip, target[0], target[1], ip, port, source.node)]
+        node = source.node
+        proxy = self._component(f"kube-proxy/{node}")
+        if proxy is None:
+            return "timeout", []
+        entry = proxy.map.at(ip, port)
+        external = False
+        if entry is None and ip in self.node_addresses().values():
+            entry, external = proxy.map.at_node_port(port), True
+        if entry is None:
+            return "timeout", []
+        chosen = proxy.choices(entry[0], entry[1], external)
+        if not chosen:
+            return "refused", []
+        found = []
+        for each in chosen:
+            there = self.pod_at(each.ip)
+            found.append(self._backend(trip, there[0], there[1], each.ip, each.port, node) if there else Backend(1, "timeout"))
+        return "", found
+
+    def _backend(self, trip: _Trip, node: str, uid: str, ip: str, port: int, via: str) -> Backend:
+        services = self._component("kube-proxy")
+        policies = services.policies.store.values() if services is not None else ()
+        if policies:
+            client = trip.source
+            verdict = policy.allowed(
+                policies, self._peer(client.node, client.uid, client.ip or "192.0.2.1"), self._peer(node, uid, ip), port)
+            if not verdict.allowed:
+                return Backend(1, "timeout")
+        runtime = self._component(f"runtime/{node}")
+        latency, loss = self._link(via, node)
+        if not runtime.up or loss >= 1_000_000:
+            return Backend(1, "timeout")
+        serve, container_id = runtime.server_at(uid, port)
+        if serve is None:
+            return Backend(1, "refused")
+        sandbox = runtime.sandboxes[uid]
+        return Backend(1, "", runtime, container_id, serve, f"{sandbox.namespace}/{sandbox.name}", 2 * latency)
+
+
 class _Trip:
     """One request on its way."""
 
@@ -229,8 +299,8 @@ class _Trip:
             known = fabric.node_addresses().get(host)
             if known:
                 return known
-            if routing.ingress(self._ingresses(), host, self.path) is not None:
-                self.tell("DNS outside", host, "the address of the ingress controller")
+            if routing.ingress(self._ingresses(), host, self.path) is not None or self._by_gateway(host) is not None:
+                self.tell("DNS outside", host, "the address of the ingress controller or gateway")
                 return "ingress"
             found = fabric.zone().ask(host, "A", dns.Resolver((), (f"default.svc.{dns.DOMAIN}", dns.DOMAIN), 5))
         else:
@@ -244,6 +314,14 @@ class _Trip:
     def _ingresses(self) -> list[Object]:
         services = self.fabric._component("kube-proxy")
         return list(services.ingresses.store.values()) if services is not None else []
+
+    def _by_gateway(self, host: str) -> routing.Route | None:
+        services = self.fabric._component("kube-proxy")
+        routes = services.routes() if services is not None else []
+        if not routes:
+            return None
+        draw = self.fabric._rng
+        return routing.http_route(routes, self.method, host, self.path, self.headers, lambda count: draw.randint(0, count - 1))
 
     # By address.
 
@@ -388,7 +466,12 @@ class _Trip:
     # By host name and path.
 
     def through_ingress(self) -> Exchange:
-        """Through an ingress controller, which sends straight to the pods of the service."""
+        """Through a gateway or an ingress controller, which send straight to the pods of the service."""
+        by_gateway = self._by_gateway(self.headers.get("Host", self.host))
+        if by_gateway is not None:
+            for mirror in by_gateway.mirrors:
+                self.tell("gateway", f"a copy to service {mirror.namespace}/{mirror.service}", "mirrored", "its answer is thrown away")
+            return self.by_route("gateway", by_gateway)
         route = routing.ingress(self._ingresses(), self.headers.get("Host", self.host), self.path.partition("?")[0])
         if route is None:
             self.tell("ingress controller", f"{self.host}{self.path}", "404", "no rule for this host and path")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from clusterlab.client.api import Api, User
 from clusterlab.client.process import Process
+from clusterlab.machinery.errors import StatusError
 from clusterlab.network.services import ServiceMap, build
 from clusterlab.sim import Simulation
 
@@ -20,6 +21,7 @@ Variables = tuple[tuple[str, str], ...]
 __all__ = ["NAME", "Services", "Snapshot", "services_of"]
 
 NAME = "kube-proxy"
+ROUTES = "httproutes.gateway.networking.k8s.io"
 MIN_SYNC_MS = 1_000
 #: With more nodes than this, their proxies' syncs are told in one step.
 TELL_MOST = 8
@@ -89,6 +91,16 @@ class Services(Process):
     def _take(self, name: str) -> bool:
         proxy: Any = self.sim.components.get(name)
         return proxy is not None and bool(proxy.take(self.snapshot))
+
+    def routes(self) -> list[Object]:
+        """The HTTPRoutes of the cluster, where the Gateway API is installed."""
+        api: Any = self.api
+        if not hasattr(api, "stores") or ROUTES not in api.stores:
+            return []
+        try:
+            return self.client.list(ROUTES)
+        except StatusError:
+            return []
 
     def slices_of(self, namespace: str, name: str) -> list[Object]:
         """The endpoint slices of a service."""

@@ -59,6 +59,7 @@ class ContainerConfig(NamedTuple):
     termination_path: str = "/dev/termination-log"
     kind: str = "container"  # container, init, sidecar or ephemeral
     read_only_root: bool = False
+    message_from_logs: bool = False  # terminationMessagePolicy: FallbackToLogsOnError
 
 
 class Program(NamedTuple):

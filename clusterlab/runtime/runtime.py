@@ -308,6 +308,8 @@ class Runtime(Component):
             self.sim.cancel(container.timer)
         if not reason:
             reason = "Completed" if code == 0 else "Error"
+        if not message and container.program.script:
+            message = scripts.last_words(self, container, code)
         now = self.sim.now_rfc3339()
         started = container.started or ("1970-01-01T00:00:00Z" if reason == "StartError" else now)
         made = self.containers[container.id] = container._replace(
@@ -419,6 +421,19 @@ class Runtime(Component):
                 return 404, "<html><head><title>404 Not Found</title></head></html>\n"
             return 403, "<html><head><title>403 Forbidden</title></head></html>\n"
         return 200, text
+
+    def server_at(self, uid: str, port: int) -> tuple[Serve | None, str]:
+        """What serves a port of a pod, and the container's id."""
+        for container in self.of_pod(uid):
+            program = container.program
+            up = container.state == RUNNING and container.started_ms + program.ready_ms <= self.sim.time_ms
+            if up and (program.acts or (container.vm is not None and container.vm.serving)):
+                serve = serving(program, port)
+                if serve is not None:
+                    return serve, container.id
+            if up and container.vm is not None and any(each[0] == port for each in container.vm.listen):
+                return _ANY, container.id
+        return None, ""
 
     def ports_of(self, uid: str) -> list[int]:
         """The ports that something in a pod listens at."""

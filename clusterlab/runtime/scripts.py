@@ -186,6 +186,15 @@ def terminate(runtime: Runtime, container: Container) -> None:
             runtime.containers[container.id] = container._replace(program=program._replace(stop_code=after.status), vm=after)
 
 
+def last_words(runtime: Runtime, container: Container, code: int) -> str:
+    """The termination message: what the script left in its file, or the end of its log where the pod asks for that."""
+    written = Box(runtime, container).read(container.config.termination_path)
+    if written or not container.config.message_from_logs or not code:
+        return (written or "")[-4096:]
+    text = "".join(text for _, _, text in lines_of(runtime, container))
+    return "".join(line + "\n" for line in text.splitlines()[-80:])[-2048:]
+
+
 # Logs.
 
 

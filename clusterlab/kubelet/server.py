@@ -1,0 +1,193 @@
+"""What a kubelet serves itself: logs, commands in containers, forwarded ports.
+
+Follows pkg/kubelet/server/server.go and kubelet_pods.go (validateContainerLogStatus), and pkg/registry/core/pod/strategy.go for
+which container is meant. Reads change nothing; a command in a container may, so that whoever runs one does it as a command.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from clusterlab.client.api import Request, User
+from clusterlab.kubelet.kubelet import Kubelet
+from clusterlab.machinery.errors import StatusError, bad_request, not_found
+from clusterlab.runtime import logs, scripts
+from clusterlab.runtime.records import RUNNING, Container
+from clusterlab.sim import Simulation
+
+Object = dict[str, Any]
+
+__all__ = ["ExecResult", "NodeServer"]
+
+
+class ExecResult(NamedTuple):
+    """What a command came to. `took_ms` -1: it would go on for ever."""
+
+    code: int
+    stdout: str
+    stderr: str
+    took_ms: int
+
+
+class NodeServer:
+    """The kubelets' servers of a cluster, each found by the pod that is asked about."""
+
+    def __init__(self, sim: Simulation, api: Any = None) -> None:
+        self.sim = sim
+        self.api = api
+
+    # Finding.
+
+    def _kubelet(self, namespace: str, name: str) -> tuple[Kubelet, str]:
+        key = f"{namespace}/{name}"
+        for component in self.sim.components.values():
+            if isinstance(component, Kubelet):
+                for uid, rec in component.pods.items():
+                    if rec.key == key:
+                        return component, uid
+        if self.api is not None:  # it may be there, but on no node
+            pod = self.api.serve(Request("get", "pods", User("system:apiserver", ("system:masters",)), namespace, name))
+            if not pod["spec"].get("nodeName"):
+                raise bad_request(f"pod {name} does not have a host assigned")
+            raise bad_request(self._why_no_log({}, name, self.container(pod), False))
+        raise not_found("pods", "", name)
+
+    def container(self, pod: Object, name: str = "") -> str:
+        """The container that is meant: the named one, the annotated default, the only one."""
+        spec, meta = pod["spec"], pod["metadata"]
+        every = [*spec["containers"], *(spec.get("initContainers") or ()), *(spec.get("ephemeralContainers") or ())]
+        names = [each["name"] for each in every]
+        if name:
+            if name not in names:
+                raise bad_request(f"container {name} is not valid for pod {meta['name']}")
+            return name
+        if len(spec["containers"]) == 1:
+            return str(spec["containers"][0]["name"])
+        choice = ", ".join(each["name"] for each in spec["containers"])
+        shown = f"choose one of: [{choice.replace(', ', ' ')}]"
+        inits = " ".join(each["name"] for each in spec.get("initContainers") or ())
+        if inits:
+            shown += f" or one of the init containers: [{inits}]"
+        raise bad_request(f"a container name must be specified for pod {meta['name']}, {shown}")
+
+    def _running(self, namespace: str, pod: str, container: str) -> tuple[Kubelet, Container]:
+        kubelet, uid = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        name = self.container(kubelet.pods[uid].pod, container)
+        found = kubelet.runtime.latest(uid, name)
+        if found is None or found.state != RUNNING:
+            raise StatusError({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 500, "reason": "InternalError",
+                "message": f"Internal error occurred: unable to upgrade connection: container not found (\"{name}\")",
+            })
+        return kubelet, found
+
+    @staticmethod
+    def _reachable(kubelet: Kubelet) -> None:
+        if kubelet.up and kubelet.runtime.up:
+            return
+        address = kubelet.config.address
+        raise StatusError({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 500, "reason": "InternalError",
+            "message": f"Internal error occurred: dial tcp {address}:10250: connect: connection refused",
+        })
+
+    # Logs.
+
+    def log_lines(
+        self, namespace: str, pod: str, container: str = "", previous: bool = False, after_ms: int = -1,
+    ) -> tuple[list[logs.Line], bool]:
+        """Whole lines of a log as (ms, stream, text), those later than `after_ms`, and whether more may come."""
+        kubelet, uid = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        rec = kubelet.pods[uid]
+        name = self.container(rec.pod, container)
+        found = kubelet.runtime.previous(uid, name) if previous else kubelet.runtime.latest(uid, name)
+        if found is None or (not previous and not found.started):
+            raise bad_request(self._why_no_log(rec.status, pod, name, previous))
+        lines = logs.lines(kubelet.runtime, found)
+        return [line for line in lines if line[0] > after_ms], found.state == RUNNING
+
+    @staticmethod
+    def _why_no_log(status: Object, pod: str, name: str, previous: bool) -> str:
+        if previous:
+            return f'previous terminated container "{name}" in pod "{pod}" not found'
+        every = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+        state: Object = next((each["state"] for each in every if each["name"] == name), {})
+        reason = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
+        if reason in {"ErrImagePull", "ImagePullBackOff"}:
+            return f'container "{name}" in pod "{pod}" is waiting to start: {_WORDS[reason]}'
+        return f'container "{name}" in pod "{pod}" is waiting to start: {reason}'
+
+    def read_logs(
+        self, namespace: str, pod: str, container: str = "", previous: bool = False, tail: int | None = None,
+        since_s: int | None = None, since_time: str = "", timestamps: bool = False, limit_bytes: int | None = None,
+    ) -> str:
+        """A log as `kubectl logs` prints it."""
+        lines, _ = self.log_lines(namespace, pod, container, previous)
+        if since_s is not None:
+            lines = [line for line in lines if line[0] >= self.sim.time_ms - since_s * 1000]
+        if since_time:
+            since = int((datetime.fromisoformat(since_time.replace("Z", "+00:00")) - self.sim.epoch).total_seconds() * 1000)
+            lines = [line for line in lines if line[0] >= since]
+        if tail is not None and tail >= 0:
+            lines = lines[len(lines) - tail:] if tail < len(lines) else lines
+        text = "".join(self.shown(line, timestamps) for line in lines)
+        return text if limit_bytes is None else text.encode()[:limit_bytes].decode("utf-8", "ignore")
+
+    def shown(self, line: logs.Line, timestamps: bool) -> str:
+        """One line as it is printed."""
+        if not timestamps:
+            return line[2] + "\n"
+        moment = self.sim.epoch + timedelta(milliseconds=line[0])
+        return f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f')}000Z {line[2]}\n"
+
+    # Commands.
+
+    def exec(self, namespace: str, pod: str, container: str, argv: list[str], stdin: str = "", tty: bool = False) -> ExecResult:
+        """Runs a command in a container."""
+        kubelet, found = self._running(namespace, pod, container)
+        return ExecResult(*scripts.execute(kubelet.runtime, found, tuple(argv), stdin, tty))
+
+    def attach(self, namespace: str, pod: str, container: str = "") -> Container:
+        """The container to attach to; its output is then read with `log_lines`."""
+        return self._running(namespace, pod, container)[1]
+
+    def port_forward(self, namespace: str, pod: str, port: int, path: str = "/") -> tuple[int, str]:
+        """One HTTP exchange through a forwarded port: (status, body); status 0 where nothing listens."""
+        kubelet, uid = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        answer = kubelet.runtime.answer(uid, port, path)
+        return (0, "") if answer.refused else (answer.status, answer.body)
+
+    # For the API server.
+
+    def connect(self, request: Any, method: str, rest: str, params: Any, headers: Any, body: bytes) -> Any:
+        """Answers the subresources of pods that need no stream: logs, and requests through the proxy."""
+        given = {name: values[0] if isinstance(values, list) and values else values for name, values in params.items()}
+        if request.subresource == "log":
+            return self.read_logs(
+                request.namespace, request.name, str(given.get("container", "")), given.get("previous") in {"true", "1", True},
+                _number(given, "tailLines"), _number(given, "sinceSeconds"), str(given.get("sinceTime", "")),
+                given.get("timestamps") in {"true", "1", True}, _number(given, "limitBytes"),
+            )
+        if request.subresource == "proxy" and request.resource == "pods":
+            name, _, port = request.name.partition(":")
+            status, text = self.port_forward(request.namespace, name, int(port) if port.isdigit() else 80, "/" + rest.lstrip("/"))
+            if status:
+                return text
+        raise bad_request(f"{request.subresource} needs a connection that stays open")
+
+
+_WORDS = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
+
+
+def _number(given: dict[str, Any], name: str) -> int | None:
+    value = given.get(name)
+    if value in {None, ""}:
+        return None
+    try:
+        return int(str(value))
+    except ValueError:
+        raise bad_request(f"strconv.ParseInt: parsing {value!r}: invalid syntax".replace("'", '"')) from None

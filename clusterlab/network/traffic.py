@@ -1,0 +1,265 @@
+"""Traffic: sources of requests, counted second by second rather than one event for each, and the queues in front of the pods.
+
+A source sends so many requests a second; they are split evenly over the backends that its address leads to now. A container that
+serves them works off what its CPU allows; what is left waits, and what would wait longer than the client does is lost. All counts
+are whole numbers and add up: sent = answered + failed + waiting.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from clusterlab.network.fabric import Fabric, Source
+from clusterlab.sim import Component, Simulation
+
+Object = dict[str, Any]
+
+__all__ = ["Load", "Totals", "Traffic", "rate_at"]
+
+TICK_MS = 1_000
+#: sin over a period in 64 parts, in thousandths, shifted to 0..1000: integers, so that every machine has the same.
+_WAVE = (
+    0, 2, 10, 22, 38, 59, 84, 113, 146, 183, 222, 264, 309, 355, 402, 451, 500, 549, 598, 645, 691, 736, 778, 817, 854, 887, 916, 941,
+    962, 978, 990, 998, 1000, 998, 990, 978, 962, 941, 916, 887, 854, 817, 778, 736, 691, 645, 598, 549, 500, 451, 402, 355, 309, 264,
+    222, 183, 146, 113, 84, 59, 38, 22, 10, 2,
+)
+#: Upper ends of the latency classes, in microseconds.
+BUCKETS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000)
+SOURCES_TOLD = 20
+
+
+class Totals(NamedTuple):
+    """What became of a source's requests since it began. `latency` counts the answered ones by class."""
+
+    sent: int = 0
+    answered: int = 0
+    errors: int = 0  # answered with a status of 500 or more
+    refused: int = 0
+    timeouts: int = 0
+    unresolved: int = 0
+    latency: tuple[int, ...] = (0,) * (len(BUCKETS) + 1)
+
+
+class Load(NamedTuple):
+    """What a container has to do: requests waiting, CPU used in the last second (millionths of a core), requests served."""
+
+    waiting: int = 0
+    cpu_micro: int = 0
+    served: int = 0
+    errors: int = 0
+    error_rest: int = 0  # millionths of an error that are still owed
+    latency_us: int = 0
+    pod: str = ""
+
+
+def rate_at(source: Any, time_ms: int) -> int:
+    """The rate of a source at a time, in thousandths of a request a second."""
+    if time_ms < source.from_ms or (source.until_ms >= 0 and time_ms >= source.until_ms):
+        return 0
+    rate: int = source.rate_milli
+    since = time_ms - source.from_ms
+    if source.ramp_ms and source.ramp_to_milli >= 0:
+        rate += (source.ramp_to_milli - rate) * min(since, source.ramp_ms) // source.ramp_ms
+    wave = source.wave
+    if wave is not None:
+        phase = since % wave.period_ms
+        if wave.shape == "square":
+            share = 1000 if phase * 2 >= wave.period_ms else 0
+        elif wave.shape == "ramp":
+            share = 1000 * phase // wave.period_ms
+        else:
+            share = _WAVE[64 * phase // wave.period_ms]
+        rate += (wave.to_milli - rate) * share // 1000
+    return max(0, rate)
+
+
+class Traffic(Component):
+    """The component "traffic". Times of sources count from `begin`."""
+
+    STATE = ("sources", "began_ms", "owed", "totals", "loads", "turn", "running")
+
+    def __init__(self, sim: Simulation, fabric: Fabric, sources: tuple[Any, ...] = ()) -> None:
+        super().__init__(sim, "traffic")
+        self.fabric = fabric
+        self.sources: dict[str, Any] = {source.name: source for source in sources}
+        self.began_ms = 0
+        self.owed: dict[str, int] = {}  # source -> thousandths of a request not sent yet
+        self.totals: dict[str, Totals] = {}
+        self.loads: dict[str, Load] = {}  # container id -> its load
+        self.turn = 0
+        self.running = False
+
+    def begin_traffic(self) -> None:
+        """From now on the sources send."""
+        self.began_ms = self.sim.time_ms
+        if self.sources and not self.running:
+            self.running = True
+            self.after(TICK_MS, "tick", idle=True)
+
+    def set_source(self, source: Any) -> None:
+        """Adds a source, or changes it."""
+        self.sources[source.name] = source
+        if not self.running:
+            self.running = True
+            self.after(TICK_MS, "tick", idle=True)
+
+    def remove_source(self, name: str) -> None:
+        self.sources.pop(name, None)
+
+    def cpu_micro(self, container_id: str) -> int:
+        """The CPU that requests cost a container in the last second."""
+        load = self.loads.get(container_id)
+        return load.cpu_micro if load is not None else 0
+
+    # Every second.
+
+    def on_tick(self) -> None:
+        if not self.sources and not self.loads:
+            self.running = False
+            return
+        self.after(TICK_MS, "tick", idle=True)
+        before, self.loads = self.loads, {}
+        arrivals: dict[str, tuple[Any, Any, int, str]] = {}  # container id -> (runtime, container, requests, pod)
+        shares: list[tuple[str, str, int, int]] = []  # source, container id, requests, latency on the way
+        told: dict[str, Object] = {}
+        for name, source in self.sources.items():
+            rate = rate_at(source, self.sim.time_ms - self.began_ms)
+            owed = self.owed.get(name, 0) + rate
+            count, self.owed[name] = owed // 1000, owed % 1000
+            if count:
+                self._send(name, source, count, arrivals, shares)
+            told[name] = {"rate": rate / 1000, "to": source.to}
+        self._serve(before, arrivals)
+        self._account(shares, arrivals)
+        if not told and not arrivals:
+            return
+        step = self.begin("flow", "", routine=True)
+        total = sum(count for _, _, count, _ in arrivals.values())
+        step.explain = f"In the last second {total} requests reached {len(arrivals)} containers."
+        self._tell(told, arrivals)
+
+    def _send(
+        self, name: str, source: Any, count: int, arrivals: dict[str, tuple[Any, Any, int, str]],
+        shares: list[tuple[str, str, int, int]],
+    ) -> None:
+        """Splits a source's requests over the backends that its address leads to."""
+        totals = self.totals.get(name, Totals())
+        totals = totals._replace(sent=totals.sent + count)
+        error, backends = self.fabric.backends(self._client(source), source.to, source.method, source.headers)
+        if error or not backends:
+            field = {"name": "unresolved", "refused": "refused"}.get(error, "timeouts")
+            self.totals[name] = totals._replace(**{field: getattr(totals, field) + count})
+            return
+        self.totals[name] = totals
+        self.turn += 1
+        weight = sum(each.weight for each in backends)
+        parts = [count * each.weight // weight for each in backends]
+        left = count - sum(parts)
+        for number in range(left):
+            parts[(self.turn + number) % len(parts)] += 1
+        for each, part in zip(backends, parts, strict=True):
+            if not part:
+                continue
+            if each.error:
+                totals = self.totals[name]
+                field = "refused" if each.error == "refused" else "timeouts"
+                self.totals[name] = totals._replace(**{field: getattr(totals, field) + part})
+                continue
+            known = arrivals.get(each.container_id)
+            arrivals[each.container_id] = (each.runtime, each.serve, (known[2] if known else 0) + part, each.pod)
+            shares.append((name, each.container_id, part, each.latency_us))
+
+    def _client(self, source: Any) -> Source:
+        """Where a source's requests come from: a pod or a node, if it names one; else any node inside, or outside."""
+        named = source.source
+        if "/" in named:
+            for name, component in self.sim.components.items():
+                if name.startswith("kubelet/"):
+                    kubelet: Any = component
+                    for uid, rec in kubelet.pods.items():
+                        if rec.key == named:
+                            return self.fabric.source_of(uid, kubelet.config.name)
+        if named:
+            return Source(named, name=f"node {named}")
+        return Source(self.fabric.any_node(), name="clients")
+
+    def _serve(self, before: dict[str, Load], arrivals: dict[str, tuple[Any, Any, int, str]]) -> None:
+        """Each container works off what its CPU allows in a second."""
+        for container_id in (*arrivals, *(each for each in before if each not in arrivals)):
+            old = before.get(container_id, Load())
+            arrived = arrivals.get(container_id)
+            runtime = arrived[0] if arrived else self._runtime_of(container_id)
+            container = runtime.containers.get(container_id) if runtime is not None else None
+            if container is None or container.state != "running":
+                continue
+            serve = arrived[1] if arrived else None
+            cost = serve.cpu_us if serve is not None else 0
+            queue = old.waiting + (arrived[2] if arrived else 0)
+            cores = container.config.cpu_limit_milli * 1000 or runtime.cpus * 1_000_000
+            most = max(1, cores // cost) if cost else queue
+            served = min(queue, most)
+            waiting = queue - served
+            busy = min(1000, served * cost * 1000 // cores) if cores else 0
+            service = serve.latency_us if serve is not None else 0
+            latency = service + (cost * busy // max(50, 1000 - busy) if cost else 0) + waiting * 1_000_000 // max(1, most)
+            owed = old.error_rest + served * (serve.errors_ppm if serve is not None else 0)
+            if not served and not waiting:
+                continue
+            self.loads[container_id] = Load(
+                waiting, served * cost, served, owed // 1_000_000, owed % 1_000_000, latency, arrived[3] if arrived else old.pod)
+
+    def _runtime_of(self, container_id: str) -> Any:
+        for name, component in self.sim.components.items():
+            if name.startswith("runtime/"):
+                runtime: Any = component
+                if container_id in runtime.containers:
+                    return runtime
+        return None
+
+    def _account(self, shares: list[tuple[str, str, int, int]], arrivals: dict[str, tuple[Any, Any, int, str]]) -> None:
+        """What became of each source's requests: those that would wait longer than the client does time out."""
+        owed_errors = {each: load.errors for each, load in self.loads.items()}
+        for name, container_id, count, way_us in shares:
+            load = self.loads.get(container_id, Load())
+            totals = self.totals[name]
+            latency = load.latency_us + way_us
+            timeout_us = self.sources[name].timeout_ms * 1000
+            lost = 0
+            if latency > timeout_us and load.waiting:
+                lost = min(count, load.waiting)
+                self.loads[container_id] = load._replace(waiting=load.waiting - lost)
+            bad = min(count - lost, owed_errors.get(container_id, 0))
+            owed_errors[container_id] = owed_errors.get(container_id, 0) - bad
+            slot = next((number for number, end in enumerate(BUCKETS) if latency <= end), len(BUCKETS))
+            histogram = list(totals.latency)
+            histogram[slot] += count - lost
+            self.totals[name] = totals._replace(
+                answered=totals.answered + count - lost - bad, errors=totals.errors + bad, timeouts=totals.timeouts + lost,
+                latency=tuple(histogram))
+
+    def _tell(self, told: dict[str, Object], arrivals: dict[str, tuple[Any, Any, int, str]]) -> None:
+        for name in list(told)[:SOURCES_TOLD]:
+            totals = self.totals.get(name, Totals())
+            failed = totals.errors + totals.refused + totals.timeouts + totals.unresolved
+            told[name].update(sent=totals.sent, answered=totals.answered, failed=failed, p50=quantile(totals, 50), p99=quantile(totals, 99))
+        pods: dict[str, Object] = {}
+        for container_id in arrivals:
+            load = self.loads.get(container_id)
+            if load is not None and len(pods) < 200:
+                pods[load.pod] = {
+                    "served": load.served, "errors": load.errors, "waiting": load.waiting, "ms": load.latency_us / 1000,
+                }
+        self.note(sources={name: told[name] for name in list(told)[:SOURCES_TOLD]}, pods=pods)
+
+
+def quantile(totals: Totals, percent: int) -> float:
+    """The latency in ms below which so many percent of the answered requests stayed: the upper end of its class."""
+    count = sum(totals.latency)
+    if not count:
+        return 0.0
+    wanted, seen = -(-count * percent // 100), 0
+    for number, each in enumerate(totals.latency):
+        seen += each
+        if seen >= wanted:
+            return (BUCKETS[number] if number < len(BUCKETS) else BUCKETS[-1] * 2) / 1000
+    return BUCKETS[-1] / 1000
