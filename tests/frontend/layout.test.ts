@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterIndex } from "../../static/src/lab/index";
-import { actorBox, layout, wireOf, type Lens } from "../../static/src/stage/layout";
+import { actorBox, wireOf } from "../../static/src/stage/actors";
+import { layout, type Lens } from "../../static/src/stage/layout";
 import { Slots } from "../../static/src/stage/layoutNodes";
 import type { Box } from "../../static/src/stage/geometry";
 import { reduce } from "../../static/src/stream/reducer";

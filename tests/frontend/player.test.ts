@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Player } from "../../static/src/stream/player";
 import { choreograph } from "../../static/src/stage/choreography";
-import { STAGES } from "../../static/src/stage/layout";
+import { STAGES } from "../../static/src/stage/layoutControl";
 import { recording } from "./support";
 
 const { snapshot, frames, final } = recording();

@@ -1,6 +1,7 @@
 // Short words for people: actors, times, categories of steps.
 import { t } from "../i18n/t";
-import { componentOf, controllerTitle } from "../stage/layout";
+import { componentOf } from "../stage/actors";
+import { controllerTitle } from "../stage/layoutControl";
 import type { Heading } from "../stream/types";
 
 export type Category = "user" | "etcd" | "controller" | "scheduler" | "node" | "proxy" | "fault";

@@ -1,7 +1,7 @@
 // The API server: the bar that everything passes through, with the stages of a request. Mirrors clusterlab/apiserver.
 import { t } from "../i18n/t";
 import { drawCard, isUp, nodeFault, type Drawing } from "./drawing";
-import { wireOf } from "./layout";
+import { wireOf } from "./actors";
 
 /** What the bar calls the stages of a request, in order. */
 export const stageTitles = (narrow: boolean): string[] =>

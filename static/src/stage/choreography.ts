@@ -1,7 +1,7 @@
 // What is shown of a step, and when: a frame -> a clip of beats on a clock of its own, in milliseconds at pace 1. Pure.
 // A beat says what happens, not how it looks; travel.ts draws it.
 import type { Frame, Heading, Message, Span } from "../stream/types";
-import { STAGES } from "./layout";
+import { STAGES } from "./layoutControl";
 
 export type Beat =
   /** A watch event that came from the API server has woken the actor. */

@@ -1,7 +1,7 @@
 // The controller manager and the controllers inside it, with what waits on their queues. Mirrors clusterlab/controllers.
 import { t } from "../i18n/t";
 import { drawCard, drawPlug, isUp, numberOf, type Drawing } from "./drawing";
-import { controllerNames, controllerTitle } from "./layout";
+import { controllerNames, controllerTitle } from "./layoutControl";
 
 export function drawControllers(d: Drawing): void {
   const { pen, at, components } = d;

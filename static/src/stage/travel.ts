@@ -5,7 +5,8 @@ import { t } from "../i18n/t";
 import { nameOf, resourceOf } from "../stream/views";
 import type { Drawing } from "./drawing";
 import { along, center, clamp, ease, easeOut, type Box, type Point } from "./geometry";
-import { actorBox, actorBoxes, wireOf, type Layout } from "./layout";
+import { actorBox, actorBoxes, wireOf } from "./actors";
+import type { Layout } from "./layout";
 
 const VERBS: Record<string, string> = { create: "POST", update: "PUT", patch: "PATCH", delete: "DELETE", deletecollection: "DELETE", get: "GET", list: "LIST", watch: "WATCH", apply: "APPLY" };
 

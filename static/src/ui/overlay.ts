@@ -1,5 +1,6 @@
 // Transparent buttons over the drawn stage. One of them is in the tab order; arrows go to the nearest in that direction.
-import { targets, type Layout } from "../stage/layout";
+import { targets } from "../stage/actors";
+import type { Layout } from "../stage/layout";
 import type { Box } from "../stage/geometry";
 
 /** Beyond this many things single pods have no button of their own: their node's inspector lists them. */

@@ -2,7 +2,9 @@
 // what is drawn can also be reached by keyboard and named by a screen reader.
 import { html, type PropertyValues } from "lit";
 import { customElement, query } from "lit/decorators.js";
-import { controllerTitle, targets, type Layout } from "../stage/layout";
+import { targets } from "../stage/actors";
+import type { Layout } from "../stage/layout";
+import { controllerTitle } from "../stage/layoutControl";
 import { Scene } from "../stage/scene";
 import { lookOf } from "../stage/pod";
 import { contains } from "../stage/geometry";
