@@ -51,14 +51,11 @@ def validation_errors(schema: Obj, path: str, status: bool) -> Errors:
         out += _root_fields(schema, path)
     if schema.get("nullable"):
         out.append(forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
-    structural: Errors = []
     why = unsupported(schema)
-    if why:
-        structural = [invalid(path, "", why)]
-    else:
-        structural = structural_errors(schema, path) or _defaults(schema, path, True, False)
+    if not why:
+        out += structural_errors(schema, path) or _defaults(schema, path, True, False)
     out += _schema(schema, path, _Where(), True)
-    return out or structural
+    return [invalid(path, "", why)] if why and not out else out
 
 
 def _root_fields(schema: Obj, path: str) -> Errors:
