@@ -67,8 +67,10 @@ def _words(match: str) -> list[str]:
 
 def _script(behaviour: Behaviour, argv: tuple[str, ...], name: str, config: ContainerConfig) -> Program:
     source, params, shell = script_of(argv)
-    if not source and (config.tty or config.stdin):
-        source = "sleep infinity"  # an interactive shell waits for somebody to type
+    if not source and (config.tty or config.stdin or not (config.command or config.args)):
+        # An interactive shell waits for somebody to type. One that nobody gave anything to do runs on as well: an image that no
+        # scenario names runs well (a real busybox would end at once, and be restarted).
+        source = "sleep infinity"
     return Program(
         argv, behaviour, acts=False, script=source or ":", params=params, shell=shell, pure=is_pure(source or ":"), stop_ms=-1,
         memory_base=min(behaviour.memory_base, 1 << 20), ready_ms=behaviour.ready_ms,
