@@ -2,6 +2,7 @@
 import "./styles/theme.css";
 import "./styles/base.css";
 import "./styles/front.css";
+import { clamp } from "./stage/geometry";
 import { Scene } from "./stage/scene";
 import { Player } from "./stream/player";
 import type { Frame, Snapshot } from "./stream/types";
@@ -26,7 +27,8 @@ function show(root: HTMLElement, recording: Recording): void {
   player.replace(recording.snapshot);
   scene.replaced();
   let last = performance.now(), next = 0, since = last;
-  const size = (): void => scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, 0.8);
+  // Small enough for the nodes to stand in one row: a picture, not a page to read.
+  const size = (): void => scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, clamp(root.clientWidth / 840, 0.48, 0.9));
   new ResizeObserver(size).observe(root);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => scene.retheme());
   const tick = (now: number): void => {
