@@ -372,12 +372,15 @@ class ApiServer(Component):
         label = write.bucket.label
         step = self.sim.current
         if step is not None:
-            step.changes.append(Change(f"{label}/{write.key}", write.old, write.new, write.revision))
+            name = f"{label}/{write.key}"
+            step.changes.append(Change(name, write.old, write.new, write.revision))
             messages = self.storage.etcd.take_messages()
             if call is not None and call.span is not None:
                 span = call.span
                 span.messages.extend(messages)
                 span.revision = write.revision
+                if write.old is None:
+                    span.object = name  # a create may not have known its name
                 span.watchers += told
                 call.stage("storage", "written" if write.new is not None else "deleted")
                 call.stage("watch", "told")
@@ -476,5 +479,9 @@ def _refusing_stage(span: Span, code: int) -> str:
 
 
 def _object_key(request: Request) -> str:
-    parts = (request.resource, request.namespace, request.name)
-    return "/".join(part for part in parts if part)
+    resource, namespace, name = request.resource, request.namespace, request.name
+    if request.verb == "create" and not name and isinstance(request.body, dict):
+        name = (request.body.get("metadata") or {}).get("name") or ""
+    if namespace:
+        return f"{resource}/{namespace}/{name}" if name else f"{resource}/{namespace}"
+    return f"{resource}/{name}" if name else resource

@@ -95,6 +95,7 @@ class Storage:
         self.etcd = etcd
         self.buckets: dict[str, Bucket] = {}
         self.loaded = False
+        self.count = 0  # of all objects
         self.revision = 0  # newest revision that the buckets reflect
         self._remembering = False
         self._doubtful = False  # a write failed in a way that leaves open whether it happened
@@ -106,11 +107,13 @@ class Storage:
             found = self.buckets[prefix] = Bucket(label, prefix)
             if self.loaded:
                 self._fill(found)
+                self._recount()
         return found
 
     def forget(self, bucket: Bucket) -> None:
         """Forgets a resource that is served no longer. Its objects stay in etcd."""
         self.buckets.pop(bucket.prefix, None)
+        self._recount()
 
     # Loading.
 
@@ -121,6 +124,7 @@ class Storage:
         self.revision = self.etcd.revision
         for bucket in self.buckets.values():
             self._fill(bucket)
+        self._recount()
         self._remembering = False
 
     def _fill(self, bucket: Bucket) -> None:
@@ -137,10 +141,8 @@ class Storage:
             raise unreachable(error) from None
         return items
 
-    @property
-    def count(self) -> int:
-        """How many objects there are."""
-        return sum(map(len, (bucket.objects for bucket in self.buckets.values())))
+    def _recount(self) -> None:
+        self.count = sum(len(bucket.objects) for bucket in self.buckets.values())
 
     @property
     def stale(self) -> bool:
@@ -171,6 +173,7 @@ class Storage:
                 write.bucket.put(write.key, write.new)
         self._doubtful = False
         self.revision = self.etcd.revision
+        self._recount()
         return writes
 
     # Reading.
@@ -193,6 +196,8 @@ class Storage:
         if got != revision:
             stored = _with_revision(stored, got)
         self.revision = got
+        if old is None:
+            self.count += 1
         bucket.put(key, stored)
         return Write(bucket, key, old, stored, stored, got)
 
@@ -217,6 +222,7 @@ class Storage:
             self._doubtful = True
             raise unreachable(error) from None
         self.revision = revision
+        self.count -= 1
         bucket.drop(key)
         last = _with_revision(old, revision)
         return Write(bucket, key, old, None, last, revision)

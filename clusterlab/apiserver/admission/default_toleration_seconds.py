@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.admission.memo import Memo
 from clusterlab.apiserver.admission.plugin import CREATE, UPDATE, Plugin
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
+    from clusterlab.apiserver.server import ApiServer
 
 Object = dict[str, Any]
 
@@ -29,16 +31,27 @@ class DefaultTolerationSeconds(Plugin):
     name = "DefaultTolerationSeconds"
     mutates = True
 
+    def __init__(self, server: ApiServer) -> None:
+        super().__init__(server)
+        self._memo = Memo()
+
     def handles(self, label: str, operation: str, subresource: str) -> bool:
         return label == "pods" and operation in (CREATE, UPDATE) and not subresource
 
     def admit(self, call: Call, obj: Object, old: Object | None) -> Object:
         spec = obj["spec"]
-        given = spec.get("tolerations")
-        if not given:
-            return {**obj, "spec": {**spec, "tolerations": _BOTH}}
-        missing = [toleration for key, toleration in _DEFAULTS.items() if not any(_covers(known, key) for known in given)]
-        return {**obj, "spec": {**spec, "tolerations": [*given, *missing]}} if missing else obj
+        made = self._memo.get(spec)
+        if made is None:
+            made = self._memo.put(spec, _tolerating(spec))
+        return obj if made is spec else {**obj, "spec": made}
+
+
+def _tolerating(spec: Object) -> Object:
+    given = spec.get("tolerations")
+    if not given:
+        return {**spec, "tolerations": _BOTH}
+    missing = [toleration for key, toleration in _DEFAULTS.items() if not any(_covers(known, key) for known in given)]
+    return {**spec, "tolerations": [*given, *missing]} if missing else spec
 
 
 def _covers(toleration: Object, key: str) -> bool:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.admission.memo import Memo
 from clusterlab.apiserver.admission.plugin import CREATE, UPDATE, Plugin, forbidden
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
+    from clusterlab.apiserver.server import ApiServer
 
 Object = dict[str, Any]
 
@@ -22,6 +24,10 @@ class Priority(Plugin):
 
     name = "Priority"
     mutates = validates = True
+
+    def __init__(self, server: ApiServer) -> None:
+        super().__init__(server)
+        self._memo = Memo()
 
     def handles(self, label: str, operation: str, subresource: str) -> bool:
         return not subresource and operation in (CREATE, UPDATE) and label in ("pods", "priorityclasses")
@@ -42,12 +48,16 @@ class Priority(Plugin):
         if policy and wanted is not None and wanted != policy:
             raise forbidden(call, obj, f"the string value of PreemptionPolicy ({wanted}) must not be provided in pod spec; priority "
                                        f"admission controller computed {policy} from the given PriorityClass name")
-        spec = {**spec, "priority": value}
-        if name:
-            spec["priorityClassName"] = name
-        if policy:
-            spec["preemptionPolicy"] = policy
-        return {**obj, "spec": spec}
+        also = (name, value, policy)
+        known = self._memo.get(spec, also)
+        if known is None:
+            made = {**spec, "priority": value}
+            if name:
+                made["priorityClassName"] = name
+            if policy:
+                made["preemptionPolicy"] = policy
+            known = self._memo.put(spec, made, also)
+        return {**obj, "spec": known}
 
     def _established(self, call: Call, obj: Object, name: str) -> tuple[str, int, str]:
         if name:

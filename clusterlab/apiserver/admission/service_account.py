@@ -2,17 +2,21 @@
 
 Follows plugin/pkg/admission/serviceaccount/admission.go. One difference: the server of Kubernetes waits up to two seconds for the
 account `default` of a fresh namespace; here no time passes inside a request, so in a namespace that is not ending a pod may name
-`default` a moment before the controller has made it.
+`default` a moment before the controller has made it. Another: the random end of the token volume's name is drawn once for all pods of
+one owner, so that they can share what is worked out of their spec.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.admission.memo import Memo
 from clusterlab.apiserver.admission.plugin import CREATE, UPDATE, Plugin, forbidden
+from clusterlab.sim import Rng
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
+    from clusterlab.apiserver.server import ApiServer
 
 Object = dict[str, Any]
 
@@ -41,6 +45,10 @@ class ServiceAccount(Plugin):
     name = "ServiceAccount"
     mutates = validates = True
 
+    def __init__(self, server: ApiServer) -> None:
+        super().__init__(server)
+        self._memo = Memo()
+
     def handles(self, label: str, operation: str, subresource: str) -> bool:
         return label == "pods" and ((operation == CREATE and not subresource) or
                                     (operation == UPDATE and subresource == "ephemeralcontainers"))
@@ -51,12 +59,19 @@ class ServiceAccount(Plugin):
         spec = obj["spec"]
         name = spec.get("serviceAccountName") or spec.get("serviceAccount") or DEFAULT
         account = self._account(call, obj, name)
-        spec = {**spec, "serviceAccountName": name, "serviceAccount": name}
-        if account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
-            spec["imagePullSecrets"] = account["imagePullSecrets"]
-        if _automounts(spec, account):
-            spec = self._mounted(call, spec)
-        return {**obj, "spec": spec}
+        meta = obj["metadata"]
+        owner = next((ref["uid"] for ref in meta.get("ownerReferences") or () if ref.get("controller")), meta.get("uid", ""))
+        also = (name, owner, account.get("imagePullSecrets"), account.get("automountServiceAccountToken"))
+        known = self._memo.get(spec, also)
+        if known is None:
+            known = self._memo.put(spec, self._completed(spec, name, account, owner), also)
+        return {**obj, "spec": known}
+
+    def _completed(self, spec: Object, name: str, account: Object, owner: str) -> Object:
+        out = {**spec, "serviceAccountName": name, "serviceAccount": name}
+        if account.get("imagePullSecrets") and not out.get("imagePullSecrets"):
+            out["imagePullSecrets"] = account["imagePullSecrets"]
+        return self._mounted(out, owner) if _automounts(out, account) else out
 
     def _account(self, call: Call, obj: Object, name: str) -> Object:
         found = self.server.stores["serviceaccounts"].bucket.objects.get(f"{call.namespace}/{name}")
@@ -67,13 +82,13 @@ class ServiceAccount(Plugin):
         why = f'error looking up service account {call.namespace}/{name}: serviceaccount "{name}" not found'
         raise forbidden(call, obj, why)
 
-    def _mounted(self, call: Call, spec: Object) -> Object:
+    def _mounted(self, spec: Object, owner: str) -> Object:
         volumes = spec.get("volumes") or []
         volume = next((v["name"] for v in volumes if v["name"].startswith(VOLUME_PREFIX) and _is_token(v)), "")
         added = not volume
         if added:
             names = {v["name"] for v in volumes}
-            stream = self.server.sim.rng("dry-run" if call.dry_run else "names")
+            stream = Rng(self.server.sim.seed, f"kube-api-access/{owner}")  # the same for all pods of an owner
             volume = VOLUME_PREFIX + stream.suffix(5)
             while volume in names:
                 volume = VOLUME_PREFIX + stream.suffix(5)
