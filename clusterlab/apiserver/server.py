@@ -141,6 +141,10 @@ class ApiServer(Component):
             span.stages.append(Stage(_refusing_stage(span, error.code), "refused", error.message))
             raise
         span.code = 201 if request.verb == "create" else 200
+        if request.verb == "create" and not request.name and isinstance(answer, dict):
+            named = (answer.get("metadata") or {}).get("name", "")
+            if named and not span.object.endswith(f"/{named}"):
+                span.object = f"{span.object}/{named}"  # a generated name, or one that had not been decoded yet
         return answer
 
     def check_up(self) -> None:
@@ -151,12 +155,23 @@ class ApiServer(Component):
             self.refresh()
 
     def open_call(self, request: Request) -> Call:
-        """An authorized call for what is not answered at once: a watch."""
+        """An authorized call for what the registry does not answer: a watch, or a connection to a kubelet."""
         self.check_up()
         if self.storage.stale:
             self.refresh()
-        call = self.call_for(request, None)
-        self.authorizer.check(call)
+        step = self.sim.current
+        span = None
+        if step is not None:
+            span = Span(request.user.name, f"{request.verb} {request.subresource}".rstrip(), _object_key(request), 200)
+            step.requests.append(span)
+        call = self.call_for(request, span)
+        try:
+            self.authorizer.check(call)
+        except StatusError as error:
+            if span is not None:
+                span.code, span.message = error.code, error.message
+                span.stages.append(Stage("authorization", "refused", error.message))
+            raise
         return call
 
     def _serve(self, request: Request, span: Span | None) -> Any:

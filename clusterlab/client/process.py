@@ -94,6 +94,8 @@ class Process(Component):
         first, self.synced = not self.synced, True
         if first:
             for part in self.parts:
+                if hasattr(part, "queue"):
+                    self.sim.note(part.name, {"queue": 0})
                 part.started()
 
     def on_watch_closed(self) -> None:

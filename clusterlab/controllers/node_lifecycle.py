@@ -173,6 +173,7 @@ class NodeLifecycleController(BaseController):
     def _node_event(self, node: Object, reason: str, message: str) -> None:
         meta = node["metadata"]
         self._step(meta["name"])
+        self.tell(f"The node controller notes of {meta['name']}: {message.partition('event: ')[2] or message}.")
         self.record(node_reference(meta["name"], meta["uid"]), "Normal", reason, message)
 
     def _update_health(self, node: Object) -> tuple[Object, str, str]:

@@ -73,9 +73,9 @@ def scheduling_notes(decision: Decision, queue: SchedulingQueue) -> dict[str, An
     """What the stage shows of the scheduler: its queues, and the best nodes of the last decision."""
     top = nlargest(TOP, zip(decision.totals, decision.scored_nodes, strict=True)) if decision.totals else []
     return {
-        "queue": {"active": len(queue.active), "backoff": len(queue.backoff), "unschedulable": len(queue.unschedulable)},
-        "decision": {
-            "pod": decision.pod, "chosen": decision.chosen, "top": [[node, score] for score, node in top],
-            "feasible": decision.feasible, "nodes": decision.nodes,
+        "active": len(queue.active), "backoff": len(queue.backoff), "unschedulable": len(queue.unschedulable),
+        "last": {
+            "pod": decision.pod, "chosen": decision.chosen, "scores": [{"node": node, "total": score} for score, node in top],
+            "message": decision.message, "feasible": decision.feasible, "nodes": decision.nodes,
         },
     }
