@@ -6,6 +6,7 @@ flowcontrol and apiextensions.
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from clusterlab.apiserver.defaults.common import Obj, absent, each, fill, inside, present
@@ -64,7 +65,13 @@ def endpoint_slice(obj: Obj) -> Obj:
 
 
 def secret(obj: Obj) -> Obj:
-    """A Secret."""
+    """A Secret: what is written as stringData is kept in data (Convert_v1_Secret_To_core_Secret)."""
+    plain = obj.get("stringData")
+    if isinstance(plain, dict):
+        coded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
+        obj = {name: value for name, value in obj.items() if name != "stringData"}
+        if coded:
+            obj = {**obj, "data": {**(obj.get("data") or {}), **coded}}
     return fill(obj, type="Opaque")
 
 
