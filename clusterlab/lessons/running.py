@@ -15,10 +15,11 @@ from clusterlab.machinery.scheme import split_api_version
 from clusterlab.scenario.kubectl import path_of, requests_of
 from clusterlab.stream.conditions import parse_condition
 
-__all__ = ["Late", "copy_of", "duration_ms", "fault_of", "heal_all", "perform_line", "run_until"]
+__all__ = ["Late", "copy_of", "duration_ms", "fault_of", "heal_all", "named", "perform_line", "run_until"]
 
 #: A lesson's wait is given up after so much simulated time, or so many events.
 LATEST_MS, EVENTS_MOST = 20 * 60_000, 400_000
+_PLACE = re.compile(r"<(pod|node) ([\w./-]+)=([\w.-]+)>")
 _DURATION = re.compile(r"(\d+)(ms|s|m|h)\Z")
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
@@ -97,9 +98,26 @@ def heal_all(cluster: Cluster, kind: str) -> int:
     return len(found)
 
 
+def named(line: str, cluster: Cluster) -> str:
+    """A line with its placeholders filled in: `<pod app=web>` is the name of the first pod with that label, `<node app=web>` the node
+    that it runs on. Raises LookupError."""
+
+    def fill(match: re.Match[str]) -> str:
+        what, label, value = match.groups()
+        fits = sorted(
+            (pod["metadata"]["name"], (pod.get("spec") or {}).get("nodeName", "")) for _, pod in cluster.objects("pods")
+            if (pod["metadata"].get("labels") or {}).get(label) == value and "deletionTimestamp" not in pod["metadata"]
+        )
+        if not fits:
+            raise LookupError(f"there is no pod with the label {label}={value}")
+        return fits[0][0 if what == "pod" else 1]
+
+    return _PLACE.sub(fill, line)
+
+
 def perform_line(line: str, cluster: Cluster, files: Mapping[str, str]) -> int:
     """Has a cluster do what a kubectl line asks for, without kubectl; returns the last HTTP status. Raises KubectlError."""
-    words = shlex.split(line)
+    words = shlex.split(line := named(line, cluster))
     if words[1:2] in (["apply"], ["create"]) and "-f" in words:
         commands = _applied(words, cluster, files)
     elif words[1:2] == ["delete"] and "-l" in words:

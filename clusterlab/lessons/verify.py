@@ -17,7 +17,7 @@ from clusterlab.lessons.bench import Bench
 from clusterlab.lessons.checks import Past, check_task, problem_with
 from clusterlab.lessons.loader import Directive, Lesson, LessonError, Task, load_lesson, markdown, task_of
 from clusterlab.lessons.predictions import answer, shown
-from clusterlab.lessons.running import Late, fault_of, heal_all, run_until
+from clusterlab.lessons.running import Late, fault_of, heal_all, named, run_until
 from clusterlab.scenario.kubectl import KubectlError
 from clusterlab.scenario.load import ScenarioError, load
 from clusterlab.stream.conditions import ConditionError, parse_condition
@@ -166,12 +166,14 @@ class _Player:
         if not line.startswith("kubectl "):
             yield f"{line!r} does not begin with kubectl; the page's command line knows nothing else"
             return
+        line = named(line, self.cluster)
         done = self.bench.kubectl(line, self.cwd)
         if fails and done.returncode == 0:
             yield f"{line!r} was to fail and did not; take the word fails away"
         if not fails and done.returncode != 0:
             yield f"{line!r} failed: {(done.stderr or done.stdout).strip()[:400]}"
         self._settle()
+        run_until(self.cluster, "1s")  # nobody types two lines within a second
 
     def _predict(self, directive: Directive) -> Iterator[str]:
         found = answer(directive, self.cluster, self.files)
