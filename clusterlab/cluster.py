@@ -31,6 +31,7 @@ from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
 from clusterlab.sim import EPOCH, Object, Simulation, Step
 from clusterlab.sim.history import History
+from clusterlab.sim.simulation import describe
 from clusterlab.timeline import Timeline
 
 __all__ = ["Cluster", "FaultError"]
@@ -264,6 +265,12 @@ class Cluster:
     def faults(self) -> dict[str, dict[str, Any]]:
         """The faults that are, by id."""
         return self.fault_board.active
+
+    @property
+    def errors(self) -> list[str]:
+        """Faults of ours that components and the API server met, for tests and logs: none in a model that works."""
+        met = [f"{time_ms} ms: {component} at {verb}: {what}" for time_ms, component, verb, what in self.sim.errors]
+        return met + [f"the API server: {describe(error)}" for error in self.api.failures]
 
     # Watches from outside.
 

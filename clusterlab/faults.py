@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FaultError", "Faults"]
 
+SLOW_MS = 200
+
 
 class FaultError(ValueError):
     """A fault that cannot be. `field` names the part that is wrong."""
@@ -61,7 +63,7 @@ class Faults(Component):
             self.active = {**self.active, fault_id: {
                 "id": fault_id, "kind": fault.kind, "target": fault.target, "since": self.sim.time_ms, "options": fault.options,
             }}
-            step.explain = _KINDS[fault.kind][0](self.cluster, fault)
+            step.explain = self._act(fault, 0)
             if fault.for_ms >= 0:
                 self.after(fault.for_ms, "over", fault_id, idle=fault.for_ms > 10_000)
             self._tell()
@@ -69,8 +71,29 @@ class Faults(Component):
             self.sim.finish()
         return fault_id
 
+    def _act(self, fault: Fault, which: int) -> str:
+        """Begins (0) or ends (1) what a fault does; tells it. What it befalls may have gone since the fault was planned."""
+        known = _targets(self.cluster, fault)
+        if fault.kind not in _KINDS or (known is not None and fault.target not in known):
+            return f"There is no {fault.target} for {fault.kind} to befall; nothing happens."
+        return _KINDS[fault.kind][which](self.cluster, fault)
+
+    def others(self, kind: str, target: str = "") -> bool:
+        """Whether a fault of this kind is active; asked when another such one has ended."""
+        return any(entry["kind"] == kind and (not target or entry["target"] == target) for entry in self.active.values())
+
+    def holds_down(self, process: str) -> bool:
+        """Whether a fault keeps a process from running."""
+        program, _, node = process.partition("/")
+        return (
+            self.others("component-stop", process) or (program == "kubelet" and self.others("kubelet-stop", node))
+            or (program in ("kubelet", "kube-proxy") and self.others("node-down", node))
+        )
+
     def end_fault(self, fault_id: str) -> None:
-        """Takes it away, as a step of a command."""
+        """Takes it away, as a step of a command; harmless when it is over already."""
+        if fault_id not in self.active:
+            return
         step = self.sim.perform("fault", "heal", fault_id)
         try:
             step.object, step.explain = self._end(fault_id)
@@ -87,7 +110,7 @@ class Faults(Component):
         entry = self.active[fault_id]
         self.active = {name: kept for name, kept in self.active.items() if name != fault_id}
         fault = Fault(entry["kind"], entry["target"], -1, entry["options"])
-        said = _KINDS[fault.kind][1](self.cluster, fault)
+        said = self._act(fault, 1)
         self._tell()
         return fault.target or fault.kind, said
 
@@ -110,17 +133,26 @@ def _targets(cluster: Cluster, fault: Fault) -> set[str] | None:
     return None
 
 
+def _start(cluster: Cluster, process: str) -> None:
+    """Starts a process unless another fault keeps it down, or it runs."""
+    if not cluster.processes[process].up and not cluster.fault_board.holds_down(process):
+        cluster.processes[process].start()
+
+
 def _node_down(cluster: Cluster, fault: Fault) -> str:
     cluster.processes[f"kubelet/{fault.target}"].stop()
     cluster.processes[f"kube-proxy/{fault.target}"].stop()
-    cluster.runtimes[fault.target].power_off()
+    if cluster.runtimes[fault.target].up:
+        cluster.runtimes[fault.target].power_off()
     return f"{fault.target} loses power: its kubelet, its kube-proxy and every container on it are gone."
 
 
 def _node_up(cluster: Cluster, fault: Fault) -> str:
+    if cluster.fault_board.others("node-down", fault.target):
+        return _still(fault)
     cluster.runtimes[fault.target].power_on()
-    cluster.processes[f"kubelet/{fault.target}"].start()
-    cluster.processes[f"kube-proxy/{fault.target}"].start()
+    _start(cluster, f"kubelet/{fault.target}")
+    _start(cluster, f"kube-proxy/{fault.target}")
     return f"{fault.target} has power again; its kubelet starts and looks what should run there."
 
 
@@ -134,9 +166,13 @@ def _component_stop(cluster: Cluster, fault: Fault) -> str:
 
 def _component_start(cluster: Cluster, fault: Fault) -> str:
     if fault.target == "kube-apiserver":
+        if cluster.fault_board.others(fault.kind, fault.target):
+            return _still(fault)
         cluster.api.start()
         return "The API server runs again; everyone lists and watches anew."
-    cluster.processes[fault.target].start()
+    if cluster.fault_board.holds_down(fault.target):
+        return _still(fault)
+    _start(cluster, fault.target)
     return f"{fault.target} starts again with an empty memory and lists what there is."
 
 
@@ -146,19 +182,28 @@ def _kubelet_stop(cluster: Cluster, fault: Fault) -> str:
 
 
 def _kubelet_start(cluster: Cluster, fault: Fault) -> str:
-    cluster.processes[f"kubelet/{fault.target}"].start()
+    if cluster.fault_board.holds_down(f"kubelet/{fault.target}"):
+        return _still(fault)
+    _start(cluster, f"kubelet/{fault.target}")
     return f"The kubelet on {fault.target} starts again and looks what runs there."
 
 
+def _still(fault: Fault) -> str:
+    return f"This fault is over, but another one still holds {fault.target or fault.kind} down."
+
+
 def _cut_off(cluster: Cluster, fault: Fault) -> str:
-    for process in (f"kubelet/{fault.target}", f"kube-proxy/{fault.target}"):
-        cluster.api.cut_off(process, cluster.processes[process].client.user.name)
+    kubelet = f"kubelet/{fault.target}"
+    cluster.api.cut_off(kubelet, cluster.processes[kubelet].client.user.name)
+    cluster.api.cut_off(f"kube-proxy/{fault.target}", "")  # all of them share one user
     return f"{fault.target} is cut off from the API server. Its containers go on, but nobody hears of them."
 
 
 def _reconnect(cluster: Cluster, fault: Fault) -> str:
+    if cluster.fault_board.others(fault.kind, fault.target):
+        return _still(fault)
     for process in (f"kubelet/{fault.target}", f"kube-proxy/{fault.target}"):
-        cluster.api.reconnect(process, cluster.processes[process].client.user.name)
+        cluster.api.reconnect(process)
     return f"{fault.target} reaches the API server again."
 
 
@@ -168,33 +213,44 @@ def _etcd_kill(cluster: Cluster, fault: Fault) -> str:
 
 
 def _etcd_restart(cluster: Cluster, fault: Fault) -> str:
+    if cluster.fault_board.others(fault.kind, fault.target):
+        return _still(fault)
     cluster.etcd.restart(fault.target)
     return f"{fault.target} starts again from its disk and is sent what it missed."
 
 
+def _etcd_network(cluster: Cluster) -> None:
+    """Makes the network between the members what the active faults say."""
+    etcd, active = cluster.etcd, cluster.fault_board.active.values()
+    etcd.heal()
+    alone = dict.fromkeys(entry["target"] for entry in active if entry["kind"] == "etcd-partition")
+    if alone:
+        etcd.partition([*([name] for name in alone), [name for name in etcd.members if name not in alone]])
+    for entry in active:
+        if entry["kind"] == "etcd-slow":
+            options = entry["options"]
+            for name in etcd.members:
+                if name != entry["target"]:
+                    etcd.link(entry["target"], name, options.get("latency", SLOW_MS), options.get("loss", 0) / 1_000_000)
+
+
 def _etcd_partition(cluster: Cluster, fault: Fault) -> str:
-    others = [name for name in cluster.etcd.members if name != fault.target]
-    cluster.etcd.partition([[fault.target], others])
+    _etcd_network(cluster)
     return f"The network cuts {fault.target} off from the other etcd members."
 
 
 def _etcd_heal(cluster: Cluster, fault: Fault) -> str:
-    cluster.etcd.heal()
-    return "The network between the etcd members is whole again."
+    _etcd_network(cluster)
+    return f"{fault.target} reaches the other etcd members again."
 
 
 def _etcd_slow(cluster: Cluster, fault: Fault) -> str:
-    latency_ms, loss = fault.options.get("latency", 200), fault.options.get("loss", 0) / 1_000_000
-    for name in cluster.etcd.members:
-        if name != fault.target:
-            cluster.etcd.link(fault.target, name, latency_ms, loss)
-    return f"{fault.target} hears the others {latency_ms} ms late."
+    _etcd_network(cluster)
+    return f"{fault.target} hears the others {fault.options.get('latency', SLOW_MS)} ms late."
 
 
 def _etcd_fast(cluster: Cluster, fault: Fault) -> str:
-    for name in cluster.etcd.members:
-        if name != fault.target:
-            cluster.etcd.link(fault.target, name)
+    _etcd_network(cluster)
     return f"{fault.target} hears the others at once again."
 
 
@@ -238,6 +294,8 @@ def _registry_down(cluster: Cluster, fault: Fault) -> str:
 
 
 def _registry_up(cluster: Cluster, fault: Fault) -> str:
+    if cluster.fault_board.others(fault.kind):
+        return _still(fault)
     cluster.registry.reachable = True
     return "The image registry can be reached again."
 

@@ -59,6 +59,10 @@ class Controller(Part):
         except StatusError as error:
             delay_ms = self.queue.add_rate_limited(key)
             step.explain = f"{self.name} could not finish {key} ({error.reason}) and tries again in {delay_ms} ms."
+        except Exception as error:  # a fault of ours in one object must not stop the others
+            said = self.sim.fail(self.name, "reconcile", error)
+            delay_ms = max(self.queue.add_rate_limited(key), 1)
+            step.explain = f"{said}; it tries {key} again in {delay_ms} ms"
         else:
             if self.queue.failures.get(key, 0) == failures:  # unless it asked for a rate-limited retry itself
                 self.queue.forget(key)

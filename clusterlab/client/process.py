@@ -83,6 +83,9 @@ class Process(Component):
 
     def on_sync(self) -> None:
         """Lists and watches all that the informers want; tries again while the API server cannot be reached."""
+        if not self.up:
+            return
+        self.api.unwatch(self.name)
         self._by_watch = {}
         try:
             for informer in list(self.informers.values()):
@@ -113,7 +116,13 @@ class Process(Component):
             informer = self._by_watch.get(event.watch)
             if informer is not None:
                 sim.because(event.because)
-                informer.apply(event.type, event.key, event.object)
+                try:
+                    informer.apply(event.type, event.key, event.object)
+                except Exception as error:  # a handler's fault of ours; what else was delivered must not be lost
+                    step = sim.ensure(self.name, "deliver", event.key)
+                    said = sim.fail(self.name, "deliver", error)
+                    if step is not None:
+                        step.explain = said
 
     # State.
 

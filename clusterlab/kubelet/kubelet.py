@@ -220,6 +220,9 @@ class Kubelet(Process):
         except StatusError as error:
             self.say(f"the API server does not answer as it should ({error.reason}), so it tries again")
             self.wake(uid, 10 * RETRY_MS, idle=True)
+        except Exception as error:  # a fault of ours with one pod must not stop the others
+            self.say(self.sim.fail(self.name, "sync", error))
+            self.wake(uid, 10 * RETRY_MS, idle=True)
         if self.acted != before:
             self.note(pods=self.admitted)
             self.sim.note(self.runtime.name, self.runtime.figures())

@@ -153,7 +153,13 @@ class Scheduler(Part):
         pod = queue.pods.get(entry.key)
         profile = self.profiles.get(entry.profile)
         if pod is not None and profile is not None and entry.key not in self.cache.assumed:
-            self._schedule_one(entry, pod, profile)
+            try:
+                self._schedule_one(entry, pod, profile)
+            except Exception as error:  # a fault of ours with one pod must not stop the others
+                said = self.sim.fail(self.process.name, "schedule", error)
+                self.failed(entry, pod, ERROR, said, (), None)
+                if self.sim.current is not None:
+                    self.sim.current.explain = said
         self.arm()
 
     def _schedule_one(self, entry: Queued, pod: PodInfo, profile: Profile) -> None:

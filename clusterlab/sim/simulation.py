@@ -7,6 +7,8 @@ completion, so that the queue and every component's state stay plain data.
 from __future__ import annotations
 
 import heapq
+import logging
+import traceback
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -17,6 +19,13 @@ from clusterlab.sim.step import Step
 __all__ = ["EPOCH", "Event", "Simulation"]
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+_log = logging.getLogger(__name__)
+
+#: A handler that failed for a reason of ours is tried again after this, doubled each time, at most so often.
+RETRY_MS = 1_000
+RETRIES = 6
+MAX_ERRORS = 200
 
 
 class Event(NamedTuple):
@@ -58,6 +67,9 @@ class Simulation:
         self._pending_notes: dict[str, dict[str, Any]] = {}
         #: What every component last told about its inner state: the sum of all steps' notes.
         self.notes: dict[str, dict[str, Any]] = {}
+        #: Faults of ours: what handlers raised that is no refusal, as (time_ms, component, verb, what). Empty in a model that works.
+        self.errors: list[tuple[int, str, str, str]] = []
+        self._failures: dict[tuple[str, str, tuple[Any, ...]], int] = {}
 
     # Components.
 
@@ -232,11 +244,38 @@ class Simulation:
                 return None
             handler = self._handlers[key] = getattr(component, "on_" + event.verb)
         self._dispatching = True
+        before = self._order
         try:
             handler(*event.args)
+            if self._failures:
+                self._failures.pop((event.target, event.verb, event.args), None)
+        except Exception as error:
+            self._failed(event, error, before)
         finally:
             self._dispatching = False
         return self._end()
+
+    def _failed(self, event: Event, error: Exception, before: int) -> None:
+        """A handler met a fault of ours: says so, and tries the event again unless it has planned its next turn already."""
+        text = self.fail(event.target, event.verb, error)
+        key = (event.target, event.verb, event.args)
+        planned = any(due.order > before and (due.target, due.verb, due.args) == key for due in self._queue)
+        count = self._failures.get(key, 0)
+        if not planned and count < RETRIES:
+            self._failures[key] = count + 1
+            delay_ms = RETRY_MS << count
+            self.after(delay_ms, event.target, event.verb, *event.args, idle=True)
+            text += f"; it tries again in {delay_ms} ms"
+        step = self._open or self.begin(event.target, event.verb, "")
+        step.explain, step.routine, self._taken = text, False, True
+
+    def fail(self, component: str, verb: str, error: Exception) -> str:
+        """Notes a fault of ours that a component met; returns a sentence for the step."""
+        what = describe(error)
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append((self.time_ms, component, verb, what))
+        _log.error("%s failed at %s, %d ms", component, verb, self.time_ms, exc_info=error)
+        return f"internal error: {component} failed at {verb}: {what}"
 
     def perform(self, actor: str, verb: str, obj: str, because: int = 0) -> Step:
         """Opens a step for a command from outside; the caller acts and then calls `finish`."""
@@ -276,6 +315,8 @@ class Simulation:
             "notes": self.notes.copy(),
             "pending_notes": {name: dict(fields) for name, fields in self._pending_notes.items()},
             "queue": [event for event in self._queue if event.order not in self._cancelled],
+            "errors": list(self.errors),
+            "failures": dict(self._failures),
             "rngs": {name: rng.state for name, rng in self._rngs.items()},
             "components": {name: component.checkpoint() for name, component in self.components.items()},
         }
@@ -294,9 +335,20 @@ class Simulation:
         self._busy = sum(not event.idle for event in self._queue)
         self._open, self._because, self._stamp = None, 0, (-1, "")
         self._pending_notes = {name: dict(fields) for name, fields in data["pending_notes"].items()}
+        self.errors, self._failures = list(data["errors"]), dict(data["failures"])
         for name, rng in self._rngs.items():
             rng.state = data["rngs"].get(name, Rng(self.seed, name).state)
         for name, state in data["rngs"].items():
             self.rng(name).state = state
         for name, state in data["components"].items():
             self.components[name].restore(state)
+
+
+def describe(error: Exception) -> str:
+    """An error and where it arose, without anything that differs between machines."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = ""
+    if frames:
+        path = frames[-1].filename.replace("\\", "/")
+        where = f" ({path.rpartition('/clusterlab/')[2].rpartition('/lib/')[2]}:{frames[-1].lineno})"
+    return f"{type(error).__name__}: {str(error)[:300]}{where}"
