@@ -23,8 +23,9 @@ def ids(resource):
 
 
 def decoded(resource, junk):
+    gvk = resource.group, resource.version, resource.kind
     try:
-        return decode(resource.group, resource.version, resource.kind, junk.object(resource.group, resource.version, resource.kind), "Ignore")[0]
+        return decode(*gvk, junk.object(*gvk), "Ignore")[0]
     except StatusError:
         return None
 
@@ -34,7 +35,7 @@ def texts(errors):
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=ids)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(random=st.randoms(use_true_random=True))
 def test_junk_is_judged(resource, random):
     junk = Junk(random)
@@ -60,7 +61,7 @@ def test_junk_is_judged(resource, random):
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=ids)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(random=st.randoms(use_true_random=True))
 def test_an_object_may_replace_itself(resource, random):
     """An update that changes nothing has no fault that has to do with the change."""

@@ -251,3 +251,19 @@ def test_resize(changes, part):
     old = at(STORED, {"spec.containers.0.resources": {"requests": {"cpu": "100m", "memory": "100Mi"}}, "status.qosClass": "Burstable"})
     errors = update("pods", old, changes, "resize")
     assert any(part in error for error in errors) if part else errors == []
+
+
+def test_forbidden_changes_are_shown():
+    """As golden/transcripts/errors.json has it of a real server."""
+    error = update("pods", at(STORED, {"spec.nodeName": "node-2"}), {"spec.nodeName": "elsewhere"})[0]
+    assert error == f"spec: Forbidden: {ONLY}\n" + """\
+@@ -42,7 +42,7 @@
+  "NodeSelector": null,
+  "ServiceAccountName": "",
+  "AutomountServiceAccountToken": null,
+- "NodeName": "node-2",
++ "NodeName": "elsewhere",
+  "SecurityContext": {
+   "HostNetwork": false,
+   "HostPID": false,
+"""

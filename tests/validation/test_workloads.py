@@ -1,4 +1,7 @@
-"""Deployments and their kin, jobs, cron jobs and autoscalers: outcomes of pkg/apis/{apps,batch,autoscaling}/validation/validation_test.go."""
+"""Deployments and their kin, jobs, cron jobs and autoscalers.
+
+Outcomes are those of pkg/apis/{apps,batch,autoscaling}/validation/validation_test.go; the tests are named beside the tables.
+"""
 
 import pytest
 
