@@ -191,9 +191,8 @@ class Cluster:
         """Whether a request can change nothing, so that it need not be logged."""
         if method in ("GET", "HEAD", "OPTIONS"):
             return True
-        if method == "POST" and "/authorization.k8s.io/" in path or path.endswith(("/selfsubjectreviews", "/tokenreviews")):
-            return True
-        return False
+        asks = "/authorization.k8s.io/" in path or path.endswith(("/selfsubjectreviews", "/tokenreviews"))
+        return method == "POST" and asks
 
     def answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:
         """Answers a read at once."""

@@ -63,11 +63,12 @@ _READS = frozenset(("get", "list"))
 class ApiServer(Component):
     """kube-apiserver. `serve` and `watch` are for the model's processes, `handle` (in http) for everyone else."""
 
-    STATE = ("up", "expiries", "compact_at")
+    STATE = ("up", "cut", "expiries", "compact_at")
 
     def __init__(self, sim: Simulation, etcd: Etcd, name: str = "kube-apiserver", address: str = "172.18.0.2") -> None:
         super().__init__(sim, name)
         self.up = False
+        self.cut: dict[str, str] = {}  # process that cannot reach this server -> its user
         self.expiries: dict[str, int] = {}  # key of an event -> when it expires, soonest first
         self.compact_at = 0  # revision to compact to when the next round comes
         self.address = address  # where the endpoints of the service kubernetes point
@@ -120,11 +121,21 @@ class ApiServer(Component):
         self.authorizer.forget()
         self.admission.forget()
 
+    def cut_off(self, process: str, user: str) -> None:
+        """The network between a process and this server is cut: its requests fail and its watches end."""
+        self.cut[process] = user
+        self.unwatch(process)
+        self.sim.after(0, process, "watch_closed")
+
+    def reconnect(self, process: str) -> None:
+        """The process reaches this server again; it finds out when it tries."""
+        self.cut.pop(process, None)
+
     # The Api protocol.
 
     def serve(self, request: Request) -> Any:
         """Answers a request, or raises StatusError. Records a span in the open step."""
-        if not self.up:
+        if not self.up or (self.cut and request.user.name in self.cut.values()):
             raise service_unavailable(REFUSED)
         step = self.sim.current
         if step is None and request.verb not in _READS:
@@ -208,7 +219,7 @@ class ApiServer(Component):
 
     def watch(self, process: str, resource: str, field: tuple[str, str] | None = None) -> tuple[int, list[Object]]:
         """Lists a resource for a process and opens a watch from there."""
-        if not self.up:
+        if not self.up or process in self.cut:
             raise service_unavailable(REFUSED)
         if self.storage.stale:
             self.refresh()

@@ -79,7 +79,7 @@ class ElectedProcess(Process):
         else:
             # Waiting for the lease of a holder that may be dead leads to progress; waiting behind a live one does not.
             self.after(RETRY_MS, "elect", idle=held or self.holder_lives)
-        step.explain = f"{self.name} renews its lease {self.program}." if self.leading else f"{self.name} waits for the lease {self.program}."
+        step.explain = f"{self.name} {'renews its' if self.leading else 'waits for the'} lease {self.program}."
         if held and not self.leading:
             self.leading, step.routine = True, False
             step.explain = f"{self.name} holds the lease {self.program} now and begins to work."

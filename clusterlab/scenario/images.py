@@ -13,7 +13,7 @@ __all__ = ["behaviours"]
 
 _FIELDS = (
     "match", "pull", "pullError", "sizeBytes", "start", "ready", "exit", "serve", "memory", "cpu", "logs", "stop", "ignoresTerm",
-    "stopCode", "command", "shell", "env",
+    "stopCode", "command", "args", "shell",
 )
 
 
@@ -41,6 +41,7 @@ def _behaviour(read: Reader) -> Behaviour:
         ignores_term=read.take("ignoresTerm", boolean, False),
         stop_code=read.take("stopCode", integer(0, 255), 0),
         entrypoint=_lines(read, "command", 100),
+        arguments=_lines(read, "args", 100),
         shell=read.take("shell", boolean, True),
     )
 

@@ -35,11 +35,14 @@ class _Line:
             raise KubectlError(f"{line!r} cannot be read: {error}") from None
         if words[:1] == ["kubectl"]:
             words = words[1:]
-        self.line, self.words, self.flags = line, [], {}  # type: ignore[var-annotated]
+        self.line = line
+        self.words: list[str] = []
+        self.flags: dict[str, str] = {}
+        self.rest: list[str] = []  # what follows --
         while words:
             word = words.pop(0)
             if word == "--":
-                self.flags["--"] = words
+                self.rest = words
                 break
             if word.startswith("-"):
                 name, equals, value = word.lstrip("-").partition("=")
@@ -160,7 +163,7 @@ def _patch(w: _Line, find: Find, now: str) -> list[Object]:
 
 def _delete(w: _Line, find: Find, now: str) -> list[Object]:
     out = []
-    resource, _, path = w.target(0)
+    _, _, path = w.target(0)
     out.append(_request("DELETE", path, {}))
     base = path.rsplit("/", 1)[0]
     out += [_request("DELETE", f"{base}/{name}", {}) for name in w.words[1:] if "/" not in name]
@@ -194,14 +197,14 @@ def _run(w: _Line, find: Find, now: str) -> list[Object]:
         raise KubectlError(f"{w.line!r} needs a name and --image")
     name = w.words[0]
     container: Object = {"name": name, "image": w.flags["image"]}
-    if "--" in w.flags:
-        container["args"] = w.flags["--"]
+    if w.rest:
+        container["args"] = w.rest
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"run": name}}, "spec": {"containers": [container]}}
     return [_request("POST", f"/api/v1/namespaces/{w.namespace}/pods", pod)]
 
 
 def _create(w: _Line, find: Find, now: str) -> list[Object]:
-    kind, name = (w.words + ["", ""])[:2]
+    kind, name = [*w.words, "", ""][:2]
     if kind in ("deployment", "deploy") and name and "image" in w.flags:
         image = w.flags["image"]
         base = image.split("/")[-1].split(":")[0].split("@")[0]
@@ -232,19 +235,19 @@ def _expose(w: _Line, find: Find, now: str) -> list[Object]:
 def _autoscale(w: _Line, find: Find, now: str) -> list[Object]:
     resource, name, _ = w.target(0)
     kind = next(r.kind for r in BUILTIN if r.plural == resource)
+    percent = int(w.flags.get("cpu", w.flags.get("cpu-percent", "80")).rstrip("%"))
+    target = {"type": "Utilization", "averageUtilization": percent}
     body = {
         "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name},
         "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name}, "minReplicas": int(w.flags.get("min", 1)),
-                 "maxReplicas": _number(w, "max"), "metrics": [{"type": "Resource", "resource": {
-                     "name": "cpu", "target": {"type": "Utilization",
-                                               "averageUtilization": int(w.flags.get("cpu", w.flags.get("cpu-percent", "80")).rstrip("%"))}}}]},
+                 "maxReplicas": _number(w, "max"), "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]},
     }
     return [_request("POST", f"/apis/autoscaling/v2/namespaces/{w.namespace}/horizontalpodautoscalers", body)]
 
 
 def _rollout(w: _Line, find: Find, now: str) -> list[Object]:
     what = w.words.pop(0) if w.words else ""
-    _, name, path = w.target(0)
+    _, _, path = w.target(0)
     if what == "restart":
         stamp = {"kubectl.kubernetes.io/restartedAt": now}
         return [_request("PATCH", path, {"spec": {"template": {"metadata": {"annotations": stamp}}}}, STRATEGIC)]

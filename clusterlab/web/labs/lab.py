@@ -7,8 +7,8 @@ its watchers saw it. The task works in slices of a few milliseconds, so that no 
 from __future__ import annotations
 
 import asyncio
-import logging
 import contextlib
+import logging
 import secrets
 import time
 from collections import deque

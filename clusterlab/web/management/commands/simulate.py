@@ -1,4 +1,4 @@
-"""`manage.py simulate FILE… [--scenario S] [--nodes N] [--until settled|SECONDS] [-o json|yaml|table|steps]`: a cluster without a server."""
+"""`manage.py simulate FILE… [--scenario S] [--nodes N] [--until settled|SECONDS] [-o FORMAT]`: a cluster without a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from clusterlab.cluster import Cluster
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scenario.kubectl import path_of
-from clusterlab.scenario.load import ScenarioError, load, parse
+from clusterlab.scenario.load import ScenarioError, load
 from clusterlab.scenario.values import duration_ms
 from clusterlab.sim import Object
 
