@@ -139,8 +139,12 @@ class Carrier:
         to = self.members.get(message.to)
         if to is None or not self.up.get(message.to) or self.network.cut(message.frm, message.to):
             self._failed(message)
-        else:
-            to.step(message)
+            return
+        to.step(message)
+        if message.type == "MsgSnap":
+            sender = self.members.get(message.frm)
+            if sender is not None:
+                sender.snapshot_arrived(message.to)
 
     def _failed(self, message: Message) -> None:
         """Tells the sender that its peer cannot be reached, as a broken connection would."""

@@ -149,15 +149,20 @@ class Membership(Core):
         self.deliver_later()
 
     def remove_the_removed(self) -> None:
-        """Ends the processes of members that are out, once the leader and they themselves know."""
+        """Ends the processes of members that are out. A leader that removed itself goes last: it must tell the others first."""
         leader = self.leader()
         for name in list(self.members):
-            member = self.members[name]
-            out = name not in member.conf.members and bool(member.conf.members)
-            if leader is not None and name != leader.name and name not in leader.conf.members and leader.applied == leader.commit:
-                out = out or name not in self.replacing
-            if out and name not in self.replacing:
+            if name not in self.replacing and (leader is None or name not in leader.conf.members) and self._is_out(name, leader):
                 self.forget_member(name)
+
+    def _is_out(self, name: str, leader: Raft | None) -> bool:
+        if leader is not None and leader.name != name:
+            return leader.applied == leader.commit
+        member = self.members[name]
+        return bool(member.conf.members) and name not in member.conf.members and all(
+            name not in self.members[other].conf.members for other in member.conf.members
+            if other in self.members and self.connected(member, other)
+        )
 
     def forget_member(self, name: str) -> None:
         """Takes a member's process away for good."""

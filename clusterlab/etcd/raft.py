@@ -238,9 +238,8 @@ class Raft(Replication):
             return
         last = self.last
         self.progress = {peer: self.progress.get(peer) or Progress(max(last, 1), active=True) for peer in conf.members}
-        if not conf.votes(self.name):
-            self._become(FOLLOWER, self.term, "")  # removed, or a learner from now on
-            return
+        # A leader that has lost its vote goes on until another one is elected, or its process ends: it may be the only one to know that
+        # the change is committed. Its own log no longer counts.
         if self._advance_commit():
             self.broadcast_append()
         else:

@@ -193,6 +193,13 @@ class Replication(Log):
             progress.probe()
             progress.paused = True
 
+    def snapshot_arrived(self, peer: str) -> None:
+        """A snapshot has been brought to a peer: its answer, or that to the next heartbeat, tells how to go on."""
+        progress = self.progress.get(peer)
+        if progress is not None and self.role == LEADER and progress.state == SNAPSHOT:
+            progress.probe()
+            progress.paused = True
+
     # Reads.
 
     def read(self, number: int) -> None:
