@@ -14,15 +14,21 @@ from typing import Any
 import yaml
 
 from clusterlab.apiserver import http
+from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.server import ApiServer
 from clusterlab.apiserver.storage import Bucket
+from clusterlab.client.api import Request
 from clusterlab.client.process import Process
 from clusterlab.controllers.manager import cloud_controller_manager, controller_manager
 from clusterlab.etcd.cluster import Etcd
 from clusterlab.faults import FaultError, Faults
 from clusterlab.kubelet import kubelet
+from clusterlab.kubelet.server import NodeServer
 from clusterlab.machinery.errors import not_found
 from clusterlab.machinery.scheme import split_api_version
+from clusterlab.metrics.source import MetricsSource
+from clusterlab.network.fabric import Fabric
+from clusterlab.network.traffic import Traffic
 from clusterlab.proxy import kube_proxy
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
@@ -50,6 +56,11 @@ class Cluster:
         self.sim = Simulation(scenario.seed, datetime.fromisoformat(scenario.start) if scenario.start else EPOCH)
         self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
         self.api = ApiServer(self.sim, self.etcd)
+        self.network = Fabric(self.sim)
+        self.traffic = Traffic(self.sim, self.network, scenario.traffic)
+        self.node_server = NodeServer(self.sim, self.api)
+        self.api.connect = self.node_server.connect
+        self.api.metrics = MetricsSource(self.sim)
         self.fault_board = Faults(self)
         self.timeline = Timeline(self)
         self.registry = Registry(self.sim, scenario.images)
@@ -108,6 +119,7 @@ class Cluster:
             if isinstance(manifest, dict):
                 self.apply(manifest)
         self.timeline.start()
+        self.traffic.begin_traffic()
 
     # State.
 
@@ -152,6 +164,8 @@ class Cluster:
             return self._request(data)
         if kind == "fault":
             return self.fault_board.begin_fault(self.fault_board.check(data["fault"]))
+        if kind == "exec":
+            return self._exec(data)
         if kind == "heal":
             return self.fault_board.end_fault(data["id"])
         raise ValueError(f"unknown command {kind!r}")
@@ -166,6 +180,22 @@ class Cluster:
         finally:
             self.sim.finish()
         return answer
+
+    def _exec(self, data: dict[str, Any]) -> Any:
+        """Runs a command in a container; (code, stdout, stderr). Whoever asks was authorized before (`may_connect`)."""
+        step = self.sim.perform("kubectl", "exec", f"pods/{data['namespace']}/{data['pod']}")
+        try:
+            step.explain = f"kubectl runs {' '.join(data['argv'])[:80]!r} in a container of pod {data['pod']}."
+            return self.node_server.exec(
+                data["namespace"], data["pod"], data["container"], data["argv"], data.get("stdin", ""), bool(data.get("tty"))
+            )
+        finally:
+            self.sim.finish()
+
+    def may_connect(self, headers: dict[str, str], namespace: str, pod: str, subresource: str) -> None:
+        """Raises StatusError unless the caller may open a stream to a pod (exec, attach, portforward)."""
+        user = authenticate(self.api, headers, None)
+        self.api.open_call(Request("create", "pods", user, namespace, pod, subresource))
 
     def ask(self, data: dict[str, Any]) -> Any:
         """Hands a request command to the API server, within the open step."""

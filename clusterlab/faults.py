@@ -300,6 +300,19 @@ def _registry_up(cluster: Cluster, fault: Fault) -> str:
     return "The image registry can be reached again."
 
 
+def _bad_link(cluster: Cluster, fault: Fault) -> str:
+    one, other = fault.options.get("from", "*"), fault.options.get("to", "*")
+    latency_ms, loss = fault.options.get("latency", 0), fault.options.get("loss", 0)
+    cluster.network.set_link(one, other, latency_ms, loss)
+    return f"The link between {one} and {other} delays by {latency_ms} ms and loses {loss / 10_000:g} % of what passes."
+
+
+def _good_link(cluster: Cluster, fault: Fault) -> str:
+    one, other = fault.options.get("from", "*"), fault.options.get("to", "*")
+    cluster.network.set_link(one, other)
+    return f"The link between {one} and {other} is as it was."
+
+
 def _nothing(cluster: Cluster, fault: Fault) -> str:
     return "It is over."
 
@@ -309,5 +322,5 @@ _KINDS: dict[str, tuple[_Act, _Act]] = {
     "node-down": (_node_down, _node_up), "node-cut-off": (_cut_off, _reconnect), "kubelet-stop": (_kubelet_stop, _kubelet_start),
     "component-stop": (_component_stop, _component_start), "etcd-kill": (_etcd_kill, _etcd_restart),
     "etcd-partition": (_etcd_partition, _etcd_heal), "etcd-slow": (_etcd_slow, _etcd_fast), "container-crash": (_crash, _nothing),
-    "memory-leak": (_leak, _stop_leak), "registry-unreachable": (_registry_down, _registry_up),
+    "memory-leak": (_leak, _stop_leak), "registry-unreachable": (_registry_down, _registry_up), "link": (_bad_link, _good_link),
 }

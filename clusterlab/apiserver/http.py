@@ -123,7 +123,6 @@ def _request(
         options.delete_options(asked, Raw(body, headers.get("content-type", "")).parsed())
     if kind is not None:
         options.write_options(asked, kind)
-        asked.setdefault("fieldManager", _manager(headers))
     patch_type = ""
     content: Any = None
     if route.verb == "patch":
@@ -134,6 +133,8 @@ def _request(
             raise unsupported_media_type(
                 f"the body of the request was in an unknown format - accepted media types include: {accepted}"
             )
+    if patch_type != "apply":
+        asked.setdefault("fieldManager", _manager(headers))
     if route.verb in ("create", "update", "patch"):
         content = Raw(body, headers.get("content-type", ""), patch_type)
     return Request(
@@ -182,6 +183,8 @@ def _connect(
     server: ApiServer, request: Request, method: str, route: Route, params: options.Query, headers: Mapping[str, str], body: bytes,
 ) -> Any:
     """Subresources that are not objects: logs, exec, attach, port-forward, proxy."""
+    server.open_call(request)
+    server.open_call(request)
     answer = server.connect(request, method, route.rest, params, headers, body)
     if isinstance(answer, str | bytes):
         data = answer.encode() if isinstance(answer, str) else answer
