@@ -24,7 +24,7 @@ from clusterlab.etcd.cluster import Etcd
 from clusterlab.faults import FaultError, Faults
 from clusterlab.kubelet import kubelet
 from clusterlab.kubelet.server import NodeServer
-from clusterlab.machinery.errors import not_found
+from clusterlab.machinery.errors import StatusError, not_found
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
 from clusterlab.network.fabric import Fabric
@@ -189,6 +189,9 @@ class Cluster:
             return self.node_server.exec(
                 data["namespace"], data["pod"], data["container"], data["argv"], data.get("stdin", ""), bool(data.get("tty"))
             )
+        except StatusError as error:
+            step.explain = f"{step.explain} It cannot: {error.message}"
+            return error
         finally:
             self.sim.finish()
 

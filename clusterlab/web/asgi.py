@@ -14,8 +14,10 @@ from django.urls import re_path  # noqa: E402
 
 from clusterlab.web.consumers import LabConsumer  # noqa: E402
 from clusterlab.web.kubeapi import KubeApi  # noqa: E402
+from clusterlab.web.kubesockets import KubeSockets  # noqa: E402
 
 kube = KubeApi()
+kube_sockets = KubeSockets()
 
 
 async def http(scope, receive, send):  # type: ignore[no-untyped-def]
@@ -29,10 +31,15 @@ async def no_socket(scope, receive, send):  # type: ignore[no-untyped-def]
     await send({"type": "websocket.close", "code": 4404})
 
 
-application = ProtocolTypeRouter({
-    "http": http,
-    "websocket": SessionMiddlewareStack(URLRouter([
-        re_path(r"^ws/labs/(?P<lab_id>[a-z0-9]{1,16})/$", LabConsumer.as_asgi()),
-        re_path(r"", no_socket),
-    ])),
-})
+pages = SessionMiddlewareStack(URLRouter([
+    re_path(r"^ws/labs/(?P<lab_id>[a-z0-9]{1,16})/$", LabConsumer.as_asgi()),
+    re_path(r"", no_socket),
+]))
+
+
+async def websocket(scope, receive, send):  # type: ignore[no-untyped-def]
+    """Sends /kube/ to the Kubernetes endpoint's sockets, everything else to those of the pages."""
+    await (kube_sockets if scope["path"].startswith("/kube/") else pages)(scope, receive, send)
+
+
+application = ProtocolTypeRouter({"http": http, "websocket": websocket})

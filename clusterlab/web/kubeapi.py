@@ -10,10 +10,12 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from django.conf import settings
 
+from clusterlab.machinery.errors import StatusError
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -63,7 +65,9 @@ class KubeApi:
         except LabError as error:
             await _send(send, *_failure(error.status, "InternalError", str(error)))
             return
-        if hasattr(answer, "body"):
+        if method == "GET" and path.endswith("/log") and "follow=true" in query and getattr(answer, "code", 0) == 200:
+            await _follow_log(lab, path, query, answer.body, receive, send)
+        elif hasattr(answer, "body"):
             await _send(send, answer.code, [(k.lower().encode(), v.encode("latin-1", "replace")) for k, v in answer.headers], answer.body)
         else:
             await _stream(lab, answer, receive, send)
@@ -133,6 +137,33 @@ async def _stream(lab: Lab, watch: Any, receive: Receive, send: Send) -> None:
             waiter.cancel()
     finally:
         watch.close()
+        gone.cancel()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _follow_log(lab: Lab, path: str, query: str, begin: bytes, receive: Receive, send: Send) -> None:
+    """kubectl logs -f: what is there, then each new line as simulated time brings it, until the container ends."""
+    _, _, _, _, namespace, _, pod, _ = path.split("/")
+    asked = dict(parse_qsl(query))
+    node_server, sim = lab.cluster.node_server, lab.cluster.sim
+    seen = sim.time_ms
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": begin, "more_body": True})
+    gone = asyncio.create_task(_disconnected(receive))
+    try:
+        more = True
+        while more and not gone.done():
+            await asyncio.wait({gone}, timeout=0.2)
+            lab.tick_clock()
+            try:
+                lines, more = node_server.log_lines(namespace, pod, asked.get("container", ""), after_ms=seen)
+            except StatusError:
+                break  # the pod has gone
+            seen = max([seen, *(line[0] for line in lines)])
+            text = "".join(node_server.shown(line, asked.get("timestamps") == "true") for line in lines)
+            if text:
+                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+    finally:
         gone.cancel()
     await send({"type": "http.response.body", "body": b""})
 

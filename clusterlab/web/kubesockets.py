@@ -1,0 +1,219 @@
+"""kubectl exec, attach and port-forward: websockets under /kube/KEY/, in Kubernetes' channel protocols.
+
+Follows staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go and client-go/tools/remotecommand/websocket.go: the first
+byte of a binary message is its channel (0 stdin, 1 stdout, 2 stderr, 3 the closing Status, 4 terminal size, 255 close of a channel).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from clusterlab.machinery.errors import StatusError
+from clusterlab.web.labs.host import host
+from clusterlab.web.labs.lab import Lab, LabError
+
+__all__ = ["KubeSockets"]
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+MAX_STDIN = 1 << 20
+SUCCESS = orjson.dumps({"metadata": {}, "status": "Success"})
+#: Programs that, with a terminal, wait for lines to be typed.
+SHELLS = {"sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash"}
+
+
+class KubeSockets:
+    """ASGI application for websockets under /kube/."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+        await receive()
+        key, _, rest = scope["path"].removeprefix("/kube/").partition("/")
+        lab = await host.by_key(key) if 0 < len(key) <= 64 else None
+        parts = rest.split("/")
+        if lab is None or len(parts) != 7 or parts[:3] != ["api", "v1", "namespaces"] or parts[4] != "pods":
+            await send({"type": "websocket.close", "code": 4404})
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        session = _Session(lab, parts[3], parts[5], parts[6], query, receive, send)
+        protocol = next((offered for offered in scope.get("subprotocols", ()) if offered in PROTOCOLS), None)
+        if protocol is None or session.kind not in ("exec", "attach"):
+            await send({"type": "websocket.close", "code": 4400})  # kubectl then says that it cannot connect
+            return
+        await send({"type": "websocket.accept", "subprotocol": protocol})
+        try:
+            lab.cluster.may_connect(headers, session.namespace, session.pod, session.kind)
+            await session.serve()
+        except StatusError as error:
+            await session.finish(error.status)
+        except LabError as error:
+            await session.finish({"metadata": {}, "status": "Failure", "message": str(error), "code": 500})
+        except _Gone:
+            return
+        await send({"type": "websocket.close", "code": 1000})
+
+
+class _Gone(Exception):
+    """The client has left."""
+
+
+class _Session:
+    """One exec or attach."""
+
+    def __init__(
+        self, lab: Lab, namespace: str, pod: str, kind: str, query: dict[str, list[str]],
+        receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        self.lab, self.namespace, self.pod, self.kind = lab, namespace, pod, kind
+        self.container = query.get("container", [""])[0]
+        self.command = query.get("command", [])
+        self.tty = query.get("tty", [""])[0] in ("true", "1")
+        self.stdin = query.get("stdin", [""])[0] in ("true", "1")
+        self._receive, self._send = receive, send
+
+    async def write(self, channel: int, text: str) -> None:
+        data = text.encode()
+        if self.tty:
+            data = data.replace(b"\n", b"\r\n")
+        for start in range(0, len(data), 32_000):
+            await self._send({"type": "websocket.send", "bytes": bytes([channel]) + data[start : start + 32_000]})
+
+    async def finish(self, status: dict[str, Any]) -> None:
+        await self._send({"type": "websocket.send", "bytes": b"\x03" + orjson.dumps(status)})
+
+    async def read(self) -> tuple[int, bytes]:
+        """The next message: (channel, data). Raises _Gone."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            raise _Gone
+        data = message.get("bytes") or (message.get("text") or "").encode()
+        return (data[0], data[1:]) if data else (0, b"")
+
+    async def run(self, argv: list[str], stdin: str = "") -> tuple[int, str, str]:
+        answer = await self.lab.command({
+            "kind": "exec", "namespace": self.namespace, "pod": self.pod, "container": self.container, "argv": argv, "stdin": stdin,
+            "tty": self.tty,
+        })
+        if isinstance(answer, StatusError):
+            raise answer
+        return answer[0], answer[1], answer[2]
+
+    async def serve(self) -> None:
+        if self.kind == "attach":
+            await self.follow()
+        elif self.tty and self.stdin and self.command and self.command[0] in SHELLS and len(self.command) == 1:
+            await self.shell()
+        else:
+            await self.once()
+
+    async def once(self) -> None:
+        """Runs the command with all that comes on stdin, and says how it ended."""
+        stdin = await self.all_input() if self.stdin and not self.tty else ""
+        code, out, err = await self.run(self.command, stdin)
+        await self.write(1, out)
+        await self.write(1 if self.tty else 2, err)
+        await self.ended(code)
+
+    async def ended(self, code: int) -> None:
+        if code == 0:
+            await self._send({"type": "websocket.send", "bytes": b"\x03" + SUCCESS})
+            return
+        causes = [{"reason": "ExitCode", "message": str(code)}]
+        await self.finish({
+            "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": causes},
+            "message": f"command terminated with non-zero exit code: exit status {code}",
+        })
+
+    async def all_input(self) -> str:
+        parts, size = [], 0
+        while size < MAX_STDIN:
+            channel, data = await self.read()
+            if channel == 255:
+                break
+            if channel == 0:
+                parts.append(data)
+                size += len(data)
+        return b"".join(parts).decode(errors="replace")
+
+    async def shell(self) -> None:
+        """An interactive shell: lines are edited and echoed here, and run one by one in the container."""
+        prompt, line, folder, code = "/ # ", "", "/", 0
+        await self.write(1, prompt)
+        while True:
+            channel, data = await self.read()
+            if channel == 255:
+                break
+            if channel != 0:
+                continue
+            for char in data.decode(errors="replace"):
+                if char in "\r\n":
+                    await self.write(1, "\n")
+                    text, line = line.strip(), ""
+                    if text == "exit" or text.startswith("exit "):
+                        await self.ended(int(text[5:]) if text[5:].strip().isdigit() else code)
+                        return
+                    if text:
+                        folder, code = await self.typed(text, folder)
+                    prompt = f"{folder} # "
+                    await self.write(1, prompt)
+                elif char == "\x04" and not line:
+                    await self.ended(code)
+                    return
+                elif char == "\x03":
+                    line = ""
+                    await self.write(1, f"^C\n{prompt}")
+                elif char in "\x7f\b":
+                    if line:
+                        line = line[:-1]
+                        await self.write(1, "\b \b")
+                elif char.isprintable():
+                    line += char
+                    await self.write(1, char)
+
+    async def typed(self, text: str, folder: str) -> tuple[str, int]:
+        """Runs a typed line in a folder; returns the folder after it and the exit code."""
+        shell = self.command[0]
+        code, out, err = await self.run([shell, "-c", f"cd {shlex.quote(folder)} && {{ {text}\n}}; code=$?; echo; pwd; exit $code"])
+        body, _, last = out.rstrip("\n").rpartition("\n")
+        if last.startswith("/"):
+            folder = last
+            body = body.removesuffix("\n")
+        else:
+            body = out
+        if body:
+            await self.write(1, body if body.endswith("\n") else body + "\n")
+        if err:
+            await self.write(1, err if err.endswith("\n") else err + "\n")
+        return folder, code
+
+    async def follow(self) -> None:
+        """Attach: the output from now on, until the container ends."""
+        cluster = self.lab.cluster
+        cluster.node_server.attach(self.namespace, self.pod, self.container)
+        seen = cluster.sim.time_ms
+        gone = asyncio.create_task(self.left())
+        try:
+            while not gone.done():
+                self.lab.tick_clock()
+                lines, more = cluster.node_server.log_lines(self.namespace, self.pod, self.container, after_ms=seen)
+                for at, stream, text in lines:
+                    seen = max(seen, at)
+                    await self.write(2 if stream == "stderr" and not self.tty else 1, text + "\n")
+                if not more:
+                    await self._send({"type": "websocket.send", "bytes": b"\x03" + SUCCESS})
+                    return
+                await asyncio.sleep(0.2)
+        finally:
+            gone.cancel()
+
+    async def left(self) -> None:
+        try:
+            while True:
+                await self.read()
+        except _Gone:
+            return
