@@ -16,7 +16,7 @@ from clusterlab.machinery.quantity import Quantity, QuantityError, compare, pars
 
 __all__ = ["CelError", "Program", "to_cel"]
 
-VISITS_MOST = 200_000
+VISITS_MOST = 20_000
 LENGTH_MOST = 16_384
 
 
@@ -44,11 +44,11 @@ def _runner() -> Any:
             super().__init__(ast, activation)
             self.left = left if left is not None else [VISITS_MOST]
 
-        def visit(self, tree: Any) -> Any:
+        def _visit_tree(self, tree: Any) -> Any:
             self.left[0] -= 1
             if self.left[0] < 0:
                 raise CelError("operation cancelled: actual cost limit exceeded")
-            return super().visit(tree)
+            return super()._visit_tree(tree)
 
         def sub_evaluator(self, ast: Any) -> Any:
             return Evaluator(ast, self.activation, self.left)

@@ -26,6 +26,7 @@ from clusterlab.apiserver.rules import Rules
 from clusterlab.apiserver.storage import Storage, Write
 from clusterlab.apiserver.watch_cache import WatchCache
 from clusterlab.client.api import Request
+from clusterlab.etcd.cluster import EtcdError
 from clusterlab.machinery.errors import StatusError, forbidden, method_not_supported, service_unavailable, status
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
@@ -63,13 +64,14 @@ _READS = frozenset(("get", "list"))
 class ApiServer(Component):
     """kube-apiserver. `serve` and `watch` are for the model's processes, `handle` (in http) for everyone else."""
 
-    STATE = ("up", "cut", "expiries", "compact_at")
+    STATE = ("up", "cut", "expiries", "compact_at", "compacted")
 
     def __init__(self, sim: Simulation, etcd: Etcd, name: str = "kube-apiserver", address: str = "172.18.0.2") -> None:
         super().__init__(sim, name)
         self.up = False
         self.cut: dict[str, str] = {}  # process that cannot reach this server -> its user
         self.expiries: dict[str, int] = {}  # key of an event -> when it expires, soonest first
+        self.compacted = 0
         self.compact_at = 0  # revision to compact to when the next round comes
         self.address = address  # where the endpoints of the service kubernetes point
         self.scheme = BUILTIN
@@ -468,8 +470,13 @@ class ApiServer(Component):
 
     def on_compact(self) -> None:
         """Every five minutes history older than five minutes is dropped (storage/etcd3/compact.go)."""
-        if self.compact_at:
-            self.storage.etcd.compact(self.compact_at)
+        if self.compact_at > self.compacted:
+            try:
+                self.storage.etcd.compact(self.compact_at)
+            except EtcdError:  # no leader: the next round will do
+                self.after(COMPACT_EVERY_MS, "compact", idle=True)
+                return
+            self.compacted = self.compact_at
             self.cache.forget_before(self.compact_at)
         self.compact_at = self.storage.etcd.revision
         self.after(COMPACT_EVERY_MS, "compact", idle=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+
+from clusterlab.apiserver import http
 from clusterlab.apiserver.server import ApiServer
 from clusterlab.client.api import Request, User
 from clusterlab.etcd.cluster import Etcd
@@ -70,3 +73,48 @@ def pod(name: str = "web", **spec: Any) -> dict[str, Any]:
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"containers": [{"name": "c", "image": "nginx:1.25"}], **spec},
     }
+
+
+class Answer:
+    """A whole answer, with its body read."""
+
+    def __init__(self, answer: Any) -> None:
+        self.code, self.headers, self.body = answer.code, answer.headers, answer.body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [value for name, value in self.headers if name == "Warning"]
+
+
+class Http(Server):
+    """The same server, asked over HTTP."""
+
+    def raw(self, method: str, path: str, body: Any = None, accept: str = "", media: str = "", **headers: str) -> Any:
+        path, _, query = path.partition("?")
+        head = {key.replace("_", "-"): value for key, value in headers.items()}
+        if accept:
+            head["accept"] = accept
+        if media or body is not None:
+            head["content-type"] = media or "application/json"
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        if method == "GET":
+            return http.handle(self.api, method, path, query, head, data)
+        self.sim.perform("kubectl", method, path)
+        try:
+            return http.handle(self.api, method, path, query, head, data)
+        finally:
+            self.sim.finish()
+
+    def __call__(self, method: str, path: str, body: Any = None, **rest: Any) -> Answer:
+        answer = Answer(self.raw(method, path, body, **rest))
+        assert not self.api.failures, self.api.failures
+        return answer
+
+
+@pytest.fixture
+def web() -> Http:
+    return Http()

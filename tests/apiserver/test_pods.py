@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from clusterlab.machinery.errors import StatusError
 
 from .conftest import Server, pod
@@ -67,7 +68,8 @@ def budget(allowed: int) -> dict[str, Any]:
 
 
 def running(server: Server, name: str) -> None:
-    made = server.create("pods", {**pod(name, nodeName="node-1", terminationGracePeriodSeconds=30), "metadata": {"name": name, "labels": {"app": "web"}}})
+    body = {**pod(name, nodeName="node-1", terminationGracePeriodSeconds=30), "metadata": {"name": name, "labels": {"app": "web"}}}
+    made = server.create("pods", body)
     state = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     server.ask("update", "pods", name, subresource="status", body={**made, "status": state})
 
@@ -99,5 +101,5 @@ def test_scale_shows_and_sets_replicas(server: Server) -> None:
     assert shown["spec"] == {"replicas": 2} and shown["status"] == {"replicas": 0, "selector": "app=web"}
     server.ask("patch", "deployments", "web", subresource="scale", body={"spec": {"replicas": 5}}, patch_type="merge")
     assert server.get("deployments", "web")["spec"]["replicas"] == 5
-    with pytest.raises(StatusError, match="spec.replicas: Invalid value: -1: must be greater than or equal to 0"):
+    with pytest.raises(StatusError, match=r"spec\.replicas: Invalid value: -1: must be greater than or equal to 0"):
         server.ask("patch", "deployments", "web", subresource="scale", body={"spec": {"replicas": -1}}, patch_type="merge")

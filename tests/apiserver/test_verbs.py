@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from clusterlab.machinery.errors import StatusError
 
 from .conftest import Listener, Server, pod

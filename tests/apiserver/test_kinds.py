@@ -1,0 +1,162 @@
+"""Kinds that need more than the generic registry: Services, custom resources, DaemonSets; and what the server keeps going."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clusterlab.apiserver.server import EVENT_TTL_MS
+from clusterlab.machinery.errors import StatusError
+
+from .conftest import Http, Server, pod
+
+
+def service(name: str, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}, **spec}}
+
+
+def test_services_get_addresses_of_their_own(server: Server) -> None:
+    made = [server.create("services", service(name))["spec"] for name in "abc"]
+    assert len({spec["clusterIP"] for spec in made}) == 3
+    assert made[0]["clusterIPs"] == [made[0]["clusterIP"]] and made[0]["ipFamilies"] == ["IPv4"]
+    with pytest.raises(StatusError, match="provided IP is already allocated"):
+        server.create("services", service("d", clusterIP=made[0]["clusterIP"]))
+    with pytest.raises(StatusError, match="the provided network does not match the current range"):
+        server.create("services", service("e", clusterIP="1.2.3.4"))
+
+
+def test_node_ports(server: Server) -> None:
+    first = server.create("services", service("a", type="NodePort"))["spec"]["ports"][0]["nodePort"]
+    assert 30000 <= first <= 32767
+    with pytest.raises(StatusError, match="provided port is already allocated"):
+        server.create("services", service("b", type="NodePort", ports=[{"port": 80, "nodePort": first}]))
+    with pytest.raises(StatusError, match="The range of valid ports is 30000-32767"):
+        server.create("services", service("c", type="NodePort", ports=[{"port": 80, "nodePort": 80}]))
+
+
+def test_a_service_keeps_its_address_when_it_is_replaced(server: Server) -> None:
+    first = server.create("services", service("a", type="NodePort"))
+    again = server.ask("update", "services", "a", body=service("a", type="NodePort", ports=[{"port": 81}]))
+    assert again["spec"]["clusterIP"] == first["spec"]["clusterIP"]
+    assert again["spec"]["ports"][0]["nodePort"] == first["spec"]["ports"][0]["nodePort"]
+    plain = server.ask("patch", "services", "a", body={"spec": {"type": "ClusterIP"}}, patch_type="merge")
+    assert "nodePort" not in plain["spec"]["ports"][0]
+
+
+def test_headless_services_have_no_address(server: Server) -> None:
+    assert server.create("services", service("a", clusterIP="None"))["spec"]["clusterIPs"] == ["None"]
+
+
+CRD = {
+    "metadata": {"name": "crontabs.example.com"},
+    "spec": {
+        "group": "example.com", "scope": "Namespaced", "names": {"plural": "crontabs", "kind": "CronTab", "shortNames": ["ct"]},
+        "versions": [
+            {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}, "scale": {
+                "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}},
+             "additionalPrinterColumns": [{"name": "Spec", "type": "string", "jsonPath": ".spec.cron"}],
+             "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                 "spec": {"type": "object", "properties": {
+                     "cron": {"type": "string", "pattern": "^[0-9* ]+$"}, "replicas": {"type": "integer", "default": 1}}},
+                 "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}}},
+            {"name": "v1beta1", "served": True, "storage": False, "deprecated": True,
+             "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}},
+        ],
+    },
+}
+TABS = "/apis/example.com/v1/namespaces/default/crontabs"
+
+
+@pytest.fixture
+def tabs(web: Http) -> Http:
+    made = web("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", CRD)
+    assert made.code == 201, made.body
+    return web
+
+
+def test_a_definition_is_established_and_served(tabs: Http) -> None:
+    crd = tabs.get("customresourcedefinitions", "crontabs.example.com")
+    assert {c["type"]: c["status"] for c in crd["status"]["conditions"]} == {"NamesAccepted": "True", "Established": "True"}
+    assert [r["name"] for r in tabs("GET", "/apis/example.com/v1").json["resources"]] == [
+        "crontabs", "crontabs/scale", "crontabs/status",
+    ]
+    made = tabs("POST", TABS, {"apiVersion": "example.com/v1", "kind": "CronTab", "metadata": {"name": "a"}, "spec": {"cron": "1", "x": 2}})
+    assert made.json["spec"] == {"cron": "1", "replicas": 1} and made.json["metadata"]["generation"] == 1
+
+
+def test_custom_resources_are_validated_and_versioned(tabs: Http) -> None:
+    body = {"apiVersion": "example.com/v1", "kind": "CronTab", "metadata": {"name": "a"}, "spec": {"cron": "abc"}}
+    refused = tabs("POST", TABS, body)
+    assert refused.code == 422 and "spec.cron in body should match" in refused.json["message"]
+    assert tabs("POST", TABS, {**body, "spec": {"cron": "1"}}).code == 201
+    old = tabs("GET", TABS.replace("v1", "v1beta1") + "/a")
+    assert old.json["apiVersion"] == "example.com/v1beta1" and "deprecated" in old.warnings[0]
+    shown = tabs("GET", TABS, accept="application/json;as=Table;v=v1;g=meta.k8s.io").json
+    assert shown["rows"][0]["cells"] == ["a", "1"]
+
+
+def test_status_and_scale_of_custom_resources(tabs: Http) -> None:
+    body = {"apiVersion": "example.com/v1", "kind": "CronTab", "metadata": {"name": "a"}, "spec": {"cron": "1"}, "status": {"x": 1}}
+    assert "status" not in tabs("POST", TABS, body).json
+    done = tabs("PATCH", TABS + "/a/status", {"status": {"replicas": 4}}, media="application/merge-patch+json").json
+    assert done["status"] == {"replicas": 4} and done["metadata"]["generation"] == 1
+    scaled = tabs("PATCH", TABS + "/a/scale", {"spec": {"replicas": 3}}, media="application/merge-patch+json")
+    assert scaled.json["spec"] == {"replicas": 3} and scaled.json["status"]["replicas"] == 4
+    assert tabs("GET", TABS + "/a").json["metadata"]["generation"] == 2
+
+
+def test_a_definition_takes_its_objects_with_it(tabs: Http) -> None:
+    tabs("POST", TABS, {"apiVersion": "example.com/v1", "kind": "CronTab", "metadata": {"name": "a"}, "spec": {}})
+    tabs("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/crontabs.example.com")
+    assert tabs("GET", TABS).code == 404
+    assert not [key for key, _ in tabs.api.objects() if "crontabs" in key]
+
+
+def test_definitions_survive_a_restore(tabs: Http) -> None:
+    saved = tabs.sim.checkpoint()
+    tabs("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/crontabs.example.com")
+    tabs.sim.restore(saved)
+    assert tabs("GET", TABS).code == 200
+
+
+def test_daemon_sets_count_their_templates(server: Server) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod()["spec"]}
+    body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    assert server.create("daemonsets", body)["metadata"]["annotations"] == {"deprecated.daemonset.template.generation": "1"}
+    patch = {"spec": {"template": {"metadata": {"labels": {"c": "d"}}}}}
+    done = server.ask("patch", "daemonsets", "d", body=patch, patch_type="merge")
+    assert done["metadata"]["annotations"] == {"deprecated.daemonset.template.generation": "2"}
+
+
+def test_events_live_for_an_hour(server: Server) -> None:
+    server.create("events", {"metadata": {"name": "e"}, "involvedObject": {"namespace": "default"}})
+    while server.sim.time_ms < EVENT_TTL_MS - 1000:
+        server.sim.dispatch()
+        if (server.sim.next_time() or 0) >= EVENT_TTL_MS:
+            break
+    assert server.get("events", "e")
+    while server.sim.time_ms < EVENT_TTL_MS:
+        server.sim.dispatch()
+    with pytest.raises(StatusError, match="not found"):
+        server.get("events", "e")
+
+
+def test_foreground_and_orphan_deletion_leave_finalizers(server: Server) -> None:
+    for policy, finalizer in (("Foreground", "foregroundDeletion"), ("Orphan", "orphan")):
+        server.create("configmaps", {"metadata": {"name": "c"}})
+        left = server.ask("delete", "configmaps", "c", propagationPolicy=policy)
+        assert left["metadata"]["finalizers"] == [finalizer] and left["metadata"]["deletionTimestamp"]
+        server.ask("patch", "configmaps", "c", body={"metadata": {"finalizers": None}}, patch_type="merge")
+
+
+def test_a_run_is_the_same_after_a_restore(server: Server) -> None:
+    def run() -> list[Any]:
+        made = [server.create("pods", {**pod(), "metadata": {"generateName": "web-"}}), server.create("services", service("s"))]
+        return [made, server.etcd.revision, list(server.api.objects())]
+
+    server.create("pods", pod())
+    saved = server.sim.checkpoint()
+    first = run()
+    server.sim.restore(saved)
+    assert run() == first
