@@ -1,0 +1,97 @@
+"""A real browser on a real server. An error that a page logs, or anything that its security policy refuses, fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.lab import LabPage
+from tests.server import ROOT, Server
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = os.environ.get("CLUSTERLAB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+TIMEOUT_MS = 15_000
+#: A browser's own words for a page that is gone or a server that is down: no fault of the page.
+EXPECTED = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "WebSocket connection to", "favicon")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for the tests of a module; it ends with it, so that no event loop stays behind for other tests."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (CLUSTERLAB_CHROMIUM names one)")
+    if not (ROOT / "static" / "dist" / "app.js").exists():
+        pytest.skip("the front end is not built (npm run build)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Opens pages, and remembers what goes wrong on them."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.contexts: list[BrowserContext] = []
+        self.problems: list[str] = []
+        self.allowed: tuple[str, ...] = ()
+
+    def page(self, **options: object) -> Page:
+        """A page of a visitor of its own: no cookies, nothing remembered."""
+        context = self.browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en", **options})  # type: ignore[arg-type]
+        context.set_default_timeout(TIMEOUT_MS)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self.heard(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        return page
+
+    def heard(self, text: str) -> None:
+        if not any(word in text for word in (*EXPECTED, *self.allowed)):
+            self.problems.append(text)
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+
+
+@pytest.fixture
+def visitor(chromium: Browser) -> Iterator[Visitor]:
+    one = Visitor(chromium)
+    yield one
+    one.close()
+    assert one.problems == []
+
+
+@pytest.fixture
+def open_lab(visitor: Visitor, server: Server) -> Callable[..., LabPage]:
+    """Opens a lab as its owner; by default a new one, paused at its start, with two workers."""
+
+    def opened(nodes: int = 2, path: str = "", **options: object) -> LabPage:
+        page = visitor.page(**options)
+        page.goto(server.url + (path or "/"))
+        lab = LabPage(page)
+        if not path:
+            page.evaluate("n => { const s = document.querySelector('select[name=nodes]'); s.value = String(n); }", nodes)
+            page.get_by_test_id("start").click()
+            lab.ready()
+            lab.pause()
+        return lab
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's source, for injection."""
+    path: Path = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.exists():
+        pytest.skip("axe-core is not installed (npm ci)")
+    return path.read_text()

@@ -1,0 +1,58 @@
+"""axe-core finds nothing on any page, in either theme."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Visitor
+from tests.browser.lab import LabPage
+from tests.server import Server
+
+OpenLab = Callable[..., LabPage]
+#: The injected script is no part of the page: only for it the policy is set aside.
+INJECTED = {"bypass_csp": True, "reduced_motion": "reduce"}
+
+
+def found(page: Page, axe: str) -> list[str]:
+    """What axe-core has to say of a page."""
+    page.evaluate(axe)
+    answer = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{one['id']}: {one['help']}: " + json.dumps([node["html"][:160] for node in one["nodes"][:3]]) for one in answer["violations"]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_front_and_error_pages(visitor: Visitor, server: Server, axe: str, theme: str) -> None:
+    visitor.allowed = ("404",)
+    page = visitor.page(color_scheme=theme, **INJECTED)
+    page.goto(server.url)
+    assert found(page, axe) == []
+    page.goto(server.url + "/nowhere")
+    assert page.get_by_role("heading", name="404").is_visible()
+    assert found(page, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_lab_page(open_lab: OpenLab, axe: str, theme: str) -> None:
+    lab = open_lab(color_scheme=theme, **INJECTED)
+    assert found(lab.page, axe) == []
+    lab.deploy(2)
+    lab.stage(lab.pods()[0]).click()
+    lab.by("yaml").wait_for()
+    for tab in ("log", "events", "connect"):
+        lab.by(f"tab-{tab}").click()
+        assert found(lab.page, axe) == []
+    lab.page.keyboard.press("Escape")
+    lab.page.keyboard.press("?")
+    assert found(lab.page, axe) == []
+
+
+def test_lesson_page(visitor: Visitor, server: Server, axe: str) -> None:
+    page = visitor.page(**INJECTED)
+    page.goto(server.url)
+    page.get_by_test_id("lesson:a-pod-is-born").click()
+    LabPage(page).ready()
+    assert found(page, axe) == []
