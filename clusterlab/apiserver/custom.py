@@ -122,7 +122,7 @@ class Custom:
         if wanted == "Warn":
             for text in problems:
                 call.warn(text)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def with_defaults(self, resource: Resource, obj: Object) -> Object:
         """An object with the defaults of its schema."""

@@ -5,12 +5,12 @@ Follows staging/src/k8s.io/apiserver/pkg/server/healthz/healthz.go; the checks a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from clusterlab.apiserver.answers import HttpAnswer, plain
 from clusterlab.machinery.errors import StatusError
 
 if TYPE_CHECKING:
-    from clusterlab.apiserver.http import HttpAnswer
     from clusterlab.apiserver.options import Query
     from clusterlab.apiserver.server import ApiServer
 
@@ -51,20 +51,20 @@ def answer(server: ApiServer, path: str, params: Query) -> HttpAnswer | None:
     """Answers /healthz, /livez, /readyz, their single checks, and /metrics; None for anything else."""
     kind, _, name = path.strip("/").partition("/")
     if path == "/metrics":
-        return _plain(200, _metrics(server), "text/plain; version=0.0.4")
+        return plain(200, _metrics(server), "text/plain; version=0.0.4")
     if kind not in ("healthz", "livez", "readyz") or (name and name not in _names(kind)):
         return None
     left_out = set(params.get("exclude", []))
     names = [name] if name else [check for check in _names(kind) if check not in left_out]
     failed = [check for check in names if check.startswith("etcd") and not _etcd_works(server)]
     if name and not failed:
-        return _plain(200, "ok")
+        return plain(200, "ok")
     if not failed and "verbose" not in params:
-        return _plain(200, "ok")
+        return plain(200, "ok")
     lines = [f"[-]{check} failed: reason withheld" if check in failed else f"[+]{check} ok" for check in names]
     if failed:
-        return _plain(500, "\n".join([*lines, f"{kind} check failed", ""]))
-    return _plain(200, "\n".join([*lines, f"{kind} check passed", ""]))
+        return plain(500, "\n".join([*lines, f"{kind} check failed", ""]))
+    return plain(200, "\n".join([*lines, f"{kind} check passed", ""]))
 
 
 def _etcd_works(server: ApiServer) -> bool:
@@ -84,9 +84,3 @@ def _metrics(server: ApiServer) -> str:
         group = f".{store.resource.group}" if store.resource.group else ""
         lines.append(f'apiserver_storage_objects{{resource="{label.split(".")[0]}{group}"}} {len(store.bucket.objects)}')
     return "\n".join(lines) + "\n"
-
-
-def _plain(code: int, text: str, media: str = "text/plain; charset=utf-8") -> Any:
-    from clusterlab.apiserver.http import HttpAnswer
-
-    return HttpAnswer(code, [("Content-Type", media), ("X-Content-Type-Options", "nosniff")], text.encode())

@@ -8,11 +8,12 @@ as its last act.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from clusterlab.apiserver import discovery, health, options, routes
+from clusterlab.apiserver.answers import HttpAnswer, plain
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.bodies import Raw
 from clusterlab.apiserver.encoding import dump, shaped
@@ -36,14 +37,6 @@ _PATCHES = {
 }
 _OPTION_KINDS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions", "delete": "DeleteOptions",
                  "deletecollection": "DeleteOptions"}
-
-
-class HttpAnswer(NamedTuple):
-    """A whole answer."""
-
-    code: int
-    headers: list[tuple[str, str]]
-    body: bytes
 
 
 def handle(
@@ -181,15 +174,16 @@ def _quoted(text: str) -> str:
 
 def _connect(
     server: ApiServer, request: Request, method: str, route: Route, params: options.Query, headers: Mapping[str, str], body: bytes,
-) -> Any:
+) -> HttpAnswer:
     """Subresources that are not objects: logs, exec, attach, port-forward, proxy."""
     server.open_call(request)
     server.open_call(request)
-    answer = server.connect(request, method, route.rest, params, headers, body)
+    answer: Any = server.connect(request, method, route.rest, params, headers, body)
     if isinstance(answer, str | bytes):
         data = answer.encode() if isinstance(answer, str) else answer
         return HttpAnswer(200, [("Content-Type", "text/plain")], data)
-    return answer
+    found: HttpAnswer = answer
+    return found
 
 
 # What is not a resource.
@@ -209,9 +203,9 @@ def _other(
         if accepted.kind:
             media = f"application/json;g=apidiscovery.k8s.io;v={accepted.version};as={accepted.kind}"
         return HttpAnswer(200, [("Content-Type", media), ("Vary", "Accept")], dump(document, accepted, pretty))
-    plain = health.answer(server, path, params)
-    if plain is not None:
-        return plain
+    told = health.answer(server, path, params)
+    if told is not None:
+        return told
     if path == "/openapi/v2" or path.startswith("/openapi/v3"):
         return server.openapi(path, headers)
     return _missing()
@@ -249,5 +243,4 @@ def _not_found(server: ApiServer, route: Route, user: User) -> HttpAnswer:
 
 def _missing() -> HttpAnswer:
     """What a server says of a path that it does not know."""
-    return HttpAnswer(404, [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")],
-                      b"404 page not found\n")
+    return plain(404, "404 page not found\n")

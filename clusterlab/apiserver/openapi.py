@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from clusterlab.apiserver import openapi_v2
+from clusterlab.apiserver.answers import HttpAnswer, plain
 from clusterlab.machinery import openapi as documents
 from clusterlab.machinery.errors import status
 
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["answer"]
 
 
-def answer(server: ApiServer, path: str, headers: Mapping[str, str]) -> Any:
+def answer(server: ApiServer, path: str, headers: Mapping[str, str]) -> HttpAnswer:
     """Answers a GET under /openapi."""
-    from clusterlab.apiserver.http import HttpAnswer
-
     accepted = headers.get("accept", "")
     if path == "/openapi/v2" and openapi_v2.MEDIA_TYPE in accepted:
         media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -33,7 +32,7 @@ def answer(server: ApiServer, path: str, headers: Mapping[str, str]) -> Any:
         raise status(406, "NotAcceptable", "only the following media types are accepted: application/json")
     body = _body(server, path)
     if body is None:
-        return HttpAnswer(404, [("Content-Type", "text/plain; charset=utf-8")], b"404 page not found\n")
+        return plain(404, "404 page not found\n")
     tag = f'"{hashlib.sha256(body).hexdigest()[:32].upper()}"'
     head = [("Content-Type", "application/json"), ("Etag", tag), ("Vary", "Accept")]
     if headers.get("if-none-match") == tag:

@@ -104,7 +104,7 @@ class Patching:
             for text in problems:
                 call.warn(text)
         if call.subresource == "scale":
-            return made  # type: ignore[no-any-return]
+            return made
         return self.server.rules.with_defaults(call, made)
 
     def applied(self, call: Call, old: Object | None) -> Object:

@@ -108,7 +108,7 @@ def _signed(value: Any, bits: int) -> int:
     if not isinstance(value, int):
         raise ProtobufError("wrong wireType")
     value &= (1 << bits) - 1
-    return value - (1 << bits) if value >> (bits - 1) else value
+    return int(value) - (1 << bits) if value >> (bits - 1) else int(value)
 
 
 def _double(value: Any) -> float:

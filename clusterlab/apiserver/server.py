@@ -10,29 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from clusterlab.apiserver import bootstrap
 from clusterlab.apiserver.admission.chain import Admission
 from clusterlab.apiserver.authorization import Authorizer
 from clusterlab.apiserver.call import Call
+from clusterlab.apiserver.core import COMPACT_EVERY_MS, ServerCore
 from clusterlab.apiserver.custom import Custom
 from clusterlab.apiserver.managed import Ledger
 from clusterlab.apiserver.openapi import answer as openapi_answer
 from clusterlab.apiserver.patching import Patching
 from clusterlab.apiserver.registry import catalog, create, delete, patch, read, update
-from clusterlab.apiserver.registry.store import Store
 from clusterlab.apiserver.rules import Rules
-from clusterlab.apiserver.storage import Storage, Write
-from clusterlab.apiserver.watch_cache import WatchCache
 from clusterlab.client.api import Request
-from clusterlab.etcd.cluster import EtcdError
-from clusterlab.machinery.errors import StatusError, forbidden, method_not_supported, service_unavailable, status
+from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
-from clusterlab.sim import Change, Component, Simulation, Span, Stage
+from clusterlab.sim import Simulation, Span, Stage
 
 if TYPE_CHECKING:
+    from clusterlab.apiserver.answers import HttpAnswer
     from clusterlab.apiserver.tables.cells import Printer
     from clusterlab.client.api import WatchEvent
     from clusterlab.etcd.cluster import Etcd
@@ -44,10 +40,6 @@ Connect = Callable[..., Any]
 
 __all__ = ["ApiServer"]
 
-EVENT_TTL_MS = 3_600_000
-COMPACT_EVERY_MS = 300_000
-MAX_OBJECT = 1_572_864
-MAX_OBJECTS = 100_000
 REFUSED = "The connection to the server was refused - did you specify the right host or port?"
 
 _VERBS = {
@@ -61,30 +53,19 @@ _DEPRECATED = {
 _READS = frozenset(("get", "list"))
 
 
-class ApiServer(Component):
+class ApiServer(ServerCore):
     """kube-apiserver. `serve` and `watch` are for the model's processes, `handle` (in http) for everyone else."""
 
-    STATE = ("up", "cut", "expiries", "compact_at", "compacted")
-
     def __init__(self, sim: Simulation, etcd: Etcd, name: str = "kube-apiserver", address: str = "172.18.0.2") -> None:
-        super().__init__(sim, name)
-        self.up = False
-        self.cut: dict[str, str] = {}  # process that cannot reach this server -> its user
-        self.expiries: dict[str, int] = {}  # key of an event -> when it expires, soonest first
-        self.compacted = 0
-        self.compact_at = 0  # revision to compact to when the next round comes
+        super().__init__(sim, etcd, name)
         self.address = address  # where the endpoints of the service kubernetes point
         self.scheme = BUILTIN
-        self.storage = Storage(etcd)
-        self.cache = WatchCache(sim)
-        self.stores: dict[str, Store] = {}
         self.rules = Rules(self)
         self.authorizer = Authorizer(self)
         self.admission = Admission(self)
         self.managed = Ledger(self)
         self.patching = Patching(self)
         self.custom = Custom(self)
-        self.max_objects = MAX_OBJECTS
         self.warnings: list[str] = []  # of the request that handle() serves
         self.failures: list[Exception] = []  # what handle() could not explain, for tests
         #: (plural, namespace) -> the items of metrics.k8s.io; set by the metrics server.
@@ -263,10 +244,6 @@ class ApiServer(Component):
             self.refresh()
         return store.bucket.objects.get(rest) if store is not None else None
 
-    def object_count(self) -> int:
-        """How many objects there are."""
-        return self.storage.count
-
     def path_of(self, obj: Object) -> str:
         """The path of an object in the API; raises ValueError for a kind that is not served."""
         group, version = split_api_version(obj.get("apiVersion", ""))
@@ -327,7 +304,7 @@ class ApiServer(Component):
             return definition.warning if definition is not None else ""
         return _DEPRECATED.get(resource.gvk, "")
 
-    def openapi(self, path: str, headers: Mapping[str, str]) -> Any:
+    def openapi(self, path: str, headers: Mapping[str, str]) -> HttpAnswer:
         """The documents under /openapi."""
         return openapi_answer(self, path, headers)
 
@@ -336,17 +313,6 @@ class ApiServer(Component):
         return self.custom.printer(resource)
 
     # What the registry needs.
-
-    def check_size(self, call: Call, obj: Object) -> None:
-        """Refuses an object that is larger than etcd takes (1.5 MB)."""
-        if not call.trusted and len(orjson.dumps(obj)) > MAX_OBJECT:
-            raise status(500, "", "etcdserver: request is too large")
-
-    def check_room(self, call: Call) -> None:
-        """Refuses to hold more objects than a lab may have."""
-        if self.object_count() >= self.max_objects:
-            why = f"this lab holds {self.max_objects} objects, the most it may; delete some"
-            raise forbidden(call.resource.plural, call.resource.group, call.request.name, why)
 
     def decode(self, call: Call, body: Any) -> Object:
         """The body of a write as an object in the storage version, with defaults."""
@@ -366,133 +332,6 @@ class ApiServer(Component):
     def authorize_create(self, call: Call) -> None:
         """An update that creates needs the right to create."""
         self.authorizer.check(call, verb="create")
-
-    def commit(self, call: Call, key: str, obj: Object, old: Object | None, owned: bool = True) -> Object:
-        """Stores an object in place of `old` and tells everyone; returns it as stored. Raises CompareFailed.
-
-        `owned`: whether the field manager of the request owns what it changed."""
-        store = call.store
-        write = self.storage.put(store.bucket, key, obj, old)
-        if owned:
-            self.managed.written(call, write)
-        self._publish(call, write)
-        assert write.new is not None
-        return write.new
-
-    def commit_quietly(self, call: Call, key: str, obj: Object, old: Object) -> Object:
-        """Stores what the server itself changes, without the hooks of the kind."""
-        write = self.storage.put(call.store.bucket, key, obj, old)
-        self._publish(None, write)
-        assert write.new is not None
-        return write.new
-
-    def remove(self, call: Call, key: str, old: Object) -> Object:
-        """Deletes an object from storage and tells everyone; returns it as it was."""
-        if call.dry_run:
-            return old
-        write = self.storage.delete(call.store.bucket, key, old)
-        self.managed.removed(write)
-        self._publish(call, write)
-        return write.last
-
-    def _publish(self, call: Call | None, write: Write) -> None:
-        told = self.cache.tell(write)
-        label = write.bucket.label
-        step = self.sim.current
-        if step is not None:
-            name = f"{label}/{write.key}"
-            step.changes.append(Change(name, write.old, write.new, write.revision))
-            messages = self.storage.etcd.take_messages()
-            if call is not None and call.span is not None:
-                span = call.span
-                span.messages.extend(messages)
-                span.revision = write.revision
-                if write.old is None:
-                    span.object = name  # a create may not have known its name
-                span.watchers += told
-                call.stage("storage", "written" if write.new is not None else "deleted")
-                call.stage("watch", "told")
-            else:
-                step.messages.extend(messages)
-        if label == "events":
-            self._expire_later(write)
-        store = self.stores.get(label)
-        if store is not None and call is not None:
-            store.hooks.after_write(call, write)
-        reaction = catalog.REACTIONS.get(label)
-        if reaction is not None:
-            reaction(self, write)
-
-    def refresh(self) -> None:
-        """Catches up with etcd after a restore, or after a write of which nobody knows whether it happened."""
-        if not self.storage.loaded:
-            self.storage.load(remembered=True)
-            self.cache.restart(self.storage.revision)
-            self._reloaded()
-            return
-        for write in self.storage.catch_up():
-            self._publish(None, write)
-
-    # Time.
-
-    def _expire_later(self, write: Write) -> None:
-        empty = not self.expiries
-        self.expiries.pop(write.key, None)
-        if write.new is not None:
-            self.expiries[write.key] = self.sim.time_ms + EVENT_TTL_MS
-            if empty:
-                self._plan_expiry()
-
-    def _plan_expiry(self) -> None:
-        if self.expiries:
-            due = next(iter(self.expiries.values()))
-            self.after(max(0, due - self.sim.time_ms), "expire", idle=True)
-
-    def on_expire(self) -> None:
-        """Events live for an hour after they were last told; in etcd a lease sees to that."""
-        bucket = self.stores["events"].bucket
-        due = [key for key, at in self.expiries.items() if at <= self.sim.time_ms]
-        if due:
-            step = self.begin("expire", f"events/{due[0]}")
-            step.routine = True
-            step.explain = f"The leases of {len(due)} events ran out, an hour after they were last told."
-        for key in due:
-            self.expiries.pop(key, None)
-            old = bucket.objects.get(key)
-            if old is None:
-                continue
-            try:
-                self._publish(None, self.storage.delete(bucket, key, old))
-            except StatusError:
-                self.expiries = {key: self.sim.time_ms + 60_000, **self.expiries}
-                break
-        self._plan_expiry()
-
-    def on_compact(self) -> None:
-        """Every five minutes history older than five minutes is dropped (storage/etcd3/compact.go)."""
-        if self.compact_at > self.compacted:
-            try:
-                self.storage.etcd.compact(self.compact_at)
-            except EtcdError:  # no leader: the next round will do
-                self.after(COMPACT_EVERY_MS, "compact", idle=True)
-                return
-            self.compacted = self.compact_at
-            self.cache.forget_before(self.compact_at)
-        self.compact_at = self.storage.etcd.revision
-        self.after(COMPACT_EVERY_MS, "compact", idle=True)
-
-    # State.
-
-    def checkpoint(self) -> dict[str, Any]:
-        return {**super().checkpoint(), "watches": self.cache.checkpoint(), "managed": self.managed.checkpoint()}
-
-    def restore(self, data: dict[str, Any]) -> None:
-        self.cache.close_external()
-        self.cache.restore(data["watches"])
-        self.managed.restore(data["managed"])
-        self.storage.loaded = False
-        super().restore(data)
-
 
 def _nothing_to_connect(request: Request, *_: Any) -> Any:
     raise service_unavailable(f"no kubelet can be asked for {request.subresource}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clusterlab.apiserver.server import EVENT_TTL_MS
+from clusterlab.apiserver.core import EVENT_TTL_MS
 from clusterlab.machinery.errors import StatusError
 
 from .conftest import Http, Server, pod

@@ -22,7 +22,7 @@ _INGRESS = ("ingressclass.kubernetes.io/is-default-class",)
 
 def _default_of(classes: Any, annotations: tuple[str, ...]) -> Object | None:
     """The newest class that is marked as the default; by name where several are as old."""
-    found = [
+    found: list[Object] = [
         obj for obj in classes
         if any((obj["metadata"].get("annotations") or {}).get(name) == "true" for name in annotations)
     ]

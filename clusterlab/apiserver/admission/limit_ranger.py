@@ -66,7 +66,8 @@ def _with_defaults(pod: Object, limits: Object) -> Object:
             bounds.update(item.get("default") or {})
     if not requests and not bounds:
         return pod
-    spec, notes = {**pod["spec"]}, []
+    spec = {**pod["spec"]}
+    notes: list[str] = []
     for field, word in (("containers", "container"), ("initContainers", "init container")):
         if spec.get(field):
             made = [_merged(container, requests, bounds, word, notes) for container in spec[field]]

@@ -1,4 +1,4 @@
-"""The catalogue: which store, hooks and subresources each resource has, and what a write of some kinds sets in motion."""
+"""The catalogue: which store, hooks and subresources each resource has."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from clusterlab.machinery.errors import method_not_supported, status
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
     from clusterlab.apiserver.server import ApiServer
-    from clusterlab.apiserver.storage import Write
     from clusterlab.machinery.scheme import Registry, Resource
 
 Handler = Callable[["ApiServer", "Call"], Any]
 
-__all__ = ["REACTIONS", "SPECIAL", "add_store", "install", "reload", "serve_custom", "subresource"]
+__all__ = ["SPECIAL", "add_store", "install", "reload", "serve_custom", "subresource"]
 
 #: (resource, verb) that the generic registry does not serve.
 SPECIAL: dict[tuple[str, str], Handler] = {
@@ -37,8 +36,6 @@ SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
     **{("pods", part, verb): pods.pod_part for part in ("ephemeralcontainers", "resize") for verb in ("get", "update", "patch")},
     **{("*", "scale", verb): scale for verb in ("get", "update", "patch")},
 }
-#: What a write of a resource sets in motion inside the server.
-REACTIONS: dict[str, Callable[[ApiServer, Write], None]] = {}
 HOOKS: dict[str, type[Hooks]] = {
     "pods": pods.PodHooks, "roles": rbac.RoleHooks, "clusterroles": rbac.RoleHooks, "rolebindings": rbac.BindingHooks,
     "clusterrolebindings": rbac.BindingHooks, "services": services.ServiceHooks, "namespaces": namespaces.NamespaceHooks,

@@ -100,7 +100,7 @@ def _no_more(server: ApiServer, budget: Object, conditions: list[Object] | None)
 
 
 def _refused(name: str, state: Object) -> StatusError:
-    condition = next((c for c in state.get("conditions") or () if c["type"] == "DisruptionAllowed"), {})
+    condition: Object = next((c for c in state.get("conditions") or () if c["type"] == "DisruptionAllowed"), {})
     told = condition.get("message") if condition.get("status") == "False" else ""
     healthy, wanted = state.get("currentHealthy") or 0, state.get("desiredHealthy") or 0
     if told and condition.get("reason") == "SyncFailed":

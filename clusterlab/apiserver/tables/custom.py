@@ -17,7 +17,7 @@ Object = dict[str, Any]
 __all__ = ["custom_printer", "find"]
 
 _NAME = Column("Name", "string", "name", "Name must be unique within a namespace.")
-_DEFAULT = [{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]
+_DEFAULT: list[Object] = [{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]
 _STEP = re.compile(
     r"""\.?(?:(?P<field>(?:[^.\[\]'"\\]|\\.)+)|\[(?P<index>-?\d+)\]|\[(?P<star>\*)\]|\['(?P<quoted>[^']*)'\]|"""
     r"""\[\?\(@\.(?P<key>[\w.-]+)\s*(?P<op>==|!=)\s*["'](?P<value>[^"']*)["']\)\])"""
