@@ -13,6 +13,7 @@ from clusterlab.machinery.convert import DecodeError, decode_node, from_unstruct
 from clusterlab.machinery.errors import bad_request, invalid, status, too_large, unsupported_media_type
 from clusterlab.machinery.field import FieldError
 from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic
+from clusterlab.machinery.patch.errors import go_print
 from clusterlab.machinery.schema import node_of
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ class Patching:
             else:
                 made, unknown = decode_node(node, new)
         except DecodeError as error:
+            if call.request.patch_type == "strategic":  # as applyPatchToObject has it, in endpoints/handlers/patch.go
+                body = call.request.body.parsed("", []) if isinstance(call.request.body, Raw) else call.request.body
+                raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", go_print(body), str(error))]) from None
             raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {error}') from None
         problems = [*duplicates, *unknown]
         wanted = call.options.get("fieldValidation") or "Warn"
