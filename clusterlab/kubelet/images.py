@@ -99,7 +99,8 @@ def _back_off(kl: Kubelet, rec: Pod, container: Object, left: int) -> Pod:
 
 def _failed(kl: Kubelet, rec: Pod, container: Object, reason: str, message: str) -> Pod:
     kl.event(rec, "Warning", "Failed", f"Error: {reason}", container)
-    kl.acted += 1
+    if rec.reasons.get(container["name"]) != (reason, message):
+        kl.acted += 1
     if reason == "ErrImagePull":
         kl.wake(rec.uid, 1_000)
     elif reason != "ImagePullBackOff":

@@ -60,7 +60,7 @@ class Kubelet(Process):
 
     def _empty(self) -> None:
         self.pods: dict[str, Pod] = {}  # uid -> worker
-        self.due: dict[str, tuple[int, int]] = {}  # uid -> (when, handle) of its next round
+        self.due: dict[str, tuple[int, int, bool]] = {}  # uid -> (when, handle, idle) of its next round
         self.node: Object | None = None
         self.lease: Object | None = None
         self.reported_ms = 0
@@ -152,7 +152,7 @@ class Kubelet(Process):
         uid = self.uid_of(pod)
         rec = self.pods.get(uid)
         if new is None:
-            self._pod_gone(uid, rec)
+            self._pod_gone(uid, rec, pod)
             return
         if rec is None:
             if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"} and not self.runtime.by_pod.get(uid):
@@ -162,18 +162,26 @@ class Kubelet(Process):
             self.pods[uid] = Pod(f"{meta['namespace']}/{meta['name']}", uid, pod, {}, static=self.is_static(pod), stage=NEW)
             self.wake(uid)
             return
+        if rec.static and pod["metadata"].get("deletionTimestamp"):
+            self._mirror_gone(rec, pod)
+            return
         if rec.removed or _version(new) < _version(rec.pod):
             return
         self.pods[uid] = rec._replace(pod=new)
         if new["metadata"]["resourceVersion"] != rec.own_version:
             self.wake(uid)
 
-    def _pod_gone(self, uid: str, rec: Pod | None) -> None:
+    def _mirror_gone(self, rec: Pod, mirror: Object) -> None:
+        """Somebody deletes the mirror of a static pod: that stops nothing, and there will be another."""
+        if mirror["metadata"]["uid"] == rec.pod["metadata"]["uid"] and not rec.removed:
+            self.pods[rec.uid] = rec._replace(removed=True, pod=mirror)
+            self.after(0, "mirror")
+
+    def _pod_gone(self, uid: str, rec: Pod | None, pod: Object) -> None:
         if rec is None or rec.removed:
             return
         if rec.static:
-            self.pods[uid] = rec._replace(removed=True)
-            self.after(0, "mirror")
+            self._mirror_gone(rec, pod)
             return
         if rec.stage in {NEW, REJECTED, TERMINATED}:
             self.release(rec)
@@ -192,14 +200,16 @@ class Kubelet(Process):
     # Rounds.
 
     def wake(self, uid: str, delay_ms: int = 0, idle: bool = False) -> None:
-        """Sees to it that a pod has a round then, or before."""
+        """Sees to it that a pod has a round then, or before. An idle round that comes sooner is one to wait for from now on."""
         due = self.sim.time_ms + delay_ms
         known = self.due.get(uid)
         if known is not None:
             if known[0] <= due:
-                return
+                if idle or not known[2]:
+                    return
+                due = known[0]
             self.sim.cancel(known[1])
-        self.due[uid] = (due, self.after(delay_ms, "work", uid, idle=idle))
+        self.due[uid] = (due, self.after(due - self.sim.time_ms, "work", uid, idle=idle), idle)
 
     def on_work(self, uid: str) -> None:
         """One round of one pod."""

@@ -29,6 +29,8 @@ def sync(kl: Kubelet, rec: Pod) -> Pod:
     """One round of a pod worker; returns the pod's new record."""
     if rec.stage != SYNC:
         return termination.sync(kl, rec)
+    if rec.static and rec.removed:
+        return rec  # its mirror is on its way
     rec = _deadline(kl, rec)
     if rec.removed or rec.failed[0] or rec.pod["metadata"].get("deletionTimestamp"):
         return termination.begin(kl, rec)
@@ -36,7 +38,7 @@ def sync(kl: Kubelet, rec: Pod) -> Pod:
     rec = hooks.finish(kl, rec)
     rec = prober.advance(kl, rec)
     status = generate(kl, rec)
-    if status["phase"] in TERMINAL:
+    if status["phase"] in TERMINAL or _is_over(kl, rec):
         return termination.begin(kl, rec)
     rec = report(kl, rec, status)
     before = kl.acted
@@ -44,6 +46,17 @@ def sync(kl: Kubelet, rec: Pod) -> Pod:
     if kl.acted != before:
         kl.wake(rec.uid)
     return rec
+
+
+def _is_over(kl: Kubelet, rec: Pod) -> bool:
+    """Whether only sidecars are left: no other container runs or is to run again."""
+    if not any(is_sidecar(each) for each in rec.pod["spec"].get("initContainers") or ()):
+        return False
+    for container in rec.pod["spec"]["containers"]:
+        latest = kl.runtime.latest(rec.uid, container["name"])
+        if latest is None or latest.state != EXITED or should_restart(rec.pod, container, latest):
+            return False
+    return True
 
 
 def _have_started(kl: Kubelet, rec: Pod) -> Pod:

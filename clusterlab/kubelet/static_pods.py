@@ -109,10 +109,21 @@ def _create_mirror(kl: Kubelet, manifest: Object, uid: str, rec: Pod | None) -> 
     meta = manifest["metadata"]
     annotations = {**meta["annotations"], MIRROR: meta["annotations"][HASH], "kubernetes.io/config.seen": kl.sim.now_micro()}
     owner = {"apiVersion": "v1", "controller": True, "kind": "Node", "name": kl.config.name, "uid": kl.node_uid()}
+    if rec is not None and rec.pod["metadata"].get("deletionTimestamp"):
+        _delete_mirror(kl, rec)
     made = kl.client.create("pods", {**manifest, "metadata": {**meta, "annotations": annotations, "ownerReferences": [owner]}})
     key = f"{meta['namespace']}/{meta['name']}"
     if rec is None:
         kl.admit(Pod(key, uid, made, {}, static=True))
     else:
-        kl.pods[uid] = rec._replace(pod=made, removed=False, own_version="", stage="sync")
+        kl.pods[uid] = rec._replace(pod=made, status={}, removed=False, own_version="")
     kl.wake(uid)
+
+
+def _delete_mirror(kl: Kubelet, rec: Pod) -> None:
+    meta = rec.pod["metadata"]
+    try:
+        kl.client.delete("pods", meta["namespace"], meta["name"], uid=meta["uid"], gracePeriodSeconds=0)
+    except StatusError as error:
+        if error.reason not in {"NotFound", "Conflict"}:
+            raise

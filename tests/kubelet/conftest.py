@@ -12,6 +12,7 @@ from clusterlab.client.client import Client
 from clusterlab.etcd.cluster import Etcd
 from clusterlab.kubelet import Kubelet, kubelet
 from clusterlab.machinery.errors import StatusError
+from clusterlab.runtime import scripts
 from clusterlab.scenario import load
 from clusterlab.sim import Simulation
 
@@ -89,6 +90,16 @@ class Lab:
         found = self.get(name)
         assert found is not None
         return found["status"]
+
+    def exec(self, script: str, name: str = "p", container: str = "c") -> str:
+        """What a script prints in a container."""
+        found = self.get(name)
+        assert found is not None
+        runtime = self.kubelets[found["spec"]["nodeName"]].runtime
+        made = runtime.latest(found["metadata"]["uid"], container)
+        assert made is not None
+        _, out, err, _ = scripts.execute(runtime, made, ("sh", "-c", script))
+        return out + err
 
     def delete(self, name: str = "p", **options: Any) -> None:
         self.ask(lambda: self.client.delete("pods", "default", name, **options))

@@ -53,8 +53,9 @@ class Behaviour:
     stop_ms: int = 0
     ignores_term: bool = False
     stop_code: int = 0
-    #: What runs where the pod names no command, and how it looks in `ps`.
+    #: The image's ENTRYPOINT, which a pod's command replaces, and its CMD, which a pod's args replace.
     entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     #: Commands of the pod are interpreted as a busybox shell would run them.
     shell: bool = True
     #: Files of the image that can be read: (path, content).

@@ -22,9 +22,12 @@ NOT_FOUND = 128
 
 def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Program:
     """The program of a container that is to be created."""
-    argv = (*(config.command or behaviour.entrypoint), *config.args)
-    if config.command == () and config.args and _replaces(behaviour, config.args[0]):
-        argv = config.args  # entrypoints of official images run a command that is given as arguments
+    if config.command:
+        argv = (*config.command, *config.args)
+    else:
+        argv = (*behaviour.entrypoint, *(config.args or behaviour.arguments))
+        if behaviour.entrypoint and config.args:
+            argv = _wrapped(behaviour, config.args)
     if behaviour.exit is not None and not config.command and not config.args:
         return _own(behaviour, argv)
     name = argv[0].rsplit("/", 1)[-1] if argv else ""
@@ -41,22 +44,28 @@ def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Pro
     return Program(argv, behaviour, acts=False, start_error=error, start_code=NOT_FOUND)
 
 
-def _replaces(behaviour: Behaviour, word: str) -> bool:
-    """Whether arguments are a command of their own: docker-entrypoint.sh runs any, a shell as entrypoint does not."""
-    first = behaviour.entrypoint[0].rsplit("/", 1)[-1] if behaviour.entrypoint else ""
-    name = word.rsplit("/", 1)[-1]
-    wraps = first.endswith("entrypoint.sh") or first in {"tini", "sh", "bash", "python3", "zsh"} or first.startswith("perl")
-    return wraps and not word.startswith("-") and (name in TOOLS or behaviour.match != "*")
+def _wrapped(behaviour: Behaviour, args: tuple[str, ...]) -> tuple[str, ...]:
+    """Arguments for the entrypoint scripts of official images: those run a command, and give options to their own program."""
+    first = behaviour.entrypoint[0].rsplit("/", 1)[-1]
+    if not (first.endswith("entrypoint.sh") or first == "tini"):
+        return (*behaviour.entrypoint, *args)
+    name = args[0].rsplit("/", 1)[-1]
+    if args[0].startswith("-") or (first == "entrypoint.sh" and name not in TOOLS):
+        return (*behaviour.arguments[:1], *args)
+    return args
+
+
+def _own_names(behaviour: Behaviour) -> set[str]:
+    """What the image's own program is called."""
+    words = (*behaviour.entrypoint[:3], *behaviour.arguments[:3])
+    return {each.rsplit("/", 1)[-1] for each in words if not each.startswith("-")} - _SHELLS
 
 
 def _is_own(behaviour: Behaviour, name: str, config: ContainerConfig) -> bool:
-    if not config.command and not (config.args and name == config.args[0].rsplit("/", 1)[-1]):
-        return name not in _SHELLS and name not in {"sleep", "stress", "python3"} and not name.startswith("perl")
-    own = {each.rsplit("/", 1)[-1] for each in behaviour.entrypoint[:3]} - _SHELLS
-    if name in own and name not in {"sleep", "stress", "python3"}:
-        return True
     if name in TOOLS:
         return name in {"httpd", "nginx"} and name in behaviour.match
+    if name in _own_names(behaviour):
+        return not name.startswith("perl")
     stem = re.sub(r"[^a-z].*", "", name.lower())
     return (len(stem) >= 4 and stem in behaviour.match) or any(len(each) >= 4 and each in name for each in _words(behaviour.match))
 

@@ -87,7 +87,8 @@ class Box:
 
     def is_main(self, short: str) -> bool:
         """Whether a name is that of the image's own program."""
-        mine = {each.rsplit("/", 1)[-1] for each in self.container.program.behaviour.entrypoint[:3]}
+        behaviour = self.container.program.behaviour
+        mine = {each.rsplit("/", 1)[-1] for each in (*behaviour.entrypoint[:3], *behaviour.arguments[:3])}
         return short in mine - {"sh", "bash", "ash", "zsh", "--", "-g", "tini"}
 
     def has_tool(self, name: str) -> bool:
@@ -261,7 +262,8 @@ class Box:
         found = [(1, main)]
         vm = self.container.vm
         if vm is not None and vm.serving:
-            found.append((7, self.container.program.behaviour.entrypoint[-1] if self.container.program.behaviour.entrypoint else "app"))
+            behaviour = self.container.program.behaviour
+            found.append((7, " ".join(behaviour.arguments or behaviour.entrypoint) or "app"))
         if self.container.program.acts and "nginx" in main:
             found = [(1, "nginx: master process nginx -g daemon off;"), (29, "nginx: worker process")]
         return found

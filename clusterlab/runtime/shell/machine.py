@@ -163,7 +163,7 @@ class Run:
                 return
         trap = self.traps.pop("EXIT", "")
         if trap:
-            self._nested(trap)
+            self.emit(1, self._nested(trap).output())
         self.status, self.ended = code & 255, True
 
     def signal(self, name: str) -> bool:
@@ -520,6 +520,9 @@ class Run:
     def do_cd(self, args: list[str]) -> Result | None:
         self.cwd = self.path(args[0] if args else self.variables.get("HOME", "/"))
         return Result()
+
+    def do_pwd(self, args: list[str]) -> Result | None:
+        return Result(0, self.cwd + "\n")
 
     def do_export(self, args: list[str]) -> Result | None:
         for each in args:

@@ -60,6 +60,9 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if answer.error:
         return Result(1, "", f"{shown}wget: can't connect to remote host ({answer.address}): {answer.error}\n")
     took = answer.latency_us // 1000
+    if "S" in flags or "server-response" in flags:
+        shown += f"  HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\n  Content-Length: {len(answer.body)}\n  \n"
+        quiet = False
     if answer.status >= 400:
         status = f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}".rstrip()
         return Result(1, "", f"{shown}wget: server returned error: {status}\n", took)
@@ -67,11 +70,11 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if spider:
         return Result(0, "", shown + ("" if quiet else "remote file exists\n"), took)
     if target == "-" or clustered.endswith("O-"):
-        return Result(0, answer.body, shown if quiet else f"{shown}writing to stdout\n", took)
+        return Result(0, answer.body, "" if "q" in flags else f"{shown}writing to stdout\n", took)
     name = target or (urlsplit(url).path.rsplit("/", 1)[-1] or "index.html")
     problem = box.write(run.path(name), answer.body, False)
     if problem:
-        return Result(1, "", f"wget: can't open '{name}': {problem}\n")
+        return Result(1, "", f"{shown}wget: can't open '{name}': {problem}\n")
     return Result(0, "", "" if quiet else f"{shown}saving to '{name}'\n'{name}' saved\n", took)
 
 

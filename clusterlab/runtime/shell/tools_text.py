@@ -333,7 +333,7 @@ def seq(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(1, "", "seq: missing operand\n")
     first, step, last = (1, 1, numbers[0]) if len(numbers) == 1 else (
         (numbers[0], 1, numbers[1]) if len(numbers) == 2 else (numbers[0], numbers[1] or 1, numbers[2]))
-    found = list(range(first, last + (1 if step > 0 else -1), step))[:20_000]
+    found = range(first, last + (1 if step > 0 else -1), step)[:20_000]
     return Result(0, "".join(f"{each}\n" for each in found))
 
 

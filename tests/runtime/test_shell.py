@@ -1,0 +1,213 @@
+"""The shell that containers' commands run in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clusterlab.runtime import logs, scripts
+from clusterlab.runtime.images import Registry
+from clusterlab.runtime.records import EXITED, RUNNING, Container, ContainerConfig
+from clusterlab.runtime.runtime import Runtime
+from clusterlab.sim import Simulation
+
+
+class Node:
+    """A runtime with one pod and nobody else."""
+
+    def __init__(self) -> None:
+        self.sim = Simulation()
+        self.runtime = Runtime(self.sim, "node-1", "containerd", Registry(self.sim), "10.244.0.0/24")
+        self.runtime.tell_kubelet = lambda uid: None  # type: ignore[method-assign]
+        self.runtime.run_sandbox("uid", "default", "p", False, "10.244.0.2", "p")
+
+    def start(self, *command: str, image: str = "busybox:1.36", **config: Any) -> str:
+        made = self.runtime.create_container("uid", ContainerConfig("c", image, command, **config))
+        self.runtime.start_container(made.id)
+        return made.id
+
+    def run(self, seconds: float) -> None:
+        end = self.sim.time_ms + int(seconds * 1000)
+        while (due := self.sim.next_time()) is not None and due <= end:
+            self.sim.dispatch()
+        self.sim.advance_to(end)
+
+    def get(self, container_id: str) -> Container:
+        return self.runtime.containers[container_id]
+
+    def log(self, container_id: str) -> list[str]:
+        return [text for _, _, text in logs.lines(self.runtime, self.get(container_id))]
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+def sh(node: Node, script: str) -> tuple[int, str, str]:
+    """Runs a script in a container and waits for it."""
+    box = node.start("sleep", "infinity")
+    code, out, err, _ = scripts.execute(node.runtime, node.get(box), ("sh", "-c", script))
+    return code, out, err
+
+
+@pytest.mark.parametrize(("script", "out"), [
+    ("echo hello", "hello\n"),
+    ("echo -n a; echo b", "ab\n"),
+    ("for i in 1 2 3; do echo $i; done", "1\n2\n3\n"),
+    ("i=0; while [ $i -lt 3 ]; do i=$((i + 1)); done; echo $i", "3\n"),
+    ("until [ -f /tmp/x ]; do touch /tmp/x; echo wait; done; ls /tmp", "wait\nx\n"),
+    ("if test -d /etc; then echo dir; elif false; then echo no; else echo never; fi", "dir\n"),
+    ("false || echo or && echo and", "or\nand\n"),
+    ("! true; echo $?", "1\n"),
+    ("X=1; (X=2; echo $X); echo $X", "2\n1\n"),
+    ("f() { echo $1-$#; return 3; }; f a b; echo $?", "a-2\n3\n"),
+    ("case ab in a*) echo yes;; *) echo no;; esac", "yes\n"),
+    ("echo ${X:-default} ${#HOME} ${HOME%oot}", "default 5 /r\n"),
+    ("echo $((2 + 3 * 4)) $((10 / 3)) $((1 << 4)) $((5 > 3 ? 7 : 8))", "14 3 16 7\n"),
+    ("echo \"a  b\" c   d", "a  b c d\n"),
+    ("echo 'single $HOME' \"double $HOME\"", "single $HOME double /root\n"),
+    ("cat <<EOF\nhi $HOME\nEOF", "hi /root\n"),
+    ("cat <<'EOF'\nhi $HOME\nEOF", "hi $HOME\n"),
+    ("printf '%s-%03d\\n' a 7", "a-007\n"),
+    ("echo b > /tmp/f; echo a >> /tmp/f; sort /tmp/f | head -1", "a\n"),
+    ("seq 5 | tail -n 2 | tr '\\n' ' '", "4 5 "),
+    ("echo one two | awk '{print $2}'", "two\n"),
+    ("echo foo.bar | sed 's/o/0/g' | cut -d. -f1", "f00\n"),
+    ("x=$(echo inner | wc -c); echo $x", "6\n"),
+    ("set -e; false; echo never", ""),
+    ("trap 'echo bye' EXIT; echo hi", "hi\nbye\n"),
+    ("mkdir -p /data/a && cd /data/a && pwd", "/data/a\n"),
+    ("{ echo a; echo b; } > /tmp/g; cat /tmp/g", "a\nb\n"),
+    ("while true; do n=$((n+1)); [ $n -eq 3 ] && break; done; echo $n", "3\n"),
+    ("for i in 1 2 3; do [ $i = 2 ] && continue; echo $i; done", "1\n3\n"),
+    ("echo $(hostname) $(whoami)", "p root\n"),
+    ("export A=1; env | grep ^A=", "A=1\n"),
+    ("echo a | grep -q b || echo none", "none\n"),
+    ("eval 'echo ev'", "ev\n"),
+    ("[ 1 -eq 1 -a 2 -gt 1 ] && echo both", "both\n"),
+])
+def test_scripts(node: Node, script: str, out: str) -> None:
+    assert sh(node, script)[1] == out
+
+
+@pytest.mark.parametrize(("script", "code", "err"), [
+    ("exit 3", 3, ""),
+    ("nosuch", 127, "sh: nosuch: not found\n"),
+    ("cat /nope", 1, "cat: can't open '/nope': No such file or directory\n"),
+    ("echo 'open", 2, "sh: syntax error: unterminated quoted string\n"),
+    ("if true; then", 2, 'sh: syntax error: unexpected end of file (expecting "fi")\n'),
+    ("echo $((1/0))", 2, "sh: divide by zero\n"),
+    ("wget -qO- http://nosuch", 1, "wget: bad address 'nosuch'\n"),
+    ("wget -qO- http://localhost:81", 1, "wget: can't connect to remote host (127.0.0.1): Connection refused\n"),
+])
+def test_failures(node: Node, script: str, code: int, err: str) -> None:
+    got, _, said = sh(node, script)
+    assert (got, said) == (code, err)
+
+
+@pytest.mark.parametrize("script", [
+    "while true; do :; done", "f() { f; }; f", "x=$(while true; do echo y; done)", ":(){ :|:& };:", "yes | cat",
+    "echo " + "$(" * 40 + "echo" + ")" * 40, "grep '(a+)+$' /etc/passwd", "echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaa! | grep -E '^(a|a)*$'",
+    "seq 1 999999999", "i=1; while true; do i=$i$i; done",
+])
+def test_nothing_runs_for_ever(node: Node, script: str) -> None:
+    sh(node, script)
+
+
+def test_a_program_that_ends_has_its_code(node: Node) -> None:
+    container = node.start("sh", "-c", "sleep 5; exit 4")
+    assert node.get(container).state == RUNNING
+    node.run(4.9)
+    assert node.get(container).state == RUNNING
+    node.run(0.2)
+    ended = node.get(container)
+    assert (ended.state, ended.exit_code, ended.reason, ended.finished_ms) == (EXITED, 4, "Error", 5_000)
+
+
+def test_a_loop_costs_nothing_until_somebody_reads_its_log(node: Node) -> None:
+    container = node.start("sh", "-c", "i=0; while true; do echo $i; i=$((i+1)); sleep 1; done")
+    before = node.sim.dispatched
+    node.run(86_400)
+    assert node.sim.dispatched - before < 500
+    assert node.log(container)[-1] == "86400"
+    assert len(node.log(container)) > 300
+
+
+def test_a_file_comes_and_goes_in_time(node: Node) -> None:
+    container = node.start("sh", "-c", "touch /tmp/healthy; sleep 30; rm -f /tmp/healthy; sleep 600")
+    assert node.runtime.probe_exec(container, ("cat", "/tmp/healthy"), 1000)[0]
+    node.run(31)
+    assert not node.runtime.probe_exec(container, ("cat", "/tmp/healthy"), 1000)[0]
+
+
+def test_a_sleeping_first_process_does_not_hear_sigterm(node: Node) -> None:
+    container = node.start("sleep", "3600")
+    node.runtime.stop_container(container, 30_000)
+    node.run(29.9)
+    assert node.get(container).state == RUNNING
+    node.run(0.2)
+    assert node.get(container).exit_code == 137
+
+
+def test_a_trap_does(node: Node) -> None:
+    container = node.start("sh", "-c", "trap 'echo bye; exit 7' TERM; while true; do sleep 2; done")
+    node.run(3)
+    node.runtime.stop_container(container, 30_000)
+    node.run(1.1)
+    assert node.get(container).exit_code == 7
+    assert node.log(container)[-1] == "bye"
+
+
+def test_memory_beyond_the_limit_kills(node: Node) -> None:
+    container = node.start("stress", "--vm", "1", "--vm-bytes", "250M", image="polinux/stress", memory_limit=100 << 20)
+    node.run(0.1)
+    ended = node.get(container)
+    assert (ended.exit_code, ended.reason) == (137, "OOMKilled")
+
+
+def test_a_leak_reaches_its_limit(node: Node) -> None:
+    container = node.start(image="nginx:1.25", memory_limit=106 << 20)
+    node.runtime.leak(container, 10 << 20)
+    node.run(9.9)
+    assert node.get(container).state == RUNNING
+    node.run(0.2)
+    assert node.get(container).reason == "OOMKilled"
+
+
+@pytest.mark.parametrize(("image", "command", "args", "port", "body"), [
+    ("nginx:1.25", (), (), 80, "Welcome to nginx!"),
+    ("hashicorp/http-echo", (), ("-text=hi", "-listen=:9000"), 9000, "hi"),
+    ("registry.k8s.io/e2e-test-images/agnhost:2.45", (), ("netexec", "--http-port=8090"), 8090, ""),
+    ("my/own:1", (), (), 4321, ""),
+    ("busybox:1.36", ("sh", "-c", "mkdir /www; echo page > /www/index.html; httpd -f -p 8080 -h /www"), (), 8080, "page"),
+])
+def test_what_answers_at_a_port(node: Node, image: str, command: tuple[str, ...], args: tuple[str, ...], port: int, body: str) -> None:
+    node.start(*command, image=image, args=args)
+    answer = node.runtime.answer("uid", port)
+    assert not answer.refused and body in answer.body
+    assert node.runtime.answer("uid", port + 1).refused == (image != "my/own:1")
+
+
+def test_a_command_of_its_own_takes_the_ports_away(node: Node) -> None:
+    node.start("sleep", "3600", image="nginx:1.25")
+    assert node.runtime.answer("uid", 80).refused
+
+
+def test_a_missing_program_is_a_start_error(node: Node) -> None:
+    ended = node.get(node.start("nosuch", image="nginx:1.25"))
+    assert (ended.reason, ended.exit_code) == ("StartError", 128)
+    assert 'exec: "nosuch": executable file not found in $PATH' in ended.message
+
+
+def test_goes_back_and_runs_the_same_again(node: Node) -> None:
+    container = node.start("sh", "-c", "for i in 1 2 3 4 5 6; do echo $i >> /tmp/x; cat /tmp/x | wc -l; sleep 1; done; exit 2")
+    node.run(2.5)
+    kept = node.sim.checkpoint()
+    node.run(10)
+    first = (node.log(container), node.get(container))
+    node.sim.restore(kept)
+    node.run(10)
+    assert (node.log(container), node.get(container)) == first
+    assert first[0] == ["1", "2", "3", "4", "5", "6"] and first[1].exit_code == 2
