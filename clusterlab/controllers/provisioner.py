@@ -20,6 +20,19 @@ FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 ZONE = "topology.kubernetes.io/zone"
 
 
+def _source(storage_class: Object, name: str, claim: str) -> Object:
+    """What the volume is: a disk of a CSI driver, or a folder on a node where the provisioner is none, as minikube's and kind's."""
+    provisioner = str(storage_class["provisioner"])
+    parameters = storage_class.get("parameters") or {}
+    if "/" in provisioner:
+        folder = provisioner.rpartition("/")[2]
+        return {"hostPath": {"path": f"/tmp/{folder}-provisioner/{claim}", "type": ""}}
+    return {"csi": {
+        "driver": provisioner, "volumeHandle": name, "fsType": parameters.get("csi.storage.k8s.io/fstype") or parameters.get("fsType", "ext4"),
+        "volumeAttributes": {"storage.kubernetes.io/csiProvisionerIdentity": provisioner},
+    }}
+
+
 class ExternalProvisioner(BaseController):
     """Makes and deletes volumes. Keys: `claims/NAMESPACE/NAME`, `volumes/NAME`."""
 
@@ -100,10 +113,7 @@ class ExternalProvisioner(BaseController):
             },
             "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy", "Delete"),
             "storageClassName": storage_class["metadata"]["name"], "volumeMode": spec.get("volumeMode", "Filesystem"),
-            "csi": {
-                "driver": provisioner, "volumeHandle": name, "fsType": (storage_class.get("parameters") or {}).get("fsType", "ext4"),
-                "volumeAttributes": {"storage.kubernetes.io/csiProvisionerIdentity": provisioner},
-            },
+            **_source(storage_class, name, f"{meta['namespace']}/{meta['name']}"),
         }
         if storage_class.get("mountOptions"):
             made["mountOptions"] = storage_class["mountOptions"]
