@@ -13,7 +13,7 @@ from clusterlab.runtime.records import EXITED, RUNNING, Container
 from clusterlab.runtime.shell.box import TOOLS, Box
 from clusterlab.runtime.shell.machine import FOREVER, Run, State
 from clusterlab.runtime.shell.machine import begin as begin_state
-from clusterlab.runtime.shell.parser import compile_script
+from clusterlab.runtime.shell.parser import Instruction, compile_script
 
 if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Answer, Runtime
@@ -29,9 +29,10 @@ _NET = frozenset(("wget", "curl", "nslookup", "dig", "host", "getent", "ping", "
 _PURE = frozenset((
     "echo", "printf", "date", "sleep", "true", "false", ":", "test", "[", "[[", "expr", "seq", "exit", "hostname", "export", "set",
     "cd", "trap", "unset", "local", "break", "continue", "return", "shift", "env", "printenv", "uname", "id", "whoami", "wait", "yes",
-    "stress", "stress-ng", "nproc", "basename", "dirname", "perl", "exec",
+    "stress", "stress-ng", "nproc", "basename", "dirname", "perl", "exec", "pwd", "",
 ))
 NOT_FOUND = 127
+_LEAVING = frozenset(("exit", "break", "return", "exec", "kill", "eval", "set", "continue"))
 
 
 def is_pure(source: str) -> bool:
@@ -81,10 +82,36 @@ def _ahead(runtime: Runtime, container: Container, state: State) -> Container:
         return runtime._plan_end(container)
     runtime.containers[container.id] = container
     container = runtime._plan_end(container)
-    if run.exhausted and far.time_ms > before_ms:
+    if run.exhausted and far.time_ms > before_ms and not _endless(far):
         timer = runtime.after(far.time_ms - runtime.sim.time_ms, "script", container.id, idle=True)
         container = _also(runtime, container, timer)
     return container
+
+
+def _endless(state: State) -> bool:
+    """Whether a script is in a `while true` loop with no way out."""
+    code = compile_script(state.source).code
+    for frame in state.frames:
+        if frame[0] != "loop" or state.strict:
+            continue
+        head, leave = frame[1], frame[2]
+        if _name_of(code[head]) not in {"true", ":"} or code[head + 1].op != "iffail":
+            continue
+        names = [_name_of(each) for each in code[head + 2:leave] if each.op == "run"]
+        others = {each.op for each in code[head + 2:leave]} - {"run", "iffail", "ifok", "jump", "again", "ok", "not", "loop", "leave"}
+        if not others and all(name and name not in _LEAVING and name not in state.functions for name in names):
+            return True
+    return False
+
+
+def _name_of(instruction: Instruction) -> str:
+    """The command of an instruction; "=" where it only assigns, "" where that depends."""
+    if instruction.op != "run":
+        return ""
+    words = instruction.arg.words
+    if not words:
+        return "="
+    return words[0][0].text if len(words[0]) == 1 and words[0][0].kind == "text" else ""
 
 
 def _also(runtime: Runtime, container: Container, timer: int) -> Container:
@@ -147,7 +174,7 @@ def _advance(runtime: Runtime, container: Container, state: State) -> Container:
     if after.wake_ms == FOREVER:
         return container
     delay = max(after.wake_ms - now, 10 if run.exhausted else 1)
-    looping = any(frame[0] in {"loop", "for"} for frame in after.frames)
+    looping = any(frame[0] == "loop" for frame in after.frames)
     timer = runtime.after(delay, "script", container.id, idle=looping or delay > SOON_MS or run.exhausted)
     made = runtime.containers[container.id] = container._replace(timer=timer)
     return made
