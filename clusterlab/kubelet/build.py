@@ -7,7 +7,6 @@ from typing import Any
 from clusterlab.client.api import Api
 from clusterlab.kubelet.config import NodeConfig
 from clusterlab.kubelet.kubelet import Kubelet
-from clusterlab.kubelet.server import NodeServer
 from clusterlab.kubelet.world import World
 from clusterlab.network import addresses
 from clusterlab.network.fabric import Fabric
@@ -36,9 +35,6 @@ def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
         sim.remove(f"runtime/{node.name}")
     if "network" not in sim.components:
         Fabric(sim)
-        server: Any = api
-        if hasattr(server, "connect"):  # logs and the like: the API server hands them on to the kubelets
-            server.connect = NodeServer(sim, api).connect
     runtime = Runtime(sim, node.name, node.runtime, registry, pod_cidr)
     has = {**CAPACITY, **node.capacity}
     runtime.cpus, runtime.memory_bytes = max(1, units(has["cpu"])), units(has["memory"])

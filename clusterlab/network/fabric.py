@@ -59,7 +59,7 @@ class Backend(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a request comes from: a pod, a node, or outside the cluster."""
+    """Where a request comes from: a pod, a node, or outside the cluster. With a namespace, names are resolved as in its pods."""
 
     node: str = ""
     uid: str = ""
@@ -168,6 +168,8 @@ class Fabric(Component):
 
     def resolver_of(self, source: Source) -> dns.Resolver:
         pod = self._pod(source.node, source.uid) if source.uid else None
+        if pod is None and source.namespace:
+            return dns.resolv_conf({}, source.namespace, addresses.DNS_ADDRESS)
         if pod is None:
             return dns.Resolver((addresses.DNS_ADDRESS,), (), 1)
         return dns.resolv_conf(pod["spec"], pod["metadata"]["namespace"], addresses.DNS_ADDRESS)

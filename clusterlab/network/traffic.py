@@ -181,7 +181,7 @@ class Traffic(Component):
                             return self.fabric.source_of(uid, kubelet.config.name)
         if named:
             return Source(named, name=f"node {named}")
-        return Source(self.fabric.any_node(), name="clients")
+        return Source(self.fabric.any_node(), name="clients", namespace="default")
 
     def _serve(self, before: dict[str, Load], arrivals: dict[str, tuple[Any, Any, int, str]]) -> None:
         """Each container works off what its CPU allows in a second."""
