@@ -138,11 +138,34 @@ def _core(address: str) -> list[tuple[str, Object]]:
     return made
 
 
+def _api_services(server: ApiServer, now: str) -> list[tuple[str, Object]]:
+    """An APIService for each group version that the server itself serves."""
+    made: list[tuple[str, Object]] = []
+    for position, (group, versions) in enumerate(server.scheme.groups().items()):
+        if group == "metrics.k8s.io":
+            continue
+        for rank, version in enumerate(versions):
+            condition = {
+                "type": "Available", "status": "True", "lastTransitionTime": now, "reason": "Local",
+                "message": "Local APIServices are always available",
+            }
+            made.append(("apiservices", {
+                "kind": "APIService", "apiVersion": "apiregistration.k8s.io/v1",
+                "metadata": {"name": f"{version}.{group}", "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"}},
+                "spec": {
+                    **({"group": group} if group else {}), "version": version,
+                    "groupPriorityMinimum": 18000 - 100 * position, "versionPriority": 15 - rank if group else 1,
+                },
+                "status": {"conditions": [condition]},
+            }))
+    return made
+
+
 def fill(server: ApiServer, address: str) -> None:
     """Puts into an empty etcd what a cluster begins with. `address` is where the API server listens."""
     now, uids = server.sim.now_rfc3339(), server.sim.rng("uid")
     storage = server.storage
-    for label, obj in (*_core(address), *_classes(), *_policies(), *_kubeadm()):
+    for label, obj in (*_core(address), *_classes(), *_policies(), *_kubeadm(), *_api_services(server, now)):
         store = server.stores[label]
         meta = {**obj["metadata"], "uid": uids.uuid(), "creationTimestamp": now}
         if label == "servicecidrs":

@@ -25,9 +25,14 @@ _DEPTH_MOST = 100
 _RENAMED = {
     ("MutatingWebhookConfiguration", "Webhooks"): "webhooks", ("ValidatingWebhookConfiguration", "Webhooks"): "webhooks",
     ("Validation", "Expression"): "expression", ("Variable", "Name"): "name", ("Variable", "Expression"): "expression",
+    ("BoundObjectReference", "uID"): "uid", ("IngressClassParametersReference", "aPIGroup"): "apiGroup",
+    ("JSONSchemaProps", "schema"): "$schema", ("JSONSchemaProps", "ref"): "$ref",
+    **{("JSONSchemaProps", f"xKubernetes{name.title().replace('-', '')}"): f"x-kubernetes-{name}" for name in (
+        "preserve-unknown-fields", "embedded-resource", "int-or-string", "list-map-keys", "list-type", "map-type", "validations",
+    )},
 }
 
-Field = tuple[str, str, str]  # JSON name; o(ptional), r(epeated) or m(ap); type
+Field = tuple[str, str, str]  # JSON name; o(ptional), r(epeated), m(ap) or i(nlined); type
 
 
 class ProtobufError(ValueError):
@@ -143,6 +148,10 @@ def _message(name: str, data: bytes, depth: int) -> Any:
         if label == "m":
             entry = dict(_records(_bytes(value)))
             out.setdefault(key, {})[_text(entry.get(1, b""))] = _value(kind, entry.get(2, b""), depth)
+        elif label == "i":
+            inner = _message(kind, _bytes(value), depth + 1)
+            if isinstance(inner, dict):
+                out.update(inner)
         elif label == "r":
             out.setdefault(key, []).extend(_packed(kind, value) or [_value(kind, value, depth)])
         else:

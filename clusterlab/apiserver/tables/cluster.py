@@ -197,6 +197,17 @@ def _runtime_class(obj: Object, context: Context) -> list[Any]:
     return [_name(obj), obj.get("handler", ""), _age(obj, context)]
 
 
+def _api_service(obj: Object, context: Context) -> list[Any]:
+    service, state = (obj.get("spec") or {}).get("service"), "Unknown"
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Available":
+            state = condition["status"]
+            if state != "True":
+                state = f"{state} ({condition.get('reason', '')})"
+    where = f"{service.get('namespace', '')}/{service.get('name', '')}" if service else "Local"
+    return [_name(obj), where, state, _age(obj, context)]
+
+
 def _component(obj: Object, context: Context) -> list[Any]:
     for condition in obj.get("conditions") or ():
         if condition["type"] == "Healthy":
@@ -253,6 +264,7 @@ CLUSTER: dict[tuple[str, str], tuple[str, Callable[[Object, Context], Any]]] = {
     (_STORAGE, "CSIDriver"): ("CSIDriver", _csi_driver), (_STORAGE, "CSIStorageCapacity"): ("CSIStorageCapacity", _csi_capacity),
     (_RBAC, "RoleBinding"): ("RoleBinding", _binding), (_RBAC, "ClusterRoleBinding"): ("ClusterRoleBinding", _binding),
     ("scheduling.k8s.io", "PriorityClass"): ("PriorityClass", _priority), ("coordination.k8s.io", "Lease"): ("Lease", _lease),
+    ("apiregistration.k8s.io", "APIService"): ("APIService", _api_service),
     ("node.k8s.io", "RuntimeClass"): ("RuntimeClass", _runtime_class),
     (_REGISTRATION, "MutatingWebhookConfiguration"): ("MutatingWebhook", _webhooks),
     (_REGISTRATION, "ValidatingWebhookConfiguration"): ("ValidatingWebhook", _webhooks),

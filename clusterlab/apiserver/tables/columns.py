@@ -17,6 +17,11 @@ _CSI_DRIVER = [
     Column("Modes", description="volumeLifecycleModes defines what kind of volumes this CSI volume driver supports."),
     Column("Age", description="CreationTimestamp is a timestamp representing the server time when this object was created."),
 ]
+_API_SERVICE = [
+    Column("Service", description="The reference to the service that hosts this API endpoint."),
+    Column("Available", description="Whether this service is available."),
+    Column("Age", description="CreationTimestamp is a timestamp representing the server time when this object was created."),
+]
 
 
 @cache
@@ -28,6 +33,7 @@ def _table() -> dict[str, list[Column]]:
         for kind, rows in data["columns"].items()
     }
     made["CSIDriver"] += _CSI_DRIVER
+    made["APIService"] = [made["Pod"][0], *_API_SERVICE]
     return made
 
 

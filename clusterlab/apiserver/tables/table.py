@@ -37,7 +37,11 @@ def table(server: ApiServer, resource: Resource, answer: Object, include: str) -
 
 def _rows(server: ApiServer, resource: Resource, objects: list[Object]) -> tuple[list[Object], list[Any]]:
     context = Context(server.sim.now())
-    printer = printer_of(resource.group, resource.kind) if not resource.custom else server.custom_printer(resource)
+    kind = objects[0].get("kind") if objects else resource.kind
+    if kind == "Scale":
+        printer = printer_of("autoscaling", "Scale")
+    else:
+        printer = printer_of(resource.group, resource.kind) if not resource.custom else server.custom_printer(resource)
     if printer is not None:
         return printer.definitions, [printer.cells(obj, context) for obj in objects]
     if resource.custom:

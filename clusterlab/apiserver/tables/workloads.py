@@ -163,6 +163,11 @@ def _autoscaler(obj: Object, context: Context) -> list[Any]:
     ]
 
 
+def _scale(obj: Object, context: Context) -> list[Any]:
+    wanted, now = (obj.get("spec") or {}).get("replicas", 0), (obj.get("status") or {}).get("replicas", 0)
+    return [obj["metadata"]["name"], wanted, now, _age(obj, context)]
+
+
 def _revision(obj: Object, context: Context) -> list[Any]:
     owner = next((ref for ref in obj["metadata"].get("ownerReferences") or () if ref.get("controller")), None)
     shown = "<none>"
@@ -180,5 +185,5 @@ WORKLOADS: dict[tuple[str, str], tuple[str, Callable[[Object, Context], Any]]] =
     ("apps", "ControllerRevision"): ("ControllerRevision", _revision), ("batch", "Job"): ("Job", _job),
     ("batch", "CronJob"): ("CronJob", _cron_job), ("", "PodTemplate"): ("PodTemplate", _pod_template),
     ("policy", "PodDisruptionBudget"): ("PodDisruptionBudget", _budget),
-    ("autoscaling", "HorizontalPodAutoscaler"): ("HorizontalPodAutoscaler", _autoscaler),
+    ("autoscaling", "Scale"): ("Scale", _scale), ("autoscaling", "HorizontalPodAutoscaler"): ("HorizontalPodAutoscaler", _autoscaler),
 }
