@@ -13,7 +13,7 @@ from typing import Any
 
 from clusterlab.etcd.messages import Message, summary
 from clusterlab.etcd.network import Network
-from clusterlab.etcd.raft import Raft
+from clusterlab.etcd.raft import LEADER, Raft
 
 __all__ = ["Carrier"]
 
@@ -30,6 +30,9 @@ class Carrier:
 
     def __init__(self, members: dict[str, Raft], up: dict[str, bool], network: Network, apply: Callable[[], bool]) -> None:
         self.members, self.up, self.network, self.apply = members, up, network, apply
+        #: Members that joined later, or anew with an empty disk -> the log entry that let them in. Who has not applied that would speak
+        #: to somebody else of that name.
+        self.joined: dict[str, int] = {}
         self.told: list[tuple[Any, ...]] = []
 
     @property
@@ -74,7 +77,7 @@ class Carrier:
                 carried += 1
                 told.append((message.type, message.frm, message.to, summary(message)))
                 name = message.to
-                if not up.get(name):
+                if not up.get(name) or (self.joined and self.stranger(message)):
                     self._failed(message)
                     continue
                 to = members[name]
@@ -103,7 +106,7 @@ class Carrier:
             if later is None or later > deadline_ms:
                 return deadline_ms
             now_ms = later
-            if leader is not None and now_ms >= retry_ms:
+            if leader is not None and leader.role == LEADER and now_ms >= retry_ms:
                 retry_ms = now_ms + RETRY_MS
                 leader.heartbeat()
         return now_ms
@@ -112,7 +115,7 @@ class Carrier:
         """Whether a leader could still reach enough others."""
         conf, reaches = leader.conf, self.network.reaches
         reached = {name for name in conf.members if name == leader.name or (self.up.get(name) and reaches(leader.name, name))}
-        return leader.role == "leader" and all(
+        return leader.role == LEADER and all(
             sum(name in reached for name in half) > len(half) // 2 for half in (conf.voters, conf.outgoing) if half
         )
 
@@ -124,7 +127,7 @@ class Carrier:
             outbox, member.outbox = member.outbox, []
             for message in outbox:
                 what = summary(message)
-                if network.cut(message.frm, message.to) or not self.up.get(message.to):
+                if network.cut(message.frm, message.to) or not self.up.get(message.to) or self.stranger(message):
                     self.told.append((message.type, message.frm, message.to, what))
                     self._failed(message)
                 elif network.dropped(message.frm, message.to):
@@ -134,6 +137,13 @@ class Carrier:
                 else:
                     late_ms = network.send(message, now_ms)
                     self.told.append((message.type, message.frm, message.to, f"{what}, {late_ms} ms late" if late_ms else what))
+
+    def stranger(self, message: Message) -> bool:
+        """Whether the sender means an earlier member of that name. Answers go to whoever asked."""
+        if message.type.endswith("Resp"):
+            return False
+        sender = self.members.get(message.frm)
+        return sender is not None and sender.applied < self.joined.get(message.to, 0)
 
     def _deliver(self, message: Message) -> None:
         to = self.members.get(message.to)

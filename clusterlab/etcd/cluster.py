@@ -51,7 +51,7 @@ class Etcd(Leases, Faults):
         for name, member in list(self.members.items()):
             if self.up.get(name):
                 member.tick()
-                if member.outbox or self.network.flight:
+                if member.outbox or self.network.flight or member.applied < member.commit:
                     self.carrier.carry(self.sim.time_ms)
         self._after_carrying(before)
         self.replace()
@@ -70,7 +70,7 @@ class Etcd(Leases, Faults):
     def _after_carrying(self, before: view.Standing) -> None:
         if self.network.flight:
             self.deliver_later()
-        self.remove_the_removed()
+        self.follow_changes()
         if self.store.leases:
             leader = self.leader()
             if leader is not None and before.get(leader.name, ("",))[0] != "leader":
@@ -83,7 +83,7 @@ class Etcd(Leases, Faults):
         state = super().checkpoint()
         state["members"] = {name: member.checkpoint() for name, member in self.members.items()}
         state["network"], state["store"] = self.network.checkpoint(), self.store.checkpoint()
-        state["messages"] = tuple(self.carrier.told)
+        state["messages"], state["joined"] = tuple(self.carrier.told), dict(self.carrier.joined)
         return state
 
     def restore(self, data: dict[str, Any]) -> None:
@@ -92,14 +92,17 @@ class Etcd(Leases, Faults):
                 del self.members[name]
         for name, state in data["members"].items():
             if name not in self.members:
-                self.members[name] = Raft(name, Config(()), self.sim.rng(f"etcd/{name}"))
+                rng = self.sim.rng(f"etcd/{name}")
+                drawn = rng.state
+                self.members[name] = Raft(name, Config(()), rng)
+                rng.state = drawn  # making it drew a timeout, which is about to be overwritten
             self.members[name].restore(state)
         ordered = {name: self.members[name] for name in data["members"]}
         self.members.clear()
         self.members.update(ordered)
         self.network.restore(data["network"])
         self.store.restore(data["store"])
-        self.carrier.told = list(data["messages"])
+        self.carrier.told, self.carrier.joined = list(data["messages"]), dict(data["joined"])
         super().restore(data)
 
     def restored(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from clusterlab.etcd import view
 from clusterlab.etcd.carrier import Carrier
-from clusterlab.etcd.confchange import Config
+from clusterlab.etcd.confchange import Change, Config
 from clusterlab.etcd.errors import CompareFailed, EtcdError, no_space, timed_out, timed_out_disconnected
 from clusterlab.etcd.messages import Entry
 from clusterlab.etcd.mvcc import Compare, Event, KeyValue, Op, Store
@@ -82,6 +82,7 @@ class Core(Component):
         """Makes the members of a new cluster, each with the same first entries: who belongs to it."""
         self.members.clear()
         self.network.flight = []
+        self.carrier.joined = {}
         entries = [Entry(1, ("conf", (("voter", name),), "simple")) for name in members]
         for name in members:
             raft = self.new_member(name, Config(tuple(members)))
@@ -244,6 +245,9 @@ class Core(Component):
         """Applies a command that is not about keys."""
         raise ValueError(f"unknown command {command[0]}")
 
+    def _conf_applied(self, index: int, changes: tuple[Change, ...]) -> None:
+        """The first member applies a change of members."""
+
     # Space.
 
     def _check_space(self, leader: Raft, command: tuple[Any, ...]) -> None:
@@ -293,6 +297,8 @@ class Core(Component):
             else:
                 continue
             if index > self.highest:
+                if command and command[0] == "conf":
+                    self._conf_applied(index, command[1])
                 self.highest = index
                 if not self.parked:
                     self.marks = (*self.marks[-511:], (index, self.store.revision))

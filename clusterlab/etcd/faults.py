@@ -26,7 +26,7 @@ class Faults(Membership):
         is removed and joins anew, as soon as the others can decide that. Where all have lost their disks a new, empty cluster begins."""
         raft = self.members[member]
         self.behind[member] = True
-        if with_disk and member not in self.replacing:
+        if with_disk and self.replacing.get(member, "promote") == "promote":
             raft.restart()
             self.up[member] = True
         elif not with_disk:

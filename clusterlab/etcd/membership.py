@@ -35,7 +35,6 @@ class Membership(Core):
             raise refused("member ID already exist")
         self._check_add(leader, learner)
         self._change((("learner" if learner else "voter", name),), "simple")
-        self._welcome(name)
         return self.ids[name]
 
     def promote_member(self, name: str) -> None:
@@ -55,12 +54,8 @@ class Membership(Core):
 
     def change_members(self, changes: Sequence[Change], leave: bool = True) -> None:
         """Makes many changes at once through a joint configuration. `leave`: it is left as soon as all have it."""
-        leader = self._leading()
-        new = [name for kind, name in changes if kind != "remove" and name not in self.members]
+        self._leading()
         self._change(tuple(changes), "implicit" if leave else "explicit")
-        if leader.conf.members:
-            for name in new:
-                self._welcome(name)
 
     def leave_joint(self) -> None:
         """Ends a joint configuration."""
@@ -137,16 +132,18 @@ class Membership(Core):
     def _change(self, changes: tuple[Change, ...], transition: str) -> None:
         self.wake()
         self.ask(("conf", changes, transition))
-        self.remove_the_removed()
+        self.follow_changes()
         self.tell()
 
-    def _welcome(self, name: str) -> None:
-        """A new member starts, knowing nothing; the leader sends it the log."""
-        self.network.forget(name)
-        self.new_member(name, Config(()))
-        self.behind[name] = True
-        self.carrier.carry(self.sim.time_ms)
-        self.deliver_later()
+    def follow_changes(self) -> None:
+        """Starts the members that have been added and ends those that have been removed."""
+        leader = self.leader()
+        if leader is not None:
+            for name in leader.conf.members:
+                if name not in self.members:
+                    self._welcome(name)
+                    self.carrier.carry(self.sim.time_ms)
+        self.remove_the_removed()
 
     def remove_the_removed(self) -> None:
         """Ends the processes of members that are out. A leader that removed itself goes last: it must tell the others first."""
@@ -176,26 +173,42 @@ class Membership(Core):
         it has caught up. It must not simply go on: it has forgotten whom it voted for and what it confirmed."""
         for name, stage in list(self.replacing.items()):
             leader = self.leader()
-            if leader is None or self.parked or leader.transferee or leader.pending_conf > leader.applied:
+            if leader is None or leader.term_at(leader.commit) != leader.term or leader.applied < leader.commit:
                 return
-            self._replace_one(leader, name, stage)
+            if not leader.transferee and leader.pending_conf <= leader.applied and self._hears_majority(leader):
+                self._replace_one(leader, name, stage)
 
     def _replace_one(self, leader: Raft, name: str, stage: str) -> None:
-        conf = leader.conf
+        here = name in leader.conf.members
         if stage == "remove":
-            if name not in conf.members:
-                self.replacing[name] = "add"
-            elif self._hears_majority(leader):
+            if here:
                 leader.propose(("conf", (("remove", name),), "simple"))
-        elif stage == "add":
-            if name not in conf.members:
-                leader.propose(("conf", (("learner", name),), "simple"))
             else:
-                self.replacing[name] = "promote"
-                self._welcome(name)
-        elif name in conf.voters:
+                self.replacing[name] = "add"
+        elif stage == "add":
+            leader.propose(("conf", (("learner", name),), "simple"))
+        elif name in leader.conf.voters or not here:
             del self.replacing[name]
         elif self._in_sync(leader, name):
             leader.propose(("conf", (("voter", name),), "simple"))
         self.carrier.carry(self.sim.time_ms)
         self.deliver_later()
+
+    def _conf_applied(self, index: int, changes: tuple[Change, ...]) -> None:
+        """The first member applies a change: what lost its disk has left, or joins anew."""
+        for kind, name in changes:
+            stage = self.replacing.get(name)
+            if stage == "remove" and kind == "remove":
+                self.replacing[name] = "add"
+            elif stage == "add" and kind != "remove":
+                self.replacing[name] = "promote"
+                self._welcome(name)
+                self.carrier.joined[name] = index
+            elif stage is None and kind != "remove" and name not in self.members:
+                self.carrier.joined[name] = index
+
+    def _welcome(self, name: str) -> None:
+        """A new member starts, knowing nothing; the leader sends it the log."""
+        self.network.forget(name)
+        self.new_member(name, Config(()))
+        self.behind[name] = True
