@@ -7,16 +7,16 @@ told, as its pod lifecycle event generator would find out.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from clusterlab.network import addresses
-from clusterlab.runtime import scripts
+from clusterlab.runtime import scripts, serving
 from clusterlab.runtime.flavours import FLAVOURS
-from clusterlab.runtime.images import Image, Registry, full_name, image_id, short_name, tag_of
+from clusterlab.runtime.images import Image, Registry, full_name, image_id, short_name
 from clusterlab.runtime.programs.behaviour import Serve
 from clusterlab.runtime.programs.plan import plan
-from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Program, Sandbox
-from clusterlab.runtime.shell.box import Box
+from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Sandbox
+from clusterlab.runtime.serving import Answer
 from clusterlab.sim import Component, Simulation
 
 __all__ = ["Answer", "Pull", "Runtime"]
@@ -28,29 +28,6 @@ OOM_CODE = 137
 
 Lines = tuple[tuple[int, str, str], ...]  # each (ms, stream, text)
 Pull = tuple[int, int, str]  # begun, done (ms), what went wrong
-_ANY = Serve(0)
-#: Where web servers keep their pages.
-_ROOTS = (("nginx", "/usr/share/nginx/html"), ("httpd", "/usr/local/apache2/htdocs"))
-
-
-class Answer(NamedTuple):
-    """What a request to a port meets. `until_ms`: when that may change by itself."""
-
-    refused: bool
-    status: int
-    body: str
-    latency_us: int
-    serve: Serve | None
-    container_id: str
-    until_ms: int | None
-
-
-def serving(program: Program, port: int) -> Serve | None:
-    """What a program serves at a port. One of which nothing is known answers at every port."""
-    serves = program.serves if program.serves is not None else program.behaviour.serves
-    if not serves and program.serves is None:
-        return _ANY if program.behaviour.match == "*" else None
-    return next((each for each in serves if each.port == port), None)
 
 
 class Runtime(Component):
@@ -79,12 +56,12 @@ class Runtime(Component):
         self.logs: dict[str, Lines] = {}  # container id -> what it wrote, as far as that is kept
         self.hosts: dict[str, str] = {}  # pod uid -> its /etc/hosts
         self.cpus, self.memory_bytes, self.disk_bytes = 4, 8 << 30, 100 << 30
-        self._rng = sim.rng(self.name)
+        self.chance = sim.rng(self.name)
         self._room = addresses.room(pod_cidr) - 3
 
     def new_id(self) -> str:
         """64 hexadecimal digits."""
-        bits = self._rng.bits64
+        bits = self.chance.bits64
         return f"{bits():016x}{bits():016x}{bits():016x}{bits():016x}"
 
     def tell_kubelet(self, uid: str) -> None:
@@ -359,96 +336,15 @@ class Runtime(Component):
 
     def answer(self, uid: str, port: int, path: str = "/") -> Answer:
         """What a request to a port of a pod meets, from inside its node."""
-        now, until = self.sim.time_ms, None
-        for container in self.of_pod(uid):
-            program = container.program
-            if container.state != RUNNING:
-                continue
-            if container.vm is not None:
-                found = scripts.answer(self, container, port, path)
-                if found is not None:
-                    return found
-            if not program.acts and not (container.vm is not None and container.vm.serving):
-                continue
-            serve = serving(program, port)
-            if serve is None:
-                continue
-            ready_ms = container.started_ms + program.ready_ms
-            if ready_ms > now:
-                until = ready_ms if until is None else min(until, ready_ms)
-                continue
-            return self._served(container, serve, path)
-        return Answer(True, 0, "", 0, None, "", until)
-
-    def _served(self, container: Container, serve: Serve, path: str) -> Answer:
-        status, body, until = 200, serve.body, None
-        plain = path.partition("?")[0]
-        for each, code, text in serve.paths:
-            if each == plain:
-                status, body = code, text
-        if container.program.special == "liveness" and plain == "/healthz":
-            turns_ms = container.started_ms + 10_000  # the example of the documentation: healthy for ten seconds
-            if turns_ms > self.sim.time_ms:
-                until = turns_ms
-            else:
-                status, body = 500, f"error: {(self.sim.time_ms - container.started_ms) / 1000:.0f}"
-        if serve.errors_ppm >= 1_000_000:
-            status, body = 500, ""
-        elif serve.errors_ppm:
-            until = self.sim.time_ms
-            if self._rng.randint(1, 1_000_000) <= serve.errors_ppm:
-                status, body = 500, ""
-        sandbox = self.sandboxes[container.pod_uid]
-        if "{" in body:
-            body = body.replace("{hostname}", sandbox.hostname or sandbox.name).replace("{tag}", tag_of(container.config.image))
-        page = self._page(container, plain) if status == 200 and not serve.paths else None
-        return Answer(False, page[0] if page else status, page[1] if page else body, serve.latency_us, serve, container.id, until)
-
-    def _page(self, container: Container, path: str) -> tuple[int, str] | None:
-        """A web server's answer from the files that its folder holds, where the pod put some there."""
-        folder = next((root for name, root in _ROOTS if name in container.config.image), "")
-        if not folder:
-            return None
-        box = Box(self, container)
-        name = path.lstrip("/") or "index.html"
-        text = box.read(f"{folder}/{name}")
-        if text is None and box.is_directory(f"{folder}/{name}".rstrip("/")):
-            text = box.read(f"{folder}/{name.rstrip('/')}/index.html")
-            if text is None:
-                return 403, "<html><head><title>403 Forbidden</title></head></html>\n"
-        if text is None:
-            if path != "/":
-                return 404, "<html><head><title>404 Not Found</title></head></html>\n"
-            return 403, "<html><head><title>403 Forbidden</title></head></html>\n"
-        return 200, text
-
-    def server_at(self, uid: str, port: int) -> tuple[Serve | None, str]:
-        """What serves a port of a pod, and the container's id."""
-        for container in self.of_pod(uid):
-            program = container.program
-            up = container.state == RUNNING and container.started_ms + program.ready_ms <= self.sim.time_ms
-            if up and (program.acts or (container.vm is not None and container.vm.serving)):
-                serve = serving(program, port)
-                if serve is not None:
-                    return serve, container.id
-            if up and container.vm is not None and any(each[0] == port for each in container.vm.listen):
-                return _ANY, container.id
-        return None, ""
+        return serving.answer(self, uid, port, path)
 
     def ports_of(self, uid: str) -> list[int]:
         """The ports that something in a pod listens at."""
-        found: dict[int, bool] = {}
-        for container in self.of_pod(uid):
-            if container.state != RUNNING:
-                continue
-            if container.vm is not None:
-                found.update({int(each[0]): True for each in container.vm.listen})
-            if container.program.acts or (container.vm is not None and container.vm.serving):
-                serves = container.program.serves if container.program.serves is not None else container.program.behaviour.serves
-                found.update({each.port: True for each in serves})
-                if container.program.behaviour.match == "*":
-                    found.update(dict.fromkeys(container.config.ports, True))
-        return sorted(found)
+        return serving.ports_of(self, uid)
+
+    def server_at(self, uid: str, port: int) -> tuple[Serve | None, str]:
+        """What serves a port of a pod, and the container's id."""
+        return serving.server_at(self, uid, port)
 
     def probe_exec(self, container_id: str, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None]:
         """Runs a command in a container as a probe."""

@@ -16,7 +16,8 @@ from clusterlab.runtime.shell.machine import begin as begin_state
 from clusterlab.runtime.shell.parser import Instruction, compile_script
 
 if TYPE_CHECKING:
-    from clusterlab.runtime.runtime import Answer, Runtime
+    from clusterlab.runtime.runtime import Runtime
+    from clusterlab.runtime.serving import Answer
 
 __all__ = ["LOG_LINES", "answer", "begin", "execute", "go_on", "is_pure", "lines_of", "probe", "terminate"]
 
@@ -351,7 +352,7 @@ def probe(runtime: Runtime, container: Container, command: tuple[str, ...], time
 
 def answer(runtime: Runtime, container: Container, port: int, path: str) -> Answer | None:
     """What a request meets at a port that a script listens at."""
-    from clusterlab.runtime.runtime import Answer
+    from clusterlab.runtime.serving import Answer
 
     listen: Any
     for listen in container.vm.listen:

@@ -78,7 +78,7 @@ class Box:
             return found(self, run, argv if short in {name, "sh"} else [short, *argv[1:]], stdin)
         text = self.read(run.path(name)) if "/" in name else None
         if text is not None:
-            inner = run._nested("\n".join(line for line in text.splitlines() if not line.startswith("#!")))
+            inner = run.nested("\n".join(line for line in text.splitlines() if not line.startswith("#!")))
             return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
         if program.behaviour.match == "*" or short == "docker-entrypoint.sh":
             run.serving = True  # a program of an image that nothing is known of: it runs well

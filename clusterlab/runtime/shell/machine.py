@@ -8,56 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
+from clusterlab.runtime.shell.builtins import BUILTINS
 from clusterlab.runtime.shell.expand import Expander, ShellError
 from clusterlab.runtime.shell.parser import Command, Instruction, Redirect, compile_script
+from clusterlab.runtime.shell.states import FOREVER, Exit, Result, State
 
 __all__ = ["FOREVER", "Host", "Result", "Run", "State", "begin"]
 
-FOREVER = -1
-LINE_LIMIT = 4096
 OUTPUT_LIMIT = 200_000
 DEPTH = 12
-
-
-class Result(NamedTuple):
-    """What a command came to. `wait_ms`: it takes so long first (FOREVER: it never ends); `listen`: ports that it answers."""
-
-    code: int = 0
-    out: str = ""
-    err: str = ""
-    wait_ms: int = 0
-    listen: tuple[Any, ...] = ()
-    memory: int = 0
-    cpu_milli: int = 0
-
-
-class State(NamedTuple):
-    """A script somewhere on its way. `wake_ms`: when it goes on; FOREVER: not by itself."""
-
-    source: str
-    params: tuple[str, ...] = ()
-    pc: int = 0
-    time_ms: int = 0
-    wake_ms: int = 0
-    variables: dict[str, str] = {}
-    exported: tuple[str, ...] = ()
-    functions: dict[str, int] = {}
-    frames: tuple[tuple[Any, ...], ...] = ()
-    status: int = 0
-    cwd: str = "/"
-    traps: dict[str, str] = {}
-    strict: bool = False  # set -e
-    trace: bool = False  # set -x
-    ended: bool = False
-    pending: tuple[int, str] = (0, "")  # exit code and output of what it waits for
-    listen: tuple[Any, ...] = ()
-    memory: int = 0
-    cpu_milli: int = 0
-    serving: bool = False  # the image's own program has been started by the script
-    loops: int = 0
-    shell: str = "sh"
 
 
 class Host(Protocol):
@@ -73,12 +34,6 @@ class Host(Protocol):
 def begin(source: str, time_ms: int, env: dict[str, str], cwd: str = "/", params: tuple[str, ...] = (), shell: str = "sh") -> State:
     """A script that is about to start."""
     return State(source, params, 0, time_ms, time_ms, dict(env), tuple(env), cwd=cwd or "/", shell=shell)
-
-
-class _Exit(Exception):
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class Run:
@@ -142,10 +97,10 @@ class Run:
         try:
             while self.budget > 0:
                 if self.pc >= len(self.code):
-                    raise _Exit(self.status)
+                    raise Exit(self.status)
                 if self.step(self.code[self.pc]):
                     return
-        except _Exit as leave:
+        except Exit as leave:
             self._leave(leave.code)
         except ShellError as error:
             self.emit(2, f"{self.shell}: {error}\n")
@@ -163,7 +118,7 @@ class Run:
                 return
         trap = self.traps.pop("EXIT", "")
         if trap:
-            self.emit(1, self._nested(trap).output())
+            self.emit(1, self.nested(trap).output())
         self.status, self.ended = code & 255, True
 
     def signal(self, name: str) -> bool:
@@ -181,7 +136,7 @@ class Run:
                 if self.step(self.code[self.pc]):
                     break
             self.code, self.pc, self.frames = code, pc, frames
-        except _Exit as leave:
+        except Exit as leave:
             self.frames = []
             self._leave(leave.code)
         assert source is self.start.source
@@ -251,6 +206,10 @@ class Run:
         self.pc = instruction.target
 
     def _op_return(self, instruction: Instruction) -> None:
+        self.leave_function()
+
+    def leave_function(self) -> None:
+        """Goes back to where the function was called."""
         while self.frames:
             frame = self.frames.pop()
             if frame[0] == "call":
@@ -311,7 +270,8 @@ class Run:
         self.budget -= min(self.budget, 500) - inner.budget
         return inner
 
-    def _nested(self, source: str) -> Run:
+    def nested(self, source: str) -> Run:
+        """Runs a script for its output, within this one."""
         program = compile_script(source)
         if program.error:
             raise ShellError(program.error)
@@ -332,7 +292,7 @@ class Run:
                         self.status, text = self.pending
                         self.pending = (0, "")
                         self.emit(1, text)
-        except _Exit as leave:
+        except Exit as leave:
             self.status = leave.code
 
     # Commands.
@@ -359,11 +319,8 @@ class Run:
             self.params, self.pc = tuple(argv[1:]), self.functions[name]
             return False
         stdin = self._input(command.redirects, expander)
-        builtin: Callable[[list[str]], Result | None] | None = getattr(self, f"do_{_BUILTINS.get(name, name)}", None)
-        if builtin is not None:
-            result = builtin(argv[1:]) or Result(self.status)
-        else:
-            result = self.host.tool(self, argv, stdin)
+        builtin = BUILTINS.get(name)
+        result = (builtin(self, argv[1:]) or Result(self.status)) if builtin is not None else self.host.tool(self, argv, stdin)
         if saved is not None:
             self.variables = saved
         return self._redirected(command.redirects, result)
@@ -409,7 +366,7 @@ class Run:
             self.pending = (result.code, "") if result.code else (0, "")
             return True
         if self.strict and self.status and not self._tested():
-            raise _Exit(self.status)
+            raise Exit(self.status)
         return False
 
     def _tested(self) -> bool:
@@ -452,7 +409,7 @@ class Run:
         return Expander(self.look_up, self.assign, self._substitute, self.params, lambda pattern: self.host.names(pattern, self.cwd))
 
     def _substitute(self, source: str) -> str:
-        return self._nested(source).output()
+        return self.nested(source).output()
 
     def look_up(self, name: str) -> str | None:
         if name == "?":
@@ -487,114 +444,3 @@ class Run:
             elif part not in {"", "."}:
                 parts.append(part)
         return "/" + "/".join(parts)
-
-    # Built-in commands: those that change the shell itself.
-
-    def do_exit(self, args: list[str]) -> Result | None:
-        raise _Exit(int(args[0]) if args and args[0].lstrip("-").isdigit() else self.status)
-
-    def do_return(self, args: list[str]) -> Result | None:
-        self.status = int(args[0]) if args and args[0].isdigit() else self.status
-        self._op_return(Instruction("return"))
-        return None
-
-    def _out_of(self, args: list[str], again: bool) -> Result | None:
-        count = int(args[0]) if args and args[0].isdigit() else 1
-        for number in range(len(self.frames) - 1, -1, -1):
-            if self.frames[number][0] in {"loop", "for"}:
-                count -= 1
-                if count == 0:
-                    del self.frames[number + 1:]
-                    frame = self.frames[number]
-                    self.pc = frame[1] if again else frame[2]
-                    break
-        return Result()
-
-    def do_break(self, args: list[str]) -> Result | None:
-        return self._out_of(args, False)
-
-    def do_continue(self, args: list[str]) -> Result | None:
-        self.budget -= 1
-        return self._out_of(args, True)
-
-    def do_cd(self, args: list[str]) -> Result | None:
-        self.cwd = self.path(args[0] if args else self.variables.get("HOME", "/"))
-        return Result()
-
-    def do_pwd(self, args: list[str]) -> Result | None:
-        return Result(0, self.cwd + "\n")
-
-    def do_export(self, args: list[str]) -> Result | None:
-        for each in args:
-            name, equals, value = each.partition("=")
-            if equals:
-                self.assign(name, value)
-            if name not in self.exported:
-                self.exported.append(name)
-        return Result()
-
-    def do_unset(self, args: list[str]) -> Result | None:
-        self.variables = {name: value for name, value in self.variables.items() if name not in args}
-        return Result()
-
-    def do_local(self, args: list[str]) -> Result | None:
-        for each in args:
-            name, _, value = each.partition("=")
-            self.assign(name, value)
-        return Result()
-
-    def do_set(self, args: list[str]) -> Result | None:
-        for each in args:
-            if each == "--":
-                self.params = tuple(args[args.index("--") + 1:])
-                break
-            if each.startswith(("-", "+")):
-                on = each.startswith("-")
-                self.strict = on if "e" in each else self.strict
-                self.trace = on if "x" in each else self.trace
-        return Result()
-
-    def do_shift(self, args: list[str]) -> Result | None:
-        self.params = self.params[int(args[0]) if args and args[0].isdigit() else 1:]
-        return Result()
-
-    def do_trap(self, args: list[str]) -> Result | None:
-        if args:
-            for name in args[1:]:
-                name = {"0": "EXIT", "15": "TERM", "2": "INT", "1": "HUP", "3": "QUIT"}.get(name, name.removeprefix("SIG"))
-                if args[0] == "-":
-                    self.traps.pop(name, None)
-                else:
-                    self.traps[name] = args[0]
-        return Result()
-
-    def do_read(self, args: list[str]) -> Result | None:
-        names = [each for each in args if not each.startswith("-")] or ["REPLY"]
-        if not self.stdin:
-            return Result(1)
-        line, _, self.stdin = self.stdin.partition("\n")
-        fields = line.split(None, len(names) - 1)
-        for number, name in enumerate(names):
-            self.assign(name, fields[number] if number < len(fields) else "")
-        return Result()
-
-    def do_eval(self, args: list[str]) -> Result | None:
-        inner = self._nested(" ".join(args))
-        self.variables, self.cwd = inner.variables, inner.cwd
-        return Result(inner.status, inner.output())
-
-    def do_exec(self, args: list[str]) -> Result | None:
-        if not args:
-            return Result()
-        result = self.host.tool(self, args, self.stdin)
-        self.pc = len(self.code)
-        return result
-
-    def do_colon(self, args: list[str]) -> Result | None:
-        return Result()
-
-    def do_wait(self, args: list[str]) -> Result | None:
-        return Result(0, wait_ms=FOREVER) if self.serving or self.listen else Result()
-
-
-_BUILTINS = {":": "colon", "[": "test_", "source": "dot", ".": "dot", "declare": "local", "readonly": "export"}

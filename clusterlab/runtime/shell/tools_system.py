@@ -159,14 +159,14 @@ def shell(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     while args and args[0].startswith("-") and args[0] != "-c" and "c" not in args[0]:
         args.pop(0)
     if args and args[0].startswith("-"):
-        inner = run._nested(args[1] if len(args) > 1 else "")
+        inner = run.nested(args[1] if len(args) > 1 else "")
     elif args:
         text = box.read(run.path(args[0]))
         if text is None:
             return Result(127, "", f"{argv[0]}: can't open '{args[0]}': No such file or directory\n")
-        inner = run._nested(text)
+        inner = run.nested(text)
     else:
-        inner = run._nested(stdin)
+        inner = run.nested(stdin)
     return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
 
 

@@ -1,0 +1,296 @@
+"""One request on its way through the cluster: each hop, what it decided, and the answer at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clusterlab.network import addresses, dns, policy, routing
+from clusterlab.network.services import Endpoint, Port
+
+if TYPE_CHECKING:
+    from clusterlab.network.fabric import Fabric
+
+Object = dict[str, Any]
+
+__all__ = ["Backend", "Exchange", "Hop", "Source", "Trip", "is_ip"]
+
+HOPS_MOST = 40
+
+
+class Hop(NamedTuple):
+    """One stop of a request: where, what came there, what was decided, and why."""
+
+    where: str
+    what: str
+    decision: str
+    why: str = ""
+
+
+class Exchange(NamedTuple):
+    """A request and its answer. `error`: "", name, refused, timeout or other words."""
+
+    error: str
+    address: str = ""
+    status: int = 0
+    body: str = ""
+    latency_us: int = 0
+    hops: tuple[Hop, ...] = ()
+    pod: str = ""  # that answered, namespace/name
+    container: str = ""  # its id
+    cpu_us: int = 0
+
+
+class Backend(NamedTuple):
+    """One place that requests to an address may go to now, with its share of them."""
+
+    weight: int
+    error: str
+    runtime: Any = None
+    container_id: str = ""
+    serve: Any = None
+    pod: str = ""
+    latency_us: int = 0  # on the way, there and back
+
+
+class Source(NamedTuple):
+    """Where a request comes from: a pod, a node, or outside the cluster. With a namespace, names are resolved as in its pods."""
+
+    node: str = ""
+    uid: str = ""
+    ip: str = ""
+    name: str = "outside"
+    namespace: str = ""
+
+
+class Trip:
+    """One request on its way."""
+
+    def __init__(self, fabric: Fabric, source: Source, method: str, path: str, headers: dict[str, str], host: str) -> None:
+        self.fabric = fabric
+        self.source = source
+        self.method, self.path, self.headers, self.host = method, path, headers, host
+        self.hops: list[Hop] = []
+        self.latency_us = 0
+        self.address = ""
+
+    def tell(self, where: str, what: str, decision: str, why: str = "") -> None:
+        if len(self.hops) < HOPS_MOST:
+            self.hops.append(Hop(where, what, decision, why))
+
+    def fail(self, error: str) -> Exchange:
+        return Exchange(error, self.address, latency_us=self.latency_us, hops=tuple(self.hops))
+
+    def resolve(self, host: str) -> str:
+        """The address of a host name."""
+        if is_ip(host):
+            return host
+        fabric = self.fabric
+        if not self.source.node:  # outside, only what the world knows: nodes, and hosts that an Ingress answers for
+            known = fabric.node_addresses().get(host)
+            if known:
+                return known
+            if routing.ingress(self._ingresses(), host, self.path) is not None or self._by_gateway(host) is not None:
+                self.tell("DNS outside", host, "the address of the ingress controller or gateway")
+                return "ingress"
+            found = fabric.zone().ask(host, "A", dns.Resolver((), (f"default.svc.{dns.DOMAIN}", dns.DOMAIN), 5))
+        else:
+            found = fabric.zone().ask(host, "A", fabric.resolver_of(self.source))
+        for number, name in enumerate(found.tried):
+            last = number == len(found.tried) - 1
+            answer = ", ".join(f"{what} {value}" for _, what, value in found.records) if last and found.records else "no such name"
+            self.tell("CoreDNS", name, answer, "the search list of the pod" if number or not last else "")
+        return next((value for _, what, value in found.records if what == "A"), "")
+
+    def _ingresses(self) -> list[Object]:
+        services = self.fabric.component("kube-proxy")
+        return list(services.ingresses.store.values()) if services is not None else []
+
+    def _by_gateway(self, host: str) -> routing.Route | None:
+        services = self.fabric.component("kube-proxy")
+        routes = services.routes() if services is not None else []
+        if not routes:
+            return None
+        draw = self.fabric.chance
+        return routing.http_route(routes, self.method, host, self.path, self.headers, lambda count: draw.randint(0, count - 1))
+
+    # By address.
+
+    def to(self, ip: str, port: int, protocol: str) -> Exchange:
+        """To whatever has an address."""
+        self.address = "" if ip == "ingress" else ip
+        fabric = self.fabric
+        if ip == "ingress":
+            return self.through_ingress()
+        target = fabric.pod_at(ip)
+        if target is not None:
+            return self.to_pod(target[0], target[1], ip, port)
+        node = next((name for name, address in fabric.node_addresses().items() if address == ip), "")
+        if node:
+            return self.to_node(node, ip, port, protocol)
+        entry_node = self.source.node or self.any_node()
+        proxy = fabric.component(f"kube-proxy/{entry_node}")
+        entry = proxy.map.at(ip, port, protocol) if proxy is not None else None
+        if entry is None:
+            why = "no rule of kube-proxy is about this port" if proxy is not None and proxy.map.is_service_ip(ip) else "nobody has it"
+            self.tell(f"node {entry_node}", f"{ip}:{port}", "lost", why)
+            return self.fail("timeout")
+        external = ip not in entry[0].cluster_ips
+        return self.through_service(proxy, entry_node, entry, external and not self.source.node)
+
+    def any_node(self) -> str:
+        """The node that a load balancer picks, in turn, among those that can serve."""
+        nodes = [name for name in self.fabric.node_addresses() if self._up(name)]
+        if not nodes:
+            return ""
+        self.fabric.turn += 1
+        return nodes[self.fabric.turn % len(nodes)]
+
+    def _up(self, node: str) -> bool:
+        runtime = self.fabric.component(f"runtime/{node}")
+        return runtime is not None and bool(runtime.up)
+
+    def through_service(self, proxy: Any, node: str, entry: tuple[Port, tuple[Endpoint, ...]], external: bool) -> Exchange:
+        """By the rules of kube-proxy on a node."""
+        port, every = entry
+        where = f"kube-proxy on {node}"
+        chosen = proxy.choose(port, every, self.source.ip or self.source.name, external)
+        what = f"service {port.label}, {self.address}:{port.port}"
+        if chosen is None:
+            local = port.external_local if external else port.internal_local
+            why = "no endpoint on this node, and the traffic policy is Local" if local and every else "no ready endpoints"
+            self.tell(where, what, "dropped" if local and external else "refused", why)
+            return self.fail("timeout" if local and external else "refused")
+        candidates = proxy.choices(port, every, external)
+        why = f"one of {len(candidates)} ready endpoints" + (", session affinity" if port.affinity_s else "")
+        self.tell(where, what, f"to {chosen.ip}:{chosen.port}", why)
+        target = self.fabric.pod_at(chosen.ip)
+        if target is not None:
+            return self.to_pod(target[0], target[1], chosen.ip, chosen.port, node)
+        there = next((name for name, address in self.fabric.node_addresses().items() if address == chosen.ip), "")
+        if there:
+            return self.to_node(there, chosen.ip, chosen.port, port.protocol)
+        self.tell("network", f"{chosen.ip}:{chosen.port}", "lost", "no pod has this address (any more)")
+        return self.fail("timeout")
+
+    def to_node(self, node: str, ip: str, port: int, protocol: str) -> Exchange:
+        """To a node's own address: a node port, or a program on the node."""
+        if not self._up(node) or not self.cross(node):
+            if not self._up(node):
+                self.tell(f"node {node}", f"{ip}:{port}", "no answer", "the node is down")
+            return self.fail("timeout")
+        proxy = self.fabric.component(f"kube-proxy/{node}")
+        entry = proxy.map.at_node_port(port, protocol) if proxy is not None else None
+        if entry is not None:
+            self.tell(f"node {node}", f"{ip}:{port}", f"node port of service {entry[0].label}")
+            return self.through_service(proxy, node, entry, True)
+        runtime = self.fabric.component(f"runtime/{node}")
+        for uid, sandbox in runtime.sandboxes.items():
+            if sandbox.ready and sandbox.host_network:
+                answer = runtime.answer(uid, port, self.path)
+                if not answer.refused:
+                    return self.answered(runtime, uid, answer, f"{sandbox.namespace}/{sandbox.name}")
+        mapped = self._host_port(node, runtime, port)
+        if mapped is not None:
+            return self.to_pod(node, mapped[0], mapped[1], mapped[2], node)
+        if port in {6443, 443}:
+            self.tell(f"node {node}", f"{ip}:{port}", "the API server", "it wants to know who asks")
+            body = '{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}'
+            return Exchange("", ip, 401, body, self.latency_us, tuple(self.hops))
+        self.tell(f"node {node}", f"{ip}:{port}", "refused", "nothing listens there")
+        return self.fail("refused")
+
+    def _host_port(self, node: str, runtime: Any, port: int) -> tuple[str, str, int] | None:
+        for uid, sandbox in runtime.sandboxes.items():
+            pod = self.fabric.pod(node, uid)
+            if pod is None or not sandbox.ready:
+                continue
+            for container in pod["spec"]["containers"]:
+                for each in container.get("ports") or ():
+                    if each.get("hostPort") == port:
+                        return uid, sandbox.ip, each["containerPort"]
+        return None
+
+    def cross(self, node: str, via: str = "") -> bool:
+        """Over the link to a node; False where the packet is lost."""
+        latency, loss = self.fabric.link(via or self.source.node, node)
+        self.latency_us += 2 * latency
+        if loss and self.fabric.chance.randint(1, 1_000_000) <= loss:
+            self.tell("network", f"from {via or self.source.node or 'outside'} to {node}", "lost", f"the link loses {loss / 10_000:g}%")
+            return False
+        return True
+
+    def to_pod(self, node: str, uid: str, ip: str, port: int, via: str = "") -> Exchange:
+        """To a port of a pod."""
+        fabric = self.fabric
+        services = fabric.component("kube-proxy")
+        policies = services.policies.store.values() if services is not None else ()
+        if policies and self.source.uid != uid:
+            client = self.source
+            verdict = policy.allowed(
+                policies, fabric.peer(client.node, client.uid, client.ip or addresses.host("192.0.2.0/24", 1)),
+                fabric.peer(node, uid, ip), port)
+            if not verdict.allowed:
+                self.tell("network policy", f"{self.source.name} to {ip}:{port}", "dropped", verdict.why)
+                return self.fail("timeout")
+            self.tell("network policy", f"{self.source.name} to {ip}:{port}", "allowed", verdict.why)
+        if not self._up(node):
+            self.tell(f"node {node}", f"{ip}:{port}", "no answer", "the node is down")
+            return self.fail("timeout")
+        if not self.cross(node, via or self.source.node):
+            return self.fail("timeout")
+        runtime = fabric.component(f"runtime/{node}")
+        sandbox = runtime.sandboxes[uid]
+        answer = runtime.answer(uid, port, self.path)
+        name = f"{sandbox.namespace}/{sandbox.name}"
+        if answer.refused:
+            self.tell(f"pod {name}", f"{ip}:{port}", "refused", "nothing in the pod listens at this port")
+            return self.fail("refused")
+        return self.answered(runtime, uid, answer, name)
+
+    def answered(self, runtime: Any, uid: str, answer: Any, name: str) -> Exchange:
+        self.latency_us += answer.latency_us
+        cpu_us = answer.serve.cpu_us if answer.serve is not None else 0
+        self.tell(f"pod {name}", f"{self.method} {self.path}", f"{answer.status}", f"after {self.latency_us / 1000:g} ms")
+        return Exchange("", self.address, answer.status, answer.body, self.latency_us, tuple(self.hops), name, answer.container_id, cpu_us)
+
+    # By host name and path.
+
+    def through_ingress(self) -> Exchange:
+        """Through a gateway or an ingress controller, which send straight to the pods of the service."""
+        by_gateway = self._by_gateway(self.headers.get("Host", self.host))
+        if by_gateway is not None:
+            for mirror in by_gateway.mirrors:
+                self.tell("gateway", f"a copy to service {mirror.namespace}/{mirror.service}", "mirrored", "its answer is thrown away")
+            return self.by_route("gateway", by_gateway)
+        route = routing.ingress(self._ingresses(), self.headers.get("Host", self.host), self.path.partition("?")[0])
+        if route is None:
+            self.tell("ingress controller", f"{self.host}{self.path}", "404", "no rule for this host and path")
+            return Exchange("", "", 404, "default backend - 404\n", self.latency_us, tuple(self.hops))
+        return self.by_route("ingress controller", route)
+
+    def by_route(self, where: str, route: routing.Route) -> Exchange:
+        """To the backend of a route."""
+        if route.backend is None:
+            self.tell(where, f"{self.host}{self.path}", str(route.status), route.why)
+            return Exchange("", "", route.status, route.location, self.latency_us, tuple(self.hops))
+        backend = route.backend
+        self.tell(where, f"{self.host}{self.path}", f"to service {backend.namespace}/{backend.service}", route.why)
+        self.path = route.path or self.path
+        node = self.any_node()
+        proxy = self.fabric.component(f"kube-proxy/{node}")
+        entries = proxy.map.of(backend.namespace, backend.service) if proxy is not None else []
+        entry = next((each for each in entries if backend.port in {each[0].port, each[0].name}), None)
+        if entry is None:
+            self.tell(where, f"service {backend.namespace}/{backend.service}", "503", "there is no such service or port")
+            return Exchange("", "", 503, "503 Service Temporarily Unavailable\n", self.latency_us, tuple(self.hops))
+        answer = self.through_service(proxy, node, entry, False)
+        if answer.error:
+            status = 504 if answer.error == "timeout" else 503
+            return answer._replace(error="", status=status, body=f"{status}\n")
+        return answer
+
+
+def is_ip(text: str) -> bool:
+    """Whether a text is an IPv4 address."""
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isdigit() and len(part) <= 3 and int(part) < 256 for part in parts)

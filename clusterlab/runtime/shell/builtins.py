@@ -1,0 +1,145 @@
+"""Built-in commands: those that change the shell itself (POSIX.1-2017, section 2.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clusterlab.runtime.shell.states import FOREVER, Exit, Result
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.shell.machine import Run
+
+__all__ = ["BUILTINS"]
+
+
+def _exit(run: Run, args: list[str]) -> Result | None:
+    raise Exit(int(args[0]) if args and args[0].lstrip("-").isdigit() else run.status)
+
+
+def _return(run: Run, args: list[str]) -> Result | None:
+    run.status = int(args[0]) if args and args[0].isdigit() else run.status
+    run.leave_function()
+    return None
+
+
+def _out_of(run: Run, args: list[str], again: bool) -> Result | None:
+    count = int(args[0]) if args and args[0].isdigit() else 1
+    for number in range(len(run.frames) - 1, -1, -1):
+        if run.frames[number][0] in {"loop", "for"}:
+            count -= 1
+            if count == 0:
+                del run.frames[number + 1:]
+                frame = run.frames[number]
+                run.pc = frame[1] if again else frame[2]
+                break
+    return Result()
+
+
+def _break(run: Run, args: list[str]) -> Result | None:
+    return _out_of(run, args, False)
+
+
+def _continue(run: Run, args: list[str]) -> Result | None:
+    run.budget -= 1
+    return _out_of(run, args, True)
+
+
+def _cd(run: Run, args: list[str]) -> Result | None:
+    run.cwd = run.path(args[0] if args else run.variables.get("HOME", "/"))
+    return Result()
+
+
+def _pwd(run: Run, args: list[str]) -> Result | None:
+    return Result(0, run.cwd + "\n")
+
+
+def _export(run: Run, args: list[str]) -> Result | None:
+    for each in args:
+        name, equals, value = each.partition("=")
+        if equals:
+            run.assign(name, value)
+        if name not in run.exported:
+            run.exported.append(name)
+    return Result()
+
+
+def _unset(run: Run, args: list[str]) -> Result | None:
+    run.variables = {name: value for name, value in run.variables.items() if name not in args}
+    return Result()
+
+
+def _local(run: Run, args: list[str]) -> Result | None:
+    for each in args:
+        name, _, value = each.partition("=")
+        run.assign(name, value)
+    return Result()
+
+
+def _set(run: Run, args: list[str]) -> Result | None:
+    for each in args:
+        if each == "--":
+            run.params = tuple(args[args.index("--") + 1:])
+            break
+        if each.startswith(("-", "+")):
+            on = each.startswith("-")
+            run.strict = on if "e" in each else run.strict
+            run.trace = on if "x" in each else run.trace
+    return Result()
+
+
+def _shift(run: Run, args: list[str]) -> Result | None:
+    run.params = run.params[int(args[0]) if args and args[0].isdigit() else 1:]
+    return Result()
+
+
+def _trap(run: Run, args: list[str]) -> Result | None:
+    if args:
+        for name in args[1:]:
+            name = {"0": "EXIT", "15": "TERM", "2": "INT", "1": "HUP", "3": "QUIT"}.get(name, name.removeprefix("SIG"))
+            if args[0] == "-":
+                run.traps.pop(name, None)
+            else:
+                run.traps[name] = args[0]
+    return Result()
+
+
+def _read(run: Run, args: list[str]) -> Result | None:
+    names = [each for each in args if not each.startswith("-")] or ["REPLY"]
+    if not run.stdin:
+        return Result(1)
+    line, _, run.stdin = run.stdin.partition("\n")
+    fields = line.split(None, len(names) - 1)
+    for number, name in enumerate(names):
+        run.assign(name, fields[number] if number < len(fields) else "")
+    return Result()
+
+
+def _eval(run: Run, args: list[str]) -> Result | None:
+    inner = run.nested(" ".join(args))
+    run.variables, run.cwd = inner.variables, inner.cwd
+    return Result(inner.status, inner.output())
+
+
+def _exec(run: Run, args: list[str]) -> Result | None:
+    if not args:
+        return Result()
+    result = run.host.tool(run, args, run.stdin)
+    run.pc = len(run.code)
+    return result
+
+
+def _colon(run: Run, args: list[str]) -> Result | None:
+    return Result()
+
+
+def _wait(run: Run, args: list[str]) -> Result | None:
+    return Result(0, wait_ms=FOREVER) if run.serving or run.listen else Result()
+
+
+#: Name -> command. A missing result stands for the last status.
+BUILTINS: dict[str, Callable[[Run, list[str]], Result | None]] = {
+    "exit": _exit, "return": _return, "break": _break, "continue": _continue, "cd": _cd, "pwd": _pwd, "export": _export,
+    "unset": _unset, "local": _local, "set": _set, "shift": _shift, "trap": _trap, "read": _read, "eval": _eval,
+    "exec": _exec, ":": _colon, "wait": _wait, "declare": _local, "readonly": _export,
+}
