@@ -28,7 +28,8 @@ def _source(storage_class: Object, name: str, claim: str) -> Object:
         folder = provisioner.rpartition("/")[2]
         return {"hostPath": {"path": f"/tmp/{folder}-provisioner/{claim}", "type": ""}}
     return {"csi": {
-        "driver": provisioner, "volumeHandle": name, "fsType": parameters.get("csi.storage.k8s.io/fstype") or parameters.get("fsType", "ext4"),
+        "driver": provisioner, "volumeHandle": name,
+        "fsType": parameters.get("csi.storage.k8s.io/fstype") or parameters.get("fsType", "ext4"),
         "volumeAttributes": {"storage.kubernetes.io/csiProvisionerIdentity": provisioner},
     }}
 
