@@ -15,6 +15,8 @@ import orjson
 from clusterlab.apiserver.tables.custom import custom_printer
 from clusterlab.apiserver.validation.custom import create_custom, update_custom
 from clusterlab.machinery import openapi
+from clusterlab.machinery.convert import DecodeError, decode_node, strict_error
+from clusterlab.machinery.errors import bad_request
 from clusterlab.machinery.schema import Node, from_openapi
 from clusterlab.machinery.scheme import BUILTIN, Resource, Subresource
 
@@ -29,6 +31,8 @@ Json = dict[str, Any]
 
 __all__ = ["Custom", "Definition", "is_established", "version_order"]
 
+#: The type of metadata, which is the same for every custom resource.
+_META_NODE = from_openapi({}, "").fields["metadata"]
 _VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
 
 
@@ -77,6 +81,20 @@ class Custom:
             resources += self._define(crd)
         self.server.serve_custom(BUILTIN.with_custom(_by_group(resources)))
 
+    def check(self, crd: Object) -> None:
+        """Raises BadRequest for a definition whose schemas cannot be read at all; finer faults are validation's."""
+        for version in crd["spec"].get("versions") or ():
+            schema = (version.get("schema") or {}).get("openAPIV3Schema")
+            try:
+                _walk_schema(schema or {})
+                custom_printer(version.get("additionalPrinterColumns"))
+            except (AttributeError, TypeError, KeyError):
+                name = version.get("name", "")
+                raise bad_request(
+                    'CustomResourceDefinition in version "v1" cannot be handled as a CustomResourceDefinition: '
+                    f"json: the schema of version {name} has a value where it needs a schema"
+                ) from None
+
     def _define(self, crd: Object) -> list[Resource]:
         made = []
         served = [version for version in crd["spec"]["versions"] if version.get("served")]
@@ -107,17 +125,20 @@ class Custom:
 
     def decode(self, call: Call, body: Object, duplicates: list[str]) -> Object:
         """A body with what its schema does not know dropped and told; raises BadRequest in strict requests."""
-        from clusterlab.machinery.convert import strict_error
-        from clusterlab.machinery.errors import bad_request
-
         definition = self.of(call.resource)
         unknown: list[str] = []
+        kind = call.resource.kind
+        head = f'{kind} in version "{call.resource.version}" cannot be handled as a {kind}: '
+        try:
+            meta, strange = decode_node(_META_NODE, body.get("metadata"))
+        except DecodeError as error:
+            raise bad_request(head + str(error)) from None
+        body = {**body, "metadata": meta}
+        duplicates = [*duplicates, *(text.replace('unknown field "', 'unknown field "metadata.') for text in strange)]
         made = _pruned(body, definition.schema, unknown, "", True) if definition is not None and definition.schema else body
         problems = [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
         wanted = call.options.get("fieldValidation") or "Warn"
         if problems and wanted == "Strict":
-            kind = call.resource.kind
-            head = f'{kind} in version "{call.resource.version}" cannot be handled as a {kind}: '
             raise bad_request(head + strict_error(problems))
         if wanted == "Warn":
             for text in problems:
@@ -161,6 +182,21 @@ class Custom:
         """The OpenAPI v3 document of a group version of custom resources."""
         found = [(d.resource, d.schema or {}) for (g, v, _), d in self.definitions.items() if (g, v) == (group, version)]
         return openapi.custom_document(found) if found else None
+
+
+def _walk_schema(schema: Any) -> None:
+    """Raises TypeError where something that must be a schema is none."""
+    if not isinstance(schema, dict):
+        raise TypeError("not a schema")
+    for part in (schema.get("properties") or {}).values():
+        _walk_schema(part)
+    for key in ("items", "additionalProperties", "not"):
+        part = schema.get(key)
+        if part is not None and not (key == "additionalProperties" and isinstance(part, bool)):
+            _walk_schema(part)
+    for key in ("allOf", "anyOf", "oneOf"):
+        for part in schema.get(key) or ():
+            _walk_schema(part)
 
 
 def _by_group(resources: list[Resource]) -> list[Resource]:

@@ -64,6 +64,10 @@ def _partial(server: ApiServer, resource: Resource, obj: Object, version: str) -
     return {"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": server.presented(resource, obj)["metadata"]}
 
 
+#: Encoded events that are kept, so that many watchers of the same objects cost little more than one.
+LINES_MOST = 4096
+
+
 class WatchEncoder:
     """Turns the events of one watch into lines. Only the first table of a watch names its columns."""
 
@@ -74,6 +78,18 @@ class WatchEncoder:
     def __call__(self, kind: str, obj: Object) -> bytes:
         if kind == "ERROR":
             return orjson.dumps({"type": kind, "object": obj}) + b"\n"
+        lines, key = self.server.watch_lines, (id(obj), kind, self.resource.gvk, self.accepted, self.include, self._first)
+        known = lines.get(key)
+        if known is not None and known[0] is obj:
+            self._first = self._first and kind == "BOOKMARK"
+            return known[1]
+        line = self._encode(kind, obj)
+        if len(lines) >= LINES_MOST:
+            lines.clear()
+        lines[key] = (obj, line)
+        return line
+
+    def _encode(self, kind: str, obj: Object) -> bytes:
         accepted = self.accepted
         if kind == "BOOKMARK" and accepted.kind != "Table":
             shape = {**obj}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.apiserver.bodies import Raw
 from clusterlab.machinery.apply import apply
 from clusterlab.machinery.convert import DecodeError, decode_node, from_unstructured, strict_error
-from clusterlab.machinery.errors import bad_request, invalid, status, too_large, unsupported_media_type
+from clusterlab.machinery.errors import StatusError, bad_request, invalid, status, too_large, unsupported_media_type
 from clusterlab.machinery.field import FieldError
 from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic
 from clusterlab.machinery.patch.errors import go_print
@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["Patching"]
+__all__ = ["Patching", "as_client_error"]
 
 MAX_OPERATIONS = 10_000
+
+
+def as_client_error(error: StatusError) -> StatusError:
+    """Kubernetes answers some bodies that make no sense with 500 and no reason; kubectl prints them alike with 400."""
+    if error.code == 500 and not error.reason:
+        return StatusError({**error.status, "code": 400})
+    return error
 
 
 class Patching:
@@ -79,7 +86,7 @@ class Patching:
             return status(422, "Invalid", "the server rejected our request due to an error in our request")
         if error.code == 413:
             return too_large(str(error))
-        return bad_request(str(error)) if error.code == 400 else status(error.code, "", str(error))
+        return bad_request(str(error)) if error.code == 400 else as_client_error(status(error.code, "", str(error)))
 
     def _decoded(self, call: Call, node: Node | None, new: Any, duplicates: list[str]) -> Object:
         resource = call.resource
@@ -124,15 +131,20 @@ class Patching:
         node = server.node(resource)
         if node is None:
             raise unsupported_media_type("the kind has no schema to apply by")
+        if not isinstance(body.get("metadata", {}), dict):
+            raise bad_request("error decoding YAML: metadata must be an object")
         name = (body.get("metadata") or {}).get("name")
         if name not in (None, "", call.request.name):
             raise bad_request(f"metadata.name must match the name in the request: {name} != {call.request.name}")
         live = server.presented(resource, old) if old is not None else None
         force = bool(call.options.get("force"))
-        merged = apply(
-            live, body, node, resource.api_version, call.manager, server.sim.now_rfc3339(), force, call.subresource,
-            server.managed.reset(resource, call.subresource),
-        )
+        try:
+            merged = apply(
+                live, body, node, resource.api_version, call.manager, server.sim.now_rfc3339(), force, call.subresource,
+                server.managed.reset(resource, call.subresource),
+            )
+        except StatusError as error:
+            raise as_client_error(error) from None
         call.entries = merged["metadata"].pop("managedFields")
         if old is None:
             merged["metadata"].setdefault("name", call.request.name)

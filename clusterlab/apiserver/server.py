@@ -66,6 +66,7 @@ class ApiServer(ServerCore):
         self.managed = Ledger(self)
         self.patching = Patching(self)
         self.custom = Custom(self)
+        self.watch_lines: dict[Any, tuple[Object, bytes]] = {}  # see encoding.WatchEncoder
         self.warnings: list[str] = []  # of the request that handle() serves
         self.failures: list[Exception] = []  # what handle() could not explain, for tests
         #: (plural, namespace) -> the items of metrics.k8s.io; set by the metrics server.

@@ -31,7 +31,13 @@ class CrdHooks(Hooks):
     """What the controllers of definitions do, at once."""
 
     def begin_create(self, call: Call, obj: Object) -> Object:
+        self.server.custom.check(obj)
         return with_finalizer(obj, CLEANUP)
+
+    def begin_update(self, call: Call, new: Object, old: Object) -> Object:
+        if new.get("spec") is not old.get("spec"):
+            self.server.custom.check(new)
+        return new
 
     def after_write(self, call: Call, write: Write) -> None:
         new = write.new

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.storage import CompareFailed
 from clusterlab.machinery.errors import already_exists, bad_request, invalid, status
+from clusterlab.machinery.field import FieldError
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -38,6 +39,8 @@ def create_decoded(server: ApiServer, call: Call, obj: Object) -> Object:
     obj = store.hooks.begin_create(call, obj)
     try:
         errors = server.rules.validate_create(call, obj)
+        if not errors and not obj["metadata"].get("name"):
+            errors = [FieldError("FieldValueRequired", "metadata.name", detail="name or generateName is required")]
         if errors:
             meta = obj["metadata"]
             raise invalid(store.kind, call.resource.group, meta.get("name") or meta.get("generateName", ""), errors)

@@ -78,7 +78,7 @@ def _check_target(target: Object) -> None:
         problems.append("target.name: Required value")
     if problems:
         text = problems[0] if len(problems) == 1 else "[" + ", ".join(problems) + "]"
-        raise status(500, "", text)
+        raise status(400, "", text)  # 500 in Kubernetes; kubectl prints both alike
 
 
 def _check_free(pod: Object, meta: Object) -> None:
