@@ -42,7 +42,7 @@ def test_lab_page(open_lab: OpenLab, axe: str, theme: str) -> None:
     lab.deploy(2)
     lab.stage(lab.pods()[0]).click()
     lab.by("yaml").wait_for()
-    for tab in ("log", "events", "connect"):
+    for tab in ("log", "events", "debug", "connect"):
         lab.by(f"tab-{tab}").click()
         assert found(lab.page, axe) == []
     lab.page.keyboard.press("Escape")

@@ -1,5 +1,5 @@
 // The HTTP calls of the page: reading what the stream does not carry.
-import type { Heading } from "../stream/types";
+import type { Frame, Heading } from "../stream/types";
 
 export interface ObjectAnswer {
   object: Record<string, unknown>;
@@ -37,11 +37,17 @@ export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }>
 export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
 export const fetchChecks = (id: string): Promise<unknown> => get(`${labPath(id)}/lesson/checks`);
 
-/** A new lab with the same past up to `seq`; the answer says where it is. */
-export async function forkLab(id: string, seq: number): Promise<string> {
+async function post<T>(path: string, body: object): Promise<T> {
   const token = document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? "";
-  const answer = await fetch(`${labPath(id)}/fork`, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify({ seq }) });
-  const body = (await answer.json().catch(() => null)) as { url?: string; error?: { code: string; message: string } } | null;
-  if (!answer.ok || !body?.url) throw new ApiError(body?.error?.message ?? answer.statusText, body?.error?.code ?? "", answer.status);
-  return body.url;
+  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify(body) });
+  const got = (await answer.json().catch(() => null)) as { error?: { code: string; message: string } } | null;
+  if (!answer.ok || !got) throw new ApiError(got?.error?.message ?? answer.statusText, got?.error?.code ?? "", answer.status);
+  return got as T;
 }
+
+/** A new lab with the same past up to `seq`; the answer says where it is. */
+export const forkLab = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/fork`, { seq });
+/** Runs, and answers when it has stopped. */
+export const runLab = (id: string, until: unknown, limit: number): Promise<{ seq: number; settled: boolean }> => post(`${labPath(id)}/run`, { until, limit });
+/** Steps of any lab whose id is known. */
+export const fetchSteps = (id: string, from: number, limit: number): Promise<{ steps: Frame[] }> => get(`${labPath(id)}/steps?from=${from}&limit=${limit}`);

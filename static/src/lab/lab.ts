@@ -3,10 +3,11 @@ import { LabStream, labStream, type ConnectionState } from "../stream/socket";
 import { Player } from "../stream/player";
 import type { Frame, Heading, KubectlMessage, Lab as LabInfo, ModeState, ReadMessage, ServerMessage } from "../stream/types";
 import type { Lens } from "../stage/layout";
+import { Debugger } from "./debugger";
 import { Headings } from "./headings";
 import { recall, remember } from "./remember";
 
-export type Topic = "mode" | "step" | "state" | "selection" | "connection" | "kubectl" | "headings" | "lens" | "notice" | "read" | "theme";
+export type Topic = "mode" | "step" | "state" | "selection" | "connection" | "kubectl" | "headings" | "lens" | "notice" | "read" | "theme" | "debug";
 type Listener = (topic: Topic) => void;
 
 export interface LabOptions {
@@ -36,6 +37,7 @@ const REPLACED_NOTE_MS = 4000;
 export class Lab {
   readonly headings = new Headings();
   readonly player: Player;
+  readonly debugger: Debugger;
   readonly stream: LabStream;
   info: LabInfo | null = null;
   mode: ModeState = STOPPED;
@@ -59,12 +61,19 @@ export class Lab {
     this.player = new Player(
       {
         begin: (frame) => this.began(frame),
-        commit: () => this.tell("state"),
-        replaced: () => this.tell("state"),
+        commit: (frame) => {
+          this.debugger.committed(frame);
+          this.tell("state");
+        },
+        replaced: () => {
+          this.debugger?.lookAtAll();
+          this.tell("state");
+        },
       },
       (seq) => this.headings.get(seq),
     );
     this.player.pace = this.pace.show;
+    this.debugger = new Debugger(this);
     this.stream = labStream(options.id, { message: (message) => this.receive(message), connection: (state) => this.connected(state) });
   }
 
@@ -132,9 +141,24 @@ export class Lab {
     if (!this.stream.send(command)) this.say("Not connected.");
   }
 
+  /** One step; out of the step that was stepped into. */
   step(): void {
+    this.player.out();
     this.player.hurry();
     this.send({ type: "run", until: "step" });
+  }
+
+  /** Into a step: on to the next stage of its requests, or into the next step. */
+  into(): void {
+    if (this.playing) this.send({ type: "pause" });
+    if (!this.player.into()) this.send({ type: "run", until: "step" });
+    this.tell("state");
+  }
+
+  /** Lets the step that was stepped into end. */
+  out(): void {
+    this.player.out();
+    this.tell("state");
   }
 
   back(): void {
@@ -142,10 +166,13 @@ export class Lab {
   }
 
   settle(): void {
+    this.player.out();
     this.send({ type: "run", until: "settled" });
   }
 
   toggle(): void {
+    if (this.debugger.running) return this.debugger.stop();
+    this.player.out();
     if (this.playing) this.send({ type: "pause" });
     else this.play();
   }
@@ -165,6 +192,11 @@ export class Lab {
   seek(seq: number): void {
     const to = Math.max(0, Math.min(seq, this.headings.last));
     if (to !== this.player.state.seq || !this.player.idle) this.send({ type: "seek", seq: to });
+  }
+
+  /** Requests from outside wait for the next step. */
+  hold(on: boolean): void {
+    this.send({ type: "hold", hold: on });
   }
 
   kubectl(line: string): void {
@@ -223,7 +255,10 @@ export class Lab {
 
   private setMode(mode: ModeState): void {
     this.mode = mode;
-    if (mode.last < this.headings.last) this.headings.end(mode.last);
+    if (mode.last < this.headings.last) {
+      this.headings.end(mode.last);
+      this.debugger.ended(mode.last);
+    }
     else this.headings.last = mode.last;
     this.tell("mode");
   }

@@ -121,6 +121,15 @@ export function choreograph(frame: Frame, cause?: Heading): Clip {
   return { frame, beats, commitAt: commitAt * squeeze, ms: ms * squeeze };
 }
 
+/** Where a beat is looked at: while it is well under way. */
+export const haltOf = (beat: Beat): number => beat.at + beat.ms * (beat.kind === "stage" ? 0.5 : 0.62);
+
+/** The moments of a clip at which somebody who steps into it stands still: each request, each of its stages, each answer. */
+export function milestones(clip: Clip): number[] {
+  const told = clip.beats.filter((beat) => (beat.kind === "ask" && !beat.small) || (beat.kind === "answer" && !beat.small) || beat.kind === "stage" || beat.kind === "raft" || beat.kind === "inside");
+  return [...new Set(told.map(haltOf))].sort((a, b) => a - b);
+}
+
 const actorOf = (frame: Frame): string => (frame.actor === "kube-apiserver" ? "kubectl" : frame.actor);
 
 /** A read that changed nothing: a small request, up and back. */

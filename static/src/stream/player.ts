@@ -1,6 +1,6 @@
 // The display queue: frames are shown one after the other. When many wait, time runs faster, so that what is seen is never more
 // than about a second behind what has happened. Knows no clock of its own: `advance` is told how much time went by.
-import { choreograph, type Beat, type Clip } from "../stage/choreography";
+import { choreograph, haltOf, milestones, type Beat, type Clip } from "../stage/choreography";
 import { applyFrame, copyState, EMPTY, type State } from "./reducer";
 import type { Frame, Heading, Snapshot } from "./types";
 
@@ -40,6 +40,9 @@ export class Player {
   private clock = 0;
   private backlogMs = 0;
   private hurried = false;
+  /** Step into: the next clip that has anything inside it stands still at each of its milestones. */
+  private inside = false;
+  private stops: number[] = [];
 
   constructor(private readonly events: PlayerEvents, private readonly headingOf: (seq: number) => Heading | undefined = () => undefined) {}
 
@@ -62,9 +65,36 @@ export class Player {
     return this.pace * (this.hurried ? Math.max(catchUp, 6) : catchUp);
   }
 
+  /** Inside a step, and standing still there: the beat that is looked at. */
+  get halted(): Beat | null {
+    if (!this.inside || !this.current || this.stops[0] !== this.clock) return null;
+    return this.current.beats.findLast((beat) => haltOf(beat) === this.clock && beat.kind !== "act") ?? null;
+  }
+
+  /** Goes on to the next milestone inside the step; false when there is none: a step has to be taken first. */
+  into(): boolean {
+    const standing = this.halted !== null;
+    this.inside = true;
+    this.hurried = false;
+    if (!standing) {
+      if (this.current && !this.current.frame.routine) this.stops = milestones(this.current).filter((stop) => stop > this.clock);
+      return !this.idle;
+    }
+    this.stops.shift();
+    if (!this.stops.length) this.out();
+    return true;
+  }
+
+  /** Lets the rest of the step be shown without standing still. */
+  out(): void {
+    this.inside = false;
+    this.stops = [];
+  }
+
   replace(snapshot: Snapshot): void {
     this.queue.length = 0;
     this.current = null;
+    this.out();
     this.clock = this.backlogMs = 0;
     this.state = copyState(snapshot);
     this.replacedSince = true;
@@ -86,22 +116,23 @@ export class Player {
 
   /** Shows everything that waits, at once. */
   flush(): void {
+    this.out();
     this.advance(Number.POSITIVE_INFINITY);
   }
 
   /** Lets `ms` of wall time go by. */
   advance(ms: number): void {
-    if (this.still) return this.applyAll();
+    if (this.still && !this.inside) return this.applyAll();
     if (!this.current && !this.next()) return;
-    let left = ms === Number.POSITIVE_INFINITY ? ms : ms * this.rate;
+    let left = this.still || ms === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : ms * this.rate;
     while (left > 0) {
       if (!this.current && !this.next()) return;
       const clip = this.current!;
-      const until = this.committed ? clip.ms : clip.commitAt;
+      const until = Math.min(this.committed ? clip.ms : clip.commitAt, this.stops[0] ?? Infinity);
       const used = Math.min(left, until - this.clock);
-      this.clock += used;
+      this.clock = used < until - this.clock ? this.clock + used : until;
       left -= used;
-      if (this.clock < until) return;
+      if (this.clock < until || this.clock === this.stops[0]) return;
       if (!this.committed) this.commit(clip);
       else this.finish();
     }
@@ -110,7 +141,7 @@ export class Player {
   /** The beats of the clip that are under way. */
   live(): LiveBeat[] {
     const clip = this.current;
-    if (!clip || this.still) return [];
+    if (!clip || (this.still && !this.inside)) return [];
     const found: LiveBeat[] = [];
     for (const beat of clip.beats) {
       const part = (this.clock - beat.at) / beat.ms;
@@ -126,6 +157,7 @@ export class Player {
     this.backlogMs -= clip.ms;
     this.clock = 0;
     this.committed = false;
+    this.stops = this.inside && !clip.frame.routine ? milestones(clip) : [];
     this.events.begin(clip.frame);
     return true;
   }
@@ -138,6 +170,8 @@ export class Player {
   }
 
   private finish(): void {
+    // Once a step has been looked into, the next one is not, unless it is asked for.
+    if (this.current && !this.current.frame.routine) this.out();
     this.current = null;
     this.clock = 0;
     if (!this.queue.length) this.hurried = false;

@@ -7,11 +7,12 @@ import { recall, remember } from "../lab/remember";
 import { actorName, age, clock, sentenceOf } from "../lab/words";
 import type { Heading } from "../stream/types";
 import type { EventView } from "../stream/views";
+import type { DebugElement } from "./debug";
 import { LabElement } from "./element";
 import { icons } from "./icons";
 
-type Tab = "log" | "events" | "kubectl" | "connect";
-const TABS: [Tab, string][] = [["kubectl", "kubectl"], ["log", "Log"], ["events", "Events"], ["connect", "Connect"]];
+type Tab = "log" | "events" | "kubectl" | "debug" | "connect";
+const TABS: [Tab, string][] = [["kubectl", "kubectl"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["connect", "Connect"]];
 const LOG_LINES = 200;
 const PHONE = "(max-width: 760px)";
 
@@ -75,6 +76,12 @@ export class DrawerElement extends LabElement {
     void this.updateComplete.then(() => this.querySelector<HTMLInputElement>(".prompt input")?.focus());
   }
 
+  /** Shows the debugger, with the cursor where a breakpoint or a watch is written. */
+  debug(field: "condition" | "path"): void {
+    this.show("debug");
+    void this.updateComplete.then(() => this.querySelector<DebugElement>("cl-debug")?.focusField(field));
+  }
+
   private answer(): void {
     for (const answer of this.lab.kubectlAnswers.slice(this.answered)) {
       const entry = this.entries.find((one) => one.exit === undefined && one.line === answer.line) ?? this.entries.find((one) => one.exit === undefined);
@@ -127,6 +134,8 @@ export class DrawerElement extends LabElement {
         return this.logPanel();
       case "events":
         return this.eventsPanel();
+      case "debug":
+        return html`<cl-debug></cl-debug>`;
       case "connect":
         return this.connectPanel();
       default:

@@ -17,7 +17,7 @@ export abstract class LabElement extends LitElement {
   private leave: (() => void) | null = null;
   private redrawDue = false;
 
-  protected get lab(): Lab {
+  get lab(): Lab {
     return theLab!;
   }
 

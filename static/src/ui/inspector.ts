@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
-import { ApiError, fetchObject, fetchWhy, forkLab, type ObjectAnswer } from "../lab/api";
+import { ApiError, fetchObject, fetchWhy, type ObjectAnswer } from "../lab/api";
 import { litLines } from "../lab/yaml";
 import { actorName, age, clock, sentenceOf } from "../lab/words";
 import type { Topic } from "../lab/lab";
@@ -13,6 +13,7 @@ import { requestTitle } from "../stage/travel";
 import { LabElement } from "./element";
 import { faultButtons } from "./faults";
 import { icons } from "./icons";
+import { fork } from "./fork";
 import { theScene } from "./stage";
 
 const REFRESH_MS = 250;
@@ -188,16 +189,8 @@ export class InspectorElement extends LabElement {
       <p data-testid="step-sentence">${sentenceOf(step)}</p>
       ${frame ? this.framePart(frame) : nothing}
       ${chain.length ? html`<section><h3 class="eyebrow">${t("Because")}</h3><ol class="why">${chain.map((cause) => html`<li>${this.stepLink(cause)}</li>`)}</ol></section>` : nothing}
-      ${this.lab.options.canEdit ? html`<p class="hint"><button type="button" class="small" data-testid="fork" title=${t("A new lab with the same past, to try something else in")} @click=${this.fork}>${t("Fork from here")}</button></p>` : nothing}
+      ${this.lab.options.canEdit ? html`<p class="hint"><button type="button" class="small" data-testid="fork" title=${t("A new lab with the same past, to try something else in")} @click=${() => fork(this.lab)}>${t("Fork from here")}</button></p>` : nothing}
       <p class="soft hint">${t("Select anything on the stage to look into it.")}</p>`;
-  }
-
-  private async fork(): Promise<void> {
-    try {
-      window.open(await forkLab(this.lab.options.id, this.lab.player.state.seq), "_blank", "noopener");
-    } catch (error) {
-      this.lab.say(error instanceof Error ? error.message : String(error));
-    }
   }
 
   private requestPart(span: Span, open: boolean): TemplateResult {

@@ -1,7 +1,9 @@
 // The keys of the page. Fields that take text keep theirs; a focused thing on the stage keeps its arrows.
 import type { Lab } from "../lab/lab";
 import type { Lens } from "../stage/layout";
+import { markStep } from "./debug";
 import type { DrawerElement } from "./drawer";
+import { fork } from "./fork";
 import type { UntilElement } from "./transport";
 import { nextTheme, togglePresenting } from "./chrome";
 
@@ -11,11 +13,13 @@ export function listenToKeys(lab: Lab): void {
   const drawer = (): DrawerElement | null => document.querySelector<DrawerElement>("cl-drawer");
   const edit: Record<string, () => void> = {
     " ": () => lab.toggle(), ArrowRight: () => lab.step(), ".": () => lab.step(), ArrowLeft: () => lab.back(), Home: () => lab.send({ type: "reset" }), End: () => lab.settle(),
-    b: () => document.querySelector<UntilElement>("cl-until")?.ask(),
+    i: () => lab.into(), o: () => lab.out(), c: () => void lab.debugger.run(), h: () => lab.hold(!lab.mode.hold),
+    b: () => drawer()?.debug("condition"), u: () => document.querySelector<UntilElement>("cl-until")?.ask(),
     "[": () => lab.seek(lab.shownSeq - 10), "]": () => lab.seek(lab.shownSeq + 10),
   };
   const anyone: Record<string, () => void> = {
     "/": () => drawer()?.focusLine(), "?": () => void document.dispatchEvent(new Event("clusterlab:help")), Escape: () => lab.select(""),
+    w: () => drawer()?.debug("path"), m: () => markStep(lab), f: () => void fork(lab),
     l: () => drawer()?.show("log"), p: togglePresenting,
     t: () => {
       nextTheme();

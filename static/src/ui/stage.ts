@@ -2,6 +2,7 @@
 // what is drawn can also be reached by keyboard and named by a screen reader.
 import { html, type PropertyValues } from "lit";
 import { customElement, query } from "lit/decorators.js";
+import type { Beat } from "../stage/choreography";
 import { targets } from "../stage/actors";
 import type { Layout } from "../stage/layout";
 import { controllerTitle } from "../stage/layoutControl";
@@ -33,6 +34,7 @@ export class StageElement extends LabElement {
   private shownLayout: Layout | null = null;
   private decided = "";
   private deciding = false;
+  private halted: Beat | null = null;
 
   protected override render() {
     return html`<div class="stage-scroll" tabindex="-1">
@@ -124,7 +126,11 @@ export class StageElement extends LabElement {
     this.last = now;
     const moving = this.scene.draw(performance.now());
     if (this.scene.at !== this.shownLayout) this.place();
-    if ((!moving && player.idle) || this.ticking) return;
+    if (player.halted !== this.halted) {
+      this.halted = player.halted;
+      this.lab.tell("step");
+    }
+    if ((!moving && player.idle) || (player.halted && !this.scene.flights.active) || this.ticking) return;
     this.ticking = true;
     requestAnimationFrame((next) => this.tick(next));
   }

@@ -9,10 +9,12 @@ import { binsOf } from "../lab/bins";
 import { LabElement } from "./element";
 
 const TICK = 7;
+/** The height of the strip of marks. */
+const MARKS = 10;
 
 @customElement("cl-timeline")
 export class TimelineElement extends LabElement {
-  protected override readonly topics: Topic[] = ["headings", "step", "mode", "state", "theme"];
+  protected override readonly topics: Topic[] = ["headings", "step", "mode", "state", "theme", "debug"];
   @query("canvas") private canvas!: HTMLCanvasElement;
   @query(".track") private track!: HTMLElement;
   @query(".tip") private tip!: HTMLElement;
@@ -58,16 +60,17 @@ export class TimelineElement extends LabElement {
     const style = getComputedStyle(document.documentElement);
     const colors = Object.fromEntries(Object.entries(CATEGORY_COLORS).map(([name, property]) => [name, style.getPropertyValue(property)])) as Record<Category, string>;
     const { headings, shownSeq } = this.lab;
-    const middle = h / 2;
+    const middle = (h - MARKS) / 2;
     for (const bin of binsOf(headings, this.step, w)) {
       ctx.globalAlpha = bin.to <= shownSeq ? 0.92 : 0.28;
       ctx.fillStyle = bin.category ? colors[bin.category] : style.getPropertyValue("--wire");
-      const tall = (h - 8) * bin.height;
+      const tall = (h - MARKS - 8) * bin.height;
       ctx.beginPath();
       ctx.roundRect(bin.x, middle - tall / 2, Math.max(1, bin.w), tall, Math.min(2, bin.w / 2));
       ctx.fill();
     }
     ctx.globalAlpha = 1;
+    this.marks(ctx, h, style);
     const x = Math.min(w - 1, shownSeq * this.step);
     ctx.fillStyle = style.getPropertyValue("--accent");
     ctx.fillRect(x - 1, 0, 2, h);
@@ -75,6 +78,26 @@ export class TimelineElement extends LabElement {
     ctx.arc(x, 4, 4, 0, 7);
     ctx.fill();
     this.label();
+  }
+
+  /** Under the ticks: a disc where a breakpoint was met, a flag where a step is marked. */
+  private marks(ctx: CanvasRenderingContext2D, h: number, style: CSSStyleDeclaration): void {
+    const y = h - MARKS / 2;
+    const at = (seq: number): number => (seq - 0.5) * this.step;
+    ctx.fillStyle = style.getPropertyValue("--bad");
+    for (const seq of this.lab.debugger.hits.keys()) {
+      ctx.beginPath();
+      ctx.arc(at(seq), y, 3.6, 0, 7);
+      ctx.fill();
+    }
+    ctx.fillStyle = style.getPropertyValue("--accent");
+    for (const { seq } of this.lab.debugger.bookmarks) {
+      ctx.beginPath();
+      ctx.moveTo(at(seq) - 3.5, y + 4);
+      ctx.lineTo(at(seq) + 3.5, y + 4);
+      ctx.lineTo(at(seq), y - 4);
+      ctx.fill();
+    }
   }
 
   private label(): void {

@@ -5,6 +5,8 @@ import { t } from "../i18n/t";
 import { PACES, type Topic } from "../lab/lab";
 import { actorName, clock, sentenceOf } from "../lab/words";
 import { recall, remember } from "../lab/remember";
+import { sentenceOfBeat } from "./beats";
+import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
 import { icons } from "./icons";
 
@@ -23,8 +25,9 @@ export class TransportElement extends LabElement {
       ${button("back", t("Step back"), "←", icons.back, () => lab.back())}
       ${button("play", playing ? t("Pause") : t("Play"), "Space", playing ? icons.pause : icons.play, () => lab.toggle(), "go")}
       ${button("step", t("Step"), "→ or .", icons.step, () => lab.step())}
+      ${button("into", t("Step into"), "I", icons.into, () => lab.into())}
       ${button("settle", t("Run until settled"), "End", icons.settle, () => lab.settle())}
-      ${button("until", t("Run until a condition holds"), "B", icons.until, () => void document.querySelector<UntilElement>("cl-until")?.ask())}
+      ${button("until", t("Run until a condition holds"), "U", icons.until, () => void document.querySelector<UntilElement>("cl-until")?.ask())}
       <label class="pace"><span class="visually-hidden">${t("Pace")}</span>
         <select data-testid="pace" ?disabled=${off} @change=${this.paced}>
           ${PACES.map((pace) => html`<option value=${pace.name} ?selected=${pace === lab.pace}>${t(pace.name)}</option>`)}
@@ -43,6 +46,8 @@ export class SayElement extends LabElement {
   protected override readonly topics: Topic[] = ["step", "state", "mode"];
 
   protected override render() {
+    const { halted, frame } = this.lab.player;
+    if (halted && frame) return html`<p class="say" data-testid="say"><b>${t("Inside step {seq}", { seq: frame.seq })} · ${actorName(frame.actor)}</b> ${sentenceOfBeat(halted)}</p>`;
     const step = this.lab.shown;
     if (!step) return this.welcome();
     return html`<p class="say" data-testid="say" title=${sentenceOf(step)}><b>${t("Step {seq}", { seq: step.seq })} · ${actorName(step.actor)}</b> ${sentenceOf(step)}</p>`;
@@ -74,7 +79,7 @@ export class StatusElement extends LabElement {
     const words: Record<string, string> = { connecting: t("connecting …"), waiting: t("connection lost, trying again …"), closed: t("disconnected") };
     const mode = lab.playing ? (lab.mode.settled ? t("playing, settled") : t("playing")) : lab.mode.settled ? t("paused, settled") : t("paused");
     const open = lab.connection === "open";
-    return html`<span class="pill ${open ? (lab.playing ? "live" : "") : "alarm"}" data-testid="status"
+    return html`${lab.mode.hold ? html`<span class="pill warn" data-testid="holding">${t("holding requests")}</span>` : ""}<span class="pill ${open ? (lab.playing ? "live" : "") : "alarm"}" data-testid="status"
       ><span class="dot" aria-hidden="true"></span>${open ? html`${mode} <span class="time">${time}</span>` : words[lab.connection]}</span
     >${lab.options.canEdit ? "" : html`<span class="pill">${t("watching")}</span>`}`;
   }
@@ -97,7 +102,7 @@ export class UntilElement extends LabElement {
     const offers = [...this.known, ...CONDITIONS.filter((one) => !this.known.includes(one))].slice(0, 8);
     return html`<dialog aria-label=${t("Run until")} @click=${this.clicked}><h1>${t("Run until …")}</h1>
       <form method="dialog" @submit=${this.submitted}><div class="cmd"><input class="mono" name="condition" maxlength="500" spellcheck="false" autocomplete="off" data-testid="condition" aria-label=${t("Condition")} placeholder="kind = Pod and status = Running" />
-        <button type="submit" class="small">${t("run")}</button></div></form>
+        <button type="submit" class="small">${t("run")}</button><button type="button" class="small" @click=${this.keep}>${t("keep as a breakpoint")}</button></div></form>
       <p class="soft">${t("For example:")}</p><ul class="links">${offers.map((one) => html`<li><button type="button" class="link mono" data-condition=${one}>${one}</button></li>`)}</ul></dialog>`;
   }
 
@@ -106,6 +111,12 @@ export class UntilElement extends LabElement {
     if (target.tagName === "DIALOG") this.querySelector("dialog")!.close();
     const { condition } = target.dataset;
     if (condition) this.go(condition);
+  }
+
+  private keep(): void {
+    this.lab.debugger.addBreakpoint(this.querySelector("input")!.value);
+    this.querySelector("dialog")!.close();
+    document.querySelector<DrawerElement>("cl-drawer")?.show("debug");
   }
 
   private submitted(): void {
@@ -119,7 +130,7 @@ export class UntilElement extends LabElement {
     const kept = [condition, ...this.known.filter((one) => one !== condition)].slice(0, 5);
     this.known.splice(0, this.known.length, ...kept);
     remember("conditions", JSON.stringify(kept));
-    this.lab.send({ type: "run", until: { condition }, limit: 20_000 });
+    void this.lab.debugger.run(condition);
     this.requestUpdate();
   }
 }
