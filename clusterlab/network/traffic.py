@@ -76,7 +76,7 @@ def rate_at(source: Any, time_ms: int) -> int:
 class Traffic(Component):
     """The component "traffic". Times of sources count from `begin`."""
 
-    STATE = ("sources", "began_ms", "owed", "totals", "loads", "turn", "running")
+    STATE = ("sources", "began_ms", "owed", "totals", "loads", "turn", "running", "single")
 
     def __init__(self, sim: Simulation, fabric: Fabric, sources: tuple[Any, ...] = ()) -> None:
         super().__init__(sim, "traffic")
@@ -88,6 +88,15 @@ class Traffic(Component):
         self.loads: dict[str, Load] = {}  # container id -> its load
         self.turn = 0
         self.running = False
+        self.single: dict[str, tuple[int, int, str]] = {}  # container id -> requests of scripts since the last tick, CPU in us, pod
+
+    def count(self, container_id: str, cpu_us: int, pod: str) -> None:
+        """A single request, as a script or a person sends it: it has had its answer, and costs CPU like any other."""
+        requests, spent, _ = self.single.get(container_id, (0, 0, pod))
+        self.single[container_id] = (requests + 1, spent + cpu_us, pod)
+        if not self.running:
+            self.running = True
+            self.after(TICK_MS, "tick", idle=True)
 
     def begin_traffic(self) -> None:
         """From now on the sources send."""
@@ -114,7 +123,7 @@ class Traffic(Component):
     # Every second.
 
     def on_tick(self) -> None:
-        if not self.sources and not self.loads:
+        if not self.sources and not self.loads and not self.single:
             self.running = False
             return
         self.after(TICK_MS, "tick", idle=True)
@@ -130,6 +139,10 @@ class Traffic(Component):
                 self._send(name, source, count, arrivals, shares)
             told[name] = {"rate": rate / 1000, "to": source.to}
         self._serve(before, arrivals)
+        for container_id, (requests, spent, pod) in self.single.items():
+            load = self.loads.get(container_id, Load(pod=pod))
+            self.loads[container_id] = load._replace(served=load.served + requests, cpu_micro=load.cpu_micro + spent)
+        self.single = {}
         self._account(shares, arrivals)
         if not told and not arrivals:
             return

@@ -68,7 +68,8 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*httpd*", 80, "<html><body><h1>It works!</h1></body></html>\n", size_bytes=59_000_000, memory_base=8 * MIB,
          logs=("AH00094: Command line: 'httpd -D FOREGROUND'",), arguments=("httpd-foreground",),
          files=(("/usr/local/apache2/htdocs/index.html", "<html><body><h1>It works!</h1></body></html>\n"),)),
-    _web("*hpa-example*", 80, "OK!", size_bytes=482_000_000, memory_base=12 * MIB, arguments=("apache2-foreground",)),
+    Behaviour(match="*hpa-example*", serves=(Serve(80, cpu_us=5_000, body="OK!"),), size_bytes=482_000_000, memory_base=12 * MIB,
+              arguments=("apache2-foreground",)),
     _tcp("*redis*", 6379, size_bytes=49_000_000, memory_base=4 * MIB,
          entrypoint=("docker-entrypoint.sh",), arguments=("redis-server",), logs=(
         "1:C {redis} * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo", "1:M {redis} * Ready to accept connections tcp")),

@@ -318,6 +318,9 @@ class Box:
         if network is None:
             return Reply("name")
         found = network.request_from(self.container.pod_uid, self.runtime.node, url, method, headers or {})
+        traffic: Any = self.runtime.sim.components.get("traffic")
+        if traffic is not None and found.container:
+            traffic.count(found.container, found.cpu_us, found.pod)
         return Reply(found.error, found.address, found.status, found.body, found.latency_us)
 
     def connect(self, run: Run, host: str, port: int) -> Reply:

@@ -64,6 +64,7 @@ class Run:
         self.loops = state.loops
         self.shell = state.shell
         self.pending = state.pending
+        self.tries = state.tries
         self.capture: list[str] | None = None
         self.stdin = ""
         self.waited_ms = 0
@@ -88,7 +89,7 @@ class Run:
         return State(
             self.start.source, self.params, self.pc, self.time_ms, self.wake_ms, self.variables, tuple(self.exported), self.functions,
             tuple(self.frames), self.status, self.cwd, self.traps, self.strict, self.trace, self.ended, self.pending, self.listen,
-            self.memory, self.cpu_milli, self.serving, self.loops, self.shell,
+            self.memory, self.cpu_milli, self.serving, self.loops, self.shell, self.tries,
         )
 
     def _stretch(self) -> None:
@@ -323,6 +324,12 @@ class Run:
         result = (builtin(self, argv[1:]) or Result(self.status)) if builtin is not None else self.host.tool(self, argv, stdin)
         if saved is not None:
             self.variables = saved
+        if result.again:
+            self.pc -= 1
+            self.tries += 1
+            self.wake_ms = self.time_ms + result.wait_ms
+            return True
+        self.tries = 0
         return self._redirected(command.redirects, result)
 
     def _input(self, redirects: tuple[Redirect, ...], expander: Expander) -> str:

@@ -19,6 +19,7 @@ class Result(NamedTuple):
     listen: tuple[Any, ...] = ()
     memory: int = 0
     cpu_milli: int = 0
+    again: bool = False  # after `wait_ms` the same command is run once more: a connection that is tried again
 
 
 class State(NamedTuple):
@@ -46,6 +47,7 @@ class State(NamedTuple):
     serving: bool = False  # the image's own program has been started by the script
     loops: int = 0
     shell: str = "sh"
+    tries: int = 0  # how often the command under way has been run again
 
 
 class Exit(Exception):

@@ -35,6 +35,13 @@ def _long(args: list[str], names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def _syn_again(run: Run, most_ms: int) -> Result | None:
+    """Nobody answers: the kernel sends its SYN again after 1, 2, 4, … seconds, as long as the client waits. None: it is over."""
+    elapsed, wait = ((1 << run.tries) - 1) * 1000, 1000 << run.tries
+    left = most_ms - elapsed
+    return Result(wait_ms=min(wait, left), again=True) if left > 0 else None
+
+
 def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     valued = ("--timeout", "-T", "--output-document", "-O", "--header", "--post-data", "-t", "--tries")
     given = _long(argv[1:], valued)
@@ -55,8 +62,10 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     shown = f"Connecting to {urlsplit(url).netloc} ({answer.address}:{port})\n" if not quiet else ""
     if answer.error == "refused":
         return Result(1, "", f"{shown}wget: can't connect to remote host ({answer.address}): Connection refused\n")
-    if answer.error == "timeout" or (timeout and answer.latency_us > timeout * 1000):
-        return Result(1, "", f"{shown}wget: download timed out\n", timeout or NEVER_MS)
+    if answer.error == "timeout":
+        return _syn_again(run, timeout or NEVER_MS) or Result(1, "", f"{shown}wget: download timed out\n")
+    if timeout and answer.latency_us > timeout * 1000:
+        return Result(1, "", f"{shown}wget: download timed out\n", timeout)
     if answer.error:
         return Result(1, "", f"{shown}wget: can't connect to remote host ({answer.address}): {answer.error}\n")
     took = answer.latency_us // 1000
@@ -101,7 +110,11 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         problem = (7, f"Failed to connect to {parts.hostname} port {port} after 0 ms: Could not connect to server", 0)
     elif answer.error == "timeout":
         wait = connect or 130_000
-        problem = (28, f"Failed to connect to {parts.hostname} port {port} after {wait} ms: Timeout was reached", wait)
+        again = _syn_again(run, wait)
+        if again is not None:
+            return again
+        wait, shown = 0, wait
+        problem = (28, f"Failed to connect to {parts.hostname} port {port} after {shown} ms: Timeout was reached", wait)
     elif answer.error:
         problem = (7, f"Failed to connect to {parts.hostname} port {port}: {answer.error}", 0)
     elif limit and answer.latency_us > limit * 1000:
@@ -224,7 +237,10 @@ def nc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if answer.error == "name":
         return Result(1, "", f"nc: bad address '{hosts[0]}'\n")
     if answer.error:
-        wait = (duration_ms(flags.get("w", "")) or NEVER_MS) if answer.error == "timeout" else 0
+        again = _syn_again(run, duration_ms(flags.get("w", "")) or NEVER_MS) if answer.error == "timeout" else None
+        if again is not None:
+            return again
+        wait = 0
         said = "Connection refused" if answer.error == "refused" else "Operation timed out"
         return Result(1, "", f"nc: {hosts[0]} ({answer.address}:{ports[-1]}): {said}\n" if verbose or not wait else "", wait)
     return Result(0, "" if "z" in flags else answer.body, f"{hosts[0]} ({answer.address}:{ports[-1]}) open\n" if verbose else "")
