@@ -183,8 +183,10 @@ class Traffic(Component):
             shares.append((name, each.container_id, part, each.latency_us))
 
     def _client(self, source: Any) -> Source:
-        """Where a source's requests come from: a pod or a node, if it names one; else any node inside, or outside."""
+        """Where a source's requests come from: a pod or a node, if it names one; from "outside"; else from any node inside."""
         named = source.source
+        if named == "outside":
+            return Source(name=source.name)
         if "/" in named:
             for name, component in self.sim.components.items():
                 if name.startswith("kubelet/"):

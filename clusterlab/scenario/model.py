@@ -76,7 +76,7 @@ class Traffic:
     method: str = "GET"
     headers: dict[str, str] = field(default_factory=dict)
     timeout_ms: int = 30_000
-    source: str = ""  # a pod (namespace/name) or node that sends; "" is outside the cluster or a client inside it
+    source: str = ""  # a pod (namespace/name) or node that sends, or "outside" the cluster; "" is a client inside it
 
 
 @dataclass(frozen=True, slots=True)
