@@ -7,6 +7,8 @@ A check is one of
     {happened: CONDITION, since: CONDITION}     a step of the lab met it       (the breakpoint language)
     {never: CONDITION, since: CONDITION}        no step of the lab met it
     {settled: true}     {fault: node-down, exists: false}
+    {traffic: shoppers, field: .failed, equals: 0}     what became of a source's requests since the lab began
+    {share: {track: canary}, atLeast: 5, atMost: 20}   percent of the last second's requests that pods with these labels served
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def problem_with(check: Check) -> str:
                 return f"{part}: {error}"
     if "object" in data and "field" not in data and "exists" not in data:
         return "a check of an object needs a field, or exists"
-    if ("count" in data or "field" in data) and not any(operator in data for operator in _OPERATORS):
+    if ("count" in data or "field" in data or "share" in data) and not any(operator in data for operator in _OPERATORS):
         return f"a check needs one of {', '.join(_OPERATORS)}"
     if "object" in data and data["object"].count("/") not in (1, 2):
         return "an object is written as pods/default/NAME or nodes/NAME"
@@ -91,6 +93,10 @@ def holds(check: Check, cluster: Cluster, past: Past | None = None) -> bool:
         return cluster.history.settled
     if "fault" in data:
         return any(fault["kind"] == data["fault"] for fault in cluster.faults.values()) == bool(data.get("exists", True))
+    if "traffic" in data:
+        return _compare(data, _totals(data["traffic"], cluster).get(data["field"].lstrip(".")))
+    if "share" in data:
+        return _compare(data, _share(data["share"], cluster))
     if "event" in data:
         return _event(data["event"], cluster) == bool(data.get("exists", True))
     if "happened" in data:
@@ -108,10 +114,32 @@ def holds(check: Check, cluster: Cluster, past: Past | None = None) -> bool:
     return _compare(data, walk(found, data["field"]))
 
 
+def _totals(source: str, cluster: Cluster) -> dict[str, int]:
+    """What became of a source's requests."""
+    totals = cluster.traffic.totals.get(source)
+    if totals is None:
+        return {}
+    told = {name: getattr(totals, name) for name in ("sent", "answered", "errors", "refused", "timeouts", "unresolved")}
+    return {**told, "failed": told["errors"] + told["refused"] + told["timeouts"] + told["unresolved"]}
+
+
+def _share(labels: dict[str, str], cluster: Cluster) -> float | None:
+    """How many percent of the requests of the last second went to pods with these labels; None when there were none."""
+    served = here = 0
+    for load in cluster.traffic.loads.values():
+        pod = cluster.find(f"pods/{load.pod}")
+        served += load.served
+        if pod is not None and labels.items() <= (pod["metadata"].get("labels") or {}).items():
+            here += load.served
+    return 100 * here / served if served else None
+
+
 def reading(data: dict[str, Any], cluster: Cluster) -> Any:
     """The value that a prediction asks for: a field of an object, or a count."""
     if "count" in data:
         return count(data, cluster)
+    if "decision" in data:
+        return (cluster.decision_of(data["decision"]) or {}).get("chosen") or "none"
     found = cluster.find(data["object"])
     if found is None:
         return "none"

@@ -110,7 +110,7 @@ def named(line: str, cluster: Cluster) -> str:
         )
         if not fits:
             raise LookupError(f"there is no pod with the label {label}={value}")
-        return fits[0][0 if what == "pod" else 1]
+        return str(fits[0][0 if what == "pod" else 1])
 
     return _PLACE.sub(fill, line)
 
