@@ -18,7 +18,7 @@ from clusterlab.kubelet.records import NEW, REJECTED, SYNC, TERMINATED, Pod
 from clusterlab.kubelet.resources import Amounts, pod_requests
 from clusterlab.kubelet.world import World
 from clusterlab.machinery.errors import StatusError
-from clusterlab.runtime.records import Container
+from clusterlab.runtime.records import EXITED, Container
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
 
@@ -28,6 +28,7 @@ __all__ = ["Kubelet"]
 
 REFRESH_MS = 60_000
 RETRY_MS = 1_000
+ORPHAN_GRACE_MS = 2_000
 
 
 class Kubelet(Process):
@@ -111,6 +112,19 @@ class Kubelet(Process):
             self.after(0, "mirror")
         for uid in self.pods:
             self.wake(uid)
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        """Ends what still runs of pods that were deleted while this kubelet was down (HandlePodCleanups)."""
+        known = {*self.pods, *(self.uid_of(each) for each in self.static)}
+        for uid in [uid for uid in self.runtime.by_pod if uid not in known]:
+            for container in self.runtime.of_pod(uid):
+                self.runtime.stop_container(container.id, ORPHAN_GRACE_MS)
+            self._forget_orphan(uid)
+
+    def _forget_orphan(self, uid: str) -> None:
+        if all(container.state == EXITED for container in self.runtime.of_pod(uid)):
+            self.runtime.remove_pod(uid)
 
     def on_mirror(self) -> None:
         """Shows the static pods in the API."""
@@ -193,9 +207,12 @@ class Kubelet(Process):
     def on_pleg(self, uid: str) -> None:
         """News from the runtime about a pod."""
         rec = self.pods.get(uid)
-        if not self.up or rec is None:
+        if not self.up:
             return
-        self.wake(uid)
+        if rec is not None:
+            self.wake(uid)
+        elif self.registered and not self.static:
+            self._forget_orphan(uid)
 
     # Rounds.
 
