@@ -130,7 +130,11 @@ class ServerCore(Component):
             self.cache.restart(self.storage.revision)
             self._reloaded()
             return
-        for write in self.storage.catch_up():
+        try:
+            writes = self.storage.catch_up()
+        except StatusError:  # etcd does not answer yet: what is known has to do
+            return
+        for write in writes:
             self._publish(None, write)
 
     # Time.

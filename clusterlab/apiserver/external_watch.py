@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clusterlab.apiserver.storage import Bucket, Write
     from clusterlab.apiserver.watch_cache import WatchCache
+    from clusterlab.machinery.scheme import Resource
 
 Object = dict[str, Any]
 Match = Callable[[Object], bool]
@@ -32,9 +33,10 @@ class ExternalWatch:
 
     def __init__(
         self, cache: WatchCache, bucket: Bucket, namespace: str, match: Match | None, encode: Encode,
-        content_type: str, headers: list[tuple[str, str]], timeout_s: float = 0, bookmarks: bool = False,
+        content_type: str, headers: list[tuple[str, str]], resource: Resource, timeout_s: float = 0, bookmarks: bool = False,
     ) -> None:
         self.bucket = bucket
+        self.resource = resource
         self.content_type = content_type
         self.headers = headers
         self.timeout_s = timeout_s
@@ -76,6 +78,12 @@ class ExternalWatch:
         self._queue.append((kind, obj))
         if self.on_event is not None:
             self.on_event()
+
+    def bookmark(self, revision: int) -> None:
+        """Queues a bookmark, if the client wants any and has nothing else to read."""
+        if self.bookmarks and not self._queue:
+            meta = {"resourceVersion": str(revision), "creationTimestamp": None}
+            self.push("BOOKMARK", {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": meta})
 
     # What the host calls.
 

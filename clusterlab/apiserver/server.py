@@ -260,6 +260,12 @@ class ApiServer(ServerCore):
         """How many watches are open over HTTP."""
         return sum(len(watches) for watches in self.cache.external.values())
 
+    def send_bookmarks(self) -> None:
+        """Tells watches over HTTP that asked for it how far they have come; to be called by the host, about once a minute."""
+        for watches in self.cache.external.values():
+            for watch in watches:
+                watch.bookmark(self.storage.revision)
+
     def close_external_watches(self) -> None:
         """Ends every watch over HTTP."""
         self.cache.close_external()

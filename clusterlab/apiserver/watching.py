@@ -42,7 +42,7 @@ def open_watch(
     encode = WatchEncoder(server, resource, accepted, include)
     media = accepted.media
     watch = ExternalWatch(
-        server.cache, call.store.bucket, namespace, match, encode, media, [],
+        server.cache, call.store.bucket, namespace, match, encode, media, [], resource,
         float(options.get("timeoutSeconds") or DEFAULT_TIMEOUT_S), bool(options.get("allowWatchBookmarks")),
     )
     watch.headers += [("Warning", f'299 - "{text}"') for text in request.warnings]

@@ -160,3 +160,22 @@ def test_a_run_is_the_same_after_a_restore(server: Server) -> None:
     first = run()
     server.sim.restore(saved)
     assert run() == first
+
+
+def test_without_a_majority_of_etcd_nothing_is_written_and_nothing_lost(server: Server) -> None:
+    server.create("configmaps", {"metadata": {"name": "before"}})
+    for member in ("m1", "m2"):
+        server.etcd.kill(member)
+    with pytest.raises(StatusError, match="etcdserver: request timed out"):
+        server.create("configmaps", {"metadata": {"name": "during"}})
+    with pytest.raises(StatusError, match="etcdserver"):
+        server.get("configmaps", "before")
+    assert server.get("configmaps", "before", resourceVersion="0")
+    for member in ("m1", "m2"):
+        server.etcd.restart(member)
+    for _ in range(200):
+        server.sim.dispatch()
+    server.create("configmaps", {"metadata": {"name": "after"}})
+    held = {key.split("/")[-1] for key, _ in server.api.objects("configmaps")}
+    stored = {kv.key.split("/")[-1] for kv in server.etcd.range("/registry/configmaps/")[0]}
+    assert held == stored and {"before", "after"} <= held

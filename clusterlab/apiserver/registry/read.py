@@ -73,7 +73,7 @@ def matcher(call: Call) -> Match | None:
     try:
         by_label = labels.parse(label_text) if label_text else None
     except SelectorError as error:
-        raise bad_request(f"unable to parse requirement: {error}" if False else str(error)) from None
+        raise bad_request(str(error)) from None
     try:
         by_field = call.store.field_selector(field_text) if field_text else None
     except FieldSelectorError as error:
