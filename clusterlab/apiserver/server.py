@@ -111,6 +111,10 @@ class ApiServer(ServerCore):
         self.unwatch(process)
         self.sim.after(0, process, "watch_closed")
 
+    def is_cut_off(self, process: str) -> bool:
+        """Whether a process cannot reach this server."""
+        return process in self.cut
+
     def reconnect(self, process: str) -> None:
         """The process reaches this server again; it finds out when it tries."""
         self.cut.pop(process, None)
