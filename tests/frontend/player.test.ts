@@ -97,3 +97,32 @@ test("a refused request goes no further than the stage that refused it", () => {
   assert.equal(beats.some((beat) => beat.kind === "store"), false);
   assert.ok(beats.some((beat) => beat.kind === "stage" && !beat.ok && beat.why === "no rule"));
 });
+
+test("stepping into a step stands still at each stage of its requests, then lets the next one pass", () => {
+  for (const still of [false, true]) {
+    const { player, committed } = playerFor();
+    player.still = still;
+    const frame = frames.find((one) => !one.routine && one.requests.some((span) => span.stages.length > 5))!;
+    player.replace({ ...snapshot, seq: frame.seq - 1 });
+    player.into();
+    player.push([frame]);
+    const seen: string[] = [];
+    for (let i = 0; i < 200; i++) {
+      for (let ms = 0; ms < 6000 && !player.halted && !player.idle; ms += 16) player.advance(16);
+      const beat = player.halted;
+      if (!beat) break;
+      seen.push(beat.kind === "stage" ? STAGES[beat.stage]! : beat.kind);
+      const before = player.live().length;
+      player.advance(500);
+      assert.equal(player.live().length, before, "it stands still");
+      player.into();
+    }
+    assert.ok(player.idle);
+    assert.deepEqual(committed, [frame.seq]);
+    const order = ["ask", "authentication", "authorization", "storage", "answer"].map((name) => seen.indexOf(name));
+    assert.ok(order.every((at, i) => at >= 0 && (i === 0 || at > order[i - 1]!)), seen.join(" "));
+    player.push([{ ...frame, seq: frame.seq + 1 }]);
+    for (let ms = 0; ms < 6000 && !player.idle; ms += 16) player.advance(16);
+    assert.ok(player.idle, "the next step is shown as always");
+  }
+});
