@@ -131,8 +131,15 @@ def _pod(obj: Object, epoch: datetime) -> View:
         "cpu": sum(milli_value(r["cpu"]) for r in requests if "cpu" in r),
         "memory": sum(value(r["memory"]) for r in requests if "memory" in r),
         "graceUntil": deleting, "deleting": deleting - (grace or 0) * 1000 if deleting is not None else None,
-        "qos": status.get("qosClass", ""),
+        "qos": status.get("qosClass", ""), **_claims(spec),
     }
+
+
+def _claims(spec: Object) -> View:
+    """The claims that a pod mounts; nothing for the many that mount none."""
+    sources = [volume.get("persistentVolumeClaim") for volume in spec.get("volumes") or ()]
+    claims = [source.get("claimName", "") for source in sources if source]
+    return {"claims": claims} if claims else {}
 
 
 def _node(obj: Object, epoch: datetime) -> View:
@@ -226,14 +233,17 @@ def _event(obj: Object, epoch: datetime) -> View:
 def _claim(obj: Object, epoch: datetime) -> View:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     size = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "")
-    return {"phase": status.get("phase", "Pending"), "size": size, "volume": spec.get("volumeName", "")}
+    return {
+        "phase": status.get("phase", "Pending"), "size": size, "volume": spec.get("volumeName", ""),
+        "class": spec.get("storageClassName") or "",
+    }
 
 
 def _volume(obj: Object, epoch: datetime) -> View:
     spec, claim = obj.get("spec") or {}, (obj.get("spec") or {}).get("claimRef") or {}
     return {
         "phase": (obj.get("status") or {}).get("phase", "Pending"), "size": (spec.get("capacity") or {}).get("storage", ""),
-        "claim": f"{claim['namespace']}/{claim['name']}" if claim else "",
+        "claim": f"{claim['namespace']}/{claim['name']}" if claim else "", "class": spec.get("storageClassName") or "",
     }
 
 

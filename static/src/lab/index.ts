@@ -13,6 +13,8 @@ export class ClusterIndex {
   readonly pods = new Map<string, PodView>();
   readonly services = new Map<string, ServiceView>();
   readonly slices = new Map<string, EndpointSliceView>();
+  /** Classes, volumes and claims. */
+  readonly storage = new Map<string, View>();
   readonly workloads = new Map<string, WorkloadView>();
   /** Pod keys by node name; those without a node under "". */
   readonly podsByNode = new Map<string, Set<string>>();
@@ -65,6 +67,10 @@ export class ClusterIndex {
       }
       case "services":
         return void (view ? this.services.set(key, view as ServiceView) : this.services.delete(key));
+      case "storageclasses":
+      case "persistentvolumes":
+      case "persistentvolumeclaims":
+        return void (view ? this.storage.set(key, view) : this.storage.delete(key));
       case "endpointslices":
         return void (view ? this.slices.set(key, view as EndpointSliceView) : this.slices.delete(key));
     }

@@ -13,6 +13,10 @@ export function componentOf(actor: string): string {
 export function actorBox(at: Layout, who: string): Box | null {
   const actor = componentOf(who);
   const [program, node] = actor.split("/", 2) as [string, string?];
+  if (at.board) {
+    const card = at.board.boxes.get(actor);
+    if (card) return card;
+  }
   if (node !== undefined) {
     const worker = at.nodes.get(node);
     if (worker) {
@@ -74,6 +78,7 @@ export function targets(at: Layout): { id: string; box: Box }[] {
     if (node.runtime) found.push({ id: `runtime/${name}`, box: node.runtime });
     found.push({ id: `nodes/${name}`, box: node.box });
   }
+  for (const [id, box] of at.board?.boxes ?? []) if (at.board!.cards.get(id)!.link) found.push({ id, box });
   for (const [key, box] of [...at.shelf, ...at.services, ...at.owners]) found.push({ id: key, box });
   for (const [name, box] of at.chips) found.push({ id: name, box });
   for (const [name, box] of at.members) found.push({ id: name, box });

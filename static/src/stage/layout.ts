@@ -4,12 +4,13 @@ import type { ClusterIndex } from "../lab/index";
 import { isSystem } from "../lab/index";
 import type { Components } from "../stream/types";
 import type { WorkloadView } from "../stream/views";
+import { boardOf, isBoard, placeBoard, type PlacedBoard } from "./board";
 import { natural, type Box } from "./geometry";
 import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
 import { layoutNodes, type NodeBox, type PodBox, type Slots } from "./layoutNodes";
 import { layoutOwners, type OwnerLink } from "./layoutOwners";
 
-export type Lens = "workloads" | "control-plane" | "scheduling" | "etcd" | "ownership";
+export type Lens = "workloads" | "control-plane" | "scheduling" | "etcd" | "ownership" | "traffic" | "storage" | "node";
 export type { NodeBox, PodBox, Slots };
 
 export interface Size {
@@ -49,6 +50,8 @@ export interface Layout {
   owners: Map<string, Box>;
   ownerLinks: OwnerLink[];
   labels: Label[];
+  /** Cards and wires, for the lenses that are tables of them. */
+  board: PlacedBoard | null;
 }
 
 const WIRE_GAP = 40;
@@ -91,7 +94,7 @@ export function shownServices(index: ClusterIndex): string[] {
 }
 
 /** Lays out the whole stage. `slots` remembers which place a pod had. */
-export function layout(index: ClusterIndex, components: Components, size: Size, lens: Lens, slots: Slots): Layout {
+export function layout(index: ClusterIndex, components: Components, size: Size, lens: Lens, slots: Slots, selected = ""): Layout {
   const narrow = size.width < 620;
   const margin = narrow ? 10 : MARGIN;
   const [kubectl, etcd, controllers, scheduler] = controlPlane(lens, size, narrow);
@@ -114,19 +117,20 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const waiting = waitingPods(index, { ...queue, y: queue.y + 2, h: queue.h - 2 }, slots);
 
   const ownership = lens === "ownership" ? layoutOwners(index, area) : null;
-  const workers = ownership ? null : layoutNodes(index, area, narrow, slots);
+  const board = isBoard(lens) ? placeBoard(boardOf(lens, index, components, selected), { ...area, y: area.y + 2 }, narrow) : null;
+  const workers = ownership || board ? null : layoutNodes(index, area, narrow, slots);
   if (workers) labels.push({ text: "NODES", x: margin, y: y - 17 });
-  const bottom = ownership ? ownership.bottom : workers!.bottom;
+  const bottom = board?.bottom ?? ownership?.bottom ?? workers!.bottom;
   const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : 34), size.height - 54 - 12), w: bus.w, h: 54 };
   const services = row(serviceKeys, serviceRow, 250, narrow ? 120 : 150);
   if (serviceKeys.length) labels.push({ text: "SERVICES", x: margin, y: serviceRow.y - 9 });
   const names = controllerNames(components);
   const { chips, hidden } = lens === "control-plane" && !narrow ? chipLines(controllers, names) : chipBoxes(controllers, names, 46);
   return {
-    width: size.width, height: Math.max(size.height, serviceKeys.length ? serviceRow.y + 66 : bottom + 12), lens, narrow,
+    width: size.width, height: Math.max(size.height, serviceKeys.length ? serviceRow.y + 66 : bottom + (board?.note ? 40 : 12)), lens, narrow,
     kubectl, etcd, members: memberBoxes(etcd, components, lens), controllers, chips, hiddenControllers: hidden,
     scheduler, queue, scores, bus, stages, shelf: shelf.boxes, hiddenWorkloads: shelf.hidden,
-    nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers!.pods)]), podsWaitingHidden: waiting.hidden,
-    services: services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], labels,
+    nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers?.pods ?? [])]), podsWaitingHidden: waiting.hidden,
+    services: services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], labels, board,
   };
 }

@@ -26,6 +26,9 @@ function planOf(lens: Lens, size: Size): Plan {
     case "etcd":
       return { row: tall, weights: [0.36, 2.6, 1, 0.8] };
     case "ownership":
+    case "traffic":
+    case "storage":
+    case "node":
       return { row: 122, weights: [0.36, 1, 1.6, 1.1] };
     default:
       return { row: size.height > 820 ? 146 : isTight(size) ? 106 : 122, weights: [0.36, 1, 1.6, 1.1] };

@@ -6,6 +6,7 @@ import type { Player } from "../stream/player";
 import type { Frame } from "../stream/types";
 import type { PodView } from "../stream/views";
 import { drawApiServer, drawKubectl, drawWires } from "./apiserver";
+import { carriesTraffic, drawBoard, drawRequests, phaseAt } from "./drawBoard";
 import { drawControllers } from "./controllers";
 import type { Drawing } from "./drawing";
 import { drawEtcd } from "./etcd";
@@ -33,6 +34,11 @@ export class Scene {
   decision: DecisionAnswer | null = null;
   private decisionOf = "";
   readonly flights = new Flights();
+  /** The cluster runs: requests travel. */
+  flowing = false;
+  private phase = 0;
+  /** What was selected last that has to do with a node: the node lens shows that node. */
+  private focus = "";
   private size: Size = { width: 0, height: 0 };
   private scale = 1;
   private slots = new Slots();
@@ -82,6 +88,8 @@ export class Scene {
   select(id: string): void {
     this.selected = id;
     this.stale = true;
+    if (/^(nodes|pods|kubelet|kube-proxy|runtime)\//.test(id)) this.focus = id;
+    if (this.lens === "node") this.relayout(false);
   }
 
   /** The state was replaced: seek, reset, first snapshot. */
@@ -128,11 +136,11 @@ export class Scene {
 
   private relayout(animate: boolean): void {
     const before = this.at;
-    this.at = layout(this.index, this.player.state.components, this.size, this.lens, this.slots);
+    this.at = layout(this.index, this.player.state.components, this.size, this.lens, this.slots, this.focus);
     this.relayoutDue = false;
     this.moved = true;
     const shift = framework(before) !== framework(this.at);
-    if (shift || !animate) this.stale = true;
+    if (shift || !animate || this.at.board) this.stale = true;
     if (animate && !this.still) this.flights.plan(before, this.at, this.index, this.player.rate);
   }
 
@@ -204,6 +212,7 @@ export class Scene {
     for (const link of at.ownerLinks) pen.line(link.points, { stroke: pen.theme.wire, width: 1.4 });
     for (const name of at.nodes.keys()) this.drawNodeCard(d, name);
     if (at.lens === "ownership") for (const key of at.pods.keys()) if (!this.flights.has(key)) drawPod(d, key, at.pods.get(key)!);
+    if (at.board) drawBoard(d, at.board);
     this.drawObjects(d);
   }
 
@@ -233,12 +242,16 @@ export class Scene {
 
   private drawMotion(now: number): boolean {
     const live = this.player.live();
-    const active = live.length > 0 || this.flights.active;
+    const traffic = carriesTraffic(this.at.board);
+    const flows = traffic && this.flowing && !this.still;
+    if (flows) this.phase = phaseAt(now);
+    const active = live.length > 0 || this.flights.active || flows;
     if (!active && !this.moved && !this.hasWires) return false;
     const { ctx } = this.motion;
     ctx.clearRect(0, 0, this.at.width, this.at.height);
     const d = this.drawing(this.motion);
     drawServiceWires(d);
+    if (traffic) drawRequests(d, this.at.board!, this.phase);
     this.flights.draw(d, now);
     drawBeats(d, live);
     this.moved = active;

@@ -26,6 +26,8 @@ export interface PodView extends View {
   memory: number;
   graceUntil: number | null;
   qos: string;
+  /** Names of the claims that it mounts; absent where it mounts none. */
+  claims?: string[];
 }
 
 export interface NodeView extends View {

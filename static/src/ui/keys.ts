@@ -1,13 +1,11 @@
 // The keys of the page. Fields that take text keep theirs; a focused thing on the stage keeps its arrows.
 import type { Lab } from "../lab/lab";
-import type { Lens } from "../stage/layout";
 import { markStep } from "./debug";
 import type { DrawerElement } from "./drawer";
 import { fork } from "./fork";
 import type { UntilElement } from "./transport";
-import { nextTheme, togglePresenting } from "./chrome";
+import { LENS_ORDER, nextTheme, togglePresenting } from "./chrome";
 
-const LENSES: Lens[] = ["workloads", "control-plane", "scheduling", "etcd", "ownership"];
 
 export function listenToKeys(lab: Lab): void {
   const drawer = (): DrawerElement | null => document.querySelector<DrawerElement>("cl-drawer");
@@ -31,7 +29,7 @@ export function listenToKeys(lab: Lab): void {
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, dialog")) return;
     // Space on a button presses it, except on those of the stage and the transport, where it plays.
     if (event.key === " " && target.closest("button, a, summary") && !target.closest(".transport .go")) return;
-    const lens = LENSES[Number(event.key) - 1];
+    const lens = LENS_ORDER[Number(event.key) - 1];
     const act = anyone[event.key] ?? (lab.options.canEdit ? edit[event.key] : undefined) ?? (lens ? () => lab.look(lens) : undefined);
     if (!act) return;
     event.preventDefault();

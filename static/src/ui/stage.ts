@@ -21,7 +21,7 @@ export let theScene: Scene | null = null;
 
 @customElement("cl-stage")
 export class StageElement extends LabElement {
-  protected override readonly topics: Topic[] = ["state", "step", "selection", "lens", "theme"];
+  protected override readonly topics: Topic[] = ["state", "step", "selection", "lens", "theme", "mode"];
   @query(".stage-lower") private lower!: HTMLCanvasElement;
   @query(".stage-upper") private upper!: HTMLCanvasElement;
   @query(".stage-overlay") private overlayRoot!: HTMLElement;
@@ -76,6 +76,7 @@ export class StageElement extends LabElement {
       this.tip.hidden = true;
       this.scene.show(this.lab.lens);
     }
+    if (topic === "mode") this.scene.flowing = this.lab.playing;
     if (topic === "theme") this.scene.retheme();
     if (topic === "state" || topic === "lens") this.fetchDecision();
     if (topic === "state" && this.lab.player.replacedSince) {
@@ -153,6 +154,8 @@ export class StageElement extends LabElement {
       const count = index.podsOn(id.slice(6)).size;
       return `${t("Node")} ${id.slice(6)}, ${node?.ready === "True" ? t("ready") : t("not ready")}, ${count === 1 ? t("1 pod") : t("{count} pods", { count })}`;
     }
+    const card = this.scene.at.board?.cards.get(id);
+    if (card) return [card.title, ...card.lines, card.tag].filter(Boolean).join(", ");
     const workload = index.workloads.get(id);
     if (workload) return `${workload.kind} ${workload.name}, ${t("{ready} of {desired} ready", { ready: workload.ready, desired: workload.desired })}`;
     const service = index.services.get(id);

@@ -1,0 +1,268 @@
+// The lenses that are tables of cards with wires between them: traffic, storage, the inside of a node. Pure: cluster -> cards.
+// board.ts says what there is and where; drawBoard.ts how it looks.
+import type { ClusterIndex } from "../lab/index";
+import { isSystem } from "../lab/index";
+import type { Components } from "../stream/types";
+import { nameOf, resourceOf, type ContainerView, type PodView, type ServiceView } from "../stream/views";
+import { t } from "../i18n/t";
+import { natural, type Box, type Point } from "./geometry";
+import type { Tone } from "./pod";
+
+export interface Card {
+  id: string;
+  title: string;
+  lines: string[];
+  /** A word in the corner, in the colour of its tone. */
+  tag?: string;
+  tone?: Tone;
+  /** Not there yet, or no longer. */
+  dashed?: boolean;
+  /** The pod whose version gives the card its colour. */
+  pod?: string;
+  /** Can be selected. */
+  link: boolean;
+}
+
+export interface Wire {
+  from: string;
+  to: string;
+  dashed?: boolean;
+  /** Requests a second, and how many of them fail. */
+  rate?: number;
+  errors?: number;
+}
+
+export interface Board {
+  columns: { title: string; cards: Card[] }[];
+  wires: Wire[];
+  /** What to say when there is little to see. */
+  note: string;
+}
+
+export interface PlacedBoard {
+  boxes: Map<string, Box>;
+  cards: Map<string, Card>;
+  wires: { wire: Wire; curve: [Point, Point, Point, Point] }[];
+  titles: { text: string; x: number; y: number }[];
+  hidden: { text: string; x: number; y: number }[];
+  note: string;
+  bottom: number;
+}
+
+export type BoardLens = "traffic" | "storage" | "node";
+export const isBoard = (lens: string): lens is BoardLens => lens === "traffic" || lens === "storage" || lens === "node";
+
+export function boardOf(lens: BoardLens, index: ClusterIndex, components: Components, selected: string): Board {
+  if (lens === "traffic") return trafficBoard(index, components);
+  return lens === "storage" ? storageBoard(index) : nodeBoard(index, components, nodeOf(index, selected));
+}
+
+// Traffic: who asks, through which service, which pod answers.
+
+export interface SourceNote {
+  rate: number;
+  to: string;
+  sent?: number;
+  answered?: number;
+  failed?: number;
+  p50?: number;
+  p99?: number;
+}
+
+interface PodNote {
+  served: number;
+  errors: number;
+  waiting: number;
+  ms: number;
+}
+
+/** The service that an address leads to: by name, or by cluster IP. */
+export function serviceOf(index: ClusterIndex, address: string, from = "default"): string | null {
+  const host = /^(?:[a-z]+:\/\/)?([^/:]+)/.exec(address)?.[1] ?? "";
+  const parts = host.split(".");
+  const named = `services/${parts[1] ?? from}/${parts[0]}`;
+  if (index.services.has(named) && (parts.length === 1 || parts[2] === undefined || parts[2] === "svc")) return named;
+  for (const [key, service] of index.services) if (service.clusterIP === host || (Array.isArray(service.external) && service.external.includes(host))) return key;
+  return null;
+}
+
+const shownService = (key: string, view: ServiceView): boolean => !isSystem(view) && key !== "services/default/kubernetes";
+const podKey = (endpoint: { pod: string }, namespace: string): string =>
+  endpoint.pod?.startsWith("pods/") ? endpoint.pod : `pods/${endpoint.pod?.includes("/") ? "" : `${namespace}/`}${endpoint.pod}`;
+const decimal = (value: number): string => (value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1));
+
+function trafficBoard(index: ClusterIndex, components: Components): Board {
+  const notes = (components["traffic"] ?? {}) as { sources?: Record<string, SourceNote>; pods?: Record<string, PodNote> };
+  const wires: Wire[] = [];
+  const sources = Object.entries(notes.sources ?? {}).map(([name, source]): Card => {
+    const to = serviceOf(index, source.to);
+    const failed = source.failed ?? 0;
+    if (to) wires.push({ from: `traffic/${name}`, to, rate: source.rate, errors: 0 });
+    const latency = source.p50 ? t("half within {p50} ms, 99 % within {p99} ms", { p50: decimal(source.p50), p99: decimal(source.p99 ?? 0) }) : "";
+    return {
+      id: `traffic/${name}`, title: name, lines: [`${decimal(source.rate)}/s → ${source.to.replace(/^http:\/\//, "")}`, latency].filter(Boolean),
+      tag: failed ? t("{count} failed", { count: failed }) : "", tone: "bad", link: false,
+    };
+  });
+  const services = [...index.services].filter(([key, view]) => shownService(key, view)).sort((a, b) => natural(a[0], b[0]));
+  const pods = new Map<string, Card>();
+  const cards = services.map(([key, service]): Card => {
+    const endpoints = index.endpointsOf(service);
+    for (const endpoint of endpoints) {
+      const pod = podKey(endpoint, service.namespace ?? "default");
+      const view = index.pods.get(pod);
+      if (!view) continue;
+      const note = notes.pods?.[`${view.namespace}/${view.name}`] ?? notes.pods?.[view.name] ?? notes.pods?.[pod];
+      wires.push({ from: key, to: pod, dashed: !endpoint.ready, rate: note?.served ?? 0, errors: note?.errors ?? 0 });
+      pods.set(pod, trafficPod(pod, view, note));
+    }
+    const ready = endpoints.filter((endpoint) => endpoint.ready).length;
+    const port = service.ports?.[0]?.port;
+    return {
+      id: key, title: service.name, lines: [`${service.clusterIP === "None" ? t("headless") : service.clusterIP}${port ? `:${port}` : ""}`, service.type], link: true,
+      tag: ready ? (ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready })) : t("nobody answers"), tone: ready ? "soft" : "bad",
+    };
+  });
+  const note = sources.length ? "" : t("No requests come from outside: this cluster has no sources of traffic. The wires show where they would go.");
+  return { columns: [{ title: t("FROM"), cards: sources }, { title: t("SERVICES"), cards }, { title: t("PODS"), cards: [...pods.values()] }].filter((column) => column.cards.length), wires, note };
+}
+
+function trafficPod(key: string, pod: PodView, note: PodNote | undefined): Card {
+  const figures = note ? [t("{count}/s in {ms} ms", { count: note.served, ms: decimal(note.ms) }), note.waiting ? t("{count} wait", { count: note.waiting }) : ""] : [];
+  return { ...podCard(key, pod), lines: [[pod.ip, pod.node].filter(Boolean).join(" · "), figures.filter(Boolean).join(" · ")].filter(Boolean), ...(note?.errors ? { tag: t("{count} errors", { count: note.errors }), tone: "bad" as const } : {}) };
+}
+
+function podCard(key: string, pod: PodView): Card {
+  return { id: key, title: pod.name, lines: [], tag: pod.ready ? t("ready") : pod.status, tone: pod.ready ? "ok" : "warn", dashed: !pod.ready, pod: key, link: true };
+}
+
+// Storage: what was asked for, and what was found for it.
+
+interface ClaimLike {
+  phase: string;
+  size: string;
+  volume?: string;
+  claim?: string;
+  class?: string;
+}
+
+function storageBoard(index: ClusterIndex): Board {
+  const classes: Card[] = [], volumes: Card[] = [], claims: Card[] = [], pods = new Map<string, Card>();
+  const wires: Wire[] = [];
+  for (const [key, view] of [...index.storage].sort((a, b) => natural(a[0], b[0]))) {
+    const like = view as unknown as ClaimLike;
+    const bound = like.phase === "Bound";
+    const card: Card = { id: key, title: view.name, lines: [[like.size, like.class].filter(Boolean).join(" · ")].filter(Boolean), tag: like.phase, tone: bound ? "ok" : like.phase === "Available" ? "soft" : "warn", dashed: !bound, link: true };
+    switch (resourceOf(key)) {
+      case "storageclasses":
+        classes.push({ ...card, tag: "", dashed: false, lines: [] });
+        break;
+      case "persistentvolumes":
+        volumes.push(card);
+        if (like.claim) wires.push({ from: `persistentvolumeclaims/${like.claim}`, to: key });
+        break;
+      case "persistentvolumeclaims":
+        claims.push(card);
+        if (!like.volume && like.class && index.storage.has(`storageclasses/${like.class}`)) wires.push({ from: key, to: `storageclasses/${like.class}`, dashed: true });
+    }
+    if (like.class && resourceOf(key) === "persistentvolumes") wires.push({ from: key, to: `storageclasses/${like.class}` });
+  }
+  for (const [key, pod] of index.pods) {
+    for (const claim of pod.claims ?? []) {
+      const to = `persistentvolumeclaims/${pod.namespace}/${claim}`;
+      wires.push({ from: key, to, dashed: !index.storage.has(to) });
+      pods.set(key, { ...podCard(key, pod), lines: pod.node ? [pod.node] : [] });
+    }
+  }
+  const columns = [{ title: t("PODS"), cards: [...pods.values()] }, { title: t("CLAIMS"), cards: claims }, { title: t("VOLUMES"), cards: volumes }, { title: t("CLASSES"), cards: classes }];
+  return { columns: columns.filter((column) => column.cards.length), wires, note: claims.length || volumes.length ? "" : t("Nobody has asked for storage yet.") };
+}
+
+// The inside of a node.
+
+/** The node that a selection is about; else the first worker. */
+export function nodeOf(index: ClusterIndex, selected: string): string {
+  const name = nameOf(selected);
+  if (/^(nodes|kubelet|kube-proxy|runtime)\//.test(selected) && index.nodes.has(name)) return name;
+  return index.pods.get(selected)?.node ?? index.nodeNames.find((one) => !(index.nodes.get(one)?.roles ?? []).includes("control-plane")) ?? index.nodeNames[0] ?? "";
+}
+
+/** What a component tells of itself in numbers: field -> words for one, words for many. */
+const figures = (note: Record<string, unknown> | undefined, names: Record<string, [string, string]>): string =>
+  Object.entries(names).flatMap(([field, [one, many]]) => {
+    const value = note?.[field];
+    const count = Array.isArray(value) ? value.length : value;
+    return typeof count === "number" ? [count === 1 ? one : many.replace("{count}", String(count))] : [];
+  }).join(" · ");
+
+function nodeBoard(index: ClusterIndex, components: Components, node: string): Board {
+  const view = index.nodes.get(node);
+  const runtime = components[`runtime/${node}`] as { pulling?: string[]; runtime?: string } | undefined;
+  const keys = [...index.podsOn(node)].sort((a, b) => Number(isSystem(index.pods.get(a)!)) - Number(isSystem(index.pods.get(b)!)) || natural(a, b));
+  const wires: Wire[] = keys.map((key) => ({ from: `kubelet/${node}`, to: key, dashed: !index.pods.get(key)!.ready }));
+  const containers: Card[] = [];
+  for (const key of keys) {
+    for (const container of index.pods.get(key)!.containers ?? []) {
+      const card = containerCard(key, container);
+      containers.push(card);
+      wires.push({ from: key, to: card.id, dashed: container.state !== "running" });
+    }
+  }
+  const pulling = runtime?.pulling ?? [];
+  const programs: Card[] = [
+    { id: `kubelet/${node}`, title: "kubelet", lines: [keys.length === 1 ? t("sees to 1 pod") : t("sees to {count} pods", { count: keys.length })], link: true },
+    { id: `runtime/${node}`, title: String(runtime?.runtime ?? view?.runtime ?? t("runtime")).split(":")[0]!, link: true,
+      lines: [figures(runtime, { containers: [t("1 container"), t("{count} containers")], sandboxes: [t("1 sandbox"), t("{count} sandboxes")], images: [t("1 image"), t("{count} images")] }), pulling.length ? t("pulls {images}", { images: pulling.join(", ") }) : ""].filter(Boolean) },
+    { id: `kube-proxy/${node}`, title: "kube-proxy", lines: [figures(components[`kube-proxy/${node}`], { services: [t("1 service"), t("{count} services")], rules: [t("rules written once"), t("rules written {count} times")] })].filter(Boolean), link: true },
+  ];
+  const conditions = (view?.conditions ?? []).map((one): Card => {
+    const good = one.type === "Ready" ? one.status === "True" : one.status === "False";
+    return { id: `condition:${one.type}`, title: one.type, lines: [one.reason].filter(Boolean), tag: one.status, tone: good ? "ok" : "bad", link: false };
+  });
+  const columns = [{ title: `${t("NODE")} ${node}`, cards: [...programs, ...conditions] }, { title: t("PODS"), cards: keys.map((key) => ({ ...podCard(key, index.pods.get(key)!), lines: [index.pods.get(key)!.ip, index.pods.get(key)!.qos].filter(Boolean).slice(0, 1) })) }, { title: t("CONTAINERS"), cards: containers }];
+  return { columns: columns.filter((column) => column.cards.length), wires, note: "" };
+}
+
+function containerCard(pod: string, container: ContainerView): Card {
+  const running = container.state === "running";
+  return {
+    id: `container:${pod}:${container.name}`, title: container.name, lines: [container.image], link: false, pod, dashed: !running,
+    tag: [container.reason || container.state, container.restarts ? `↻${container.restarts}` : ""].filter(Boolean).join(" "),
+    tone: running ? (container.ready ? "ok" : "warn") : /BackOff|Err|Error|OOM/.test(container.reason) ? "bad" : "soft",
+  };
+}
+
+// Where it all is.
+
+const MOST_CARDS = 60;
+const HEAD = 34;
+
+/** Puts the columns side by side, cards one under the other; beyond a limit it says how many more there are. */
+export function placeBoard(board: Board, area: Box, narrow: boolean): PlacedBoard {
+  const placed: PlacedBoard = { boxes: new Map(), cards: new Map(), wires: [], titles: [], hidden: [], note: board.note, bottom: area.y };
+  const count = Math.max(1, board.columns.length);
+  const gap = narrow ? 16 : Math.min(110, area.w * 0.09);
+  const w = Math.min(330, (area.w - gap * (count - 1)) / count);
+  board.columns.forEach((column, i) => {
+    const x = area.x + i * (w + gap);
+    placed.titles.push({ text: column.title, x, y: area.y - 8 });
+    let y = area.y;
+    for (const card of column.cards.slice(0, MOST_CARDS)) {
+      const h = HEAD + 15 * card.lines.length - (card.lines.length ? 2 : 0);
+      placed.boxes.set(card.id, { x, y, w, h });
+      placed.cards.set(card.id, card);
+      y += h + 9;
+    }
+    if (column.cards.length > MOST_CARDS) placed.hidden.push({ text: t("and {count} more", { count: column.cards.length - MOST_CARDS }), x, y: (y += 16) });
+    placed.bottom = Math.max(placed.bottom, y);
+  });
+  for (const wire of board.wires) {
+    const a = placed.boxes.get(wire.from), b = placed.boxes.get(wire.to);
+    if (!a || !b) continue;
+    const back = a.x > b.x;
+    const from = { x: back ? a.x : a.x + a.w, y: a.y + Math.min(a.h / 2, 22) }, to = { x: back ? b.x + b.w : b.x, y: b.y + Math.min(b.h / 2, 22) };
+    const bend = Math.max(26, Math.abs(to.x - from.x) * 0.5) * (back ? -1 : 1);
+    placed.wires.push({ wire, curve: [from, { x: from.x + bend, y: from.y }, { x: to.x - bend, y: to.y }, to] });
+  }
+  return placed;
+}

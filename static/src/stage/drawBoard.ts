@@ -1,0 +1,60 @@
+// Draws a board: its cards, its wires, and the requests that run along them.
+import type { Drawing } from "./drawing";
+import { bezier } from "./geometry";
+import type { Card, PlacedBoard } from "./board";
+import { podColor, toneColor } from "./pod";
+
+const MOST_DOTS = 9;
+const TRIP_MS = 1500;
+
+export function drawBoard(d: Drawing, board: PlacedBoard): void {
+  const { pen } = d;
+  for (const title of board.titles) pen.text(title.text, title.x, title.y, { size: 10.8, color: pen.theme.soft, spacing: 1 });
+  for (const { wire, curve } of board.wires) {
+    const lit = d.selected === wire.from || d.selected === wire.to;
+    pen.curve(...curve, { stroke: lit ? pen.theme.accent : pen.theme.wire, width: lit ? 2 : 1.3, dash: wire.dashed ? [3, 5] : undefined, alpha: 0.9 });
+  }
+  for (const [id, box] of board.boxes) drawCard(d, board.cards.get(id)!, box);
+  for (const { text, x, y } of board.hidden) pen.text(text, x, y, { size: 11, color: pen.theme.soft });
+  if (board.note) pen.text(board.note, d.at.bus.x, board.bottom + 22, { size: 12, color: pen.theme.soft, max: d.at.bus.w });
+}
+
+function drawCard(d: Drawing, card: Card, box: PlacedBoard["boxes"] extends Map<string, infer B> ? B : never): void {
+  const { pen } = d;
+  const { theme } = pen;
+  const selected = d.selected === card.id;
+  const pod = card.pod ? d.index.pods.get(card.pod) : undefined;
+  const color = pod ? podColor(d, pod) : theme.line;
+  pen.rect({ ...box, y: box.y + 1.5 }, { fill: theme.shadow, fillAlpha: 0.45, radius: 9 });
+  pen.rect(box, { fill: theme.panel, radius: 9 });
+  if (pod) {
+    pen.rect(box, { fill: color, fillAlpha: card.dashed ? 0.04 : 0.1, radius: 9 });
+    pen.pattern({ ...box, w: 7 }, 3, d.index.versionOf(pod).pattern, color, 0.5);
+  }
+  pen.rect(box, { stroke: selected ? theme.accent : color, width: selected ? 2.2 : 1.2, radius: 9, dash: card.dashed ? [5, 4] : undefined });
+  const tag = card.tag ?? "";
+  const tagW = tag ? Math.min(pen.width(tag, { size: 11, weight: 600 }), box.w * 0.5) : 0;
+  if (tag) pen.text(tag, box.x + box.w - 11, box.y + 21, { size: 11, weight: 600, align: "right", max: tagW + 1, color: toneColor(theme, card.tone ?? "soft") });
+  pen.text(card.title, box.x + 12, box.y + 21, { size: 12.4, weight: 650, max: box.w - 30 - tagW });
+  card.lines.forEach((line, i) => pen.text(line, box.x + 12, box.y + 37 + 15 * i, { size: 10.9, color: theme.soft, max: box.w - 22 }));
+}
+
+/** Requests on their way: the more there are, the more dots; what fails is a cross. `phase` is 0 to 1, and stands while the cluster does. */
+export function drawRequests(d: Drawing, board: PlacedBoard, phase: number): void {
+  const { pen } = d;
+  for (const { wire, curve } of board.wires) {
+    if (!wire.rate) continue;
+    const dots = Math.max(1, Math.min(MOST_DOTS, Math.round(Math.log2(1 + wire.rate) * 1.2)));
+    const bad = Math.min(dots, Math.ceil((dots * (wire.errors ?? 0)) / wire.rate));
+    for (let i = 0; i < dots; i++) {
+      const at = bezier(...curve, (i / dots + phase) % 1);
+      if (i < bad) pen.glyph("cross", at, 4.4, pen.theme.bad);
+      else pen.circle(at, 3, { fill: pen.theme.accent });
+    }
+  }
+}
+
+/** Where the dots are at a time. */
+export const phaseAt = (now: number): number => (now % TRIP_MS) / TRIP_MS;
+
+export const carriesTraffic = (board: PlacedBoard | null): boolean => board?.wires.some(({ wire }) => wire.rate) ?? false;

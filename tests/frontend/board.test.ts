@@ -1,0 +1,76 @@
+// The lenses that are tables: what they tell of a cluster, and that nothing lies on anything else.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClusterIndex } from "../../static/src/lab/index";
+import { boardOf, nodeOf, placeBoard, serviceOf } from "../../static/src/stage/board";
+import { partsOf, valueAt } from "../../static/src/lab/paths";
+import type { State } from "../../static/src/stream/reducer";
+import { recording } from "./support";
+
+const { final } = recording();
+const pods = Object.values(final.objects).filter((view) => view.kind === "Pod" && view.namespace === "default");
+const some = pods[0]! as unknown as { name: string; ip: string; node: string };
+
+function withService(): State {
+  const common = { uid: "u", labels: {}, owner: null, created: 0, deleting: null, namespace: "default" };
+  const service = { ...common, kind: "Service", name: "web", type: "ClusterIP", clusterIP: "10.96.0.9", ports: [{ port: 80 }], selector: {}, external: [] };
+  const slice = { ...common, kind: "EndpointSlice", name: "web-1", service: "web", endpoints: pods.map((pod) => ({ ip: "", ready: true, terminating: false, node: "", pod: pod.name })) };
+  const claim = { ...common, kind: "PersistentVolumeClaim", name: "data", phase: "Bound", size: "1Gi", volume: "pv-1", class: "fast" };
+  const volume = { ...common, namespace: undefined, kind: "PersistentVolume", name: "pv-1", phase: "Bound", size: "1Gi", claim: "default/data", class: "fast" };
+  const objects = { ...final.objects, "services/default/web": service, "endpointslices/default/web-1": slice, "persistentvolumeclaims/default/data": claim, "persistentvolumes/pv-1": volume };
+  return { ...final, objects: objects as unknown as State["objects"] };
+}
+
+const area = { x: 20, y: 300, w: 1000, h: 400 };
+
+test("an address leads to its service", () => {
+  const index = ClusterIndex.of(withService());
+  for (const address of ["http://web.default.svc", "web.default.svc.cluster.local:80", "http://web/", "http://10.96.0.9:80/x"]) assert.equal(serviceOf(index, address), "services/default/web", address);
+  for (const address of ["http://web.other.svc", "http://example.com", "http://10.96.0.10"]) assert.equal(serviceOf(index, address), null, address);
+});
+
+test("traffic goes from sources through services to the pods that answer", () => {
+  const index = ClusterIndex.of(withService());
+  const served = { [`default/${some.name}`]: { served: 12, errors: 3, waiting: 0, ms: 20 } };
+  const components = { traffic: { sources: { shop: { rate: 40, to: "http://web.default.svc", failed: 2, p50: 5, p99: 9 } }, pods: served } };
+  const board = boardOf("traffic", index, components, "");
+  assert.deepEqual(board.columns.map((column) => column.cards.length), [1, 1, pods.length]);
+  assert.equal(board.columns[0]!.cards[0]!.tag, "2 failed");
+  const wire = board.wires.find((one) => one.to === `pods/default/${some.name}`)!;
+  assert.deepEqual([wire.from, wire.rate, wire.errors], ["services/default/web", 12, 3]);
+  assert.ok(boardOf("traffic", index, {}, "").note, "without sources it says so");
+});
+
+test("storage goes from claims to volumes", () => {
+  const board = boardOf("storage", ClusterIndex.of(withService()), {}, "");
+  assert.ok(board.wires.some((wire) => wire.from === "persistentvolumeclaims/default/data" && wire.to === "persistentvolumes/pv-1"));
+});
+
+test("the inside of a node shows its own pods and their containers", () => {
+  const index = ClusterIndex.of(final);
+  const node = some.node;
+  assert.equal(nodeOf(index, `pods/default/${some.name}`), node);
+  const board = boardOf("node", index, final.components, `nodes/${node}`);
+  const shown = board.columns.flatMap((column) => column.cards.map((card) => card.id)).filter((id) => id.startsWith("pods/"));
+  assert.deepEqual(new Set(shown), index.podsOn(node));
+});
+
+test("cards of a board do not overlap, and wires end at cards", () => {
+  for (const lens of ["traffic", "storage", "node"] as const) {
+    const placed = placeBoard(boardOf(lens, ClusterIndex.of(withService()), final.components, ""), area, false);
+    const boxes = [...placed.boxes.values()];
+    for (const [i, a] of boxes.entries()) {
+      assert.ok(a.x >= area.x && a.x + a.w <= area.x + area.w + 0.5, lens);
+      for (const b of boxes.slice(i + 1)) assert.ok(a.x + a.w <= b.x || b.x + b.w <= a.x || a.y + a.h <= b.y || b.y + b.h <= a.y, lens);
+    }
+  }
+});
+
+test("fields are found by path, items of lists by place, name or type", () => {
+  const object = { status: { conditions: [{ type: "Ready", status: "True" }] }, spec: { containers: [{ name: "web", image: "nginx" }] } };
+  assert.equal(valueAt(object, ".status.conditions[Ready].status"), "True");
+  assert.equal(valueAt(object, ".spec.containers[0].image"), "nginx");
+  assert.equal(valueAt(object, "spec.containers[web].image"), "nginx");
+  for (const path of [".status.nothing", ".spec.containers[4]", ".constructor.name", ".__proto__"]) assert.equal(valueAt(object, path), undefined, path);
+  for (const path of ["", "[", ".a[", "..a]"]) assert.equal(partsOf(path), null, path);
+});
