@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.proxy import KubeProxy
 from clusterlab.scenario.load import ScenarioError
 from clusterlab.scenario.load import fault as parse_fault
 from clusterlab.scenario.model import Fault
@@ -141,7 +142,10 @@ def _start(cluster: Cluster, process: str) -> None:
 
 def _node_down(cluster: Cluster, fault: Fault) -> str:
     cluster.processes[f"kubelet/{fault.target}"].stop()
-    cluster.processes[f"kube-proxy/{fault.target}"].stop()
+    proxy = cluster.processes[f"kube-proxy/{fault.target}"]
+    proxy.stop()
+    if isinstance(proxy, KubeProxy):
+        proxy.reboot()  # the rules in its kernel are gone as well
     if cluster.runtimes[fault.target].up:
         cluster.runtimes[fault.target].power_off()
     return f"{fault.target} loses power: its kubelet, its kube-proxy and every container on it are gone."
