@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -51,7 +51,8 @@ BOOT_LIMIT = 200_000
 class Cluster:
     """A whole cluster in one simulation."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, boot: bool = True) -> None:
+        """With `boot` False, nothing is up until `booting` has been gone through."""
         self.scenario = scenario
         self.sim = Simulation(scenario.seed, datetime.fromisoformat(scenario.start) if scenario.start else EPOCH)
         self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
@@ -71,10 +72,9 @@ class Cluster:
         self._add(scheduler(self.sim, self.api, config=scenario.scheduler))
         if scenario.load_balancers:
             self._add(cloud_controller_manager(self.sim, self.api))
-        for node in scenario.all_nodes():
-            self._build_node(node)
-        self._boot()
-        self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.size)
+        if boot:
+            for _ in self.booting():
+                pass
 
     # Building.
 
@@ -90,7 +90,15 @@ class Cluster:
         self._add(process)
         self._add(kube_proxy(self.sim, self.api, node.name, self.scenario.proxy_mode))
 
-    def _boot(self) -> None:
+    def booting(self) -> Iterator[None]:
+        """Builds the nodes and boots, in small pieces, so that a host can give way to others in between."""
+        for node in self.scenario.all_nodes():
+            self._build_node(node)
+            yield
+        yield from self._boot()
+        self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.size)
+
+    def _boot(self) -> Iterator[None]:
         """Brings everything up until it has settled, or takes a copy of a cluster of this kind that was booted before."""
         key = repr(self.scenario)
         known = _booted.get(key)
@@ -101,23 +109,26 @@ class Cluster:
         self.api.start()
         for process in self.processes.values():
             process.start()
+            yield
         for _ in range(BOOT_LIMIT):
             if self.sim.settled:
                 break
             self.sim.dispatch()
+            yield
         else:
             raise RuntimeError("the cluster did not settle while booting")
-        self._start_scenario()
+        yield from self._start_scenario()
         self.sim.forget_past()
         if len(_booted) >= MAX_BOOTED:
             del _booted[next(iter(_booted))]
         _booted[key] = self.checkpoint()
 
-    def _start_scenario(self) -> None:
+    def _start_scenario(self) -> Iterator[None]:
         """Applies the scenario's manifests and plans its timeline."""
         for manifest in self.scenario.manifests:
             if isinstance(manifest, dict):
                 self.apply(manifest)
+                yield
         self.timeline.start()
         self.traffic.begin_traffic()
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from clusterlab.stream import project
-from clusterlab.web import access, lessons, runs
+from clusterlab.web import access, lessons, runs, throttle
 from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.models import Lab as LabRecord
 
 View = Callable[..., Awaitable[Any]]
 
@@ -23,6 +25,7 @@ __all__ = ["error_response", "json_response"]
 
 MAX_BODY = 1024 * 1024
 MAX_STEPS = 2000
+TOO_MANY_MISSES = "too many labs that do not exist were asked for from your address; wait a minute"
 
 
 def json_response(data: Any, status: int = 200) -> HttpResponse:
@@ -37,12 +40,17 @@ def error_response(error: LabError) -> HttpResponse:
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
-    if int(request.headers.get("Content-Length") or 0) > MAX_BODY:
+    length = request.headers.get("Content-Length") or "0"
+    if not length.isdecimal() or int(length[:20]) > MAX_BODY:
         raise LabError(f"the body is larger than {MAX_BODY} bytes", code="TooLarge", status=413)
-    if not request.body:
+    try:
+        raw = request.body
+    except RequestDataTooBig:
+        raise LabError(f"the body is larger than {MAX_BODY} bytes", code="TooLarge", status=413) from None
+    if not raw:
         return {}
     try:
-        data = orjson.loads(request.body)
+        data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise LabError(f"the body is not JSON: {error}") from None
     if not isinstance(data, dict):
@@ -63,8 +71,12 @@ def endpoint(*methods: str, change: bool = False) -> Callable[[View], View]:
                 if lab_id is None:
                     answer = await view(request, **path)
                 else:
+                    address = throttle.address_of(request.scope)  # type: ignore[attr-defined]
+                    if lab_id not in host.labs and throttle.misses.exhausted(address):
+                        raise LabError(TOO_MANY_MISSES, code="TooManyRequests", status=429)
                     lab = await host.get(lab_id)
                     if lab is None:
+                        throttle.misses.count(address)
                         raise LabError(f"there is no lab {lab_id!r}", code="NotFound", status=404)
                     if change:
                         if not await access.may_edit(request, lab_id):
@@ -96,21 +108,35 @@ async def _made(request: HttpRequest, lab: Lab, key: str) -> tuple[int, dict[str
     }
 
 
+async def check_visitor(request: HttpRequest) -> None:
+    """Refuses one more lab to a visitor who has as many as one may, or to an address that makes them too fast."""
+    address = throttle.address_of(request.scope)  # type: ignore[attr-defined]
+    if not throttle.is_loopback(address):
+        if throttle.new_labs.exhausted(address):
+            raise LabError("too many new labs came from your address; wait a minute", code="TooManyRequests", status=429)
+        throttle.new_labs.count(address)
+    made = await request.session.aget("made", [])
+    limit = settings.CLUSTERLAB["MAX_LABS_PER_VISITOR"]
+    if len(made) < limit:
+        return
+    made = [pk async for pk in LabRecord.objects.filter(pk__in=made).values_list("pk", flat=True)]
+    await request.session.aset("made", made)
+    if len(made) >= limit:
+        raise LabError(f"you have {limit} labs, as many as one visitor may; reset one instead", code="TooManyLabs", status=429)
+
+
+async def remember_made(request: HttpRequest, lab: Lab) -> None:
+    """Counts a lab among those of the visitor."""
+    await request.session.aset("made", [*(await request.session.aget("made", [])), lab.id][-500:])
+
+
 async def new_lab(request: HttpRequest, body: dict[str, Any]) -> tuple[Lab, str]:
     """Makes a lab from {scenario?, seed?, nodes?}, within the visitor's limit."""
     known = {"scenario", "seed", "nodes", "name", "lesson", "paused", "pace"}
     for field in body:
         if field not in known:
             raise LabError(f"unknown field {field!r}; known are {', '.join(sorted(known))}", field)
-    limit = settings.CLUSTERLAB["MAX_LABS_PER_VISITOR"]
-    if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and len(await request.session.aget("made", [])) >= limit:
-        made = await request.session.aget("made", [])
-        from clusterlab.web.models import Lab as LabRecord
-
-        made = [pk async for pk in LabRecord.objects.filter(pk__in=made).values_list("pk", flat=True)]
-        await request.session.aset("made", made)
-        if len(made) >= limit:
-            raise LabError(f"you have {limit} labs, as many as one visitor may; reset one instead", code="TooManyLabs", status=429)
+    await check_visitor(request)
     scenario = runs.scenario_of(body)
     name = body.get("name", "")
     if not isinstance(name, str) or len(name) > 80:
@@ -119,7 +145,7 @@ async def new_lab(request: HttpRequest, body: dict[str, Any]) -> tuple[Lab, str]
         scenario, name=name, lesson=str(body.get("lesson", ""))[:80], playing=not body.get("paused", False),
         pace_ms=runs.number(body, "pace", 0.0, 0.0, 5000.0),
     )
-    await request.session.aset("made", [*(await request.session.aget("made", [])), lab.id][-500:])
+    await remember_made(request, lab)
     return lab, key
 
 
@@ -175,7 +201,9 @@ async def reset(request: HttpRequest, lab: Lab) -> Any:
 async def fork(request: HttpRequest, lab: Lab) -> Any:
     access.check_csrf(request)
     body = _body(request)
+    await check_visitor(request)
     other, key = await host.fork(lab, runs.integer(body, "seq") if "seq" in body else None)
+    await remember_made(request, other)
     return await _made(request, other, key)
 
 

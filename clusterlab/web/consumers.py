@@ -19,12 +19,15 @@ from clusterlab.web.hosts import allowed_host
 from clusterlab.web.labs.host import hash_key, host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
+from clusterlab.web.throttle import address_of, misses
 
 __all__ = ["LabConsumer"]
 
 VERSION = 1
 MAX_MESSAGE = 64 * 1024
 MAX_BAD = 20
+#: Commands of one browser that may be under way at the same time.
+MAX_RUNNING = 20
 BATCH = 200
 #: A browser that is this many frames behind gets a snapshot instead.
 FAR_BEHIND = 3000
@@ -39,7 +42,6 @@ class LabConsumer(AsyncWebsocketConsumer):
         self.sender: asyncio.Task[None] | None = None
         self.news = asyncio.Event()
         self.bad = 0
-        self.replies: list[bytes] = []
         self.running: set[asyncio.Task[None]] = set()
         headers = dict(self.scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
@@ -47,7 +49,14 @@ class LabConsumer(AsyncWebsocketConsumer):
         if not allowed_host(where) or (origin and urlsplit(origin).netloc != where):
             await self.close(4403)
             return
-        lab = await host.get(self.scope["url_route"]["kwargs"]["lab_id"])
+        lab_id = self.scope["url_route"]["kwargs"]["lab_id"]
+        address = address_of(self.scope)
+        if lab_id not in host.labs and misses.exhausted(address):
+            await self.close(4429)
+            return
+        lab = await host.get(lab_id)
+        if lab is None:
+            misses.count(address)
         await self.accept()
         if lab is None:
             await self._error("NotFound", "there is no such lab; it may have expired")
@@ -112,6 +121,8 @@ class LabConsumer(AsyncWebsocketConsumer):
         elif kind in CHANGING:
             if not self.can_edit:
                 raise LabError("you may watch this lab, not change it", code="Forbidden")
+            if len(self.running) >= MAX_RUNNING:
+                raise LabError("too many commands are under way; wait for some to end", code="TooManyRequests")
             # Long runs and commands must not keep a pause from being heard.
             task = asyncio.create_task(self._change(lab, kind, message))
             self.running.add(task)

@@ -18,12 +18,13 @@ from django.conf import settings
 from clusterlab.machinery.errors import StatusError
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.throttle import address_of, misses
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-__all__ = ["KubeApi"]
+__all__ = ["KubeApi", "kubeconfig", "lab_of"]
 
 MAX_BODY = 3 * 1024 * 1024
 #: Request headers that the API server looks at.
@@ -42,7 +43,10 @@ class KubeApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key, _, rest = scope["path"].removeprefix("/kube/").partition("/")
-        lab = await host.by_key(key) if 0 < len(key) <= 64 else None
+        lab = await lab_of(key, scope)
+        if lab is None and misses.exhausted(address_of(scope)):
+            await _send(send, *_failure(429, "TooManyRequests", "too many keys that fit no lab came from your address; wait a minute"))
+            return
         if lab is None:
             await _send(send, *_failure(404, "NotFound", "there is no lab with this key; start one on the front page"))
             return
@@ -62,15 +66,28 @@ class KubeApi:
             return
         try:
             answer = await perform(lab, method, path, query, headers, body)
+            if method == "GET" and path.endswith("/log") and "follow=true" in query and getattr(answer, "code", 0) == 200:
+                with lab.stream():
+                    await _follow_log(lab, path, query, answer.body, receive, send)
+                return
         except LabError as error:
-            await _send(send, *_failure(error.status, "InternalError", str(error)))
+            await _send(send, *_failure(error.status, "TooManyRequests" if error.status == 429 else "InternalError", str(error)))
             return
-        if method == "GET" and path.endswith("/log") and "follow=true" in query and getattr(answer, "code", 0) == 200:
-            await _follow_log(lab, path, query, answer.body, receive, send)
-        elif hasattr(answer, "body"):
+        if hasattr(answer, "body"):
             await _send(send, answer.code, [(k.lower().encode(), v.encode("latin-1", "replace")) for k, v in answer.headers], answer.body)
         else:
             await _stream(lab, answer, receive, send)
+
+
+async def lab_of(key: str, scope: Scope) -> Lab | None:
+    """The lab of the key in an address. Who guesses too often is not even looked up."""
+    address = address_of(scope)
+    if not 0 < len(key) <= 64 or (misses.exhausted(address) and not host.knows(key)):
+        return None
+    lab = await host.by_key(key)
+    if lab is None:
+        misses.count(address)
+    return lab
 
 
 async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:

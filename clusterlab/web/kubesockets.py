@@ -15,13 +15,15 @@ from urllib.parse import parse_qs
 import orjson
 
 from clusterlab.machinery.errors import StatusError
-from clusterlab.web.labs.host import host
+from clusterlab.web.kubeapi import lab_of
 from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = ["KubeSockets"]
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 MAX_STDIN = 1 << 20
+#: Characters of one line that is typed into a shell.
+MAX_LINE = 4096
 SUCCESS = orjson.dumps({"metadata": {}, "status": "Success"})
 #: Programs that, with a terminal, wait for lines to be typed.
 SHELLS = {"sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash"}
@@ -33,7 +35,7 @@ class KubeSockets:
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
         await receive()
         key, _, rest = scope["path"].removeprefix("/kube/").partition("/")
-        lab = await host.by_key(key) if 0 < len(key) <= 64 else None
+        lab = await lab_of(key, scope)
         parts = rest.split("/")
         if lab is None or len(parts) != 7 or parts[:3] != ["api", "v1", "namespaces"] or parts[4] != "pods":
             await send({"type": "websocket.close", "code": 4404})
@@ -48,7 +50,8 @@ class KubeSockets:
         await send({"type": "websocket.accept", "subprotocol": protocol})
         try:
             lab.cluster.may_connect(headers, session.namespace, session.pod, session.kind)
-            await session.serve()
+            with lab.stream():
+                await session.serve()
         except StatusError as error:
             await session.finish(error.status)
         except LabError as error:
@@ -150,30 +153,32 @@ class _Session:
                 break
             if channel != 0:
                 continue
+            echo = ""
             for char in data.decode(errors="replace"):
                 if char in "\r\n":
-                    await self.write(1, "\n")
-                    text, line = line.strip(), ""
+                    await self.write(1, echo + "\n")
+                    text, line, echo = line.strip(), "", ""
                     if text == "exit" or text.startswith("exit "):
-                        await self.ended(int(text[5:]) if text[5:].strip().isdigit() else code)
+                        await self.ended(int(text[5:]) & 255 if text[5:].strip().isdecimal() else code)
                         return
                     if text:
                         folder, code = await self.typed(text, folder)
-                    prompt = f"{folder} # "
-                    await self.write(1, prompt)
+                    echo = prompt = f"{folder} # "
                 elif char == "\x04" and not line:
+                    await self.write(1, echo)
                     await self.ended(code)
                     return
                 elif char == "\x03":
                     line = ""
-                    await self.write(1, f"^C\n{prompt}")
+                    echo += f"^C\n{prompt}"
                 elif char in "\x7f\b":
                     if line:
                         line = line[:-1]
-                        await self.write(1, "\b \b")
-                elif char.isprintable():
+                        echo += "\b \b"
+                elif char.isprintable() and len(line) < MAX_LINE:
                     line += char
-                    await self.write(1, char)
+                    echo += char
+            await self.write(1, echo)
 
     async def typed(self, text: str, folder: str) -> tuple[str, int]:
         """Runs a typed line in a folder; returns the folder after it and the exit code."""

@@ -39,7 +39,7 @@ async def new_lab(request: HttpRequest) -> HttpResponse:
         if lesson:
             body |= lesson_for_page(lesson)
         elif request.POST.get("nodes"):
-            if not request.POST["nodes"].isdigit():
+            if not (request.POST["nodes"].isdecimal() and len(request.POST["nodes"]) < 10):
                 raise LabError(_("The number of workers must be a whole number."), "nodes")
             body["nodes"] = int(request.POST["nodes"])
         made, key = await api.new_lab(request, body)

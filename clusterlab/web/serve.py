@@ -20,9 +20,9 @@ def main() -> None:
     os.environ["CLUSTERLAB_PORT"] = str(options.port)
 
     from daphne.endpoints import build_endpoint_description_strings
-    from daphne.server import Server
 
     from clusterlab.web.asgi import application
+    from clusterlab.web.bounded import Server
     from clusterlab.web.labs import garbage
 
     garbage.tune()

@@ -19,12 +19,13 @@ from django.utils import timezone
 
 from clusterlab.cluster import Cluster
 from clusterlab.scenario.load import load
+from clusterlab.scenario.model import Scenario
 from clusterlab.scenario.reader import ScenarioError
 from clusterlab.sim.history import Command as LoggedCommand
 from clusterlab.web import models
 from clusterlab.web.labs import garbage
 from clusterlab.web.labs.journal import Journal
-from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.labs.lab import SLICE_S, Lab, LabError
 
 __all__ = ["Host", "LocalHost", "host"]
 
@@ -40,6 +41,17 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+async def _booted(scenario: Scenario) -> Cluster:
+    """A cluster, built and booted in slices: a large one takes seconds, in which other labs go on."""
+    cluster = Cluster(scenario, boot=False)
+    until = time.monotonic() + SLICE_S
+    for _ in cluster.booting():
+        if time.monotonic() > until:
+            await asyncio.sleep(0)
+            until = time.monotonic() + SLICE_S
+    return cluster
+
+
 class Host(Protocol):
     """Where labs live."""
 
@@ -53,6 +65,10 @@ class Host(Protocol):
 
     async def by_key(self, key: str) -> Lab | None:
         """The lab that a key belongs to."""
+        ...
+
+    def knows(self, key: str) -> bool:
+        """Whether a key has been seen to belong to a lab."""
         ...
 
 
@@ -71,23 +87,32 @@ class LocalHost:
             loaded = load(scenario)
         except ScenarioError as error:
             raise LabError(str(error), f"scenario.{error.field}" if error.field else "scenario") from None
-        if await models.Lab.objects.acount() >= settings.CLUSTERLAB["MAX_LABS"]:
-            raise LabError("this server has as many labs as it may; try again later", code="TooManyLabs", status=429)
+        most = settings.CLUSTERLAB["MAX_NODES_PER_LAB"]
+        if len(loaded.nodes) > most:
+            raise LabError(f"a lab has at most {most} nodes here, not {len(loaded.nodes)}", "scenario.nodes")
+        await self._check_room()
         key = _token(32)
-        cluster = Cluster(loaded)
+        cluster = await _booted(loaded)
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=scenario, **fields)
         record.dispatched, record.time_ms = cluster.sim.dispatched, cluster.sim.time_ms
         await record.asave(force_insert=True)
         return self._adopt(record, cluster), key
 
+    async def _check_room(self) -> None:
+        if await models.Lab.objects.acount() >= settings.CLUSTERLAB["MAX_LABS"]:
+            raise LabError("this server has as many labs as it may; try again later", code="TooManyLabs", status=429)
+
     async def fork(self, lab: Lab, seq: int | None = None) -> tuple[Lab, str]:
         """A new lab that stands where `lab` stood after step `seq` (now, without it), with the same past."""
+        await self._check_room()
         source = await models.Lab.objects.aget(pk=lab.id)
         if seq is not None and not 0 <= seq <= lab.history.last_seq:
             raise LabError(f"there is no step {seq}: the timeline goes from 0 to {lab.history.last_seq}", "seq")
         key = _token(32)
-        log = list(lab.history.log)
-        cluster = await self._replay(source.scenario, log, None if seq is not None else lab.cluster.sim.dispatched, seq)
+        log, dispatched = list(lab.history.log), None
+        if seq is None:
+            log, dispatched = lab.history.fork_data()
+        cluster = await self._replay(source.scenario, log, dispatched, seq)
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=source.scenario, name=source.name, lesson=source.lesson)
         record.playing, record.speed, record.pace_ms = False, lab.pacer.speed, lab.pacer.pace_ms
         sim, history = cluster.sim, cluster.history
@@ -122,6 +147,10 @@ class LocalHost:
             waking.add_done_callback(lambda _: self._waking.pop(lab_id, None))
         return await asyncio.shield(waking)
 
+    def knows(self, key: str) -> bool:
+        """Whether the key was used before, so that it need not be looked up."""
+        return hash_key(key) in self._ids
+
     async def by_key(self, key: str) -> Lab | None:
         key_hash = hash_key(key)
         lab_id = self._ids.get(key_hash)
@@ -150,7 +179,7 @@ class LocalHost:
         """Goes the way again, giving way to other labs every few milliseconds.
 
         Up to `dispatched` events (and `cursor` commands), or up to step `seq`."""
-        cluster = Cluster(load(scenario))
+        cluster = await _booted(load(scenario))
         history, sim = cluster.history, cluster.sim
         history.log = log
 
@@ -159,12 +188,12 @@ class LocalHost:
                 return sim.last_seq >= seq
             return sim.dispatched >= (dispatched or 0) and history.cursor >= (len(log) if cursor < 0 else cursor)
 
-        until = time.monotonic() + 0.008
+        until = time.monotonic() + SLICE_S
         while not there() and history.next_time() is not None:
             history.advance()
             if time.monotonic() > until:
                 await asyncio.sleep(0)
-                until = time.monotonic() + 0.008
+                until = time.monotonic() + SLICE_S
         if seq is not None or cursor < 0:
             history.cut()
         return cluster

@@ -12,10 +12,12 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
+
+from django.conf import settings
 
 from clusterlab.cluster import Cluster
 from clusterlab.web import models
@@ -29,6 +31,17 @@ _log = logging.getLogger(__name__)
 
 SLICE_S = 0.008
 PUBLISH_S = 0.05
+#: Commands and runs that may wait at the same time in one lab, and the bytes of the commands.
+MAX_WAITING = 1000
+MAX_WAITING_BYTES = 32 << 20
+MAX_JOBS = 50
+#: Commands stored together at most; those after them wait for the next turn.
+MAX_BATCH = 200
+
+
+def _weight(data: dict[str, Any]) -> int:
+    """About how many bytes a command takes in the log."""
+    return 300 + len(data.get("body", "")) + len(data.get("body64", "")) + len(data.get("query", "")) + len(data.get("stdin", ""))
 
 
 class LabError(Exception):
@@ -67,6 +80,10 @@ class Lab:
         self.used_s = time.monotonic()
         self._stored_commands = self.history.cursor
         self._inbox: deque[tuple[dict[str, Any], asyncio.Future[Any]]] = deque()
+        self._waiting_bytes = 0
+        self._log_bytes = sum(_weight(command.data) for command in self.history.log)
+        self._turn = asyncio.Lock()  # held while commands are stored and performed: the timeline must not jump in between
+        self._performing = False
         self._jobs: deque[Job] = deque()
         self._wake = asyncio.Event()
         self._listeners: set[Callable[[], None]] = set()
@@ -75,6 +92,7 @@ class Lab:
         self._position = self._where()
         self._task: asyncio.Task[None] | None = None
         self.failed = ""
+        self._streams = 0
 
     # Life.
 
@@ -114,18 +132,59 @@ class Lab:
     def listeners(self) -> int:
         return len(self._listeners)
 
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[None]:
+        """Counts one open exec, attach or log. Raises LabError when there are as many as may be."""
+        most = settings.CLUSTERLAB["MAX_STREAMS_PER_LAB"]
+        if self._streams >= most:
+            raise LabError(f"this lab has {most} open streams, as many as it may; close some", code="TooManyRequests", status=429)
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
     async def command(self, data: dict[str, Any]) -> Any:
         """Stores a command, performs it, and returns the model's answer."""
         if self.failed:
             raise LabError(self.failed, code="LabFailed", status=500)
+        self._check_room(weight := _weight(data))
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._inbox.append((data, done))
+        self._waiting_bytes += weight
         self._stir()
         return await done
 
+    def _check_room(self, weight: int) -> None:
+        """Refuses a command that would take the lab over a limit."""
+        limits = settings.CLUSTERLAB
+        if len(self._inbox) >= MAX_WAITING or self._waiting_bytes + weight > MAX_WAITING_BYTES:
+            raise LabError("too many requests wait for this lab already; slow down", code="TooManyRequests", status=429)
+        if self.history.cursor + len(self._inbox) >= limits["MAX_COMMANDS_PER_LAB"]:
+            message = f"this lab has taken {limits['MAX_COMMANDS_PER_LAB']} commands, as many as it may: start a new one, or reset it"
+            raise LabError(message, code="TooManyCommands", status=429)
+        if self._log_bytes + self._waiting_bytes + weight > limits["MAX_LOG_BYTES_PER_LAB"]:
+            most = limits["MAX_LOG_BYTES_PER_LAB"] >> 20
+            message = f"this lab's commands hold {most} MB, as much as they may: start a new one, or reset it"
+            raise LabError(message, code="TooManyBytes", status=429)
+        self._check_steps()
+
+    def _check_steps(self) -> None:
+        if self._full:
+            raise LabError(self._full_text(), code="TooManySteps", status=429)
+
+    @property
+    def _full(self) -> bool:
+        sim = self.cluster.sim
+        return sim.last_seq - sim.first_seq >= settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
+
+    def _full_text(self) -> str:
+        most = settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
+        return f"this lab has gone {most} steps, as many as it may: go back, reset it, or start a new one"
+
     def tick_clock(self) -> None:
         """Moves the clock to what the wall says, as far as nothing is due; before a read, so that ages are right."""
-        if not self.playing or self._jobs:
+        if not self.playing or self._jobs or self._performing:
             return
         target, due = self.pacer.target_ms(time.monotonic()), self.history.next_time()
         sim = self.cluster.sim
@@ -133,6 +192,11 @@ class Lab:
 
     async def run(self, reached: Callable[[Lab], bool], limit: int = 1_000_000) -> None:
         """Runs as fast as it can until `reached`, or until `limit` steps or the end of all events."""
+        if self.failed:
+            raise LabError(self.failed, code="LabFailed", status=500)
+        if len(self._jobs) >= MAX_JOBS:
+            raise LabError("too many runs wait for this lab already; pause it first", code="TooManyRequests", status=429)
+        self._check_steps()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._jobs.append(Job(reached, done, limit, -1))
         self._stir()
@@ -143,6 +207,7 @@ class Lab:
             self.pacer.speed = speed
         if pace_ms is not None:
             self.pacer.pace_ms = pace_ms
+        self._check_steps()
         self.playing = True
         self.pacer.anchor(time.monotonic(), self.cluster.sim.time_ms)
         await self._changed()
@@ -151,7 +216,9 @@ class Lab:
         self.tick_clock()
         self.playing = False
         while self._jobs:
-            self._jobs.popleft().done.set_result(None)
+            done = self._jobs.popleft().done
+            if not done.done():  # else the one who waited has left
+                done.set_result(None)
         await self._changed()
 
     async def set_hold(self, hold: bool) -> None:
@@ -160,12 +227,16 @@ class Lab:
 
     async def seek(self, seq: int) -> None:
         """Stands after step `seq`, paused."""
-        self.playing = False
-        try:
-            self.history.seek(seq)
-        except ValueError as error:
-            raise LabError(str(error), "seq") from None
-        self._jumped()
+        async with self._turn:
+            try:
+                self.history.seek(seq)
+            except ValueError as error:
+                raise LabError(str(error), "seq") from None
+            self.playing = False
+            self._jumped()
+            if self.failed:  # back before the fault, it may live again
+                self.failed = ""
+                self.start()
         await self._changed()
 
     def _jumped(self) -> None:
@@ -195,7 +266,7 @@ class Lab:
                 self._fail(error)
                 raise
             await self._publish(force=delay_s != 0)
-            if delay_s == 0:
+            if delay_s == 0 or (self._inbox and not self.hold):
                 await asyncio.sleep(0)
                 continue
             with contextlib.suppress(TimeoutError):
@@ -217,9 +288,18 @@ class Lab:
         self._tell()
 
     async def _take_commands(self) -> None:
-        self.tick_clock()
-        count = 1 if self.hold else len(self._inbox)
+        async with self._turn:
+            self.tick_clock()
+            self._performing = True  # until then the clock stands: commands are done at the time that was stored
+            try:
+                await self._take_batch()
+            finally:
+                self._performing = False
+
+    async def _take_batch(self) -> None:
+        count = 1 if self.hold else min(len(self._inbox), MAX_BATCH)
         batch = [self._inbox.popleft() for _ in range(count)]
+        self._waiting_bytes -= (weight := sum(_weight(data) for data, _ in batch))
         history, sim = self.history, self.cluster.sim
         first = history.cursor
         rows = [
@@ -230,10 +310,17 @@ class Lab:
         try:
             await self.journal.write(self.id, {**self._where(), "cursor": first + len(batch)}, rows, cut_from)
             self._stored_commands = first + len(batch)
+            if cut_from is not None:
+                self._log_bytes = sum(_weight(command.data) for command in history.log[:first])
+            self._log_bytes += weight
+            until = time.monotonic() + SLICE_S
             for data, done in batch:
                 answer = history.execute(data)
                 if not done.done():
                     done.set_result(answer)
+                if time.monotonic() >= until:
+                    await asyncio.sleep(0)
+                    until = time.monotonic() + SLICE_S
         except Exception:
             self._inbox.extendleft(reversed([entry for entry in batch if not entry[1].done()]))  # they are told of the failure
             raise
@@ -249,13 +336,19 @@ class Lab:
             return 0
         if not self.playing or self.failed:
             return 3600
+        if self._full:
+            self.playing = False
+            return 0
         return self._play(until)
 
     def _run_job(self, job: Job, until: float) -> None:
         history, sim = self.history, self.cluster.sim
         if job.start_seq < 0:
             job.start_seq = sim.last_seq
-        while not job.reached(self):
+        while not job.done.done() and not job.reached(self):
+            if self._full:
+                job.done.set_exception(LabError(self._full_text(), code="TooManySteps", status=429))
+                break
             if sim.last_seq - job.start_seq >= job.limit or history.next_time() is None:
                 break
             history.advance()

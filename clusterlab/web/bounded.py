@@ -1,0 +1,111 @@
+"""Daphne with bounds: what one connection may make the server hold.
+
+Daphne hands each message of an application to the transport at once, and each message of a client to the application's queue, however
+slow the other side is. Here an application waits until a slow reader has read, a flood of messages ends its connection, and so does a
+body that no answer could need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import daphne.server
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+
+__all__ = ["Server"]
+
+#: Bytes that may wait for a slow reader before its application has to; and how long a reader may read nothing at all.
+MAX_UNREAD = 1 << 20
+STALLED_S = 60.0
+#: A body beyond this is not even read to its end. Up to there the application says what is wrong with it.
+MAX_BODY = 32 << 20
+#: Messages, and their bytes, that may wait for the application of a websocket.
+MAX_QUEUED = 500
+MAX_QUEUED_BYTES = 8 << 20
+#: Requests and websockets that are open at the same time.
+MAX_CONNECTIONS = 5000
+
+_TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class _Request(WebRequest):  # type: ignore[misc]
+    _size = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > MAX_BODY:
+            self._refuse()
+        super().gotLength(None if self._refused else length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MAX_BODY and not self._refused:
+            self._refuse()
+        if not self._refused:
+            super().handleContentChunk(data)
+
+    def _refuse(self) -> None:
+        self._refused = True
+        self.channel.transport.write(_TOO_LARGE)
+        self.channel.loseConnection()
+
+
+class _HttpFactory(HTTPFactory):  # type: ignore[misc]
+    def buildProtocol(self, addr: Any) -> Any:
+        if len(self.server.connections) >= MAX_CONNECTIONS:
+            return None
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = _Request
+        return protocol
+
+
+class _Socket(WebSocketProtocol):  # type: ignore[misc]
+    _since_empty = 0
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        queue = self.application_queue
+        self._since_empty = len(payload) if queue.empty() else self._since_empty + len(payload)
+        if queue.qsize() >= MAX_QUEUED or (self._since_empty > MAX_QUEUED_BYTES and not queue.empty()):
+            self.dropConnection(abort=True)
+            return
+        super().onMessage(payload, isBinary)
+
+
+class _SocketFactory(WebSocketFactory):  # type: ignore[misc]
+    protocol = _Socket
+
+
+# Daphne's server makes its factories from these two names and offers no other way in.
+daphne.server.HTTPFactory = _HttpFactory
+daphne.server.WebSocketFactory = _SocketFactory
+
+
+class Server(daphne.server.Server):  # type: ignore[misc]
+    """Daphne's server, whose applications feel how fast their clients read."""
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        transport = getattr(protocol, "transport", None)
+        await super().handle_reply(protocol, message)
+        if transport is not None and (message["type"] == "websocket.send" or message.get("more_body")):
+            await self._drained(protocol, transport)
+
+    async def _drained(self, protocol: Any, transport: Any) -> None:
+        """Returns once the client has read most of what was sent, or has gone. One that reads nothing for long is let go."""
+        least, since = _unread(transport), time.monotonic()
+        while (unread := _unread(transport)) > MAX_UNREAD:
+            if "disconnected" in self.connections.get(protocol, {"disconnected": 0}):
+                return
+            if unread < least:
+                least, since = unread, time.monotonic()
+            elif time.monotonic() - since > STALLED_S:
+                transport.abortConnection()
+                return
+            await asyncio.sleep(0.02)
+
+
+def _unread(transport: Any) -> int:
+    """Bytes that Twisted still holds for a connection."""
+    return len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0) + getattr(transport, "_tempDataLen", 0)
