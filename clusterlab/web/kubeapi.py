@@ -50,11 +50,7 @@ class KubeApi:
         if lab is None:
             await _send(send, *_failure(404, "NotFound", "there is no lab with this key; start one on the front page"))
             return
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in scope["headers"]
-            if name.decode("latin-1") in HEADERS or name.startswith(b"impersonate-")
-        }
+        headers = _headers(scope)
         method, path, query = scope["method"], "/" + rest, scope.get("query_string", b"").decode("latin-1")
         if path == "/kubeconfig":
             await _kubeconfig(lab, key, scope, send)
@@ -88,6 +84,17 @@ async def lab_of(key: str, scope: Scope) -> Lab | None:
     if lab is None:
         misses.count(address)
     return lab
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """The headers that the API server looks at; one that comes several times (Impersonate-Group) is joined with commas."""
+    headers: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name = raw.decode("latin-1")
+        if name in HEADERS or name.startswith("impersonate-"):
+            text = value.decode("latin-1")
+            headers[name] = f"{headers[name]},{text}" if name in headers else text
+    return headers
 
 
 async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:

@@ -29,6 +29,9 @@ from clusterlab.web.labs.lab import SLICE_S, Lab, LabError
 
 __all__ = ["Host", "LocalHost", "host"]
 
+#: How much earlier than now simulated time begins.
+START_BEFORE = timedelta(minutes=2)
+
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -83,6 +86,11 @@ class LocalHost:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def create(self, scenario: Any, **fields: Any) -> tuple[Lab, str]:
+        if isinstance(scenario, dict) and not scenario.get("start"):
+            # kubectl describe counts ages by the reader's own clock, so simulated time begins about now: by the minute, so that labs
+            # can be copies of each other, and a little earlier, so that running ahead does not make ages negative.
+            begun = timezone.now().replace(second=0, microsecond=0) - START_BEFORE
+            scenario = {**scenario, "start": begun.strftime("%Y-%m-%dT%H:%M:%SZ")}
         try:
             loaded = load(scenario)
         except ScenarioError as error:
@@ -202,6 +210,9 @@ class LocalHost:
         """Puts idle labs to sleep and forgets expired ones."""
         while True:
             await asyncio.sleep(20)
+            for lab in list(self.labs.values()):
+                if lab.cluster.watch_count():
+                    lab.cluster.api.send_bookmarks()
             idle_s = settings.CLUSTERLAB["IDLE_LAB_S"]
             idle = [lab for lab in self.labs.values() if not lab.busy and time.monotonic() - lab.used_s > idle_s]
             for lab in idle:
