@@ -25,6 +25,7 @@ class World:
         self.mail: list[Message] = []
         self.cut: set[tuple[str, str]] = set()
         self.loss = self.double = 0.0
+        self.stopped: set[str] = set()  # whose clock stands still: they answer, but notice no silence
         self.writes: dict[tuple[int, int], tuple[int, str]] = {}  # (index, term) -> (floor when it began, by whom)
         self.reads: dict[int, tuple[int, str]] = {}
         self.count = self.acknowledged = self.elections = self.changes = self.snapshots = 0
@@ -101,9 +102,9 @@ class World:
 
     def tick(self) -> None:
         name = self.rng.choice(list(self.members))
-        if self.up[name]:
+        if self.up[name] and name not in self.stopped:
             before = self.members[name].role
-            for _ in range(self.rng.randint(1, 4)):
+            for _ in range(self.rng.randint(1, 8)):
                 self.members[name].tick()
             self.elections += before != self.members[name].role
             self.collect(self.members[name])
@@ -128,7 +129,7 @@ class World:
             self.collect(leader)
 
     def disturb(self) -> None:
-        draw, name = self.rng.randint(0, 11), self.rng.choice(list(self.members))
+        draw, name = self.rng.randint(0, 15), self.rng.choice(list(self.members))
         member = self.members[name]
         if draw == 0:
             self.up[name] = False
@@ -152,6 +153,18 @@ class World:
             member.forget(member.applied - self.rng.randint(0, 5))
         elif draw == 10:
             self.change()
+        elif draw in (11, 12, 13) and self.leaders():
+            self.cut_off_leader()
+        elif draw == 14:
+            self.stopped = set()
+
+    def cut_off_leader(self) -> None:
+        """A leader keeps only a few followers, perhaps without noticing."""
+        leader = self.rng.choice(self.leaders()).name
+        side = {leader, *(other for other in self.members if self.rng.random() < 0.25)}
+        self.cut = {(a, b) for a in self.members for b in self.members if (a in side) != (b in side)}
+        if self.rng.random() < 0.5:
+            self.stopped = self.stopped | {leader}
 
     def change(self) -> None:
         if not self.leaders():
@@ -199,7 +212,7 @@ class World:
 
     def finish(self) -> None:
         """Heals everything, lets it settle, and compares."""
-        self.cut, self.loss, self.double = set(), 0.0, 0.0
+        self.cut, self.loss, self.double, self.stopped = set(), 0.0, 0.0, set()
         for name, member in self.members.items():
             if not self.up[name]:
                 member.restart()
