@@ -12,7 +12,7 @@ from clusterlab.lessons.loader import Directive
 from clusterlab.lessons.running import Late, copy_of, fault_of, heal_all, perform_line, run_until
 from clusterlab.stream.conditions import parse_condition
 
-__all__ = ["answer", "shown"]
+__all__ = ["answer", "answer_on", "shown"]
 
 
 def shown(value: Any) -> str:
@@ -21,8 +21,13 @@ def shown(value: Any) -> str:
 
 
 def answer(directive: Directive, cluster: Cluster, files: Mapping[str, str]) -> str:
-    """What will be: the answer to a prediction, as text. Raises Late, KubectlError, LookupError."""
-    data, other = directive.data, copy_of(cluster)
+    """What will be: the answer to a prediction, as text, tried on a copy. Raises Late, KubectlError, LookupError."""
+    return answer_on(directive, copy_of(cluster), files)
+
+
+def answer_on(directive: Directive, other: Cluster, files: Mapping[str, str]) -> str:
+    """The same on a cluster that is used up by it."""
+    data = directive.data
     code, start = 200, other.sim.last_seq
     for action in data.get("run", ()):
         if isinstance(action, str):

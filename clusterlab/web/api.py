@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from clusterlab.stream import project
-from clusterlab.web import access, lessons, runs, throttle
+from clusterlab.web import access, runs, throttle
 from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
@@ -266,11 +266,6 @@ async def kubeconfig_view(request: HttpRequest, lab: Lab) -> Any:
         raise LabError("this lab's key is needed: send it as a bearer token", code="Forbidden", status=403)
     key = access.bearer(request) or await access.session_key(request.session, lab.id) or ""
     return HttpResponse(kubeconfig(_server(request, key), f"clusterlab-{lab.id}"), content_type="application/yaml")
-
-
-@endpoint("GET")
-async def lesson_checks(request: HttpRequest, lab: Lab) -> Any:
-    return lessons.checks(lab)
 
 
 @endpoint("GET")

@@ -1,30 +1,56 @@
-"""Lessons for the pages: the catalogue, the rendered text, and the checks of a lab."""
+"""Lessons for the pages: the catalogue, the rendered text, the checks of a lab, and the progress kept in a browser's session."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from clusterlab.lessons.checks import check_task
-from clusterlab.lessons.loader import Lesson, LessonError, load_all, load_lesson
-from clusterlab.lessons.render import render_step
+from clusterlab.lessons.checks import Past, check_task
+from clusterlab.lessons.loader import PATHS, Lesson, LessonError, load_all, load_lesson
+from clusterlab.lessons.render import render_end, render_step
 from clusterlab.web.labs.lab import Lab, LabError
 
-__all__ = ["catalogue", "checks", "lesson_for_page", "lessons_folder", "rendered"]
+__all__ = [
+    "PROGRESS", "catalogue", "checks", "lesson_for_page", "lesson_of", "lessons_folder", "note_progress", "paths", "put_files",
+    "read_progress", "rendered",
+]
+
+#: Where the session keeps {lesson: [ids of the tasks that were done]}.
+PROGRESS = "lessons"
+_pasts: WeakKeyDictionary[Lab, tuple[int, Past]] = WeakKeyDictionary()
 
 
 def lessons_folder() -> Path:
     return Path(settings.CLUSTERLAB["LESSONS"])
 
 
-def catalogue() -> list[dict[str, Any]]:
-    """All lessons, for the front page."""
+def catalogue(progress: dict[str, list[str]] | None = None) -> list[dict[str, Any]]:
+    """All lessons, in their order."""
+    done = progress or {}
     return [
-        {"name": lesson.name, "title": lesson.title, "summary": lesson.summary, "minutes": lesson.minutes, "level": lesson.level}
+        {
+            "name": lesson.name, "title": lesson.title, "summary": lesson.summary, "minutes": lesson.minutes, "level": lesson.level,
+            "path": lesson.path or PATHS[0], "tags": list(lesson.tags), "objectives": list(lesson.objectives),
+            "prerequisites": list(lesson.prerequisites), "tasks": len(lesson.tasks),
+            "done": len({task.id for task in lesson.tasks} & set(done.get(lesson.name, ()))),
+        }
         for lesson in load_all(lessons_folder())
     ]
+
+
+def paths(progress: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """The catalogue path by path: [{title, lessons, tasks, done}]."""
+    lessons = catalogue(progress)
+    found = []
+    for title in PATHS:
+        row = [lesson for lesson in lessons if lesson["path"] == title]
+        if row:
+            done = sum(lesson["done"] == lesson["tasks"] for lesson in row)
+            found.append({"title": title, "lessons": row, "done": done, "count": len(row)})
+    return found
 
 
 def _lesson(name: str) -> Lesson:
@@ -32,6 +58,13 @@ def _lesson(name: str) -> Lesson:
         return load_lesson(lessons_folder(), name)
     except LessonError:
         raise LabError(f"there is no lesson called {name!r}", "lesson", "NotFound", 404) from None
+
+
+def lesson_of(lab: Lab) -> Lesson:
+    """The lesson of a lab. Raises LabError when it has none."""
+    if not lab.lesson:
+        raise LabError("this lab belongs to no lesson", code="NotFound", status=404)
+    return _lesson(lab.lesson)
 
 
 def lesson_for_page(name: str) -> dict[str, Any]:
@@ -46,7 +79,7 @@ def rendered(name: str) -> dict[str, Any] | None:
         lesson = load_lesson(lessons_folder(), name)
     except LessonError:
         return None
-    html = "".join(render_step(step) for step in lesson.steps)
+    html = "".join(render_step(step) for step in lesson.steps) + render_end(lesson)
     return {"name": lesson.name, "title": lesson.title, "html": html, "steps": [step.title for step in lesson.steps]}
 
 
@@ -54,5 +87,33 @@ def checks(lab: Lab) -> dict[str, Any]:
     """How far the tasks of the lab's lesson are: {tasks: [{id, done, checks: [{text, done, message}]}]}."""
     if not lab.lesson:
         return {"tasks": []}
-    lesson = _lesson(lab.lesson)
-    return {"tasks": [check_task(task, lab.cluster) for step in lesson.steps for task in step.tasks]}
+    generation, past = _pasts.get(lab, (lab.generation, Past()))
+    if generation != lab.generation:
+        past = Past()
+    _pasts[lab] = (lab.generation, past)
+    return {"tasks": [check_task(task, lab.cluster, past) for task in _lesson(lab.lesson).tasks]}
+
+
+def put_files(lab: Lab, folder: Path) -> None:
+    """Lays a lesson's manifests into the folder in which the lab's command line runs; files that are there stay."""
+    if not lab.lesson:
+        return
+    for name, text in _lesson(lab.lesson).manifests().items():
+        path = folder / name
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
+
+
+async def read_progress(session: Any) -> dict[str, list[str]]:
+    """What this browser has done so far."""
+    kept = await session.aget(PROGRESS, {})
+    return kept if isinstance(kept, dict) else {}
+
+
+async def note_progress(session: Any, name: str, done: list[str]) -> None:
+    """Remembers tasks that are done. Done stays done, whatever becomes of the lab."""
+    progress = await read_progress(session)
+    known = progress.get(name, [])
+    new = [task for task in done if task not in known]
+    if new:
+        await session.aset(PROGRESS, {**progress, name: [*known, *new]})

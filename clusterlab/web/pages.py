@@ -18,11 +18,13 @@ __all__ = ["bad_request", "forbidden", "front", "healthz", "lab", "new_lab", "no
 
 #: How long, in wall ms, each step that matters takes in a lab started on the page, so that it can be followed.
 PAGE_PACE_MS = 160
+#: The front page shows the first lessons; the catalogue has all.
+FRONT_LESSONS = 6
 
 
 @require_GET
 async def front(request: HttpRequest) -> HttpResponse:
-    return render(request, "front.html", {"lessons": catalogue()})
+    return render(request, "front.html", {"lessons": catalogue()[:FRONT_LESSONS]})
 
 
 @require_GET

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
+from clusterlab.web import lessons
 from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -78,6 +79,7 @@ def folder_of(lab: Lab, key: str) -> Path:
         port = os.environ.get("CLUSTERLAB_PORT", "8000")
         path = folder / ".kubeconfig"
         path.touch(mode=0o600)
+        lessons.put_files(lab, folder)
         path.write_text(kubeconfig(f"http://127.0.0.1:{port}/kube/{key}", "clusterlab"))
     return folder
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from clusterlab.web import api, pages
+from clusterlab.web import api, lesson_api, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -12,6 +12,7 @@ handler400 = "clusterlab.web.pages.bad_request"
 urlpatterns = [
     path("", pages.front, name="front"),
     path("labs/new", pages.new_lab, name="new-lab"),
+    path("lessons/", lesson_api.catalogue_page, name="lessons"),
     path("labs/<slug:lab_id>/", pages.lab, name="lab"),
     path("healthz", pages.healthz, name="healthz"),
     path("api/labs", api.labs),
@@ -29,7 +30,14 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/why", api.why),
     path("api/labs/<slug:lab_id>/decisions", api.decisions),
     path("api/labs/<slug:lab_id>/kubeconfig", api.kubeconfig_view),
-    path("api/labs/<slug:lab_id>/lesson/checks", api.lesson_checks),
+    path("api/labs/<slug:lab_id>/lesson/checks", lesson_api.checks),
+    path("api/labs/<slug:lab_id>/lesson/hints/<slug:name>", lesson_api.hints),
+    path("api/labs/<slug:lab_id>/lesson/solution/<slug:name>", lesson_api.solution),
+    path("api/labs/<slug:lab_id>/lesson/predict/<slug:name>", lesson_api.predict),
+    path("api/labs/<slug:lab_id>/lesson/quiz/<slug:name>", lesson_api.quiz),
+    path("api/labs/<slug:lab_id>/lesson/fault/<slug:name>", lesson_api.fault),
+    path("api/labs/<slug:lab_id>/lesson/manifests/<str:name>", lesson_api.manifest),
+    path("api/lessons/progress", lesson_api.progress),
     re_path(r"^api/labs/(?P<lab_id>[a-z0-9]+)/objects/(?P<key>[^/]+(?:/[^/]+){1,2})$", api.objects),
     re_path(r"^api/(?P<rest>.*)$", api.not_here),
 ]

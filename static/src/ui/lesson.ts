@@ -6,6 +6,7 @@ import { fetchChecks } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { currentLab, LabElement } from "./element";
 import type { DrawerElement } from "./drawer";
+import "./lessonParts";
 
 export interface Check {
   text: string;
@@ -82,6 +83,8 @@ const checks = new Checks();
 export class TaskElement extends LabElement {
   protected override readonly topics: Topic[] = [];
   @property() task = "";
+  @property({ type: Number }) hints = 0;
+  @property() allow = "";
   @state() private known: Task | undefined;
   private words = "";
   private wasDone = false;
@@ -104,6 +107,8 @@ export class TaskElement extends LabElement {
     return html`<div class="task ${known?.done ? "finished" : ""}" role="group" aria-label=${t("Task")} data-testid=${`task:${this.task}`} data-done=${String(known?.done ?? false)}>
       <b>${known?.done ? t("Done") : t("Your task")}</b><p>${this.words}</p>
       <ul>${known?.checks.map((check) => html`<li class=${check.done ? "done" : ""}><span aria-hidden="true">${check.done ? "✓" : "○"}</span><span class="visually-hidden">${check.done ? t("done:") : t("open:")}</span> ${check.text}</li>`) ?? nothing}</ul>
-      ${open?.message ? html`<p class="soft">${open.message}</p>` : nothing}</div>`;
+      ${open?.message ? html`<p class="soft">${open.message}</p>` : nothing}
+      ${this.allow ? html`<p class="soft">${t("Use only: {verbs}", { verbs: this.allow })}</p>` : nothing}
+      ${this.hints ? html`<cl-task-help task=${this.task} count=${this.hints}></cl-task-help>` : nothing}</div>`;
   }
 }

@@ -1,0 +1,157 @@
+"""The lesson's part of a lab's REST API: checks, hints, solutions, predictions, quizzes, faults and manifests; and the catalogue page.
+
+Answers are told one by one, when a learner asks; the page does not hold them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from clusterlab.lessons.loader import Directive, Task, lesson_names
+from clusterlab.lessons.predictions import answer_on, shown
+from clusterlab.lessons.running import Late, copy_of, fault_of, named
+from clusterlab.scenario.kubectl import KubectlError
+from clusterlab.web import access, lessons, runs, terminal
+from clusterlab.web.api import _body, endpoint
+from clusterlab.web.labs.lab import Lab, LabError
+
+__all__ = ["catalogue_page"]
+
+MAX_MANIFEST = 200_000
+
+
+@require_GET
+async def catalogue_page(request: HttpRequest) -> HttpResponse:
+    """All lessons, path by path, with what this browser has done of them."""
+    progress = await lessons.read_progress(request.session)
+    found = lessons.paths(progress)
+    done = sum(path["done"] for path in found)
+    return render(request, "lessons.html", {"paths": found, "done": done, "count": sum(path["count"] for path in found)})
+
+
+def _directive(lab: Lab, kind: str, name: str) -> Directive:
+    found = lessons.lesson_of(lab).directive(kind, name)
+    if found is None:
+        raise LabError(f"this lesson has no {kind} {name!r}", code="NotFound", status=404)
+    return found
+
+
+def _task(lab: Lab, name: str) -> Task:
+    task = next((task for task in lessons.lesson_of(lab).tasks if task.id == name), None)
+    if task is None:
+        raise LabError(f"this lesson has no task {name!r}", code="NotFound", status=404)
+    return task
+
+
+@endpoint("GET")
+async def checks(request: HttpRequest, lab: Lab) -> Any:
+    """How far the tasks are; what is done is remembered for the browser that holds the lab's key."""
+    found = lessons.checks(lab)
+    done = [task["id"] for task in found["tasks"] if task["done"]]
+    if done and await access.session_key(request.session, lab.id):
+        await lessons.note_progress(request.session, lab.lesson, done)
+    return found
+
+
+@endpoint("GET")
+async def hints(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """The first `count` hints of a task."""
+    task = _task(lab, name)
+    count = runs.integer(request.GET, "count", 1)
+    return {"hints": list(task.hints[: max(0, count)]), "more": max(0, len(task.hints) - count)}
+
+
+@endpoint("GET")
+async def solution(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """A task's solution: [{kubectl} | {fault} | {heal} | {wait}], with names filled in."""
+    task = _task(lab, name)
+    actions: list[dict[str, Any]] = []
+    for action in task.solution:
+        if isinstance(action, str):
+            try:
+                actions.append({"kubectl": named(action, lab.cluster)})
+            except LookupError:
+                actions.append({"kubectl": action})
+        else:
+            actions.append(dict(action))
+    return {"actions": actions, "why": task.why}
+
+
+@endpoint("POST", change=True)
+async def predict(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """Takes a guess, asks the model, tells both."""
+    directive, body = _directive(lab, "predict", name), _body(request)
+    choices = [shown(choice) for choice in directive.data["choices"]]
+    guess = body.get("choice")
+    if guess not in choices:
+        raise LabError(f"choice must be one of {', '.join(choices)}", "choice")
+    other, files = copy_of(lab.cluster), lessons.lesson_of(lab).manifests()
+    try:
+        found = await asyncio.to_thread(answer_on, directive, other, files)
+    except (Late, KubectlError, LookupError) as error:
+        raise LabError(f"the model cannot answer that from where the lab stands now: {error}", code="Conflict", status=409) from None
+    return {"right": guess == found, "answer": found, "explain": directive.data.get("explain", "")}
+
+
+@endpoint("POST", change=True)
+async def quiz(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """Takes an answer (its number, from 0) and says what is to be said about it."""
+    choices = _directive(lab, "quiz", name).data["choices"]
+    number = runs.integer(_body(request), "choice")
+    if not 0 <= number < len(choices):
+        raise LabError(f"choice goes from 0 to {len(choices) - 1}", "choice")
+    choice = choices[number]
+    return {"right": bool(choice.get("right")), "feedback": choice.get("feedback", "")}
+
+
+@endpoint("POST", "DELETE", change=True)
+async def fault(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """Begins a fault of the lesson, or takes those of its kind away."""
+    directive = _directive(lab, "fault", name)
+    if request.method == "DELETE":
+        ids = [one for one, each in lab.cluster.faults.items() if each["kind"] == directive.data["kind"]]
+        for one in ids:
+            await runs.heal(lab, one)
+        return {"healed": ids}
+    try:
+        body = fault_of(directive.data, lab.cluster)
+    except LookupError as error:
+        raise LabError(str(error), code="Conflict", status=409) from None
+    return 201, {"id": await runs.fault(lab, body)}
+
+
+@endpoint("GET", "POST", change=True)
+async def manifest(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """Reads a manifest of the lesson, or writes the learner's version of it into the lab's folder."""
+    known = lessons.lesson_of(lab).manifests()
+    if name not in known:
+        raise LabError(f"this lesson has no manifest {name!r}", code="NotFound", status=404)
+    key = access.bearer(request) or await access.session_key(request.session, lab.id) or ""
+    path = terminal.folder_of(lab, key) / Path(name).name
+    if request.method == "GET":
+        return {"name": name, "text": path.read_text(encoding="utf-8") if path.exists() else known[name], "original": known[name]}
+    text = _body(request).get("text")
+    if not isinstance(text, str) or len(text) > MAX_MANIFEST:
+        raise LabError(f"text must be a text of at most {MAX_MANIFEST} characters", "text")
+    path.write_text(text, encoding="utf-8")
+    return {"name": name, "command": f"kubectl apply -f {name}"}
+
+
+@endpoint("GET", "POST")
+async def progress(request: HttpRequest) -> Any:
+    """What this browser has done: to keep as a file, and to bring into another one."""
+    if request.method == "POST":
+        access.check_csrf(request)
+        given = _body(request).get("lessons")
+        known = set(lesson_names(lessons.lessons_folder()))
+        if not isinstance(given, dict) or not all(isinstance(tasks, list) for tasks in given.values()):
+            raise LabError("lessons must be an object of lists of task ids", "lessons")
+        for name in sorted(set(given) & known):
+            await lessons.note_progress(request.session, name, [str(task)[:63] for task in given[name][:100]])
+    return {"lessons": await lessons.read_progress(request.session)}

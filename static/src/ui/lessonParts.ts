@@ -1,0 +1,237 @@
+// The further parts of lesson text: <cl-manifest>, <cl-predict>, <cl-quiz>, <cl-fault>, <cl-wait>, <cl-view>, and the help of a task.
+// Answers, hints and solutions are not in the page; the lab's lesson API tells them when they are asked for.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import { ask } from "../lab/lessonApi";
+import type { Lens } from "../stage/layout";
+import "../styles/lesson.css";
+import type { DrawerElement } from "./drawer";
+import { currentLab, LabElement } from "./element";
+
+const runLine = (line: string): void => document.querySelector<DrawerElement>("cl-drawer")?.run(line);
+const editable = (): boolean => currentLab().options.canEdit;
+
+/** An element that takes its text content as its words. */
+abstract class WordsElement extends LabElement {
+  @state() protected words = "";
+  @state() protected trouble = "";
+  @state() protected busy = false;
+
+  override connectedCallback(): void {
+    this.words ||= this.textContent?.trim() ?? "";
+    this.textContent = "";
+    super.connectedCallback();
+  }
+
+  /** Asks the server; what it refuses is shown. */
+  protected async asking(work: () => Promise<void>): Promise<void> {
+    this.busy = true;
+    this.trouble = "";
+    try {
+      await work();
+    } catch (error) {
+      this.trouble = error instanceof Error ? error.message : String(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  protected sorry(): TemplateResult | typeof nothing {
+    return this.trouble ? html`<p class="trouble" role="alert">${this.trouble}</p>` : nothing;
+  }
+}
+
+@customElement("cl-manifest")
+export class ManifestElement extends WordsElement {
+  @property() file = "";
+  @property() text = "";
+  @state() private shown = "";
+  private original = "";
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.original = this.shown = this.text;
+    if (editable()) void this.asking(async () => {
+      const found = await ask<{ text: string; original: string }>("GET", `manifests/${encodeURIComponent(this.file)}`);
+      this.shown = found.text;
+      this.original = found.original;
+    });
+  }
+
+  protected override render(): TemplateResult {
+    const rows = Math.min(26, this.shown.split("\n").length + 1);
+    return html`<div class="manifest" role="group" aria-label=${this.file}>
+      <div class="bar"><code class="mono">${this.file}</code><span class="spacer"></span>
+        ${this.shown === this.original ? nothing : html`<button type="button" class="small" @click=${() => (this.shown = this.original)}>${t("undo")}</button>`}
+        <button type="button" class="small" data-testid=${`apply:${this.file}`} ?disabled=${!editable() || this.busy} @click=${this.apply}>${t("apply")}</button></div>
+      <textarea class="mono" spellcheck="false" rows=${rows} aria-label=${t("Text of {file}", { file: this.file })} .value=${this.shown} @input=${this.typed}></textarea>${this.sorry()}</div>`;
+  }
+
+  private typed(event: InputEvent): void {
+    this.shown = (event.target as HTMLTextAreaElement).value;
+  }
+
+  private apply(): void {
+    void this.asking(async () => {
+      const { command } = await ask<{ command: string }>("POST", `manifests/${encodeURIComponent(this.file)}`, { text: this.shown });
+      runLine(command);
+    });
+  }
+}
+
+/** What a prediction and a quiz have in common: a question, choices, and what is said after one was taken. */
+abstract class AskedElement extends WordsElement {
+  @property() name = "";
+  @property() choices = "[]";
+  @state() protected taken = -1;
+  @state() protected right: boolean | undefined;
+  @state() protected said = "";
+  protected abstract readonly kind: string;
+  protected abstract take(number: number, choice: string): Promise<void>;
+
+  protected override render(): TemplateResult {
+    const choices = JSON.parse(this.choices) as string[];
+    const word = this.right === undefined ? "" : this.right ? t("Right.") : t("Not so.");
+    return html`<div class="asked" role="group" aria-label=${this.kind} data-testid=${`asked:${this.name}`} data-right=${String(this.right ?? "")}>
+      <b>${this.kind}</b><p>${this.words}</p>
+      <div class="choices">${choices.map((choice, number) => html`<button type="button" class=${number === this.taken ? (this.right ? "good" : "bad") : ""} aria-pressed=${number === this.taken}
+        ?disabled=${this.busy || !editable()} @click=${() => this.choose(number, choice)}>${choice}</button>`)}</div>
+      <div aria-live="polite">${this.right === undefined ? nothing : html`<p class="said"><strong>${word}</strong> ${this.said}</p>`}${this.sorry()}</div></div>`;
+  }
+
+  private choose(number: number, choice: string): void {
+    this.taken = number;
+    this.right = undefined;
+    void this.asking(() => this.take(number, choice));
+  }
+}
+
+@customElement("cl-predict")
+export class PredictElement extends AskedElement {
+  protected readonly kind = t("What will happen?");
+
+  protected async take(_number: number, choice: string): Promise<void> {
+    const found = await ask<{ right: boolean; answer: string; explain: string }>("POST", `predict/${this.name}`, { choice });
+    this.said = `${found.right ? "" : t("The cluster's answer is {answer}.", { answer: found.answer })} ${found.explain}`.trim();
+    this.right = found.right;
+  }
+}
+
+@customElement("cl-quiz")
+export class QuizElement extends AskedElement {
+  protected readonly kind = t("A question");
+
+  protected async take(number: number): Promise<void> {
+    const found = await ask<{ right: boolean; feedback: string }>("POST", `quiz/${this.name}`, { choice: number });
+    // The feedback of a right answer begins with the word itself.
+    this.said = found.feedback.replace(/^Right[.:,]\s*/, "");
+    this.right = found.right;
+  }
+}
+
+@customElement("cl-fault")
+export class FaultElement extends WordsElement {
+  @property() name = "";
+  @property() kind = "";
+  @state() private on = false;
+
+  protected override render(): TemplateResult {
+    const off = !editable() || this.busy;
+    return html`<div class="breaks" role="group" aria-label=${t("Break it")}><span>${this.words || this.kind}</span><span class="spacer"></span>
+      <button type="button" class="small" data-testid=${`break:${this.name}`} ?disabled=${off} @click=${() => this.send("POST")}>${t("break")}</button>
+      <button type="button" class="small ok" data-testid=${`heal:${this.name}`} ?disabled=${off || !this.on} @click=${() => this.send("DELETE")}>${t("mend")}</button>${this.sorry()}</div>`;
+  }
+
+  private send(method: "POST" | "DELETE"): void {
+    void this.asking(async () => {
+      await ask(method, `fault/${this.name}`, method === "POST" ? {} : undefined);
+      this.on = method === "POST";
+    });
+  }
+}
+
+const DURATION = /^(\d+)(ms|s|m|h)$/;
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+@customElement("cl-wait")
+export class WaitElement extends WordsElement {
+  @property() until = "settled";
+
+  protected override render(): TemplateResult {
+    return html`<div class="waits" role="group"><span>${this.words || this.until}</span><span class="spacer"></span>
+      <button type="button" class="small" data-testid="wait" ?disabled=${!editable()} @click=${this.go}>${t("go")}</button></div>`;
+  }
+
+  private go(): void {
+    const time = DURATION.exec(this.until);
+    const now = currentLab().mode.time;
+    const until = time ? { time: now + Number(time[1]) * UNITS[time[2]!]! } : this.until === "settled" ? "settled" : { condition: this.until };
+    currentLab().send({ type: "run", until });
+  }
+}
+
+@customElement("cl-view")
+export class ViewElement extends WordsElement {
+  @property() lens = "workloads";
+  @property() select = "";
+  @property() step = "";
+
+  protected override render(): TemplateResult {
+    return html`<button type="button" class="view" @click=${this.look}>${this.words || t("Look")} →</button>`;
+  }
+
+  private look(): void {
+    const lab = currentLab();
+    lab.look(this.lens as Lens);
+    if (this.select) lab.select(this.select);
+    if (this.step) lab.send({ type: "seek", seq: Number(this.step) });
+    document.querySelector<HTMLElement>("#stage")?.focus();
+  }
+}
+
+interface Action {
+  kubectl?: string;
+  fault?: { kind: string };
+  heal?: string;
+  wait?: string;
+}
+
+/** Hints one after the other, then the solution: below each task. */
+@customElement("cl-task-help")
+export class TaskHelpElement extends WordsElement {
+  @property() task = "";
+  @property({ type: Number }) count = 0;
+  @state() private hints: string[] = [];
+  @state() private actions: Action[] | undefined;
+  @state() private why = "";
+
+  protected override render(): TemplateResult {
+    const left = this.count - this.hints.length;
+    return html`<div class="help" aria-live="polite">${this.hints.length ? html`<ol>${this.hints.map((hint) => html`<li>${hint}</li>`)}</ol>` : nothing}
+      ${this.actions ? html`<div class="solution">${this.actions.map((action) => this.step(action))}${this.why ? html`<p>${this.why}</p>` : nothing}</div>` : nothing}
+      ${left > 0 ? html`<button type="button" class="small" data-testid=${`hint:${this.task}`} @click=${this.hint}>${this.hints.length ? t("another hint") : t("a hint")}</button>` : nothing}
+      ${left <= 0 && !this.actions ? html`<button type="button" class="small" data-testid=${`solution:${this.task}`} @click=${this.solve}>${t("show the solution")}</button>` : nothing}${this.sorry()}</div>`;
+  }
+
+  private step(action: Action): TemplateResult {
+    if (action.kubectl) return html`<cl-run command=${action.kubectl}></cl-run>`;
+    if (action.wait) return html`<cl-wait until=${action.wait}>${t("Wait: {until}", { until: action.wait })}</cl-wait>`;
+    if (action.heal) return html`<p>${t("Mend the fault {kind}.", { kind: action.heal })}</p>`;
+    return action.fault ? html`<p>${t("Cause the fault {kind}.", { kind: action.fault.kind })}</p>` : html`${nothing}`;
+  }
+
+  private hint(): void {
+    void this.asking(async () => {
+      this.hints = (await ask<{ hints: string[] }>("GET", `hints/${this.task}?count=${this.hints.length + 1}`)).hints;
+    });
+  }
+
+  private solve(): void {
+    void this.asking(async () => {
+      const found = await ask<{ actions: Action[]; why: string }>("GET", `solution/${this.task}`);
+      this.actions = found.actions;
+      this.why = found.actions.length ? found.why : t("What stands above is all that is needed: run it, and let the cluster run.");
+    });
+  }
+}

@@ -1,0 +1,104 @@
+"""What a learner's browser asks the server for, on a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.server import Server
+
+
+class Browser:
+    """Cookies and CSRF, as a browser has them."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.jar = server, CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+
+    def page(self, path: str) -> str:
+        with self.opener.open(self.server.url + path, timeout=30) as answer:
+            return answer.read().decode()
+
+    def start(self, lesson: str) -> str:
+        """Starts a lab of a lesson from the catalogue; its id."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.page("/lessons/"))
+        assert token
+        self.token = token.group(1)
+        body = urlencode({"csrfmiddlewaretoken": self.token, "lesson": lesson}).encode()
+        with self.opener.open(self.server.url + "/labs/new", body, timeout=30) as answer:
+            return answer.geturl().rstrip("/").rsplit("/", 1)[1]
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "X-CSRFToken": self.token, "Referer": self.server.url}
+        request = urllib.request.Request(self.server.url + path, data, headers, method=method)
+        try:
+            with self.opener.open(request, timeout=60) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+
+@pytest.fixture
+def browser(server: Server) -> Browser:
+    return Browser(server)
+
+
+def test_the_catalogue_names_every_lesson(browser: Browser) -> None:
+    page = browser.page("/lessons/")
+    assert page.count('data-testid="lesson:') >= 57
+    assert "Challenges" in page and "Why Kubernetes" in page
+
+
+def test_a_lesson_from_prediction_to_done(browser: Browser) -> None:
+    lab = f"/api/labs/{browser.start('a-pod-is-born')}"
+    page = browser.page(lab.removeprefix("/api") + "/")
+    assert "<cl-predict" in page and "Only the scheduler looks" not in page
+    code, told = browser.ask("POST", f"{lab}/lesson/predict/who-is-next", {"choice": "kubelet"})
+    assert code == 200 and told["right"] is False and told["answer"] == "kube-scheduler" and told["explain"]
+    assert browser.ask("POST", f"{lab}/lesson/predict/who-is-next", {"choice": "kube-scheduler"})[1]["right"] is True
+    assert browser.ask("POST", f"{lab}/lesson/predict/who-is-next", {"choice": "you"})[0] == 400
+    assert browser.ask("POST", f"{lab}/lesson/quiz/who-brings-it-back", {"choice": 2})[1]["right"] is True
+    assert browser.ask("GET", f"{lab}/lesson/hints/gone?count=1")[1]["more"] == 1
+    assert browser.ask("GET", f"{lab}/lesson/solution/gone")[1]["actions"] == [{"kubectl": "kubectl delete pod hello"}]
+    tasks = {task["id"]: task["done"] for task in browser.ask("GET", f"{lab}/lesson/checks")[1]["tasks"]}
+    assert tasks == {"running": False, "gone": False}
+
+
+def test_progress_stays_with_the_browser_and_moves_to_another(browser: Browser, server: Server) -> None:
+    lab_id = browser.start("12-self-healing")
+    browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": "settled"})
+    assert browser.ask("POST", f"/api/labs/{lab_id}/lesson/fault/crash", {})[0] == 201
+    browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": {"time": 60_000}})
+    tasks = browser.ask("GET", f"/api/labs/{lab_id}/lesson/checks")[1]["tasks"]
+    assert [task["done"] for task in tasks if task["id"] == "restarted"] == [True]
+    kept = browser.ask("GET", "/api/lessons/progress")[1]
+    assert kept == {"lessons": {"12-self-healing": ["restarted"]}}
+    other = Browser(server)
+    other.start("a-pod-is-born")
+    assert other.ask("POST", "/api/lessons/progress", kept)[1] == kept
+    assert "1/4 tasks" in other.page("/lessons/")
+
+
+def test_a_manifest_can_be_changed_and_only_known_ones(browser: Browser) -> None:
+    lab = f"/api/labs/{browser.start('02-the-api-server')}"
+    code, told = browser.ask("GET", f"{lab}/lesson/manifests/broken.yaml")
+    assert code == 200 and "Web_Server" in told["text"]
+    code, told = browser.ask("POST", f"{lab}/lesson/manifests/broken.yaml", {"text": told["text"].replace("Web_Server", "web")})
+    assert told["command"] == "kubectl apply -f broken.yaml"
+    assert "Web_Server" not in browser.ask("GET", f"{lab}/lesson/manifests/broken.yaml")[1]["text"]
+    assert browser.ask("GET", f"{lab}/lesson/manifests/..%2F.kubeconfig")[0] == 404
+    assert browser.ask("POST", f"{lab}/lesson/manifests/.kubeconfig", {"text": "x"})[0] == 404
+
+
+def test_a_stranger_sees_the_checks_and_changes_nothing(browser: Browser, server: Server) -> None:
+    lab = f"/api/labs/{browser.start('a-pod-is-born')}"
+    assert server.call("GET", f"{lab}/lesson/checks")[0] == 200
+    assert server.call("POST", f"{lab}/lesson/quiz/who-brings-it-back", {"choice": 2})[0] == 403
