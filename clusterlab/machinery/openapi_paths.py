@@ -15,10 +15,9 @@ Ref = Callable[[str, str, str], Json]
 _STATUS = ("", "v1", "Status")
 _OPTIONS = ("", "v1", "DeleteOptions")
 _MEDIA = ("application/json", "application/yaml")
-_PATCHES = (
-    "application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-)
+#: Only built-in kinds take it; kubectl looks here before it sends one.
+_STRATEGIC = "application/strategic-merge-patch+json"
+_PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json", _STRATEGIC)
 
 
 def _query(name: str, kind: str) -> Json:
@@ -118,7 +117,7 @@ def _item(
         if parameters:
             operation["parameters"] = parameters
         if body:
-            operation["requestBody"] = _body(body, ref, gvk)
+            operation["requestBody"] = _body(body, ref, gvk, resource.custom)
         out[method] = operation
     return out
 
@@ -135,10 +134,10 @@ def _operation(resource: Resource, name: str, action: str, gvk: tuple[str, str, 
     }
 
 
-def _body(kind: str, ref: Ref, gvk: tuple[str, str, str]) -> Json:
+def _body(kind: str, ref: Ref, gvk: tuple[str, str, str], custom: bool) -> Json:
     if kind == "patch":
         schema = {"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Patch"}
-        return {"required": True, "content": {media: {"schema": schema} for media in _PATCHES}}
+        return {"required": True, "content": {media: {"schema": schema} for media in _PATCHES if not (custom and media == _STRATEGIC)}}
     if kind == "options":
         return {"content": {"*/*": {"schema": ref(*_OPTIONS)}}}
     return {"required": True, "content": {"*/*": {"schema": ref(*gvk)}}}
