@@ -1,8 +1,10 @@
-"""manage.py lesson check|list|new: lessons that prove themselves."""
+"""manage.py lesson check|list|new|serve: lessons that prove themselves."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,11 +31,14 @@ class Command(BaseCommand):
         check.add_argument("names", nargs="*", metavar="NAME")
         check.add_argument("--jobs", type=int, default=2, help="lessons that are checked at the same time (default 2)")
         verbs.add_parser("list", help="print the catalogue")
+        serve = verbs.add_parser("serve", help="check a lesson again after each save, beside a running server")
+        serve.add_argument("name")
+        serve.add_argument("--port", type=int, default=8000)
         verbs.add_parser("new", help="make a working lesson to change").add_argument("name")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder: Path = options["folder"] or lessons_folder()
-        {"check": self._check, "list": self._list, "new": self._new}[options["verb"]](folder, options)
+        {"check": self._check, "list": self._list, "new": self._new, "serve": self._serve}[options["verb"]](folder, options)
 
     def _list(self, folder: Path, options: dict[str, Any]) -> None:
         try:
@@ -64,6 +69,29 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(names) - len(bad)} of {len(names)} lessons hold ({took_s:.1f} s).")
         if bad:
             raise CommandError(f"these do not hold: {', '.join(sorted(bad))}")
+
+    def _serve(self, folder: Path, options: dict[str, Any]) -> None:
+        name, port = options["name"], options["port"]
+        if name not in lesson_names(folder):
+            raise CommandError(f"there is no lesson {name!r} in {folder}; lesson new {name} makes it")
+        server = subprocess.Popen([sys.executable, "-m", "clusterlab.web.serve", "--port", str(port)])
+        self.stdout.write(f"http://127.0.0.1:{port}/lessons/#{name}  (reload the page after a save; Ctrl-C ends)")
+        seen: Any = None
+        try:
+            while server.poll() is None:
+                now = sorted((str(file), file.stat().st_mtime_ns) for file in (folder / name).rglob("*") if file.is_file())
+                if now != seen:
+                    seen = now
+                    problems, took_s = check_one(str(folder), name)
+                    for problem in problems:
+                        self.stdout.write(f"    {problem}")
+                    self.stdout.write(f"{name} {'does not hold' if problems else 'holds'} ({took_s:.1f} s)")
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            server.terminate()
+            server.wait()
 
     def _new(self, folder: Path, options: dict[str, Any]) -> None:
         name = options["name"]
