@@ -1,6 +1,7 @@
 // The lab page.
 import "./styles/app.css";
 import { Lab } from "./lab/lab";
+import { chooseLanguage } from "./i18n/choose";
 import { useLanguage } from "./i18n/t";
 import { useLab } from "./ui/element";
 
@@ -12,4 +13,5 @@ useLab(lab);
 // Elements come after the lab that they show.
 const [{ listenToKeys }] = await Promise.all([import("./ui/keys"), import("./ui/stage"), import("./ui/transport"), import("./ui/timeline"), import("./ui/inspector"), import("./ui/drawer"), import("./ui/debug"), import("./ui/lesson"), import("./ui/chrome")]);
 listenToKeys(lab);
+chooseLanguage(document.querySelector<HTMLSelectElement>("header select[name=language]"));
 lab.stream.start();

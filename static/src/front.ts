@@ -2,6 +2,8 @@
 import "./styles/theme.css";
 import "./styles/base.css";
 import "./styles/front.css";
+import { useLanguage } from "./i18n/t";
+import { chooseLanguage } from "./i18n/choose";
 import { clamp } from "./stage/geometry";
 import { Scene } from "./stage/scene";
 import { Player } from "./stream/player";
@@ -51,5 +53,8 @@ function show(root: HTMLElement, recording: Recording): void {
   } else requestAnimationFrame(tick);
 }
 
+useLanguage();
 const root = document.querySelector<HTMLElement>(".moving");
 if (root) show(root, demo as unknown as Recording);
+
+chooseLanguage(document.querySelector<HTMLSelectElement>("select[name=language]"));

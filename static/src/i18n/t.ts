@@ -1,15 +1,11 @@
 // The words of the page that TypeScript shows. English is the key; a catalogue for another language maps it.
 
+import { german } from "./de";
+
 type Catalogue = Record<string, string>;
 
-const catalogues: Record<string, Catalogue> = {};
+const catalogues: Record<string, Catalogue> = { de: german };
 let catalogue: Catalogue = {};
-
-/** Registers a language's catalogue. */
-export function addCatalogue(language: string, words: Catalogue): void {
-  catalogues[language] = words;
-  useLanguage();
-}
 
 /** Takes the language of the page. */
 export function useLanguage(language = typeof document === "undefined" ? "en" : document.documentElement.lang): void {

@@ -1,5 +1,6 @@
 // What a debugger remembers of a lab, in this browser: breakpoints, watches, bookmarks, and where breakpoints were met.
 import type { Frame } from "../stream/types";
+import { t } from "../i18n/t";
 import { fetchObject, runLab } from "./api";
 import type { Lab } from "./lab";
 import { inOneLine, partsOf, valueAt } from "./paths";
@@ -94,7 +95,7 @@ export class Debugger {
     try {
       const { seq } = await runLab(this.lab.options.id, { condition }, LIMIT);
       if (this.running && seq - start < LIMIT) this.hits.set(seq, condition);
-      else if (this.running) this.lab.say(`No breakpoint was met in ${LIMIT.toLocaleString("en")} steps.`);
+      else if (this.running) this.lab.say(t("No breakpoint was met in {count} steps.", { count: LIMIT }));
     } catch (error) {
       this.lab.say(error instanceof Error ? error.message : String(error));
     } finally {

@@ -3,6 +3,7 @@ import { LabStream, labStream, type ConnectionState } from "../stream/socket";
 import { Player } from "../stream/player";
 import type { Frame, Heading, KubectlMessage, Lab as LabInfo, ModeState, ReadMessage, ServerMessage } from "../stream/types";
 import type { Lens } from "../stage/layout";
+import { t } from "../i18n/t";
 import { Debugger } from "./debugger";
 import { Headings } from "./headings";
 import { recall, remember } from "./remember";
@@ -138,7 +139,7 @@ export class Lab {
   // Commands.
 
   send(command: { type: string } & Record<string, unknown>): void {
-    if (!this.stream.send(command)) this.say("Not connected.");
+    if (!this.stream.send(command)) this.say(t("Not connected."));
   }
 
   /** One step; out of the step that was stepped into. */

@@ -92,7 +92,7 @@ function drawRuntime(d: Drawing, node: NodeView, place: NodeBox): void {
   pen.text(name || t("runtime"), box.x + 9, box.y + 14, { size: 10.6, max: box.w * 0.5 });
   const images = Array.isArray(runtime["images"]) ? runtime["images"].length : numberOf(runtime["images"]);
   const containers = Array.isArray(runtime["containers"]) ? runtime["containers"].length : numberOf(runtime["containers"]);
-  const words = t("{containers} running · {images} images", { containers, images });
+  const words = `${t("{containers} running", { containers })} · ${images === 1 ? t("1 image") : t("{count} images", { count: images })}`;
   if (!("containers" in runtime)) return;
   const room = box.w - 26 - pen.width(name, { size: 10.6 });
   const short = [words, t("{containers} running", { containers }), String(containers)].find((one) => pen.width(one, { size: 10 }) < room) ?? "";

@@ -17,6 +17,7 @@ import { drawNode } from "./node";
 import { drawPod } from "./pod";
 import { Pen } from "./pen";
 import { drawScheduler } from "./scheduler";
+import { t } from "../i18n/t";
 import { drawServices, drawServiceWires, drawWorkload } from "./service";
 import { readTheme } from "./theme";
 import { drawBeats } from "./travel";
@@ -205,7 +206,7 @@ export class Scene {
   private drawAll(d: Drawing): void {
     const { pen, at } = d;
     pen.rect({ x: 0, y: 0, w: at.width, h: at.height }, { fill: pen.theme.bg });
-    for (const label of at.labels) pen.text(label.text, label.x, label.y, { size: 10.8, color: pen.theme.soft, spacing: 1 });
+    for (const label of at.labels) pen.text(t(label.text), label.x, label.y, { size: 10.8, color: pen.theme.soft, spacing: 1 });
     drawWires(d);
     drawKubectl(d);
     this.drawControlPlane(d);
@@ -256,6 +257,15 @@ export class Scene {
     drawBeats(d, live);
     this.moved = active;
     return active;
+  }
+
+  /** The picture as it is now, without its page. */
+  picture(): Promise<Blob | null> {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [this.lower.width, this.lower.height];
+    const ctx = canvas.getContext("2d")!;
+    for (const layer of [this.lower, this.upper]) ctx.drawImage(layer, 0, 0);
+    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   }
 
   private get hasWires(): boolean {

@@ -10,6 +10,8 @@ import type { Lens } from "../stage/layout";
 import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
 import { icons } from "./icons";
+import { savePicture } from "./picture";
+import { showPointer } from "./pointer";
 
 const LENSES: [Lens, string][] = [["workloads", "Workloads"], ["control-plane", "Control plane"], ["scheduling", "Scheduling"], ["etcd", "etcd"], ["ownership", "Ownership"], ["node", "Node"], ["traffic", "Traffic"], ["storage", "Storage"]];
 export const LENS_ORDER = LENSES.map(([lens]) => lens);
@@ -47,6 +49,7 @@ export function togglePresenting(): void {
   const on = root.dataset["presenting"] !== "on";
   root.dataset["presenting"] = on ? "on" : "off";
   remember("presenting", on ? "on" : null);
+  showPointer(on);
   window.dispatchEvent(new Event("resize"));
 }
 
@@ -57,6 +60,7 @@ export class ToolsElement extends LabElement {
   override connectedCallback(): void {
     super.connectedCallback();
     document.addEventListener("clusterlab:help", () => this.help());
+    showPointer(document.documentElement.dataset["presenting"] === "on");
   }
 
   private help(): void {
@@ -66,7 +70,8 @@ export class ToolsElement extends LabElement {
 
   protected override render(): TemplateResult {
     const theme = recall("theme") ?? "auto";
-    return html`<button type="button" class="quiet" data-testid="theme" title=${t("Theme: {theme}", { theme })} aria-label=${t("Theme: {theme}", { theme })} @click=${this.theme}>${icons.theme}</button>
+    return html`<button type="button" class="quiet" data-testid="theme" title=${t("Theme: {theme}", { theme: t(theme) })} aria-label=${t("Theme: {theme}", { theme: t(theme) })} @click=${this.theme}>${icons.theme}</button>
+      <button type="button" class="quiet wide-only" data-testid="picture" title=${`${t("Save the picture")} (S)`} aria-label=${t("Save the picture")} @click=${() => savePicture(this.lab)}>${icons.picture}</button>
       <button type="button" class="quiet wide-only" data-testid="present" title=${t("Presentation (P)")} aria-label=${t("Presentation")} @click=${this.present}>${icons.screen}</button>
       <button type="button" class="quiet" data-testid="help" title=${t("Keys (?)")} aria-label=${t("Keys")} @click=${this.help}>${icons.help}</button>
       ${this.helping ? html`<dialog aria-label=${t("Keys")} @close=${() => (this.helping = false)}><h1>${t("Keys")}</h1><dl class="keys">${KEYS.map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${t(what)}</dd>`)}</dl>
@@ -81,13 +86,14 @@ export class ToolsElement extends LabElement {
 
   private present(): void {
     togglePresenting();
+    this.lab.tell("theme");
   }
 }
 
 const KEYS: [string, string][] = [
   ["Space", "play or pause"], ["→  .", "one step"], ["←", "one step back"], ["Home", "to the start"], ["End", "run until settled"], ["[  ]", "ten steps back or on"], ["I", "into the step: one stage of its requests at a time"], ["O", "out of the step"], ["B", "a breakpoint"], ["C", "continue to the next breakpoint"], ["U", "run until a condition holds"],
   ["W", "watch a field"], ["M", "mark this step"], ["F", "fork: the same past, another future"], ["H", "hold requests until the next step"],
-  ["/", "the kubectl command line"], ["1 … 8", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["Esc", "close, select nothing"], ["?", "this list"],
+  ["/", "the kubectl command line"], ["1 … 8", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["S", "save the picture"], ["Esc", "close, select nothing"], ["?", "this list"],
 ];
 
 /** A bar between two panels: drag it, or focus it and use the arrow keys. Double click or Enter folds the panel. */

@@ -3,6 +3,7 @@ import type { Lab } from "../lab/lab";
 import { markStep } from "./debug";
 import type { DrawerElement } from "./drawer";
 import { fork } from "./fork";
+import { savePicture } from "./picture";
 import type { UntilElement } from "./transport";
 import { LENS_ORDER, nextTheme, togglePresenting } from "./chrome";
 
@@ -18,7 +19,11 @@ export function listenToKeys(lab: Lab): void {
   const anyone: Record<string, () => void> = {
     "/": () => drawer()?.focusLine(), "?": () => void document.dispatchEvent(new Event("clusterlab:help")), Escape: () => lab.select(""),
     w: () => drawer()?.debug("path"), m: () => markStep(lab), f: () => void fork(lab),
-    l: () => drawer()?.show("log"), p: togglePresenting,
+    l: () => drawer()?.show("log"), s: () => void savePicture(lab),
+    p: () => {
+      togglePresenting();
+      lab.tell("theme");
+    },
     t: () => {
       nextTheme();
       lab.tell("theme");
