@@ -108,7 +108,7 @@ class Carrier:
             now_ms = later
             if leader is not None and leader.role == LEADER and now_ms >= retry_ms:
                 retry_ms = now_ms + RETRY_MS
-                leader.heartbeat()
+                leader.repeat()
         return now_ms
 
     def _hopeful(self, leader: Raft) -> bool:

@@ -206,6 +206,16 @@ class Core(Component):
         }
         return joint_vote(leader.conf.voters, leader.conf.outgoing, votes) == WON
 
+    def reads_from(self, member: str) -> bool:
+        """Whether a linearizable read through a member would be answered: it reaches a leader that still is one."""
+        leader = self.leader()
+        return leader is not None and self._would_confirm(leader) and (member == leader.name or self.network.reaches(member, leader.name))
+
+    def latency_of(self, member: str) -> int:
+        """How late a member hears the leader, in milliseconds."""
+        leader = self.leader()
+        return self.network.latency_ms(leader.name, member) if leader else 0
+
     def read_index(self) -> int:
         """Confirms with real heartbeats that the leader leads (a command, as it leaves traces); returns the index at which the store
         may be read. Raises EtcdError."""
@@ -268,6 +278,18 @@ class Core(Component):
         else:
             self.alarms = {name: kept for name, kept in self.alarms.items() if member not in ("", name)}
         return self.store.revision
+
+    def db_size(self, member: str) -> int:
+        """How large a member's database file is: what compaction frees stays in the file until it is defragmented."""
+        used = self.store.bytes_in_use()
+        writes = max(1, len(self.store.events) + len(self.store.current))
+        freed = self.store.forgotten - self.defragmented.get(member, 0)
+        return used + freed * (used // writes)
+
+    def defragment(self, member: str) -> None:
+        """Gives a member's free space back to its disk."""
+        self.defragmented[member] = self.store.forgotten
+        self.tell()
 
     def disarm(self, member: str = "") -> None:
         """Takes back alarms (of all members). A disk that is still full raises it again with the next write."""

@@ -47,6 +47,7 @@ class Faults(Membership):
         for state in (self.up, self.full, self.replacing, self.behind, self.alarms):
             state.clear()
         self.store = store
+        self.token += "'"
         self.found(members)
         for name in self.members:
             self.behind[name] = False

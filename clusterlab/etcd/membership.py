@@ -108,11 +108,6 @@ class Membership(Core):
     def _check_add(self, leader: Raft, learner: bool) -> None:
         if learner and len(leader.conf.learners) >= MAX_LEARNERS:
             raise refused("too many learner members in cluster")
-        if not learner:
-            started = sum(self.up.get(name, False) for name in leader.voters)
-            members = len(leader.voters) + 1
-            if started < members // 2 + 1 and not (started == 1 and members == 2):
-                raise refused("re-configuration failed due to not enough started members")
         if not all(self.connected(leader, name) for name in leader.conf.members):
             raise refused("unhealthy cluster")
 

@@ -177,6 +177,10 @@ class Store:
         """The keys that hang on a lease, in order."""
         return sorted(key for key, kv in self.current.items() if kv.lease == lease)
 
+    def forget_order(self) -> None:
+        """The keys were set from outside: their order is found anew."""
+        self._keys = None
+
     # Space.
 
     def bytes_in_use(self) -> int:

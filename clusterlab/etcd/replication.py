@@ -118,6 +118,17 @@ class Replication(Log):
             commit = progress.sent_commit = min(progress.match, self.commit)
             self.send("MsgHeartbeat", peer, commit=commit, context=context)
 
+    def repeat(self) -> None:
+        """Says again what may have been lost."""
+        self.heartbeat()
+        for peer in self.peers:
+            progress = self.progress[peer]
+            if progress.match < self.last and progress.state != SNAPSHOT:
+                if progress.state == REPLICATE:
+                    progress.probe()
+                progress.paused = False
+                self.send_append(peer)
+
     def send(self, kind: str, to: str, **fields: Any) -> None:
         self.outbox.append(Message(kind, to, self.name, self.term, **fields))
 
