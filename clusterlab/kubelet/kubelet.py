@@ -116,7 +116,7 @@ class Kubelet(Process):
 
     def _clean_up(self) -> None:
         """Ends what still runs of pods that were deleted while this kubelet was down (HandlePodCleanups)."""
-        known = {*self.pods, *(self.uid_of(each) for each in self.static)}
+        known = {*self.pods, *(each["metadata"]["annotations"][static_pods.HASH] for each in self.static)}
         for uid in [uid for uid in self.runtime.by_pod if uid not in known]:
             for container in self.runtime.of_pod(uid):
                 self.runtime.stop_container(container.id, ORPHAN_GRACE_MS)
