@@ -288,7 +288,7 @@ class Cluster:
         meta = {name: value for name, value in shown.get("metadata", {}).items() if name != "managedFields"}
         shown = {**shown, "metadata": meta}
         return {
-            "object": shown, "yaml": yaml.safe_dump(shown, sort_keys=True, allow_unicode=True),
+            "object": shown, "yaml": _as_yaml(shown),
             "gone": found is None, "changed": changed_paths(last.old, last.new) if last else [],
             "steps": [
                 {"seq": s.seq, "time": s.time_ms, "actor": s.actor, "verb": s.verb, "object": s.object, "because": s.because,
@@ -337,6 +337,26 @@ def _tell_request(step: Step, actor: str) -> None:
         step.explain = f"{asked}; it refuses" + (f" at {stage}" if stage else "") + f": {span.message}"
     else:
         step.explain = f"{asked}: done" + (f", revision {span.revision}." if span.revision else ".")
+
+
+#: Values of an object that are shown as YAML; writing more takes longer than anybody reads.
+YAML_MOST = 3000
+
+
+def _as_yaml(obj: Any) -> str:
+    left = [YAML_MOST]
+    text: str = yaml.dump(_shortened(obj, left), Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True)
+    return text if left[0] > 0 else text + "# … the rest of this large object is left out here\n"
+
+
+def _shortened(value: Any, left: list[int]) -> Any:
+    """A value with no more parts than are left to show, and no text longer than a page."""
+    left[0] -= 1
+    if isinstance(value, dict):
+        return {key: _shortened(item, left) for key, item in value.items() if left[0] > 0}
+    if isinstance(value, list):
+        return [_shortened(item, left) for item in value if left[0] > 0]
+    return value if not isinstance(value, str) or len(value) <= 20_000 else value[:20_000] + "…"
 
 
 def changed_paths(old: Any, new: Any, path: str = "", limit: int = 60) -> list[str]:

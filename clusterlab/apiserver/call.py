@@ -18,6 +18,10 @@ __all__ = ["Call"]
 #: Stages that say nothing of their own are shared. A stage is never changed once it is recorded.
 _PLAIN: dict[tuple[str, str, str], Stage] = {}
 
+#: Characters of all warnings of one answer, and of one that would go beyond.
+WARNINGS_MOST = 4096
+WARNING_SHORT = 256
+
 
 class Call:
     """One request. `resource` is the resource in the version asked for; `span` is None where no step is open."""
@@ -67,6 +71,11 @@ class Call:
         return manager
 
     def warn(self, text: str) -> None:
-        """Adds a warning to the answer, once."""
-        if text not in self.request.warnings:
-            self.request.warnings.append(text)
+        """Adds a warning to the answer, once; what is too much for headers is shortened and then left out, as in Kubernetes
+        (apiserver/pkg/endpoints/filters/warning.go)."""
+        given = self.request.warnings
+        size = sum(map(len, given))
+        if size + len(text) > WARNINGS_MOST:
+            text = text[:WARNING_SHORT]
+        if size + len(text) <= WARNINGS_MOST and text not in given:
+            given.append(text)

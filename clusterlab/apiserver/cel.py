@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import re2  # type: ignore[import-untyped]  # comes with cel-python
+
 from clusterlab.machinery.quantity import Quantity, QuantityError, compare, parse
 
 __all__ = ["CelError", "Program", "to_cel"]
@@ -116,11 +118,11 @@ def _functions() -> dict[str, Callable[..., Any]]:
     )
 
     def find(value: str, pattern: str) -> Any:
-        found = re.search(pattern, value)
+        found = re2.search(pattern, value)
         return text(found.group(0) if found else "")
 
     def find_all(value: str, pattern: str, most: int = -1) -> Any:
-        found = [match.group(0) for match in re.finditer(pattern, value)]
+        found = [match.group(0) for match in re2.finditer(pattern, value)]
         return listing([text(item) for item in (found if most < 0 else found[:most])])
 
     def split(value: str, separator: str, most: int = -1) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from clusterlab.apiserver import discovery, health, options, routes
-from clusterlab.apiserver.answers import HttpAnswer, plain
+from clusterlab.apiserver.answers import HttpAnswer, plain, warning_headers
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.bodies import Raw
 from clusterlab.apiserver.encoding import dump, shaped
@@ -61,7 +61,7 @@ def handle(
 
 
 def _failure(server: ApiServer, error: StatusError) -> HttpAnswer:
-    headers = [("Content-Type", "application/json"), *_warnings(server)]
+    headers = [("Content-Type", "application/json"), *warning_headers(server.warnings)]
     wait = (error.status.get("details") or {}).get("retryAfterSeconds")
     if wait:
         headers.append(("Retry-After", str(wait)))
@@ -160,16 +160,8 @@ def _answer(
         code = answer["code"]
     shape = shaped(server, resource, answer, accepted, params.get("includeObject", [""])[0])
     out = [("Content-Type", accepted.media)]
-    out += _warnings(server)
+    out += warning_headers(server.warnings)
     return HttpAnswer(code, out, dump(shape, accepted, pretty or accepted.pretty))
-
-
-def _warnings(server: ApiServer) -> list[tuple[str, str]]:
-    return [("Warning", f'299 - "{_quoted(text)}"') for text in server.warnings]
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
 
 
 def _connect(

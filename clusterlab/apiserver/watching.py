@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.answers import warning_headers
 from clusterlab.apiserver.call import Call
 from clusterlab.apiserver.encoding import WatchEncoder
 from clusterlab.apiserver.external_watch import INITIAL_EVENTS_END, ExternalWatch
@@ -45,7 +46,7 @@ def open_watch(
         server.cache, call.store.bucket, namespace, match, encode, media, [], resource,
         float(options.get("timeoutSeconds") or DEFAULT_TIMEOUT_S), bool(options.get("allowWatchBookmarks")),
     )
-    watch.headers += [("Warning", f'299 - "{text}"') for text in request.warnings]
+    watch.headers += warning_headers(request.warnings)
     try:
         _first_events(server, call, watch)
     except StatusError as error:

@@ -21,6 +21,8 @@ __all__ = ["ParseError", "parse_json", "parse_yaml", "yaml_documents"]
 
 DEPTH_MOST = 128
 ALIASED_MOST = 100_000
+#: Lines and commas of one YAML body: what takes long to read is many small values. JSON may hold as many as its bytes allow.
+YAML_VALUES_MOST = 100_000
 
 
 class ParseError(ValueError):
@@ -126,8 +128,8 @@ def _duplicates(data: bytes) -> list[str]:
         nonlocal seen
         made = _Pairs(found)
         if len(made) != len(found):
-            names = [name for name, _ in found]
-            made.twice = tuple(name for i, name in enumerate(names) if name in names[:i])
+            once: set[str] = set()
+            made.twice = tuple(dict.fromkeys(name for name, _ in found if name in once or once.add(name)))  # type: ignore[func-returns-value]
             seen = True
         return made
 
@@ -225,6 +227,8 @@ _BLOCK_START = re.compile(r"^[ \t?:-]+", re.M)
 def _check_yaml_depth(text: str) -> None:
     """Refuses deep nesting before libyaml's composer, which recurses without bound, meets it. Events are only looked at where
     brackets or the starts of lines allow for such nesting at all."""
+    if text.count("\n") + text.count(",") > YAML_VALUES_MOST:
+        raise ParseError(f"error converting YAML to JSON: yaml: the document holds more than {YAML_VALUES_MOST} values; send it as JSON")
     brackets = text.count("[") + text.count("{")
     if brackets + 2 * max((len(start) for start in _BLOCK_START.findall(text)), default=0) < DEPTH_MOST:
         return

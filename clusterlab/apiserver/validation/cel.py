@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import celpy
+import re2  # type: ignore[import-untyped]
 from celpy import celtypes
 from celpy.adapter import json_to_cel
 
@@ -157,12 +158,12 @@ def _last_index_of(whole: Any, part: Any) -> Any:
 
 
 def _find(text: Any, pattern: Any) -> Any:
-    found = re.search(str(pattern), text)
+    found = re2.search(str(pattern), text)
     return _string(found[0] if found else "")
 
 
 def _find_all(text: Any, pattern: Any, most: Any = -1) -> Any:
-    found = [match[0] for match in re.finditer(str(pattern), text)]
+    found = [match[0] for match in re2.finditer(str(pattern), text)]
     return _list(found if most < 0 else found[:int(most)])
 
 

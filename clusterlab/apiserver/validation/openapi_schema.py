@@ -6,9 +6,10 @@ Properties are visited in alphabetical order, where upstream's order is a Go map
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Any
+
+import re2  # type: ignore[import-untyped]  # comes with cel-python
 
 from clusterlab.apiserver.validation import strfmt
 from clusterlab.machinery.field import FieldError, go_json, go_quote, invalid, not_supported, required, too_long, too_many, type_invalid
@@ -163,10 +164,13 @@ def _enum(result: _Result, value: Any, schema: Json, path: str) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _pattern(text: str) -> re.Pattern[str] | None:
+def _pattern(text: str) -> Any:
+    """The compiled pattern, by the engine that Go's is modelled on: it never backtracks."""
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re.compile(text.replace(r"\z", r"\Z"))
-    except re.error:
+        return re2.compile(text, options)
+    except re2.error:
         return None
 
 

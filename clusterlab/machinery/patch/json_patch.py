@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
+
 from clusterlab.machinery.patch.errors import PatchError, same
 
 __all__ = ["OPERATIONS_MOST", "apply_json_patch"]
 
 OPERATIONS_MOST = 10_000
+#: What all copies of one patch may add, in bytes: copies of copies double.
+COPIED_MOST = 3 * 1024 * 1024
 
 _MISSING = "missing value"
 _ABSENT = object()
@@ -26,6 +30,8 @@ def apply_json_patch(document: Any, patch: Any) -> Any:
     if len(patch) > OPERATIONS_MOST:
         most = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MOST}, got {len(patch)}"
         raise PatchError(f"Request entity is too large: {most}", 413)
+    owned: _Owned = {}
+    copied = 0
     for operation in patch:
         if not isinstance(operation, dict):
             raise PatchError("json: cannot unmarshal into Go value of type jsonpatch.Operation", 400)
@@ -33,8 +39,39 @@ def apply_json_patch(document: Any, patch: Any) -> Any:
         done = _OPERATIONS.get(op) if isinstance(op, str) else None
         if done is None:
             raise PatchError(f"Unexpected kind: {op if isinstance(op, str) else 'unknown'}")
-        document = done(document, operation)
+        if op == "copy":
+            copied += _size(_taken(document, operation, "copy")[0])
+            if copied > COPIED_MOST:
+                most = f"exceeding the limit {COPIED_MOST}"
+                raise PatchError(f"Unable to complete the copy, the accumulated size increase of copy is {copied}, {most}")
+        document = done(document, operation, owned)
     return document
+
+
+#: Containers that were made for this patch, by id: only these are changed in place, so that many operations on a large object stay cheap.
+_Owned = dict[int, Any]
+
+
+def _size(value: Any) -> int:
+    try:
+        return 0 if value is _ABSENT else len(orjson.dumps(value))
+    except TypeError:
+        raise PatchError("exceeded max depth") from None
+
+
+def _mine(container: Any, owned: _Owned) -> Any:
+    """The container itself if it was made here, else a copy that was."""
+    if id(container) not in owned:
+        container = dict(container) if isinstance(container, dict) else list(container)
+        owned[id(container)] = container
+    return container
+
+
+def _own_copy(value: Any) -> Any:
+    """A copy that shares nothing that may be changed."""
+    if isinstance(value, dict):
+        return {name: _own_copy(item) for name, item in value.items()}
+    return [_own_copy(item) for item in value] if isinstance(value, list) else value
 
 
 # Pointers.
@@ -77,45 +114,51 @@ def _find(document: Any, parts: list[str]) -> Any:
     return document if isinstance(document, dict | list) else None
 
 
-def _change(document: Any, parts: list[str], action: str, value: Any = None) -> Any:
-    """A copy of the document along the path, with the last part added, set or removed."""
+def _change(document: Any, parts: list[str], owned: _Owned, action: str, value: Any = None) -> Any:
+    """The document with the last part of the path added, set or removed; what is on the way is copied once."""
     head, *rest = parts
     if rest:
-        child = _change(_get(document, head), rest, action, value)
-        return _put(document, head, child)
+        child = _change(_get(document, head), rest, owned, action, value)
+        return _put(document, head, child, owned)
     if action == "add":
-        return _add(document, head, value)
+        return _add(document, head, value, owned)
     if action == "set":
-        return _put(document, head, value)
-    return _drop(document, head)
+        return _put(document, head, value, owned)
+    return _drop(document, head, owned)
 
 
-def _put(container: Any, key: str, value: Any) -> Any:
+def _put(container: Any, key: str, value: Any, owned: _Owned) -> Any:
+    at = key if isinstance(container, dict) else _index(container, key, len(container), len(container) - 1)
+    container = _mine(container, owned)
+    container[at] = value
+    return container
+
+
+def _add(container: Any, key: str, value: Any, owned: _Owned) -> Any:
     if isinstance(container, dict):
-        return {**container, key: value}
-    at = _index(container, key, len(container), len(container) - 1)
-    return [*container[:at], value, *container[at + 1:]]
+        return _put(container, key, value, owned)
+    at = len(container)
+    if key != "-":
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", key):
+            raise PatchError(f"value was not a proper array index: '{key}': strconv.Atoi: parsing \"{key}\": invalid syntax")
+        size = len(container) + 1
+        at = _index(container, key, size, size - 1)
+    container = _mine(container, owned)
+    container.insert(at, value)
+    return container
 
 
-def _add(container: Any, key: str, value: Any) -> Any:
-    if isinstance(container, dict):
-        return {**container, key: value}
-    if key == "-":
-        return [*container, value]
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", key):
-        raise PatchError(f"value was not a proper array index: '{key}': strconv.Atoi: parsing \"{key}\": invalid syntax")
-    size = len(container) + 1
-    at = _index(container, key, size, size - 1)
-    return [*container[:at], value, *container[at:]]
-
-
-def _drop(container: Any, key: str) -> Any:
+def _drop(container: Any, key: str, owned: _Owned) -> Any:
     if isinstance(container, dict):
         if key not in container:
             raise PatchError(f"Unable to remove nonexistent key: {key}: {_MISSING}")
-        return {name: value for name, value in container.items() if name != key}
+        container = _mine(container, owned)
+        del container[key]
+        return container
     at = _index(container, key, len(container), len(container) - 1)
-    return [*container[:at], *container[at + 1:]]
+    container = _mine(container, owned)
+    del container[at]
+    return container
 
 
 # Operations.
@@ -128,33 +171,34 @@ def _path(operation: dict[str, Any], failed: str, field: str = "path") -> str:
     raise PatchError(f"{failed}: {_MISSING}")
 
 
-def _do_add(document: Any, operation: dict[str, Any]) -> Any:
+def _do_add(document: Any, operation: dict[str, Any], owned: _Owned) -> Any:
     path = _path(operation, "add operation failed to decode path")
-    return _checked_add(document, path, operation.get("value"), f'add operation does not apply: doc is missing path: "{path}"')
+    missing = f'add operation does not apply: doc is missing path: "{path}"'
+    return _checked_add(document, path, operation.get("value"), missing, owned)
 
 
-def _checked_add(document: Any, path: str, value: Any, missing: str) -> Any:
+def _checked_add(document: Any, path: str, value: Any, missing: str, owned: _Owned) -> Any:
     parts = _split(path)
     if parts is None or _find(document, parts) is None:
         raise PatchError(f"{missing}: {_MISSING}")
     try:
-        return _change(document, parts, "add", value)
+        return _change(document, parts, owned, "add", value)
     except PatchError as error:
         raise PatchError(f"error in add for path: '{path}': {error}") from None
 
 
-def _do_remove(document: Any, operation: dict[str, Any]) -> Any:
+def _do_remove(document: Any, operation: dict[str, Any], owned: _Owned) -> Any:
     path = _path(operation, "remove operation failed to decode path")
     parts = _split(path)
     if parts is None or _find(document, parts) is None:
         raise PatchError(f'remove operation does not apply: doc is missing path: "{path}": {_MISSING}')
     try:
-        return _change(document, parts, "remove")
+        return _change(document, parts, owned, "remove")
     except PatchError as error:
         raise PatchError(f"error in remove for path: '{path}': {error}") from None
 
 
-def _do_replace(document: Any, operation: dict[str, Any]) -> Any:
+def _do_replace(document: Any, operation: dict[str, Any], owned: _Owned) -> Any:
     path = _path(operation, "replace operation failed to decode path: operation missing path field")
     value = operation.get("value")
     if path == "":
@@ -169,7 +213,7 @@ def _do_replace(document: Any, operation: dict[str, Any]) -> Any:
         _get(container, parts[-1])
     except PatchError:
         raise PatchError(f"replace operation does not apply: doc is missing key: {path}: {_MISSING}") from None
-    return _change(document, parts, "set", value)
+    return _change(document, parts, owned, "set", value)
 
 
 def _taken(document: Any, operation: dict[str, Any], verb: str) -> tuple[Any, list[str]]:
@@ -186,26 +230,26 @@ def _taken(document: Any, operation: dict[str, Any], verb: str) -> tuple[Any, li
     return found, parts
 
 
-def _do_move(document: Any, operation: dict[str, Any]) -> Any:
+def _do_move(document: Any, operation: dict[str, Any], owned: _Owned) -> Any:
     found, parts = _taken(document, operation, "move")
     try:
-        document = _change(document, parts, "remove")
+        document = _change(document, parts, owned, "remove")
     except PatchError as error:
         raise PatchError(f"error in move for path: '{parts[-1]}': {error}") from None
-    return _arrive(document, operation, "move", found)
+    return _arrive(document, operation, "move", found, owned)
 
 
-def _do_copy(document: Any, operation: dict[str, Any]) -> Any:
+def _do_copy(document: Any, operation: dict[str, Any], owned: _Owned) -> Any:
     found, _ = _taken(document, operation, "copy")
-    return _arrive(document, operation, "copy", None if found is _ABSENT else found)
+    return _arrive(document, operation, "copy", None if found is _ABSENT else _own_copy(found), owned)
 
 
-def _arrive(document: Any, operation: dict[str, Any], verb: str, value: Any) -> Any:
+def _arrive(document: Any, operation: dict[str, Any], verb: str, value: Any, owned: _Owned) -> Any:
     tail = ": operation missing path field" if verb == "move" else ""
     path = _path(operation, f"{verb} operation failed to decode path{tail}")
     missing = f"{verb} operation does not apply: doc is missing destination path: {path}"
     try:
-        return _checked_add(document, path, value, missing)
+        return _checked_add(document, path, value, missing, owned)
     except PatchError as error:
         text = str(error)
         if verb == "move":
@@ -215,7 +259,7 @@ def _arrive(document: Any, operation: dict[str, Any], verb: str, value: Any) -> 
         raise PatchError(text) from None
 
 
-def _do_test(document: Any, operation: dict[str, Any]) -> Any:
+def _do_test(document: Any, operation: dict[str, Any], owned: _Owned) -> Any:
     path = _path(operation, "test operation failed to decode path: operation missing path field")
     expected = operation.get("value")
     if path == "":
