@@ -35,6 +35,7 @@ from clusterlab.runtime.runtime import Runtime
 from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
+from clusterlab.scheduler.scheduler import SchedulerProcess
 from clusterlab.sim import EPOCH, Object, Simulation, Step
 from clusterlab.sim.history import History
 from clusterlab.sim.simulation import describe
@@ -68,8 +69,10 @@ class Cluster:
         self.nodes: dict[str, Node] = {}
         self.runtimes: dict[str, Runtime] = {}
         self.processes: dict[str, Process] = {}
-        self._add(controller_manager(self.sim, self.api))
-        self._add(scheduler(self.sim, self.api, config=scenario.scheduler))
+        for name in _replicas("kube-controller-manager", scenario.controller_managers):
+            self._add(controller_manager(self.sim, self.api, name))
+        for name in _replicas("kube-scheduler", scenario.schedulers):
+            self._add(scheduler(self.sim, self.api, name, scenario.scheduler, leader_elect=True))
         if scenario.load_balancers:
             self._add(cloud_controller_manager(self.sim, self.api))
         if boot:
@@ -259,7 +262,8 @@ class Cluster:
 
     def decision_of(self, pod: str) -> dict[str, Any] | None:
         """The scheduler's latest decision on NAMESPACE/NAME."""
-        return self.processes["kube-scheduler"].decision_of(pod)  # type: ignore[attr-defined, no-any-return]
+        found = [p.decision_of(pod) for p in self.processes.values() if isinstance(p, SchedulerProcess)]
+        return max((one for one in found if one is not None), key=lambda one: int(one["seq"]), default=None)
 
     def touching(self, key: str) -> list[Step]:
         """The steps that changed an object, oldest first."""
@@ -323,6 +327,11 @@ class Cluster:
     def close_watches(self) -> None:
         """Ends every watch from outside: the timeline has jumped."""
         self.api.cache.close_external()
+
+
+def _replicas(program: str, count: int) -> list[str]:
+    """The names of the replicas of a program: the first has the program's own."""
+    return [program, *(f"{program}/{number}" for number in range(2, count + 1))]
 
 
 def _tell_request(step: Step, actor: str) -> None:

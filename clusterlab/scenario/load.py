@@ -20,7 +20,7 @@ TEXT_MOST = 1_000_000
 VALUES_MOST = 200_000
 
 _TOP = (
-    "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "etcd", "nodes", "runtime", "proxyMode",
+    "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "etcd", "replicas", "nodes", "runtime", "proxyMode",
     "loadBalancers", "clusterAutoscaler", "scheduler", "images", "traffic", "manifests", "timeline",
 )
 _NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable")
@@ -60,11 +60,14 @@ def load(data: Any) -> Scenario:
         top.problem("kind", f"must be Scenario, not {shown(kind)}")
     runtime = top.take("runtime", _runtime, "containerd")
     etcd = Reader(top.data.get("etcd") or {}, "etcd", problems, ("members",))
+    replicas = Reader(top.data.get("replicas") or {}, "replicas", problems, ("controllerManager", "scheduler"))
     scenario = Scenario(
         seed=top.take("seed", integer(0, 2**63 - 1), 1),
         nodes=_nodes(top, runtime),
         control_plane_node=top.take("controlPlaneNode", boolean, True),
         etcd_members=etcd.take("members", integer(1, 7), 3),
+        controller_managers=replicas.take("controllerManager", integer(1, 5), 1),
+        schedulers=replicas.take("scheduler", integer(1, 5), 1),
         runtime=runtime,
         proxy_mode=top.take("proxyMode", one_of("iptables", "ipvs", "nftables"), "iptables"),
         load_balancers=top.take("loadBalancers", boolean, False),

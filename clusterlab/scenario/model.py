@@ -106,6 +106,8 @@ class Scenario:
     nodes: tuple[Node, ...] = ()
     control_plane_node: bool = True
     etcd_members: int = 3
+    controller_managers: int = 1
+    schedulers: int = 1
     runtime: str = "containerd"
     proxy_mode: str = "iptables"
     load_balancers: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 
 from clusterlab.client.api import Api, User
 from clusterlab.client.informer import by_namespace
+from clusterlab.client.leaderelection import ElectedProcess
 from clusterlab.client.process import Part, Process
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scheduler.binding import Binding
@@ -278,18 +279,28 @@ class Scheduler(Part):
         self._queue.restore(data["queue"], pods.get)
 
 
-class SchedulerProcess(Process):
-    """The program kube-scheduler, with its one part."""
+class SchedulerProcess(ElectedProcess):
+    """The program kube-scheduler, with its one part. Of several replicas the one that holds the lease works."""
 
-    def __init__(self, sim: Simulation, name: str, api: Api, config: Object | None) -> None:
+    def __init__(self, sim: Simulation, name: str, api: Api, config: Object | None, leader_elect: bool = True) -> None:
         super().__init__(sim, name, api, USER)
+        self.leader_elect = leader_elect
         self.scheduler = Scheduler(self, SchedulerConfig.parse(config))
+
+    def start(self) -> None:
+        if self.leader_elect:
+            super().start()
+        else:
+            Process.start(self)
 
     def decision_of(self, key: str) -> Object | None:
         """The last decision about a pod (`namespace/name`); None when none is remembered."""
         return self.scheduler.decision_of(key)
 
 
-def scheduler(sim: Simulation, api: Api, name: str = "kube-scheduler", config: Object | None = None) -> SchedulerProcess:
-    """Builds the process of a scheduler; `config` is a KubeSchedulerConfiguration, None for the defaults."""
-    return SchedulerProcess(sim, name, api, config)
+def scheduler(
+    sim: Simulation, api: Api, name: str = "kube-scheduler", config: Object | None = None, leader_elect: bool = False
+) -> SchedulerProcess:
+    """Builds the process of a scheduler; `config` is a KubeSchedulerConfiguration, None for the defaults. With `leader_elect` it
+    works while it holds the lease kube-scheduler."""
+    return SchedulerProcess(sim, name, api, config, leader_elect)
