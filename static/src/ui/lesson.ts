@@ -6,6 +6,7 @@ import { fetchChecks } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { currentLab, LabElement } from "./element";
 import type { DrawerElement } from "./drawer";
+import { inline, takeContent } from "./inline";
 import "./lessonParts";
 
 export interface Check {
@@ -86,17 +87,18 @@ export class TaskElement extends LabElement {
   @property({ type: Number }) hints = 0;
   @property() allow = "";
   @state() private known: Task | undefined;
-  private words = "";
+  private words: Node[] | undefined;
+  private name = "";
   private wasDone = false;
 
   override connectedCallback(): void {
-    this.words ||= this.textContent?.trim() ?? "";
-    this.textContent = "";
+    this.name ||= this.textContent?.trim() ?? "";
+    this.words ??= takeContent(this);
     super.connectedCallback();
     checks.listen(() => {
       const first = this.known === undefined;
       this.known = checks.tasks.get(this.task);
-      if (this.known?.done && !this.wasDone && !first) currentLab().say(t("Task done: {task}", { task: this.words }));
+      if (this.known?.done && !this.wasDone && !first) currentLab().say(t("Task done: {task}", { task: this.name }));
       this.wasDone = this.known?.done ?? false;
     });
   }
@@ -106,8 +108,8 @@ export class TaskElement extends LabElement {
     const open = known?.checks.find((check) => !check.done);
     return html`<div class="task ${known?.done ? "finished" : ""}" role="group" aria-label=${t("Task")} data-testid=${`task:${this.task}`} data-done=${String(known?.done ?? false)}>
       <b>${known?.done ? t("Done") : t("Your task")}</b><p>${this.words}</p>
-      <ul>${known?.checks.map((check) => html`<li class=${check.done ? "done" : ""}><span aria-hidden="true">${check.done ? "✓" : "○"}</span><span class="visually-hidden">${check.done ? t("done:") : t("open:")}</span> ${check.text}</li>`) ?? nothing}</ul>
-      ${open?.message ? html`<p class="soft">${open.message}</p>` : nothing}
+      <ul>${known?.checks.map((check) => html`<li class=${check.done ? "done" : ""}><span aria-hidden="true">${check.done ? "✓" : "○"}</span><span class="visually-hidden">${check.done ? t("done:") : t("open:")}</span> ${inline(check.text)}</li>`) ?? nothing}</ul>
+      ${open?.message ? html`<p class="soft">${inline(open.message)}</p>` : nothing}
       ${this.allow ? html`<p class="soft">${t("Use only: {verbs}", { verbs: this.allow })}</p>` : nothing}
       ${this.hints ? html`<cl-task-help task=${this.task} count=${this.hints}></cl-task-help>` : nothing}</div>`;
   }

@@ -8,20 +8,25 @@ import type { Lens } from "../stage/layout";
 import "../styles/lesson.css";
 import type { DrawerElement } from "./drawer";
 import { currentLab, LabElement } from "./element";
+import { inline, takeContent } from "./inline";
 
 const runLine = (line: string): void => document.querySelector<DrawerElement>("cl-drawer")?.run(line);
 const editable = (): boolean => currentLab().options.canEdit;
 
 /** An element that takes its text content as its words. */
 abstract class WordsElement extends LabElement {
-  @state() protected words = "";
+  protected words: Node[] | undefined;
   @state() protected trouble = "";
   @state() protected busy = false;
 
   override connectedCallback(): void {
-    this.words ||= this.textContent?.trim() ?? "";
-    this.textContent = "";
+    this.words ??= takeContent(this);
     super.connectedCallback();
+  }
+
+  /** The words of the lesson, or others where it gives none. */
+  protected said(other: string): Node[] | string {
+    return this.words?.length ? this.words : other;
   }
 
   /** Asks the server; what it refuses is shown. */
@@ -86,7 +91,7 @@ abstract class AskedElement extends WordsElement {
   @property() choices = "[]";
   @state() protected taken = -1;
   @state() protected right: boolean | undefined;
-  @state() protected said = "";
+  @state() protected comment = "";
   protected abstract readonly kind: string;
   protected abstract take(number: number, choice: string): Promise<void>;
 
@@ -96,8 +101,8 @@ abstract class AskedElement extends WordsElement {
     return html`<div class="asked" role="group" aria-label=${this.kind} data-testid=${`asked:${this.name}`} data-right=${String(this.right ?? "")}>
       <b>${this.kind}</b><p>${this.words}</p>
       <div class="choices">${choices.map((choice, number) => html`<button type="button" class=${number === this.taken ? (this.right ? "good" : "bad") : ""} aria-pressed=${number === this.taken}
-        ?disabled=${this.busy || !editable()} @click=${() => this.choose(number, choice)}>${choice}</button>`)}</div>
-      <div aria-live="polite">${this.right === undefined ? nothing : html`<p class="said"><strong>${word}</strong> ${this.said}</p>`}${this.sorry()}</div></div>`;
+        ?disabled=${this.busy || !editable()} @click=${() => this.choose(number, choice)}>${inline(choice)}</button>`)}</div>
+      <div aria-live="polite">${this.right === undefined ? nothing : html`<p class="said"><strong>${word}</strong> ${inline(this.comment)}</p>`}${this.sorry()}</div></div>`;
   }
 
   private choose(number: number, choice: string): void {
@@ -113,7 +118,7 @@ export class PredictElement extends AskedElement {
 
   protected async take(_number: number, choice: string): Promise<void> {
     const found = await ask<{ right: boolean; answer: string; explain: string }>("POST", `predict/${this.name}`, { choice });
-    this.said = `${found.right ? "" : t("The cluster's answer is {answer}.", { answer: found.answer })} ${found.explain}`.trim();
+    this.comment = `${found.right ? "" : t("The cluster's answer is {answer}.", { answer: found.answer })} ${found.explain}`.trim();
     this.right = found.right;
   }
 }
@@ -125,7 +130,7 @@ export class QuizElement extends AskedElement {
   protected async take(number: number): Promise<void> {
     const found = await ask<{ right: boolean; feedback: string }>("POST", `quiz/${this.name}`, { choice: number });
     // The feedback of a right answer begins with the word itself.
-    this.said = found.feedback.replace(/^Right[.:,]\s*/, "");
+    this.comment = found.feedback.replace(/^Right[.:,]\s*/, "");
     this.right = found.right;
   }
 }
@@ -138,7 +143,7 @@ export class FaultElement extends WordsElement {
 
   protected override render(): TemplateResult {
     const off = !editable() || this.busy;
-    return html`<div class="breaks" role="group" aria-label=${t("Break it")}><span>${this.words || this.kind}</span><span class="spacer"></span>
+    return html`<div class="breaks" role="group" aria-label=${t("Break it")}><span>${this.said(this.kind)}</span><span class="spacer"></span>
       <button type="button" class="small" data-testid=${`break:${this.name}`} ?disabled=${off} @click=${() => this.send("POST")}>${t("break")}</button>
       <button type="button" class="small ok" data-testid=${`heal:${this.name}`} ?disabled=${off || !this.on} @click=${() => this.send("DELETE")}>${t("mend")}</button>${this.sorry()}</div>`;
   }
@@ -159,7 +164,7 @@ export class WaitElement extends WordsElement {
   @property() until = "settled";
 
   protected override render(): TemplateResult {
-    return html`<div class="waits" role="group"><span>${this.words || this.until}</span><span class="spacer"></span>
+    return html`<div class="waits" role="group"><span>${this.said(this.until)}</span><span class="spacer"></span>
       <button type="button" class="small" data-testid="wait" ?disabled=${!editable()} @click=${this.go}>${t("go")}</button></div>`;
   }
 
@@ -178,7 +183,7 @@ export class ViewElement extends WordsElement {
   @property() step = "";
 
   protected override render(): TemplateResult {
-    return html`<button type="button" class="view" @click=${this.look}>${this.words || t("Look")} →</button>`;
+    return html`<button type="button" class="view" @click=${this.look}>${this.said(t("Look"))} →</button>`;
   }
 
   private look(): void {
@@ -208,8 +213,8 @@ export class TaskHelpElement extends WordsElement {
 
   protected override render(): TemplateResult {
     const left = this.count - this.hints.length;
-    return html`<div class="help" aria-live="polite">${this.hints.length ? html`<ol>${this.hints.map((hint) => html`<li>${hint}</li>`)}</ol>` : nothing}
-      ${this.actions ? html`<div class="solution">${this.actions.map((action) => this.step(action))}${this.why ? html`<p>${this.why}</p>` : nothing}</div>` : nothing}
+    return html`<div class="help" aria-live="polite">${this.hints.length ? html`<ol>${this.hints.map((hint) => html`<li>${inline(hint)}</li>`)}</ol>` : nothing}
+      ${this.actions ? html`<div class="solution">${this.actions.map((action) => this.step(action))}${this.why ? html`<p>${inline(this.why)}</p>` : nothing}</div>` : nothing}
       ${left > 0 ? html`<button type="button" class="small" data-testid=${`hint:${this.task}`} @click=${this.hint}>${this.hints.length ? t("another hint") : t("a hint")}</button>` : nothing}
       ${left <= 0 && !this.actions ? html`<button type="button" class="small" data-testid=${`solution:${this.task}`} @click=${this.solve}>${t("show the solution")}</button>` : nothing}${this.sorry()}</div>`;
   }
