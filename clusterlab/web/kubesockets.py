@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from clusterlab.machinery.errors import StatusError
+from clusterlab.web import portforward
 from clusterlab.web.kubeapi import lab_of
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -42,6 +43,9 @@ class KubeSockets:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        if parts[6] == "portforward":
+            await _forward(lab, parts[3], parts[5], headers, scope, receive, send)
+            return
         session = _Session(lab, parts[3], parts[5], parts[6], query, receive, send)
         protocol = next((offered for offered in scope.get("subprotocols", ()) if offered in PROTOCOLS), None)
         if protocol is None or session.kind not in ("exec", "attach"):
@@ -59,6 +63,39 @@ class KubeSockets:
         except _Gone:
             return
         await send({"type": "websocket.close", "code": 1000})
+
+
+async def _forward(
+    lab: Lab, namespace: str, pod: str, headers: dict[str, str], scope: dict[str, Any],
+    receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]],
+) -> None:
+    """kubectl port-forward."""
+    cluster = lab.cluster
+    try:
+        cluster.may_connect(headers, namespace, pod, "portforward")
+    except StatusError:
+        await send({"type": "websocket.close", "code": 4403})
+        return
+    if portforward.PROTOCOL not in scope.get("subprotocols", ()):
+        await send({"type": "websocket.close", "code": 4400})
+        return
+    await send({"type": "websocket.accept", "subprotocol": portforward.PROTOCOL})
+
+    def ask(port: int, path: str) -> tuple[int, str]:
+        lab.tick_clock()
+        try:
+            return cluster.node_server.port_forward(namespace, pod, port, path)
+        except StatusError:
+            return 0, ""
+
+    async def write(data: bytes) -> None:
+        await send({"type": "websocket.send", "bytes": data})
+
+    session = portforward.PortForward(pod, ask, write)
+    while (message := await receive())["type"] == "websocket.receive":
+        if not await session.take(message.get("bytes") or b""):
+            await send({"type": "websocket.close", "code": 1000})
+            return
 
 
 class _Gone(Exception):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from typing import Any
 
 import pytest
 
-from tests.server import Server, ServerLab
+from tests.server import Server, ServerLab, free_port
 
 CRD = """apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -108,6 +109,20 @@ def test_logs_exec_and_top(lab: ServerLab) -> None:
     assert "Welcome to nginx!" in do(lab, f"exec {name} -- curl -s localhost")
     assert do(lab, "top pods").splitlines()[1].split()[0] in pods(lab)
     assert len(do(lab, "top nodes").splitlines()) == 5
+
+
+def test_a_port_is_forwarded(lab: ServerLab) -> None:
+    web(lab, 1)
+    here = free_port()
+    forward = lab.start("port-forward", "deployment/web", f"{here}:80", f"{free_port()}:81")
+    try:
+        assert forward.stdout is not None and "Forwarding from" in forward.stdout.readline()
+        for _ in range(2):
+            with urllib.request.urlopen(f"http://127.0.0.1:{here}/", timeout=10) as answer:
+                assert answer.status == 200 and b"Welcome to nginx!" in answer.read()
+    finally:
+        forward.terminate()
+        forward.wait(10)
 
 
 def test_a_service_answers_inside_the_cluster(lab: ServerLab) -> None:

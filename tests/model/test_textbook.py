@@ -555,6 +555,19 @@ def test_a_node_that_is_cut_off_goes_on_alone(world: World) -> None:
     assert all(world.gone(f"pods/default/{name}") for name in there) and runtime.figures()["containers"] == 0
 
 
+def test_a_control_plane_node_runs_its_static_pods_again() -> None:
+    world = World()
+    world.settle()
+    fault = world.fault("node-down", "control-plane")
+    world.run(100)
+    assert world.condition("nodes/control-plane", "Ready")["status"] == "Unknown"
+    world.heal(fault)
+    world.run(60)
+    running = [each for each in world.all("pods", tier="control-plane") if is_ready(each)]
+    assert len(running) == 4 and world.cluster.runtimes["control-plane"].figures()["containers"] == 4
+    world.check()
+
+
 # Our own faults.
 
 

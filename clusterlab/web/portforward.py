@@ -1,0 +1,140 @@
+"""kubectl port-forward: HTTP connections to a pod's port, through a websocket.
+
+Follows staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go: each connection is a pair of streams, one for errors and
+one for data. Containers run no code, so what answers is the behaviour of the image; a port that does not speak HTTP says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import NamedTuple
+
+from clusterlab.web.spdy import Frame, Spdy, SpdyError
+
+__all__ = ["PROTOCOL", "PortForward"]
+
+PROTOCOL = "SPDY/3.1+portforward.k8s.io"
+MAX_REQUEST = 1 << 20
+MAX_STREAMS = 200
+CHUNK = 32_000
+
+#: (port, path) -> (status, body); status 0 where nothing listens.
+Ask = Callable[[int, str], tuple[int, str]]
+
+
+class _Stream(NamedTuple):
+    """A stream of the client: `error` or `data`, for a port; `partner` is the number that both of a connection share."""
+
+    kind: str
+    port: int
+    partner: str
+    buffer: bytes = b""
+
+
+class PortForward:
+    """One kubectl port-forward. `ask` asks the pod; `send` sends bytes to kubectl."""
+
+    def __init__(self, pod: str, ask: Ask, send: Callable[[bytes], Awaitable[None]]) -> None:
+        self._pod, self._ask, self._send = pod, ask, send
+        self._spdy = Spdy()
+        self._streams: dict[int, _Stream] = {}
+
+    async def take(self, data: bytes) -> bool:
+        """Takes bytes of the client; False when the connection is over."""
+        try:
+            frames = self._spdy.feed(data)
+        except SpdyError:
+            return False
+        for ping in self._spdy.pings:
+            await self._send(ping)
+        self._spdy.pings = []
+        for frame in frames:
+            if frame.kind == "end" or not await self._frame(frame):
+                return False
+        return True
+
+    async def _frame(self, frame: Frame) -> bool:
+        if frame.kind == "open":
+            port = frame.headers.get("port", "")
+            if len(self._streams) >= MAX_STREAMS or not port.isdecimal():
+                return False
+            self._streams[frame.stream] = _Stream(frame.headers.get("streamtype", ""), int(port), frame.headers.get("requestid", ""))
+            await self._send(self._spdy.reply(frame.stream))
+        elif frame.kind == "reset":
+            self._streams.pop(frame.stream, None)
+        elif (stream := self._streams.get(frame.stream)) is not None and stream.kind == "data":
+            await self._data(frame, stream)
+        return True
+
+    async def _data(self, frame: Frame, stream: _Stream) -> None:
+        buffer = stream.buffer + frame.data
+        while (taken := _request(buffer)) is not None:
+            path, size, keep = taken
+            buffer = buffer[size:]
+            if not await self._answer(frame.stream, stream, path, keep):
+                return
+        if frame.last or len(buffer) > MAX_REQUEST:
+            await self._close(frame.stream)
+            return
+        self._streams[frame.stream] = stream._replace(buffer=buffer)
+
+    async def _answer(self, number: int, stream: _Stream, path: str, keep: bool) -> bool:
+        status, body = self._ask(stream.port, path)
+        if not status:
+            await self._refused(stream)
+            await self._close(number)
+            return False
+        data = body.encode()
+        try:
+            reason = HTTPStatus(status).phrase
+        except ValueError:
+            reason = "Unknown"
+        kind = "text/html" if body.lstrip().startswith("<") else "application/json" if body.startswith("{") else "text/plain"
+        more = "keep-alive" if keep else "close"
+        head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\nConnection: {more}\r\n\r\n"
+        data = head.encode() + data
+        for start in range(0, len(data), CHUNK):
+            await self._send(self._spdy.data(number, data[start : start + CHUNK]))
+        if not keep:
+            await self._close(number)
+        return keep
+
+    async def _refused(self, stream: _Stream) -> None:
+        """Tells it on the connection's stream for errors."""
+        text = (
+            f"error forwarding port {stream.port} to pod {self._pod}, uid : failed to connect to localhost:{stream.port} inside "
+            f"namespace: dial tcp4 127.0.0.1:{stream.port}: connect: connection refused"
+        )
+        for number, other in list(self._streams.items()):
+            if other.kind == "error" and other.partner == stream.partner:
+                del self._streams[number]
+                await self._send(self._spdy.data(number, text.encode(), last=True))
+
+    async def _close(self, number: int) -> None:
+        """Ends a connection: its data stream, and its stream for errors."""
+        stream = self._streams.pop(number, None)
+        if stream is None:
+            return
+        await self._send(self._spdy.data(number, b"", last=True))
+        for other, each in list(self._streams.items()):
+            if each.kind == "error" and each.partner == stream.partner:
+                del self._streams[other]
+                await self._send(self._spdy.data(other, b"", last=True))
+
+
+def _request(buffer: bytes) -> tuple[str, int, bool] | None:
+    """The first whole HTTP request: (path, its length, whether the connection stays). None where there is none yet."""
+    head, end, _ = buffer.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    lines = head.decode("latin-1").split("\r\n")
+    words = lines[0].split(" ")
+    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    length = fields.get("content-length", "0")
+    size = len(head) + 4 + (int(length) if length.isdecimal() else 0)
+    if len(buffer) < size:
+        return None
+    path = words[1] if len(words) > 1 and words[1].startswith("/") else "/"
+    keep = fields.get("connection", "").lower() != "close" and not lines[0].endswith("HTTP/1.0")
+    return path, size, keep
