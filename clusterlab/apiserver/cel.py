@@ -16,7 +16,7 @@ import re2  # type: ignore[import-untyped]  # comes with cel-python
 
 from clusterlab.machinery.quantity import Quantity, QuantityError, compare, parse
 
-__all__ = ["CelError", "Program", "to_cel"]
+__all__ = ["COST_EXCEEDED", "CelError", "Program", "TooCostly", "bounded_runner", "to_cel"]
 
 VISITS_MOST = 20_000
 LENGTH_MOST = 16_384
@@ -24,6 +24,15 @@ LENGTH_MOST = 16_384
 
 class CelError(ValueError):
     """An expression that cannot be compiled or evaluated."""
+
+
+COST_EXCEEDED = "operation cancelled: actual cost limit exceeded"
+#: Characters of a text that cost as much as one visit.
+TEXT_VISIT = 1000
+
+
+class TooCostly(BaseException):
+    """The budget is used up. No `Exception`, because the library turns those into values and goes on with the rest of a loop."""
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +45,8 @@ def _celpy() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _runner() -> Any:
+def bounded_runner() -> Any:
+    """The class that evaluates expressions within a budget and raises TooCostly beyond it."""
     celpy = _celpy()
 
     class Evaluator(celpy.evaluation.Evaluator):  # type: ignore[name-defined, misc]
@@ -49,8 +59,11 @@ def _runner() -> Any:
         def _visit_tree(self, tree: Any) -> Any:
             self.left[0] -= 1
             if self.left[0] < 0:
-                raise CelError("operation cancelled: actual cost limit exceeded")
-            return super()._visit_tree(tree)
+                raise TooCostly
+            value = super()._visit_tree(tree)
+            if isinstance(value, str | bytes | list):
+                self.left[0] -= len(value) // TEXT_VISIT
+            return value
 
         def sub_evaluator(self, ast: Any) -> Any:
             return Evaluator(ast, self.activation, self.left)
@@ -75,7 +88,7 @@ class Program:
         if len(expression) > LENGTH_MOST:
             raise CelError("expression is too long")
         try:
-            environment = celpy.Environment(runner_class=_runner())
+            environment = celpy.Environment(runner_class=bounded_runner())
             self._program = environment.program(environment.compile(expression), functions=_functions())
         except (celpy.CELParseError, RecursionError) as error:
             raise CelError(f"compilation failed: ERROR: <input>: Syntax error: {str(error).splitlines()[0]}") from None
@@ -87,6 +100,8 @@ class Program:
             return self._program.evaluate(values)
         except celpy.CELEvalError as error:
             raise CelError(_explain(error)) from None
+        except TooCostly:
+            raise CelError(COST_EXCEEDED) from None
         except (CelError, RecursionError) as error:
             raise CelError(str(error)) from None
         except Exception as error:

@@ -22,7 +22,7 @@ __all__ = ["ParseError", "parse_json", "parse_yaml", "yaml_documents"]
 DEPTH_MOST = 128
 ALIASED_MOST = 100_000
 #: Lines and commas of one YAML body: what takes long to read is many small values. JSON may hold as many as its bytes allow.
-YAML_VALUES_MOST = 100_000
+YAML_VALUES_MOST = 50_000
 
 
 class ParseError(ValueError):

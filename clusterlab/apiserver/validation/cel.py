@@ -18,6 +18,7 @@ import re2  # type: ignore[import-untyped]
 from celpy import celtypes
 from celpy.adapter import json_to_cel
 
+from clusterlab.apiserver.cel import COST_EXCEEDED, LENGTH_MOST, TooCostly, bounded_runner
 from clusterlab.apiserver.validation.amounts import nano
 
 __all__ = ["CelError", "Program", "UnsupportedCel", "compile_cel", "escape", "from_json"]
@@ -86,6 +87,8 @@ class Program:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        if len(text) > LENGTH_MOST:
+            raise UnsupportedCel("expression is too long")
         try:
             self._program = _environment().program(_environment().compile(text), functions=_FUNCTIONS)
         except Exception as error:
@@ -95,6 +98,8 @@ class Program:
         """The value for these variables, which `from_json` made."""
         try:
             return self._program.evaluate(dict(variables))
+        except TooCostly:
+            raise CelError(COST_EXCEEDED) from None
         except Exception as error:
             found = _missing(str(error))
             if found and "undeclared" not in str(error):
@@ -104,7 +109,7 @@ class Program:
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
-    return celpy.Environment()
+    return celpy.Environment(runner_class=bounded_runner())
 
 
 @lru_cache(maxsize=2048)
