@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from clusterlab.machinery.errors import StatusError
-from clusterlab.web import portforward
+from clusterlab.web import copying, portforward
 from clusterlab.web.kubeapi import lab_of
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -153,7 +153,10 @@ class _Session:
 
     async def once(self) -> None:
         """Runs the command with all that comes on stdin, and says how it ended."""
-        stdin = await self.all_input() if self.stdin and not self.tty else ""
+        if self.command[:1] == ["tar"] and len(self.command) > 2 and not self.tty:
+            await self.tar()
+            return
+        stdin = (await self.all_input()).decode(errors="replace") if self.stdin and not self.tty else ""
         code, out, err = await self.run(self.command, stdin)
         await self.write(1, out)
         await self.write(1 if self.tty else 2, err)
@@ -169,7 +172,18 @@ class _Session:
             "message": f"command terminated with non-zero exit code: exit status {code}",
         })
 
-    async def all_input(self) -> str:
+    async def tar(self) -> None:
+        """What kubectl cp runs."""
+        if self.stdin:
+            done = await copying.unpack(self.command, await self.all_input(), self.run)
+        else:
+            done = await copying.pack(self.command, self.run)
+        for start in range(0, len(done.out), 32_000):
+            await self._send({"type": "websocket.send", "bytes": b"\x01" + done.out[start : start + 32_000]})
+        await self.write(2, done.err)
+        await self.ended(done.code)
+
+    async def all_input(self) -> bytes:
         parts, size = [], 0
         while size < MAX_STDIN:
             channel, data = await self.read()
@@ -178,7 +192,7 @@ class _Session:
             if channel == 0:
                 parts.append(data)
                 size += len(data)
-        return b"".join(parts).decode(errors="replace")
+        return b"".join(parts)
 
     async def shell(self) -> None:
         """An interactive shell: lines are edited and echoed here, and run one by one in the container."""

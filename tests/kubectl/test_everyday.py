@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +110,21 @@ def test_logs_exec_and_top(lab: ServerLab) -> None:
     assert "Welcome to nginx!" in do(lab, f"exec {name} -- curl -s localhost")
     assert do(lab, "top pods").splitlines()[1].split()[0] in pods(lab)
     assert len(do(lab, "top nodes").splitlines()) == 5
+
+
+def test_files_are_copied_in_and_out(lab: ServerLab, tmp_path: Path) -> None:
+    web(lab, 1)
+    name = pods(lab)[0]
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("hello\n")
+    do(lab, f"cp {folder / 'index.html'} {name}:/tmp/one.html")
+    assert do(lab, f"exec {name} -- cat /tmp/one.html") == "hello\n"
+    do(lab, f"cp {folder} {name}:/usr/share/nginx/html/site")
+    assert do(lab, f"exec {name} -- cat /usr/share/nginx/html/site/index.html") == "hello\n"
+    do(lab, f"cp {name}:/tmp/one.html {tmp_path / 'back.html'}")
+    assert (tmp_path / "back.html").read_text() == "hello\n"
+    assert "No such file or directory" in refused(lab, f"cp {name}:/tmp/none {tmp_path / 'none'}")
 
 
 def test_a_port_is_forwarded(lab: ServerLab) -> None:

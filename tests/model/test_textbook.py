@@ -286,6 +286,30 @@ def test_a_pod_of_high_priority_takes_the_place_of_others(world: World) -> None:
     assert len(world.events("Preempted")) == 1 and sum(not world.gone(f"pods/default/low-{n}") for n in range(3)) == 2
 
 
+def test_an_autoscaler_follows_the_load() -> None:
+    world = World(
+        **PLAIN, images=[{"match": "shop:1", "serve": {"port": 80, "cpu": "10m", "latency": "5ms"}, "cpu": "1m"}],
+        traffic=[{"name": "shoppers", "to": "http://web.default.svc", "rate": "60/s", "from": "30s", "until": "300s"}])
+    made = deployment("web", 1, "shop:1")
+    made["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "200m"}}
+    target = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
+    world.make(made, service("web"), {
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "minReplicas": 1, "maxReplicas": 10, "metrics": [target]}})
+    world.run(25)
+    assert world.get("deployments/default/web")["spec"]["replicas"] == 1
+    world.run(260)  # 60 requests of 10 ms a second are 600m: 6 pods at 100m each
+    assert 6 <= world.get("deployments/default/web")["spec"]["replicas"] <= 7
+    assert world.condition("horizontalpodautoscalers/default/web", "ScalingActive")["status"] == "True"
+    world.run(240)
+    assert world.get("deployments/default/web")["spec"]["replicas"] >= 6, "it came down before its five minutes were over"
+    world.run(240)
+    assert world.get("deployments/default/web")["spec"]["replicas"] == 1
+    assert world.events("SuccessfulRescale", "web")
+    world.check()
+
+
 # Other workloads.
 
 
