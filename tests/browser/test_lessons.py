@@ -1,0 +1,134 @@
+"""Lessons on the page, played from start to end as a learner would: a first one, one with manifests and predictions, a challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from clusterlab.lessons.loader import Directive, load_lesson, task_of
+from clusterlab.lessons.predictions import shown
+from tests.browser.conftest import Visitor
+from tests.server import ROOT, Server
+
+PATIENCE_MS = 40_000
+#: How many command lines have come to their end.
+LINES = "document.querySelector('cl-drawer').entries.filter(entry => entry.exit !== undefined).length"
+
+
+class Learner:
+    """Goes through a lesson block by block, by what is on the page."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.page, self.lesson = page, load_lesson(ROOT / "lessons", name)
+        page.get_by_test_id(f"lesson:{name}").click()
+        page.wait_for_url("**/labs/**")
+        expect(page.locator("#lesson")).to_be_visible()
+        page.locator("#stage canvas").first.wait_for()
+
+    def play(self) -> None:
+        seen = {"cl-run": 0, "cl-wait": 0}
+        for directive in (each for step in self.lesson.steps for each in step.directives):
+            if directive.kind == "run":
+                for _ in filter(None, map(str.strip, directive.text.splitlines())):
+                    self.run(self.page.locator("#lesson section > cl-run").nth(seen["cl-run"]).get_by_test_id("run"))
+                    seen["cl-run"] += 1
+            elif directive.kind == "wait":
+                self.page.locator("#lesson section > cl-wait").nth(seen["cl-wait"]).get_by_test_id("wait").click()
+                seen["cl-wait"] += 1
+                self.settle()
+            else:
+                getattr(self, directive.kind, self.skip)(directive)
+
+    def skip(self, directive: Directive) -> None:
+        """Nothing to do for it."""
+
+    def run(self, button: Any) -> None:
+        """Presses a button that leads to a command line, and waits until kubectl has ended."""
+        before = self.page.evaluate(LINES)
+        button.click()
+        self.page.wait_for_function(f"before => {LINES} > before", arg=before, timeout=PATIENCE_MS)
+        self.settle()
+
+    def settle(self) -> None:
+        """Lets the cluster come to rest, and the command line come to its end."""
+        self.page.evaluate("document.querySelector('cl-stage').lab.send({type: 'run', until: 'settled'})")
+        self.page.wait_for_function("() => document.querySelector('cl-stage').lab.mode.settled", timeout=PATIENCE_MS)
+
+    def manifest(self, directive: Directive) -> None:
+        if "draft" not in directive.info.split():
+            self.run(self.page.get_by_test_id(f"apply:{directive.info.split()[0]}"))
+
+    def fault(self, directive: Directive) -> None:
+        self.page.get_by_test_id(f"break:{directive.id}").click()
+        expect(self.page.get_by_test_id(f"heal:{directive.id}")).to_be_enabled()
+        self.settle()
+
+    def predict(self, directive: Directive) -> None:
+        box = self.page.get_by_test_id(f"asked:{directive.id}")
+        box.get_by_role("button", name=shown(directive.data["choices"][0]), exact=True).click()
+        expect(box.locator(".said")).to_be_visible(timeout=PATIENCE_MS)
+        expect(box).to_have_attribute("data-right", "true" if box.get_by_text("Right.").count() else "false")
+
+    def quiz(self, directive: Directive) -> None:
+        box = self.page.get_by_test_id(f"asked:{directive.id}")
+        number = next(n for n, choice in enumerate(directive.data["choices"]) if choice.get("right"))
+        box.get_by_role("button").nth(number).click()
+        expect(box).to_have_attribute("data-right", "true")
+
+    def task(self, directive: Directive) -> None:
+        task = task_of(directive)
+        box = self.page.get_by_test_id(f"task:{task.id}")
+        for _ in task.hints:
+            box.get_by_test_id(f"hint:{task.id}").click()
+        box.get_by_test_id(f"solution:{task.id}").click()
+        expect(box.locator(".solution")).to_be_visible()
+        for step in box.locator(".solution > *").all():
+            if step.get_by_test_id("run").count():
+                self.run(step.get_by_test_id("run"))
+            elif step.get_by_test_id("wait").count():
+                step.get_by_test_id("wait").click()
+                self.settle()
+        expect(box).to_have_attribute("data-done", "true", timeout=PATIENCE_MS)
+
+
+@pytest.fixture
+def learner(visitor: Visitor, server: Server) -> Callable[[str], Learner]:
+    def begin(name: str) -> Learner:
+        page = visitor.page()
+        page.goto(server.url + "/lessons/")
+        return Learner(page, name)
+
+    visitor.allowed = ("status of 404",)
+    return begin
+
+
+@pytest.mark.parametrize("name", ["a-pod-is-born", "13-declarative-configuration", "challenge-01-image-typo"])
+def test_a_lesson_from_start_to_end(learner: Callable[[str], Learner], name: str) -> None:
+    one = learner(name)
+    one.play()
+    one.page.goto(one.page.url.split("/labs/")[0] + "/lessons/")
+    count = len(one.lesson.tasks)
+    expect(one.page.get_by_test_id(f"lesson:{name}")).to_contain_text(f"{count}/{count} tasks")
+
+
+def test_the_catalogue_finds_by_word_and_level(visitor: Visitor, server: Server) -> None:
+    page = visitor.page()
+    page.goto(server.url + "/lessons/")
+    page.get_by_test_id("search").fill("canary")
+    expect(page.get_by_test_id("lesson:22-canary")).to_be_visible()
+    expect(page.get_by_test_id("lesson:03-etcd")).to_be_hidden()
+    page.get_by_label("Level").select_option("beginner")
+    expect(page.get_by_test_id("lesson:22-canary")).to_be_hidden()
+
+
+def test_the_catalogue_passes_axe(visitor: Visitor, server: Server, axe: str) -> None:
+    page = visitor.page()
+    page.goto(server.url + "/lessons/")
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then(result => result.violations.map(each => each.id + ': ' + each.nodes[0].html))")
+    assert found == []
+
+
