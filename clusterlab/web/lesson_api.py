@@ -9,19 +9,21 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from clusterlab.lessons.loader import Directive, Task, lesson_names
+from clusterlab.lessons.loader import Directive, LessonError, Task, lesson_names, load_lesson
 from clusterlab.lessons.predictions import answer_on, shown
 from clusterlab.lessons.running import Late, copy_of, fault_of, named
 from clusterlab.scenario.kubectl import KubectlError
 from clusterlab.web import access, lessons, runs, terminal
 from clusterlab.web.api import _body, endpoint
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.models import Lab as LabRecord
 
-__all__ = ["catalogue_page"]
+__all__ = ["catalogue_page", "certificate"]
 
 MAX_MANIFEST = 200_000
 
@@ -30,9 +32,24 @@ MAX_MANIFEST = 200_000
 async def catalogue_page(request: HttpRequest) -> HttpResponse:
     """All lessons, path by path, with what this browser has done of them."""
     progress = await lessons.read_progress(request.session)
-    found = lessons.paths(progress)
+    known = await lessons.labs_of(request.session)
+    kept = {pk async for pk in LabRecord.objects.filter(pk__in=list(known.values())).values_list("pk", flat=True)}
+    found = lessons.paths(progress, {name: lab_id for name, lab_id in known.items() if lab_id in kept})
     done = sum(path["done"] for path in found)
     return render(request, "lessons.html", {"paths": found, "done": done, "count": sum(path["count"] for path in found)})
+
+
+@require_GET
+async def certificate(request: HttpRequest, name: str) -> HttpResponse:
+    """What was learnt, to print."""
+    try:
+        lesson = load_lesson(lessons.lessons_folder(), name)
+    except LessonError:
+        raise Http404 from None
+    tasks = {task.id for task in lesson.tasks}
+    done = tasks & set((await lessons.read_progress(request.session)).get(name, ()))
+    context = {"lesson": lesson, "done": len(done), "count": len(tasks), "complete": done == tasks, "today": timezone.now()}
+    return render(request, "certificate.html", context)
 
 
 def _directive(lab: Lab, kind: str, name: str) -> Directive:

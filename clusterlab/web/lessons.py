@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,12 +15,14 @@ from clusterlab.lessons.render import render_end, render_step
 from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = [
-    "PROGRESS", "catalogue", "checks", "lesson_for_page", "lesson_of", "lessons_folder", "note_progress", "paths", "put_files",
-    "read_progress", "rendered",
+    "PROGRESS", "catalogue", "checks", "labs_of", "lesson_for_page", "lesson_of", "lessons_folder", "next_lesson", "note_progress",
+    "paths", "put_files", "read_progress", "remember_lab", "rendered",
 ]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
 PROGRESS = "lessons"
+#: Where it keeps {lesson: id of the lab in which it was begun last}, to go on there.
+LABS = "lesson_labs"
 _pasts: WeakKeyDictionary[Lab, tuple[int, Past]] = WeakKeyDictionary()
 
 
@@ -27,23 +30,23 @@ def lessons_folder() -> Path:
     return Path(settings.CLUSTERLAB["LESSONS"])
 
 
-def catalogue(progress: dict[str, list[str]] | None = None) -> list[dict[str, Any]]:
-    """All lessons, in their order."""
-    done = progress or {}
+def catalogue(progress: dict[str, list[str]] | None = None, labs: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    """All lessons, in their order, with what was done of them and the lab to go on in."""
+    done, labs = progress or {}, labs or {}
     return [
         {
             "name": lesson.name, "title": lesson.title, "summary": lesson.summary, "minutes": lesson.minutes, "level": lesson.level,
             "path": lesson.path or PATHS[0], "tags": list(lesson.tags), "objectives": list(lesson.objectives),
-            "prerequisites": list(lesson.prerequisites), "tasks": len(lesson.tasks),
+            "prerequisites": list(lesson.prerequisites), "tasks": len(lesson.tasks), "lab": labs.get(lesson.name, ""),
             "done": len({task.id for task in lesson.tasks} & set(done.get(lesson.name, ()))),
         }
         for lesson in load_all(lessons_folder())
     ]
 
 
-def paths(progress: dict[str, list[str]]) -> list[dict[str, Any]]:
+def paths(progress: dict[str, list[str]], labs: dict[str, str] | None = None) -> list[dict[str, Any]]:
     """The catalogue path by path: [{title, lessons, tasks, done}]."""
-    lessons = catalogue(progress)
+    lessons = catalogue(progress, labs)
     found = []
     for title in PATHS:
         row = [lesson for lesson in lessons if lesson["path"] == title]
@@ -79,8 +82,23 @@ def rendered(name: str) -> dict[str, Any] | None:
         lesson = load_lesson(lessons_folder(), name)
     except LessonError:
         return None
-    html = "".join(render_step(step) for step in lesson.steps) + render_end(lesson)
+    following = next_lesson(name)
+    end = f'<cl-lesson-end name="{escape(name)}" tasks="{len(lesson.tasks)}"'
+    if following is not None:
+        end += f' next="{escape(following.name)}" label="{escape(following.title)}"'
+    html = "".join(render_step(step) for step in lesson.steps) + render_end(lesson) + end + "></cl-lesson-end>"
     return {"name": lesson.name, "title": lesson.title, "html": html, "steps": [step.title for step in lesson.steps]}
+
+
+def next_lesson(name: str) -> Lesson | None:
+    """The lesson after this one."""
+    try:
+        lessons = load_all(lessons_folder())
+    except LessonError:
+        return None
+    names = [lesson.name for lesson in lessons]
+    place = names.index(name) + 1 if name in names else len(names)
+    return lessons[place] if place < len(lessons) else None
 
 
 def checks(lab: Lab) -> dict[str, Any]:
@@ -107,6 +125,18 @@ def put_files(lab: Lab, folder: Path) -> None:
 async def read_progress(session: Any) -> dict[str, list[str]]:
     """What this browser has done so far."""
     kept = await session.aget(PROGRESS, {})
+    return kept if isinstance(kept, dict) else {}
+
+
+async def remember_lab(session: Any, name: str, lab_id: str) -> None:
+    """Remembers in which lab a lesson was begun."""
+    kept = await session.aget(LABS, {})
+    await session.aset(LABS, {**(kept if isinstance(kept, dict) else {}), name: lab_id})
+
+
+async def labs_of(session: Any) -> dict[str, str]:
+    """The labs to go on in, by lesson."""
+    kept = await session.aget(LABS, {})
     return kept if isinstance(kept, dict) else {}
 
 

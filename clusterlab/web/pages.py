@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from clusterlab.web import access, api
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import LabError
-from clusterlab.web.lessons import catalogue, lesson_for_page
+from clusterlab.web.lessons import catalogue, lesson_for_page, remember_lab
 
 __all__ = ["bad_request", "forbidden", "front", "healthz", "lab", "new_lab", "not_found", "server_error"]
 
@@ -48,6 +48,8 @@ async def new_lab(request: HttpRequest) -> HttpResponse:
     except LabError as error:
         return _error_page(request, error.status, str(error))
     await access.remember_key(request.session, made.id, key)
+    if made.lesson:
+        await remember_lab(request.session, made.lesson, made.id)
     return HttpResponseRedirect(f"/labs/{made.id}/")
 
 

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", pages.front, name="front"),
     path("labs/new", pages.new_lab, name="new-lab"),
     path("lessons/", lesson_api.catalogue_page, name="lessons"),
+    path("lessons/<slug:name>/certificate", lesson_api.certificate, name="certificate"),
     path("labs/<slug:lab_id>/", pages.lab, name="lab"),
     path("healthz", pages.healthz, name="healthz"),
     path("api/labs", api.labs),

@@ -102,3 +102,10 @@ def test_a_stranger_sees_the_checks_and_changes_nothing(browser: Browser, server
     lab = f"/api/labs/{browser.start('a-pod-is-born')}"
     assert server.call("GET", f"{lab}/lesson/checks")[0] == 200
     assert server.call("POST", f"{lab}/lesson/quiz/who-brings-it-back", {"choice": 2})[0] == 403
+
+
+def test_one_goes_on_where_one_stopped(browser: Browser) -> None:
+    lab_id = browser.start("a-pod-is-born")
+    assert f'href="/labs/{lab_id}/"' in browser.page("/lessons/")
+    assert "Next:" not in browser.page(f"/labs/{lab_id}/") and 'next="01-a-tour-of-the-cluster"' in browser.page(f"/labs/{lab_id}/")
+    assert "Not completed yet" in browser.page("/lessons/a-pod-is-born/certificate")

@@ -80,6 +80,31 @@ class Checks {
 
 const checks = new Checks();
 
+/** Below the last step: how much is done, and what comes next. */
+@customElement("cl-lesson-end")
+export class LessonEndElement extends LabElement {
+  @property() name = "";
+  @property() next = "";
+  @property() label = "";
+  @property({ type: Number }) tasks = 0;
+  @state() private done = 0;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    checks.listen(() => {
+      this.done = [...checks.tasks.values()].filter((task) => task.done).length;
+    });
+  }
+
+  protected override render(): TemplateResult {
+    const all = this.done >= this.tasks;
+    return html`<div class="lessonend" aria-live="polite"><p><b>${t("{done} of {count} tasks done", { done: this.done, count: this.tasks })}</b></p>
+      ${all ? html`<p><a href=${`/lessons/${this.name}/certificate`}>${t("Certificate")}</a></p>` : nothing}
+      ${this.next ? html`<p><a href=${`/lessons/#${this.next}`}>${t("Next: {title}", { title: this.label })}</a></p>` : nothing}
+      <p><button type="button" class="small" data-testid="again" ?disabled=${!currentLab().options.canEdit} @click=${() => currentLab().send({ type: "reset" })}>${t("Start again from the beginning")}</button></p></div>`;
+  }
+}
+
 @customElement("cl-task")
 export class TaskElement extends LabElement {
   protected override readonly topics: Topic[] = [];
