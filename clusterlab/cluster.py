@@ -138,8 +138,8 @@ class Cluster:
     # State.
 
     def size(self) -> int:
-        """How many objects there are: what a checkpoint costs."""
-        return sum(len(bucket.objects) for bucket in self._buckets())
+        """What a checkpoint costs: so many objects to refer to, and some containers to copy in each component."""
+        return sum(len(bucket.objects) for bucket in self._buckets()) + 12 * len(self.sim.components)
 
     def _buckets(self) -> list[Bucket]:
         """The newest objects of each resource. The API server derives them from etcd again after a restore."""
