@@ -20,6 +20,7 @@ from clusterlab.apiserver.storage import Bucket
 from clusterlab.client.api import Request
 from clusterlab.client.process import Process
 from clusterlab.controllers.manager import cloud_controller_manager, controller_manager
+from clusterlab.etcd import ctl
 from clusterlab.etcd.cluster import Etcd
 from clusterlab.faults import FaultError, Faults
 from clusterlab.kubelet import kubelet
@@ -36,7 +37,7 @@ from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
 from clusterlab.scheduler.scheduler import SchedulerProcess
-from clusterlab.sim import EPOCH, Object, Simulation, Step
+from clusterlab.sim import EPOCH, Component, Object, Simulation, Step
 from clusterlab.sim.history import History
 from clusterlab.sim.simulation import describe
 from clusterlab.timeline import Timeline
@@ -47,6 +48,38 @@ __all__ = ["Cluster", "FaultError"]
 _booted: dict[str, dict[str, Any]] = {}
 MAX_BOOTED = 8
 BOOT_LIMIT = 200_000
+
+
+class EtcdShell(Component):
+    """Where etcdctl runs: a folder of snapshots beside etcd."""
+
+    STATE = ("files",)
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster.sim, "etcdctl")
+        self.cluster = cluster
+        self.files: dict[str, Any] = {}
+
+    def run(self, argv: list[str]) -> tuple[int, str, str]:
+        """Runs a line that changes something, as a step; (exit, stdout, stderr)."""
+        step = self.sim.perform("etcdctl", argv[0] if argv else "help", "etcd")
+        try:
+            files = dict(self.files)
+            code, out, err = ctl.etcdctl(self.cluster.etcd, argv, files)
+            self.files = files
+            step.explain = f"etcdctl {' '.join(argv)[:80]}: " + ("done." if code == 0 else err.strip()[:200])
+            step.messages = self.cluster.etcd.take_messages()
+            if argv[:2] == ["snapshot", "restore"] and code == 0:
+                self.cluster.api.stop()
+                self.cluster.api.start()
+                step.explain += " The API server starts anew on what the snapshot held."
+        finally:
+            self.sim.finish()
+        return code, out, err
+
+    def ask(self, argv: list[str]) -> tuple[int, str, str]:
+        """Answers a line that changes nothing."""
+        return ctl.etcdctl(self.cluster.etcd, argv, dict(self.files))
 
 
 class Cluster:
@@ -65,6 +98,7 @@ class Cluster:
         self.api.metrics = MetricsSource(self.sim)
         self.fault_board = Faults(self)
         self.timeline = Timeline(self)
+        self.etcd_shell = EtcdShell(self)
         self.registry = Registry(self.sim, scenario.images)
         self.nodes: dict[str, Node] = {}
         self.runtimes: dict[str, Runtime] = {}
@@ -178,6 +212,8 @@ class Cluster:
             return self._request(data)
         if kind == "fault":
             return self.fault_board.begin_fault(self.fault_board.check(data["fault"]))
+        if kind == "etcdctl":
+            return self.etcd_shell.run(data["argv"])
         if kind == "exec":
             return self._exec(data)
         if kind == "heal":

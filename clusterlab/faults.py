@@ -248,6 +248,26 @@ def _etcd_heal(cluster: Cluster, fault: Fault) -> str:
     return f"{fault.target} reaches the other etcd members again."
 
 
+def _disk_full(cluster: Cluster, fault: Fault) -> str:
+    cluster.etcd.fill_disk(fault.target)
+    return f"The disk of {fault.target} is full: etcd raises an alarm and takes no more writes."
+
+
+def _disk_free(cluster: Cluster, fault: Fault) -> str:
+    cluster.etcd.fill_disk(fault.target, False)
+    return f"The disk of {fault.target} has room again. The alarm stays until somebody disarms it (etcdctl alarm disarm)."
+
+
+def _disk_lost(cluster: Cluster, fault: Fault) -> str:
+    cluster.etcd.kill(fault.target)
+    return f"{fault.target} dies and its disk is lost."
+
+
+def _disk_replaced(cluster: Cluster, fault: Fault) -> str:
+    cluster.etcd.restart(fault.target, with_disk=False)
+    return f"{fault.target} starts with an empty disk, joins as a new member and is sent everything."
+
+
 def _etcd_slow(cluster: Cluster, fault: Fault) -> str:
     _etcd_network(cluster)
     return f"{fault.target} hears the others {fault.options.get('latency', SLOW_MS)} ms late."
@@ -325,6 +345,7 @@ _Act = Callable[["Cluster", Fault], str]
 _KINDS: dict[str, tuple[_Act, _Act]] = {
     "node-down": (_node_down, _node_up), "node-cut-off": (_cut_off, _reconnect), "kubelet-stop": (_kubelet_stop, _kubelet_start),
     "component-stop": (_component_stop, _component_start), "etcd-kill": (_etcd_kill, _etcd_restart),
-    "etcd-partition": (_etcd_partition, _etcd_heal), "etcd-slow": (_etcd_slow, _etcd_fast), "container-crash": (_crash, _nothing),
+    "etcd-partition": (_etcd_partition, _etcd_heal), "etcd-slow": (_etcd_slow, _etcd_fast),
+    "etcd-disk-full": (_disk_full, _disk_free), "etcd-disk-lost": (_disk_lost, _disk_replaced), "container-crash": (_crash, _nothing),
     "memory-leak": (_leak, _stop_leak), "registry-unreachable": (_registry_down, _registry_up), "link": (_bad_link, _good_link),
 }

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
+from clusterlab.etcd import ctl
 from clusterlab.web import lessons
 from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.lab import Lab, LabError
@@ -90,8 +91,23 @@ def _limits() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+async def run_etcdctl(lab: Lab, line: str) -> dict[str, Any]:
+    """Answers an etcdctl line from the model: no program runs."""
+    try:
+        argv = shlex.split(line)[1:]
+    except ValueError as error:
+        raise LabError(f"the line cannot be read: {error}", "line") from None
+    if ctl.changes(argv):
+        code, out, err = await lab.command({"kind": "etcdctl", "argv": argv})
+    else:
+        code, out, err = lab.cluster.etcd_shell.ask(argv)
+    return {"exit": code, "stdout": out, "stderr": err}
+
+
 async def run_line(lab: Lab, key: str, line: str) -> dict[str, Any]:
     """Runs one line; {exit, stdout, stderr}. Raises LabError when the line is refused."""
+    if line.strip().startswith("etcdctl"):
+        return await run_etcdctl(lab, line)
     if not available():
         raise LabError("this server does not run kubectl for its visitors; use your own with the line under Connect", code="Forbidden")
     words = words_of(line)
