@@ -16,6 +16,7 @@ from clusterlab.machinery.quantity import parse
 from tests.model.drive import World, deployment, is_ready, pod
 
 Object = dict[str, Any]
+MIRROR = "kubernetes.io/config.mirror"
 SEEDS = range(20)
 NODES = ("node-1", "node-2", "node-3")
 MOVES = 18
@@ -28,7 +29,8 @@ FAULTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("node-down", NODES), ("node-cut-off", NODES), ("kubelet-stop", NODES),
     ("component-stop", ("kube-scheduler", "kube-controller-manager", "kube-apiserver")),
     ("etcd-kill", ("etcd-0", "etcd-1", "etcd-2")), ("etcd-partition", ("etcd-0", "etcd-1", "etcd-2")),
-    ("etcd-slow", ("etcd-0", "etcd-1")), ("registry-unreachable", ("",)),
+    ("etcd-slow", ("etcd-0", "etcd-1")), ("registry-unreachable", ("",)), ("component-stop", ("kubelet/node-1", "kube-proxy/node-2")),
+    ("container-crash", ("",)),
 )
 
 
@@ -37,7 +39,7 @@ class Chaos:
 
     def __init__(self, seed: int, tell: Callable[[str], None] = lambda text: None) -> None:
         self.seed, self.dice, self.tell = seed, Random(seed), tell
-        self.world = World(seed=seed, controlPlaneNode=False, images=IMAGES)
+        self.world = World(seed=seed, controlPlaneNode=seed % 4 == 3, images=IMAGES)
         self.placed: dict[str, str] = {}  # uid -> node
         self.seen = 0  # steps looked at
         self.number = 0
@@ -107,7 +109,7 @@ class Chaos:
         for each in world.all("services"):
             if each["spec"].get("selector"):
                 self._check_endpoints(each)
-        pods = {p["metadata"]["uid"]: p for p in world.all("pods")}
+        pods = {(p["metadata"].get("annotations") or {}).get(MIRROR, p["metadata"]["uid"]): p for p in world.all("pods")}
         for name, runtime in world.cluster.runtimes.items():
             for container in runtime.containers.values():
                 if container.state == "running":
@@ -229,6 +231,9 @@ class Chaos:
 
     def break_(self) -> str:
         kind, targets = self.dice.choice(FAULTS)
+        if kind == "container-crash":
+            keys = [key for key, _ in self.world.cluster.objects("pods")]
+            return self.world.fault(kind, self.dice.choice(keys).removeprefix("pods/"), code=137) if keys else ""
         target = self.dice.choice(targets)
         length = self.dice.choice(({}, {"for": "5s"}, {"for": "90s"}, {"for": "400s"}))
         return f"{kind} {target} {length} is {self.world.fault(kind, target, **length)}"
