@@ -177,7 +177,39 @@ class NodeServer:
             status, text = self.port_forward(request.namespace, name, int(port) if port.isdigit() else 80, "/" + rest.lstrip("/"))
             if status:
                 return text
+        if request.subresource == "proxy" and request.resource == "services" and self.api is not None:
+            return self._through_service(request.namespace, request.name, "/" + rest.lstrip("/"))
         raise bad_request(f"{request.subresource} needs a connection that stays open")
+
+    def _through_service(self, namespace: str, name: str, path: str) -> str:
+        """A request through the proxy to the first ready endpoint of a Service. `name`: [SCHEME:]NAME[:PORT]."""
+        words = name.split(":")
+        service, wanted = (words[1], words[2]) if len(words) == 3 else (words[0], words[1] if len(words) > 1 else "")
+        user = User("system:apiserver", ("system:masters",))
+        found = self.api.serve(Request("get", "services", user, namespace, service))
+        ports = found["spec"].get("ports") or []
+        chosen = next((each for each in ports if wanted in ("", str(each["port"]), each.get("name"))), None)
+        if chosen is None:
+            raise _unavailable(f'no service port "{wanted}" found for service "{service}"')
+        options = {"labelSelector": f"kubernetes.io/service-name={service}"}
+        slices = self.api.serve(Request("list", "endpointslices", user, namespace, options=options))["items"]
+        for each in slices:
+            port = next((p.get("port") for p in each.get("ports") or () if (p.get("name") or "") == chosen.get("name", "")), None)
+            for end in each.get("endpoints") or ():
+                pod = (end.get("targetRef") or {}).get("name", "")
+                if port and pod and end["conditions"].get("ready"):
+                    status, text = self.port_forward(namespace, pod, port, path)
+                    if status:
+                        return text
+                    raise _unavailable(f"error trying to reach service: dial tcp {end['addresses'][0]}:{port}: connect: connection refused")
+        raise _unavailable(f'no endpoints available for service "{name}"')
+
+
+def _unavailable(message: str) -> StatusError:
+    return StatusError({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 503, "reason": "ServiceUnavailable",
+        "message": message,
+    })
 
 
 _WORDS = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}

@@ -148,6 +148,14 @@ def test_a_service_answers_inside_the_cluster(lab: ServerLab) -> None:
     assert len(lab.get("endpointslices -l kubernetes.io/service-name=web")["items"][0]["endpoints"]) == 2
 
 
+def test_the_api_server_is_a_proxy_of_services(lab: ServerLab) -> None:
+    web(lab, 1)
+    do(lab, "expose deployment web --port=80", settle=True)
+    assert "Welcome to nginx!" in do(lab, "get --raw /api/v1/namespaces/default/services/web:80/proxy/")
+    do(lab, "scale deployment web --replicas=0", settle=True)
+    assert 'no endpoints available for service "web"' in refused(lab, "get --raw /api/v1/namespaces/default/services/web/proxy/")
+
+
 def test_nodes_are_cordoned_drained_and_tainted(lab: ServerLab) -> None:
     web(lab, 4)
     do(lab, "drain node-1 --ignore-daemonsets --timeout=20s", settle=True)
