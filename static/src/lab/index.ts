@@ -53,6 +53,11 @@ export class ClusterIndex {
     return this.podsByNode.get(node) ?? new Set();
   }
 
+  /** What is known of an object that the stage shows. */
+  get(key: string): View | undefined {
+    return this.pods.get(key) ?? this.workloads.get(key) ?? this.services.get(key) ?? this.slices.get(key) ?? this.storage.get(key) ?? (key.startsWith("nodes/") ? this.nodes.get(key.slice(6)) : undefined);
+  }
+
   /** Takes in one object; null when it is gone. */
   put(key: string, view: View | null): void {
     switch (resourceOf(key)) {

@@ -44,6 +44,8 @@ export interface Layout {
   hiddenWorkloads: number;
   nodes: Map<string, NodeBox>;
   pods: Map<string, PodBox>;
+  /** How much of a pod on a node is drawn. */
+  podDetail: string;
   podsWaitingHidden: number;
   services: Map<string, Box>;
   hiddenServices: number;
@@ -130,7 +132,7 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
     width: size.width, height: Math.max(size.height, serviceKeys.length ? serviceRow.y + 66 : bottom + (board?.note ? 40 : 12)), lens, narrow,
     kubectl, etcd, members: memberBoxes(etcd, components, lens), controllers, chips, hiddenControllers: hidden,
     scheduler, queue, scores, bus, stages, shelf: shelf.boxes, hiddenWorkloads: shelf.hidden,
-    nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers?.pods ?? [])]), podsWaitingHidden: waiting.hidden,
+    nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers?.pods ?? [])]), podsWaitingHidden: waiting.hidden, podDetail: workers?.podDetail ?? "",
     services: services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], labels, board,
   };
 }

@@ -150,6 +150,7 @@ export interface Workers {
   nodes: Map<string, NodeBox>;
   pods: Map<string, PodBox>;
   bottom: number;
+  podDetail: PodDetail;
 }
 
 export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, slots: Slots): Workers {
@@ -168,7 +169,7 @@ export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, slo
     node.hidden = place(own, inner(node.box), style, name, slots, pods);
     if (anySystem && system.length) place(system, systemArea(node, system.length), SYSTEM_GRID, name + "/system", slots, pods, name);
   }
-  return { nodes, pods, bottom: area.y + grid.rows * grid.h + (grid.rows - 1) * grid.gapY };
+  return { nodes, pods, podDetail: style.detail, bottom: area.y + grid.rows * grid.h + (grid.rows - 1) * grid.gapY };
 }
 
 const SYSTEM_GRID: PodGrid = { detail: "square", leastW: 11, mostW: 11, h: 11, gap: 3 };

@@ -3,7 +3,7 @@
 import type { DecisionAnswer } from "../lab/api";
 import { ClusterIndex } from "../lab/index";
 import type { Player } from "../stream/player";
-import type { Frame } from "../stream/types";
+import type { Frame, View } from "../stream/types";
 import type { PodView } from "../stream/views";
 import { drawApiServer, drawKubectl, drawWires } from "./apiserver";
 import { carriesTraffic, drawBoard, drawRequests, phaseAt } from "./drawBoard";
@@ -22,6 +22,10 @@ import { drawServices, drawServiceWires, drawWorkload } from "./service";
 import { readTheme } from "./theme";
 import { drawBeats } from "./travel";
 
+/** A layout that takes longer than this is not done anew for every picture. */
+const SLOW_LAYOUT_MS = 6;
+/** With more pods than this they appear where they are, without flying there. */
+const MOST_FLYING = 2500;
 const CONTROL_PARTS = ["etcd", "kube-scheduler", "kube-controller-manager", "kube-apiserver"];
 
 export class Scene {
@@ -107,14 +111,26 @@ export class Scene {
     if (!frame.routine) this.lastBy.set(frame.actor, frame);
     for (const [key, view] of Object.entries(frame.objects)) {
       const before = this.index.pods.get(key);
+      if (this.shapes(key, before, view)) this.relayoutDue = true;
       this.index.put(key, view);
       this.touch(key, before, view as PodView | null);
     }
     for (const name of Object.keys(frame.components)) this.touchComponent(name);
-    this.relayoutDue = true;
+    if (this.at.board) this.relayoutDue = true;
   }
 
   private relayoutDue = false;
+  /** When things were laid out last, and how long that took: in a large cluster it is not done for every picture. */
+  private laidOut = { at: -Infinity, ms: 0 };
+  private readonly known = new Set<string>();
+
+  /** Whether a change can move anything: something comes or goes, or a pod gets its node. Most changes only look different. */
+  private shapes(key: string, before: PodView | undefined, after: View | null): boolean {
+    if (key.startsWith("pods/")) return !before || !after || before.node !== (after as PodView).node || before.owner !== after.owner;
+    if (key.startsWith("events/") || key.startsWith("leases/")) return false;
+    const view = this.index.get(key);
+    return !view || !after || view.owner !== after.owner;
+  }
 
   private touch(key: string, before: PodView | undefined, after: PodView | null): void {
     if (key.startsWith("pods/")) {
@@ -125,6 +141,10 @@ export class Scene {
   }
 
   private touchComponent(name: string): void {
+    if (name === "etcd" || !this.known.has(name)) {
+      this.known.add(name);
+      this.relayoutDue = true;
+    }
     const slash = name.indexOf("/");
     if (name === "faults") this.stale = true;
     else if (slash < 0) this.dirtyControl = true;
@@ -137,12 +157,14 @@ export class Scene {
 
   private relayout(animate: boolean): void {
     const before = this.at;
+    const started = performance.now();
     this.at = layout(this.index, this.player.state.components, this.size, this.lens, this.slots, this.focus);
+    this.laidOut = { at: performance.now(), ms: performance.now() - started };
     this.relayoutDue = false;
     this.moved = true;
     const shift = framework(before) !== framework(this.at);
     if (shift || !animate || this.at.board) this.stale = true;
-    if (animate && !this.still) this.flights.plan(before, this.at, this.index, this.player.rate);
+    if (animate && !this.still && this.at.pods.size < MOST_FLYING) this.flights.plan(before, this.at, this.index, this.player.rate);
   }
 
   private drawing(pen: Pen): Drawing {
@@ -153,7 +175,7 @@ export class Scene {
   draw(now: number): boolean {
     if (this.size.width < 100) return false;
     const started = performance.now();
-    if (this.relayoutDue) this.relayout(true);
+    if (this.relayoutDue && started - this.laidOut.at > (this.laidOut.ms > SLOW_LAYOUT_MS ? this.laidOut.ms * 8 : 0)) this.relayout(true);
     const landed = this.flights.advance(now);
     for (const node of landed) {
       if (node) this.dirtyNodes.add(node);
@@ -278,7 +300,7 @@ function framework(at: Layout): string {
   const boxes = [at.etcd, at.controllers, at.scheduler, at.bus, ...at.shelf.values(), ...at.services.values(), ...at.owners.values()];
   const nodes = [...at.nodes.values()];
   const last = nodes.at(-1)?.box;
-  const detail = at.pods.size ? [...at.pods.values()].at(-1)!.detail : "";
+  const detail = at.podDetail;
   return [at.lens, at.width, at.height, nodes.length, nodes[0]?.detail, last && `${last.x},${last.y},${last.w},${last.h}`, CONTROL_PARTS.length,
     at.chips.size, at.members.size, detail, ...boxes.map((box) => `${box.x | 0},${box.y | 0},${box.w | 0},${box.h | 0}`)].join(";");
 }

@@ -8,6 +8,8 @@ const MOST_BUTTONS = 420;
 
 export class Overlay {
   private readonly buttons = new Map<string, HTMLButtonElement>();
+  /** How each button was made last: only what differs is touched. */
+  private readonly looks = new Map<string, string>();
   private boxes = new Map<string, Box>();
   private current = "kube-apiserver";
 
@@ -24,6 +26,7 @@ export class Overlay {
     for (const [id, button] of this.buttons) {
       if (this.boxes.has(id)) continue;
       button.remove();
+      this.looks.delete(id);
       this.buttons.delete(id);
     }
     if (!this.boxes.has(this.current)) this.current = "kube-apiserver";
@@ -31,6 +34,10 @@ export class Overlay {
   }
 
   private put(id: string, box: Box, scale: number, depth: number, selected: string): void {
+    const name = this.nameOf(id);
+    const looks = `${name}|${id === selected}|${id === this.current}|${depth}|${scale}|${box.x},${box.y},${box.w},${box.h}`;
+    if (this.looks.get(id) === looks) return;
+    this.looks.set(id, looks);
     let button = this.buttons.get(id);
     if (!button) {
       button = document.createElement("button");
@@ -40,7 +47,6 @@ export class Overlay {
       this.buttons.set(id, button);
       this.root.append(button);
     }
-    const name = this.nameOf(id);
     if (button.getAttribute("aria-label") !== name) button.setAttribute("aria-label", name);
     button.setAttribute("aria-pressed", String(id === selected));
     button.tabIndex = id === this.current ? 0 : -1;
@@ -54,6 +60,8 @@ export class Overlay {
     const id = target.dataset["id"];
     if (!id || id === this.current) return;
     const before = this.buttons.get(this.current);
+    this.looks.delete(this.current);
+    this.looks.delete(id);
     if (before) before.tabIndex = -1;
     target.tabIndex = 0;
     this.current = id;

@@ -16,6 +16,9 @@ import { Overlay } from "./overlay";
 import { LabElement } from "./element";
 
 const LONGEST_TICK_MS = 100;
+/** With more pods than this the buttons over the stage follow less often while steps rush by. */
+const MANY = 400;
+const PLACE_EVERY_MS = 500;
 /** The stage of the page: measured by tests, exported as a picture. */
 export let theScene: Scene | null = null;
 
@@ -34,6 +37,9 @@ export class StageElement extends LabElement {
   private shownLayout: Layout | null = null;
   private decided = "";
   private deciding = false;
+  private placedAt = 0;
+  /** What things are called may have changed. */
+  private renameDue = true;
   private halted: Beat | null = null;
 
   protected override render() {
@@ -71,6 +77,7 @@ export class StageElement extends LabElement {
 
   protected override told(topic: Topic): void {
     if (!this.scene) return;
+    this.renameDue = true;
     if (topic === "selection") this.scene.select(this.lab.selected);
     if (topic === "lens") {
       this.tip.hidden = true;
@@ -88,11 +95,12 @@ export class StageElement extends LabElement {
 
   /** The scores of the last decision, which the stream does not carry in full. Not while steps rush by. */
   private fetchDecision(): void {
+    if (this.deciding || this.lab.player.waiting > 6) return;
     const last = this.lab.player.state.components["kube-scheduler"]?.["last"] as { pod?: string } | undefined;
     const told = this.scene.lastBy.get("kube-scheduler") ?? this.lab.headings.newest(this.lab.shownSeq, 1, (step) => step.actor === "kube-scheduler" && step.object.startsWith("pods/"))[0];
     const pod = (told?.object ?? last?.pod ?? "").replace(/^pods\//, "");
     const version = `${pod}@${told?.seq ?? JSON.stringify(last)}`;
-    if (!pod || version === this.decided || this.deciding || this.lab.player.waiting > 6) return;
+    if (!pod || version === this.decided) return;
     this.deciding = true;
     void fetchDecision(this.lab.options.id, pod)
       .catch(() => null)
@@ -126,7 +134,8 @@ export class StageElement extends LabElement {
     player.advance(Math.min(LONGEST_TICK_MS, Math.max(0, now - this.last)));
     this.last = now;
     const moving = this.scene.draw(performance.now());
-    if (this.scene.at !== this.shownLayout) this.place();
+    const due = this.scene.at !== this.shownLayout || this.renameDue;
+    if (due && (player.idle || this.scene.at.pods.size < MANY || now - this.placedAt > PLACE_EVERY_MS)) this.place(now);
     if (player.halted !== this.halted) {
       this.halted = player.halted;
       this.lab.tell("step");
@@ -136,7 +145,9 @@ export class StageElement extends LabElement {
     requestAnimationFrame((next) => this.tick(next));
   }
 
-  private place(): void {
+  private place(now: number): void {
+    this.placedAt = now;
+    this.renameDue = false;
     this.shownLayout = this.scene.at;
     this.overlay.place(this.scene.at, this.scale, this.lab.selected);
   }
