@@ -25,6 +25,11 @@ export class LensesElement extends LabElement {
       aria-checked=${this.lab.lens === lens ? "true" : "false"} tabindex=${this.lab.lens === lens ? 0 : -1} @click=${() => this.lab.look(lens)}>${t(name)}</button>`)}</div>`;
   }
 
+  protected override updated(): void {
+    // On a phone the row of lenses is wider than the page.
+    this.querySelector('[aria-checked="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
   private keyed(event: KeyboardEvent): void {
     const way = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!way) return;

@@ -27,7 +27,7 @@ export class TransportElement extends LabElement {
       ${button("step", t("Step"), "→ or .", icons.step, () => lab.step())}
       ${button("into", t("Step into"), "I", icons.into, () => lab.into())}
       ${button("settle", t("Run until settled"), "End", icons.settle, () => lab.settle())}
-      ${button("until", t("Run until a condition holds"), "U", icons.until, () => void document.querySelector<UntilElement>("cl-until")?.ask())}
+      ${button("until", t("Run until a condition holds"), "U", icons.until, () => void document.querySelector<UntilElement>("cl-until")?.ask(), "wide-only")}
       <label class="pace"><span class="visually-hidden">${t("Pace")}</span>
         <select data-testid="pace" ?disabled=${off} @change=${this.paced}>
           ${PACES.map((pace) => html`<option value=${pace.name} ?selected=${pace === lab.pace}>${t(pace.name)}</option>`)}
