@@ -72,6 +72,8 @@ def _job(obj: Obj) -> Obj:
     spec = inside(
         spec, "selector", lambda selector: inside(selector, "matchLabels", lambda one: one if key in one else {**one, key: uid})
     )
+    if not meta.get("labels"):  # what a read would default: the labels of the template
+        obj = {**obj, "metadata": {**meta, "labels": spec["template"]["metadata"]["labels"]}}
     return {**obj, "spec": spec}
 
 
