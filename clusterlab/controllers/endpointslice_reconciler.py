@@ -244,7 +244,7 @@ class SliceReconciler:
                 else:
                     delete.append(each)
             elif relabelled:
-                changed[name] = {**each, "metadata": {**each["metadata"], "labels": labels}}
+                changed[name] = {**each, "endpoints": endpoints, "metadata": {**each["metadata"], "labels": labels}}
             else:
                 unchanged[name] = each
         left = list(wanted.values())

@@ -75,7 +75,7 @@ class EndpointSliceMirroringController(BaseController):
                 self._create(each)
                 continue
             existing.remove(same)
-            if same.get("endpoints") != each["endpoints"] or same["metadata"].get("labels") != each["metadata"]["labels"]:
+            if (same.get("endpoints") or []) != each["endpoints"] or same["metadata"].get("labels") != each["metadata"]["labels"]:
                 meta = {**same["metadata"], "labels": each["metadata"]["labels"]}
                 self.client.update("endpointslices", {**same, "metadata": meta, "endpoints": each["endpoints"]})
         for old in existing:

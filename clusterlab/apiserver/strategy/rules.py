@@ -92,6 +92,11 @@ def _service_account(obj: Obj, old: Obj | None = None) -> Obj:
     return each(obj, "secrets", lambda ref: {"name": ref.get("name")} if ref.get("name") else {})
 
 
+def _role(obj: Obj, old: Obj | None = None) -> Obj:
+    """Rules are always written; none are null, as storage knows no empty lists."""
+    return obj if obj.get("rules") else {**obj, "rules": None}
+
+
 def _secret_update(new: Obj, old: Obj) -> Obj:
     return new if new.get("type") or not old.get("type") else {**new, "type": old["type"]}
 
@@ -125,8 +130,16 @@ def _certificate_status(new: Obj, old: Obj, now: str) -> Obj:
     return inside(new, "status", lambda status: each(status, "conditions", condition)) if now else new
 
 
+def _slice(obj: Obj) -> Obj:
+    """Storage knows no empty lists: where one is always written, it comes back as null."""
+    if obj.get("endpoints") and obj.get("ports"):
+        return obj
+    return {**obj, "endpoints": obj.get("endpoints") or None, "ports": obj.get("ports") or None}
+
+
 def _slice_update(new: Obj, old: Obj) -> Obj:
     """An EndpointSlice counts every change but that of metadata other than labels."""
+    new = _slice(new)
     parts = [{key: value for key, value in obj.items() if key != "metadata"} for obj in (new, old)]
     labels = [struct(obj, "metadata").get("labels") or {} for obj in (new, old)]
     return new if parts[0] == parts[1] and labels[0] == labels[1] else _bumped(new, old)
@@ -148,10 +161,11 @@ _DAEMONS = {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMis
 RULES: dict[str, Rule] = {
     "certificatesigningrequests": Rule({}, create=_certificate, update_status=_certificate_status),
     "cronjobs": Rule({}, True, ("jobTemplate", "spec", "template")),
+    "clusterroles": Rule(create=_role, update=_role),
     "csidrivers": Rule(generation=True),
     "daemonsets": Rule(_DAEMONS, True, _TEMPLATE),
     "deployments": Rule({}, True, _TEMPLATE, update_status=_deployment_status, annotations_count=True),
-    "endpointslices": Rule(generation=True, update=_slice_update),
+    "endpointslices": Rule(generation=True, create=_slice, update=_slice_update),
     "flowschemas": Rule({}, True),
     "horizontalpodautoscalers": Rule({"currentMetrics": None, "desiredReplicas": 0}),
     "ingressclasses": Rule(generation=True),
@@ -172,6 +186,7 @@ RULES: dict[str, Rule] = {
     "replicasets": Rule({"replicas": 0}, True, _TEMPLATE),
     "replicationcontrollers": Rule({"replicas": 0}, True, _TEMPLATE),
     "resourcequotas": Rule({}),
+    "roles": Rule(create=_role, update=_role),
     "secrets": Rule(update=_secret_update),
     "serviceaccounts": Rule(create=_service_account, update=_service_account),
     "servicecidrs": Rule({}),
