@@ -49,6 +49,9 @@ def create_decoded(server: ApiServer, call: Call, obj: Object) -> Object:
         server.check_size(call, obj)
         server.check_room(call)
         if call.dry_run:
+            known = store.bucket.objects.get(store.key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
+            if known is not None:
+                raise _exists(call, obj, known)
             call.stage("storage", "skipped", "dry run")
             store.hooks.abort(call)
             return obj
