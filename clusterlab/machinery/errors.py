@@ -68,8 +68,8 @@ def conflict(resource: str, group: str, name: str, why: str) -> StatusError:
 
 def invalid(kind: str, group: str, name: str, errors: list[Any]) -> StatusError:
     """422 with a cause for each field error (`machinery.field.FieldError`)."""
-    texts = [error.text() for error in errors]
-    joined = texts[0] if len(texts) == 1 else "[" + ", ".join(dict.fromkeys(texts)) + "]"
+    texts = list(dict.fromkeys(error.text() for error in errors))  # the same said twice is told once
+    joined = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     causes = [{"reason": e.type, "message": e.body(), "field": e.field} for e in errors]
     details = {"name": name, "group": group, "kind": kind, "causes": causes}
     return status(422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {joined}', details)
