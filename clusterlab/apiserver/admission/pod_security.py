@@ -88,6 +88,8 @@ class PodSecurity(Plugin):
             if old is None or _significant(obj, old):
                 self._pod(call, labels, obj)
             return
+        if call.field_subresource:  # a new scale is no new template
+            return
         template: Any = obj
         for part in _TEMPLATES[label]:
             template = (template or {}).get(part)
