@@ -25,6 +25,7 @@ def _dropped(spec: Obj, old: Obj) -> set[str]:
         if spec.get("clusterIP") == old.get("clusterIP") and spec.get("clusterIPs") == old.get("clusterIPs"):
             gone |= {"clusterIP", "clusterIPs"}
         gone |= {"ipFamilies", "ipFamilyPolicy"} & same
+        gone.add("internalTrafficPolicy")  # Kubernetes keeps it in storage and never shows it
     if needs_health_check(old) and not needs_health_check(spec):
         gone |= {"healthCheckNodePort"} & same
     if text(old, "type") == "LoadBalancer" and text(spec, "type") != "LoadBalancer":
