@@ -179,6 +179,8 @@ class NodeServer:
                 return text
         if request.subresource == "proxy" and request.resource == "services" and self.api is not None:
             return self._through_service(request.namespace, request.name, "/" + rest.lstrip("/"))
+        if request.subresource in {"exec", "attach"}:
+            self._running(request.namespace, request.name, str(given.get("container", "")))
         raise bad_request(f"{request.subresource} needs a connection that stays open")
 
     def _through_service(self, namespace: str, name: str, path: str) -> str:

@@ -7,6 +7,7 @@ byte of a binary message is its channel (0 stdin, 1 stdout, 2 stderr, 3 the clos
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from clusterlab.machinery.errors import StatusError
+from clusterlab.runtime.shell.parser import compile_script
 from clusterlab.web import copying, portforward
 from clusterlab.web.kubeapi import lab_of
 from clusterlab.web.labs.lab import Lab, LabError
@@ -26,6 +28,12 @@ MAX_STDIN = 1 << 20
 #: Characters of one line that is typed into a shell.
 MAX_LINE = 4096
 SUCCESS = orjson.dumps({"metadata": {}, "status": "Success"})
+#: Comes before the folder that a piped shell is in after a command.
+MARK = "\x1e"
+#: From clients that do not say so, stdin is taken to have ended when nothing came for so long.
+PAUSE_S = 1.5
+#: A line that does nothing but set variables.
+ASSIGNMENT = re.compile(r"\s*((export\s+)?[A-Za-z_]\w*=('[^']*'|\"[^\"`]*\"|[^\s;&|<>()`'\"]*)\s*)+")
 #: Programs that, with a terminal, wait for lines to be typed.
 SHELLS = {"sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash"}
 
@@ -51,9 +59,15 @@ class KubeSockets:
         if protocol is None or session.kind not in ("exec", "attach"):
             await send({"type": "websocket.close", "code": 4400})  # kubectl then says that it cannot connect
             return
-        await send({"type": "websocket.accept", "subprotocol": protocol})
         try:
             lab.cluster.may_connect(headers, session.namespace, session.pod, session.kind)
+            lab.cluster.node_server.attach(session.namespace, session.pod, session.container)
+        except StatusError:
+            await send({"type": "websocket.close", "code": 4403})  # kubectl then posts the same, and shows that answer
+            return
+        session.says_end = protocol == "v5.channel.k8s.io" and headers.get("user-agent", "").startswith("kubectl")
+        await send({"type": "websocket.accept", "subprotocol": protocol})
+        try:
             with lab.stream():
                 await session.serve()
         except StatusError as error:
@@ -98,6 +112,12 @@ async def _forward(
             return
 
 
+def _whole(text: str) -> bool:
+    """Whether lines that came through a pipe are whole commands."""
+    error = compile_script(text).error
+    return text.endswith("\n") and not any(word in error for word in ("end of file", "unterminated", "EOF", "(expecting"))
+
+
 class _Gone(Exception):
     """The client has left."""
 
@@ -114,6 +134,7 @@ class _Session:
         self.command = query.get("command", [])
         self.tty = query.get("tty", [""])[0] in ("true", "1")
         self.stdin = query.get("stdin", [""])[0] in ("true", "1")
+        self.says_end = True
         self._receive, self._send = receive, send
 
     async def write(self, channel: int, text: str) -> None:
@@ -148,6 +169,8 @@ class _Session:
             await self.follow()
         elif self.tty and self.stdin and self.command and self.command[0] in SHELLS and len(self.command) == 1:
             await self.shell()
+        elif self.stdin and not self.tty and len(self.command) == 1 and self.command[0] in SHELLS:
+            await self.piped()
         else:
             await self.once()
 
@@ -184,15 +207,46 @@ class _Session:
         await self.ended(done.code)
 
     async def all_input(self) -> bytes:
+        """All of stdin. Other clients than kubectl cannot or do not say where it ends: a pause, or leaving, stands for that."""
         parts, size = [], 0
         while size < MAX_STDIN:
-            channel, data = await self.read()
+            try:
+                channel, data = await asyncio.wait_for(self.read(), None if self.says_end else PAUSE_S)
+            except TimeoutError:
+                break
+            except _Gone:
+                if self.says_end or not parts:
+                    raise
+                break
             if channel == 255:
                 break
             if channel == 0:
                 parts.append(data)
                 size += len(data)
         return b"".join(parts)
+
+    async def piped(self) -> None:
+        """A shell whose lines come through a pipe: commands run as soon as they are whole."""
+        text, folder, kept, code, ended = "", "/", "", 0, False
+        while not ended and len(text) < MAX_STDIN:
+            channel, data = await self.read()
+            ended = channel == 255
+            text += data.decode(errors="replace") if channel == 0 else ""
+            if not text.strip() or not (ended or _whole(text)):
+                continue
+            script = f"cd {shlex.quote(folder)}\n{kept}{{ {text}\n}}; code=$?; echo \"{MARK}$(pwd)\"; (exit $code)"
+            code, out, err = await self.run([self.command[0], "-c", script])
+            body, mark, last = out.rpartition(MARK)
+            if mark:
+                folder = last.removesuffix("\n")
+            else:  # the shell was told to exit
+                body, ended = out, True
+            await self.write(1, body)
+            await self.write(2, err)
+            if ASSIGNMENT.fullmatch(text):
+                kept += text
+            text = ""
+        await self.ended(code)
 
     async def shell(self) -> None:
         """An interactive shell: lines are edited and echoed here, and run one by one in the container."""
