@@ -46,6 +46,7 @@ export const german: Record<string, string> = {
   // Lessons.
   "Use only: {verbs}": "Nur benutzen: {verbs}", undo: "zurücknehmen", apply: "anwenden", "Text of {file}": "Text von {file}", "Right.": "Richtig.", "Not so.": "So nicht.", "What will happen?": "Was wird geschehen?", "The cluster's answer is {answer}.": "Die Antwort des Clusters ist {answer}.",
   "A question": "Eine Frage", break: "kaputt machen", mend: "heilen", go: "los", Look: "Hinsehen", "another hint": "noch ein Hinweis", "a hint": "ein Hinweis", "show the solution": "Lösung zeigen", "Wait: {until}": "Warten: {until}", "Mend the fault {kind}.": "Den Fehler {kind} heilen.",
+  "{done} of {count} tasks done": "{done} von {count} Aufgaben erledigt", Certificate: "Urkunde", "Next: {title}": "Weiter mit: {title}", "Start again from the beginning": "Noch einmal von vorn",
   "Cause the fault {kind}.": "Den Fehler {kind} verursachen.", "What stands above is all that is needed: run it, and let the cluster run.": "Mehr als das oben braucht es nicht: Führen Sie es aus und lassen Sie den Cluster laufen.",
   // Stages of a request.
   "Who is asking?": "Wer fragt?", "May they do this?": "Darf er das?", "Admission may change the object.": "Die Zulassung darf das Objekt ändern.", "Is it well-formed?": "Ist es wohlgeformt?", "Admission may refuse it.": "Die Zulassung darf es ablehnen.", "It is written to etcd, by majority.": "Es wird in etcd geschrieben, mit Mehrheit.", "Everyone who watches is told.": "Alle, die beobachten, erfahren davon.",
