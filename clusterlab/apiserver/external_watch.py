@@ -23,7 +23,7 @@ __all__ = ["INITIAL_EVENTS_END", "ExternalWatch"]
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 #: A client that leaves more than this many events unread is cut off and has to list again, as a slow one is in Kubernetes.
-QUEUE_LIMIT = 100_000
+QUEUE_LIMIT = 20_000
 
 
 class ExternalWatch:

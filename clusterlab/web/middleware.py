@@ -20,6 +20,7 @@ def content_security_policy(get_response: Callable[[HttpRequest], Any]) -> Calla
 
     def add(response: Any) -> Any:
         response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Cache-Control", "private, no-cache")  # pages may hold a lab's key
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         return response
 

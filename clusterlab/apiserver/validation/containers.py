@@ -36,6 +36,9 @@ class PodContext:
     restart_policy: str
     host_users: bool
 
+#: A limit of the lab, not of Kubernetes, whose kubelet is what gives up in the end: one pod must not take seconds of everybody.
+CONTAINERS_MOST = 250
+
 
 def _ports(path: str, ports: list[Obj]) -> Errors:
     out: Errors = []
@@ -167,6 +170,8 @@ def containers(path: str, items: list[Obj], pod: PodContext) -> Errors:
     """The containers of a pod; at least one."""
     if not items:
         return [required(path)]
+    if len(items) > CONTAINERS_MOST:
+        return [too_many(path, len(items), CONTAINERS_MOST)]
     out: Errors = []
     names: set[str] = set()
     for i, container in enumerate(items):

@@ -6,6 +6,7 @@ Properties are visited in alphabetical order, where upstream's order is a Go map
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -210,7 +211,8 @@ def _number(result: _Result, value: float, schema: Json, types: tuple[str, ...],
             message = f"factor MultipleOf declared for {path} must be positive: {shown}"
             result.add(message, invalid(path, factor, message))
         else:
-            rest = value % int(factor) if isinstance(value, int) else abs(value / factor - round(value / factor)) > 1e-9
+            times = 0.0 if isinstance(value, int) else value / factor
+            rest = value % int(factor) if isinstance(value, int) else math.isinf(times) or abs(times - round(times)) > 1e-9
             if rest:
                 _refuse(result, path, value, f"should be a multiple of {shown}")
     _bounds(result, value, schema, path)
