@@ -74,6 +74,25 @@ def seek() -> dict[str, float]:
     return {"seconds": times[-1], "median_s": times[len(times) // 2], "steps": history.last_seq, "checkpoints": len(history.checkpoints)}
 
 
+def served(how: str, *arguments: Any, **env: str) -> dict[str, float]:
+    """A case of tests/load/figures.py against a server of its own."""
+    import asyncio
+    import tempfile
+    from pathlib import Path
+
+    from tests.load import figures
+    from tests.server import Server
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder), **env).start()
+        try:
+            found: dict[str, float] = asyncio.run(getattr(figures, how)(server, *arguments))
+            found["server_mb"] = figures.memory_mb(server)
+        finally:
+            server.stop()
+    return found
+
+
 CASES: dict[str, tuple[str, Any, float, float, str]] = {
     # name: what, how, budget s, budget MB, comparison
     "300": ("300 pods on 3 nodes, apply to all ready", lambda: rollout(3, 300), 1.0, 150,
@@ -82,6 +101,11 @@ CASES: dict[str, tuple[str, Any, float, float, str]] = {
     "10000": ("10,000 pods on 1,000 nodes", lambda: rollout(1000, 10_000), 90.0, 2000, "KWOK's CI allows 60 s for the pods alone"),
     "blank": ("a new blank lab", blank, 0.05, 0, ""),
     "seek": ("seek anywhere in 10,000 steps, slowest of 40", seek, 0.1, 0, ""),
+    "learners": ("30 learners with own labs for 30 s, p95 of a step on the screen", lambda: served("learners", 30, 30.0), 0.15, 0, ""),
+    "browsers": ("200 browsers on one lab, p95 of a step on the screen", lambda: served("browsers", 200, 20), 0.5, 0, ""),
+    "watches": ("100 watches while 1,000 pods come up", lambda: served("watches", 100, 1000), 60.0, 0, ""),
+    "idle": ("200 idle labs, each made", lambda: served("idle", 200, CLUSTERLAB_IDLE_LAB_S="5"), 0.05, 0, ""),
+    "soak": ("a minute of labs that come and go", lambda: served("soak", 60.0, CLUSTERLAB_IDLE_LAB_S="5"), 65.0, 0, ""),
 }
 
 
@@ -107,7 +131,7 @@ def main() -> None:
             print("failed\n" + done.stderr[-2000:])
             continue
         figures = json.loads(done.stdout.splitlines()[-1])
-        rest = ", ".join(f"{key} {value:,.1f}" for key, value in figures.items() if key not in ("seconds", "mb"))
+        rest = ", ".join(f"{key} {value:,.3g}" if value < 10 else f"{key} {value:,.0f}" for key, value in figures.items() if key not in ("seconds", "mb"))
         memory = f", {figures['mb']:.0f} MB (budget {budget_mb:.0f})" if budget_mb else ""
         print(f"{figures['seconds']:.3f} s (budget {budget_s:g}){memory}{'; ' + rest if rest else ''}")
         if comparison:

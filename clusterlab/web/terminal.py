@@ -22,6 +22,7 @@ from clusterlab.etcd import ctl
 from clusterlab.web import lessons
 from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.words import Refused, words_of
 
 __all__ = ["available", "kubectl_path", "run_line"]
 
@@ -29,12 +30,6 @@ TIMEOUT_S = 60
 MAX_OUTPUT = 512 * 1024
 #: Lines that run at the same time on this server; more wait.
 AT_ONCE = asyncio.Semaphore(4)
-#: Flags that would point kubectl elsewhere, and commands that need a terminal or listen on a port.
-REFUSED_FLAGS = (
-    "--kubeconfig", "--server", "-s", "--token", "--certificate-authority", "--client-", "--cache-dir", "--profile", "--tls", "--password",
-    "--username",
-)
-REFUSED_COMMANDS = {"proxy", "port-forward", "edit", "plugin", "completion", "config"}
 
 
 def kubectl_path() -> str:
@@ -48,37 +43,13 @@ def available() -> bool:
     return all(name in ("127.0.0.1", "localhost", "[::1]", "::1", "testserver") for name in settings.ALLOWED_HOSTS)
 
 
-def words_of(line: str) -> list[str]:
-    """The words after `kubectl`, or the reason why the line is refused."""
-    try:
-        words = shlex.split(line, comments=True)
-    except ValueError as error:
-        raise LabError(f"the line cannot be read: {error}", "line") from None
-    if words[:1] in (["kubectl"], ["k"]):
-        words = words[1:]
-    if not words:
-        raise LabError("write a kubectl command, such as: kubectl get pods", "line")
-    for word in words:
-        if word == "--":
-            break
-        if word.startswith(REFUSED_FLAGS) and not word.startswith(("--server-side", "-shell")):
-            raise LabError(f"{word.split('=')[0]} is not for this command line: it always speaks to this lab", "line")
-        if word.startswith(("/", "~")) or ".." in word.split("/") or ("://" in word and not word.startswith("--")):
-            if words[0] not in ("exec", "run", "create", "expose", "set", "patch", "annotate", "get"):
-                raise LabError(f"{word} lies outside the lab's folder", "line")
-    command = next((word for word in words if not word.startswith("-")), "")
-    if command in REFUSED_COMMANDS:
-        raise LabError(f"kubectl {command} needs a terminal of your own: use the line under Connect", "line")
-    return words
-
-
 def folder_of(lab: Lab, key: str) -> Path:
     """The lab's folder, with its kubeconfig."""
     folder = Path(settings.VAR_DIR) / "terminal" / lab.id
-    if not (folder / ".kubeconfig").exists():
+    path = folder.with_suffix(".kubeconfig")  # beside the folder, where no command of a line can write
+    if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         port = os.environ.get("CLUSTERLAB_PORT", "8000")
-        path = folder / ".kubeconfig"
         path.touch(mode=0o600)
         lessons.put_files(lab, folder)
         path.write_text(kubeconfig(f"http://127.0.0.1:{port}/kube/{key}", "clusterlab"))
@@ -110,9 +81,15 @@ async def run_line(lab: Lab, key: str, line: str) -> dict[str, Any]:
         return await run_etcdctl(lab, line)
     if not available():
         raise LabError("this server does not run kubectl for its visitors; use your own with the line under Connect", code="Forbidden")
-    words = words_of(line)
+    try:
+        words = words_of(line)
+    except Refused as error:
+        raise LabError(str(error), "line") from None
     folder = folder_of(lab, key)
-    env = {"HOME": str(folder), "KUBECONFIG": str(folder / ".kubeconfig"), "PATH": "/nonexistent", "GOMAXPROCS": "2", "TERM": "dumb"}
+    env = {
+        "HOME": str(folder), "KUBECONFIG": str(folder.with_suffix(".kubeconfig")), "KUBECTL_KUBERC": "false", "PATH": "/nonexistent",
+        "GOMAXPROCS": "2", "TERM": "dumb",
+    }
     async with AT_ONCE:
         process = await asyncio.create_subprocess_exec(
             kubectl_path(), *words, cwd=folder, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,

@@ -1,0 +1,197 @@
+"""What many people at once cost: learners with labs of their own, browsers on one lab, kubectl-like watches, idle labs, a soak.
+
+Each function takes a running server and returns figures; `make bench` prints them and tests hold small ones to their laws.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.request
+from http.cookies import SimpleCookie
+from typing import Any
+
+from websockets.asyncio.client import connect
+
+from tests.server import Server
+
+
+def memory_mb(server: Server) -> float:
+    """What the server's process holds."""
+    assert server.process is not None
+    with open(f"/proc/{server.process.pid}/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 1e6
+
+
+def percentile(values: list[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))] if values else 0.0
+
+
+def visitor(server: Server) -> tuple[str, str, str]:
+    """A new lab as a browser makes it: (id, key, cookie)."""
+    request = urllib.request.Request(server.url + "/api/labs", data=b'{"nodes": 3}', method="POST")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        made = json.loads(answer.read())
+        cookie = SimpleCookie(answer.headers["Set-Cookie"])["sessionid"].value
+    return made["id"], made["key"], f"sessionid={cookie}"
+
+
+async def call(server: Server, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    """One HTTP request on a connection of its own, as kubectl makes it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    data = json.dumps(body).encode() if body is not None else b""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\nContent-Length: {len(data)}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nUser-Agent: kubectl/v1.37\r\n\r\n".encode() + data)
+    answer = await reader.read()
+    writer.close()
+    head_bytes, _, rest = answer.partition(b"\r\n\r\n")
+    return int(head_bytes.split()[1]), rest
+
+
+async def learners(server: Server, count: int, seconds: float) -> dict[str, float]:
+    """Each with an own lab, stepping and asking once in five seconds; how long until a step is on the screen."""
+    steps: list[float] = []
+    asked: list[float] = []
+
+    async def one(number: int) -> None:
+        lab, key, cookie = await asyncio.to_thread(visitor, server)
+        async with connect(f"ws://127.0.0.1:{server.port}/ws/labs/{lab}/", max_size=None, additional_headers={"Cookie": cookie}) as socket:
+            await socket.send(json.dumps({"type": "hello"}))
+            await socket.recv()
+            await socket.send(json.dumps({"type": "pause"}))
+            await call(server, "POST", f"/kube/{key}/apis/apps/v1/namespaces/default/deployments", deployment(3))
+            await asyncio.sleep(5 * number / count)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                await read_all(socket)
+                begin = time.monotonic()
+                await socket.send(json.dumps({"type": "run", "until": "step"}))
+                while json.loads(await asyncio.wait_for(socket.recv(), 30))["type"] != "steps":
+                    pass
+                steps.append(time.monotonic() - begin)
+                begin = time.monotonic()
+                await call(server, "GET", f"/kube/{key}/api/v1/namespaces/default/pods")
+                asked.append(time.monotonic() - begin)
+                await asyncio.sleep(max(0.0, 5 - (time.monotonic() - begin)))
+
+    await asyncio.gather(*(one(number) for number in range(count)))
+    return {"seconds": percentile(steps, 0.95), "median_s": percentile(steps, 0.5), "steps": len(steps), "kubectl_p95_s": percentile(asked, 0.95)}
+
+
+async def read_all(socket: Any) -> None:
+    """Reads what has come so far."""
+    while True:
+        try:
+            await asyncio.wait_for(socket.recv(), 0.05)
+        except TimeoutError:
+            return
+
+
+def deployment(replicas: int) -> dict[str, Any]:
+    labels = {"app": "web"}
+    return {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels},
+                 "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "nginx:1.25"}]}}},
+    }
+
+
+async def browsers(server: Server, count: int, steps: int) -> dict[str, float]:
+    """All on one lab; how long until the last of them shows a step."""
+    lab, key, cookie = await asyncio.to_thread(visitor, server)
+    arrived: dict[int, list[float]] = {}
+
+    async def one(socket: Any) -> None:
+        async for message in socket:
+            data = json.loads(message)
+            if data["type"] == "steps":
+                for frame in data["frames"]:
+                    arrived.setdefault(frame["seq"], []).append(time.monotonic())
+
+    sockets = []
+    for _ in range(count):
+        socket = await connect(f"ws://127.0.0.1:{server.port}/ws/labs/{lab}/", max_size=None, additional_headers={"Cookie": cookie})
+        await socket.send(json.dumps({"type": "hello"}))
+        await socket.recv()
+        sockets.append(socket)
+    readers = [asyncio.create_task(one(socket)) for socket in sockets]
+    await sockets[0].send(json.dumps({"type": "pause"}))
+    await call(server, "POST", f"/kube/{key}/apis/apps/v1/namespaces/default/deployments", deployment(10))
+    await asyncio.sleep(1)
+    delays: list[float] = []
+    for _ in range(steps):
+        before, begin = set(arrived), time.monotonic()
+        await sockets[0].send(json.dumps({"type": "run", "until": "step"}))
+        await asyncio.sleep(0.5)
+        for seq in arrived.keys() - before:
+            delays += [when - begin for when in arrived[seq]]
+    for task in readers:
+        task.cancel()
+    await asyncio.gather(*(socket.close() for socket in sockets))
+    return {"seconds": percentile(delays, 0.95), "median_s": percentile(delays, 0.5), "frames": len(delays)}
+
+
+async def watches(server: Server, count: int, pods: int) -> dict[str, float]:
+    """Watches on one lab while pods come up. Each must see every change of every pod, once and in order."""
+    made = await asyncio.to_thread(server.lab, nodes=max(3, pods // 100 + 1), paused=True)
+    seen: list[list[tuple[int, str, str]]] = [[] for _ in range(count)]
+
+    async def one(events: list[tuple[int, str, str]]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 24)
+        writer.write(f"GET /kube/{made.key}/api/v1/namespaces/default/pods?watch=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        async for line in reader:
+            if line.startswith(b'{"type"'):
+                event = json.loads(line)
+                meta = event["object"]["metadata"]
+                events.append((int(meta["resourceVersion"]), event["type"], meta["name"]))
+
+    tasks = [asyncio.create_task(one(events)) for events in seen]
+    await asyncio.sleep(1)
+    begin = time.monotonic()
+    await call(server, "POST", f"/kube/{made.key}/apis/apps/v1/namespaces/default/deployments", deployment(pods))
+    await asyncio.to_thread(made.settle)
+    _, text = await call(server, "GET", f"/kube/{made.key}/api/v1/namespaces/default/pods")
+    newest = max(int(pod["metadata"]["resourceVersion"]) for pod in json.loads(text[text.index(b"{"):text.rindex(b"}") + 1])["items"])
+    for _ in range(600):
+        if all(events and events[-1][0] >= newest for events in seen):
+            break
+        await asyncio.sleep(0.1)
+    seconds = time.monotonic() - begin
+    for task in tasks:
+        task.cancel()
+    first = seen[0]
+    wrong = sum(events != first for events in seen)
+    versions = [version for version, _, _ in first]
+    disorder = sum(b <= a for a, b in zip(versions, versions[1:], strict=False))
+    added = len({name for _, kind, name in first if kind == "ADDED"})
+    return {"seconds": seconds, "events": sum(map(len, seen)), "different": wrong, "out_of_order": disorder, "added": added}
+
+
+async def idle(server: Server, count: int) -> dict[str, float]:
+    """What labs cost that nobody looks at: awake, and once they sleep (give the server a short CLUSTERLAB_IDLE_LAB_S)."""
+    await call(server, "POST", "/api/labs", {})
+    before = memory_mb(server)
+    begin = time.monotonic()
+    for _ in range(count):
+        await call(server, "POST", "/api/labs", {"paused": True})
+    made = time.monotonic() - begin
+    awake = memory_mb(server)
+    await asyncio.sleep(30)
+    asleep = memory_mb(server)
+    return {"seconds": made / count, "awake_mb_each": (awake - before) / count, "asleep_mb_each": (asleep - before) / count, "total_mb": asleep}
+
+
+async def soak(server: Server, seconds: float) -> dict[str, float]:
+    """Random use of one lab after another; how much memory is left over in the second half."""
+    begin, middle, rounds = time.monotonic(), 0.0, 0
+    while time.monotonic() - begin < seconds:
+        lab = await asyncio.to_thread(server.lab, paused=True)
+        await call(server, "POST", f"/kube/{lab.key}/apis/apps/v1/namespaces/default/deployments", deployment(5))
+        await asyncio.to_thread(lab.settle)
+        await call(server, "DELETE", f"/kube/{lab.key}/apis/apps/v1/namespaces/default/deployments/web")
+        await asyncio.to_thread(lab.settle)
+        rounds += 1
+        if not middle and time.monotonic() - begin > seconds / 2:
+            middle = memory_mb(server)
+    return {"seconds": time.monotonic() - begin, "rounds": rounds, "grown_mb": memory_mb(server) - middle}
