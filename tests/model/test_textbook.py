@@ -77,7 +77,7 @@ def test_a_lost_node_takes_the_times_that_kubernetes_takes() -> None:
     world = World(**PLAIN)
     world.make(deployment("web", 6), service("web"))
     world.settle()
-    world.run(34)  # so that the node's last heartbeat was as long ago as in the recording
+    world.run(30)  # so that the node's last heartbeat was as long ago as in the recording
     lost = "node-2"
     assert len([p for p in world.pods(app="web") if p["spec"]["nodeName"] == lost]) == 2
     fault = world.fault("node-down", lost)
