@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
+from clusterlab.machinery.decode import parse_yaml
 from clusterlab.scenario import values
 from clusterlab.scenario.images import behaviours
 from clusterlab.scenario.model import CAPACITY, FAULT_KINDS, RUNTIMES, Fault, Node, NodeImage, Scenario, TimelineEntry, workers
@@ -38,11 +37,9 @@ def parse(source: str | bytes) -> Scenario:
     if len(source) > TEXT_MOST:
         raise ScenarioError([("", f"the scenario is {len(source)} characters long; at most {TEXT_MOST} are allowed")])
     try:
-        data = yaml.load(source, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        data = parse_yaml(source.encode() if isinstance(source, str) else source)
+    except ValueError as error:
         raise ScenarioError([("", f"not readable as YAML: {str(error)[:300]}")]) from None
-    except RecursionError:
-        raise ScenarioError([("", "not readable as YAML: nested too deeply")]) from None
     return load(data)
 
 

@@ -21,10 +21,12 @@ class Frames:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._cache: dict[int, bytes] = {}
+        self._snapshot: tuple[int, orjson.Fragment] | None = None  # after which step
 
     def forget(self) -> None:
         """The timeline has jumped."""
         self._cache.clear()
+        self._snapshot = None
 
     def get(self, first: int, last: int) -> list[bytes]:
         """The frames `first` to `last`, both included, of steps up to the present."""
@@ -40,8 +42,12 @@ class Frames:
             out.append(found)
         return out
 
-    def snapshot(self) -> dict[str, Any]:
-        return project.snapshot(self._cluster)
+    def snapshot(self) -> orjson.Fragment:
+        """The snapshot as JSON, made once for all who come after the same step: in a large lab it takes a while."""
+        seq = self._cluster.sim.last_seq
+        if self._snapshot is None or self._snapshot[0] != seq:
+            self._snapshot = seq, orjson.Fragment(orjson.dumps(project.snapshot(self._cluster)))
+        return self._snapshot[1]
 
     def recent(self, count: int = 300) -> list[dict[str, Any]]:
         """The headings of the newest steps, those of the known future included."""

@@ -11,6 +11,7 @@ import yaml
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clusterlab.cluster import Cluster
+from clusterlab.machinery.decode import parse_yaml, yaml_documents
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.load import ScenarioError, load
@@ -44,7 +45,7 @@ class Command(BaseCommand):
     def _scenario(self, options: dict[str, Any]) -> Any:
         try:
             if options["scenario"]:
-                data = yaml.safe_load(Path(options["scenario"]).read_text())
+                data = parse_yaml(Path(options["scenario"]).read_bytes())
             else:
                 data = {"apiVersion": "clusterlab/v1", "kind": "Scenario"}
             for name in ("nodes", "seed"):
@@ -53,7 +54,7 @@ class Command(BaseCommand):
             return load(data)
         except ScenarioError as error:
             raise CommandError(f"scenario: {error}") from None
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise CommandError(f"{options['scenario']}: {error}") from None
 
     def _manifests(self, names: list[str]) -> list[Object]:
@@ -64,8 +65,8 @@ class Command(BaseCommand):
             for file in files:
                 try:
                     text = sys.stdin.read() if name == "-" else file.read_text()
-                    documents = list(yaml.safe_load_all(text))
-                except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+                    documents = yaml_documents(text)
+                except (OSError, ValueError) as error:
                     raise CommandError(f"{file}: {error}") from None
                 for document in documents:
                     if isinstance(document, dict) and document.get("kind") == "List":
