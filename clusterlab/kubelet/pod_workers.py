@@ -106,7 +106,13 @@ def _act(kl: Kubelet, rec: Pod) -> Pod:
         return rec
     for container in spec["containers"]:
         latest = kl.runtime.latest(rec.uid, container["name"])
-        if latest is None or (latest.state == EXITED and should_restart(rec.pod, container, latest)):
+        changed = latest is not None and latest.config.image != container["image"]
+        if latest is not None and changed and latest.state == RUNNING:
+            if latest.id not in rec.killing:
+                name = container["name"]
+                message = f"Container {name} definition changed, will be restarted"
+                rec = termination.kill(kl, rec, container, latest, kl.spec_grace_ms(rec), message)
+        elif latest is None or (latest.state == EXITED and (changed or should_restart(rec.pod, container, latest))):
             rec, went = _start(kl, rec, container, "container")
             if not went and rec.reasons.get(container["name"]) is None:
                 return rec  # on its way: the next one has to wait, as the runtime is asked for one after the other
