@@ -19,6 +19,7 @@ from clusterlab.apiserver.server import ApiServer
 from clusterlab.apiserver.storage import Bucket
 from clusterlab.client.api import Request
 from clusterlab.client.process import Process
+from clusterlab.controllers.gateway import gateway_controller
 from clusterlab.controllers.manager import cloud_controller_manager, controller_manager
 from clusterlab.etcd import ctl
 from clusterlab.etcd.cluster import Etcd
@@ -33,6 +34,7 @@ from clusterlab.network.traffic import Traffic
 from clusterlab.proxy import kube_proxy
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
+from clusterlab.scenario import crds
 from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
@@ -112,6 +114,8 @@ class Cluster:
             self._add(scheduler(self.sim, self.api, name, scenario.scheduler, leader_elect=True))
         if scenario.load_balancers:
             self._add(cloud_controller_manager(self.sim, self.api))
+        if scenario.gateway_api:
+            self._add(gateway_controller(self.sim, self.api))
         if boot:
             for _ in self.booting():
                 pass
@@ -169,6 +173,9 @@ class Cluster:
 
     def _start_scenario(self) -> Iterator[None]:
         """Applies the scenario's manifests and plans its timeline."""
+        for definition in crds.gateway_api() if self.scenario.gateway_api else ():
+            self.apply(definition)
+            yield
         for manifest in self.scenario.manifests:
             if isinstance(manifest, dict):
                 self.apply(manifest)

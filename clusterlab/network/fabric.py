@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from clusterlab.network import addresses, dns, policy
+from clusterlab.network import addresses, dns, gateways, policy, routing
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
 from clusterlab.sim import Component, Simulation
 
@@ -25,12 +25,13 @@ OUTSIDE_US = 1_000
 class Fabric(Component):
     """The component "network"."""
 
-    STATE = ("links", "turn")
+    STATE = ("links", "turn", "splits")
 
     def __init__(self, sim: Simulation, nodes: dict[str, str] | None = None) -> None:
         super().__init__(sim, "network")
         self.links: dict[str, tuple[int, int]] = {}  # "a|b" -> (latency in ms, loss in millionths); "*" for every node
         self.turn = 0
+        self.splits: dict[str, gateways.Split] = {}  # what rules with weights have sent where
         self.nodes = nodes or {}  # node -> address; those of the kubelets where none are given
         self._ips: dict[str, tuple[str, str]] = {}
         self.chance = sim.rng("network")
@@ -170,6 +171,15 @@ class Fabric(Component):
         return trip.to(ip, port, "TCP")
 
 
+    def split(self, key: str, weights: tuple[int, ...], count: int) -> list[int]:
+        """How many of so many requests go to each of some weights."""
+        parts, self.splits[key] = gateways.divide(self.splits.get(key), weights, count)
+        return parts
+
+    def pick(self, key: str, weights: tuple[int, ...]) -> int:
+        """Where the next single request goes."""
+        return self.split(key, weights, 1).index(1)
+
     def any_node(self) -> str:
         """The first node that is up."""
         return next((name for name in self.node_addresses() if self.component(f"runtime/{name}").up), "")
@@ -207,6 +217,41 @@ class Fabric(Component):
             there = self.pod_at(each.ip)
             found.append(self._backend(trip, there[0], there[1], each.ip, each.port, node) if there else Backend(1, "timeout"))
         return "", found
+
+    def through_routes(
+        self, source: Source, url: str, method: str, headers: dict[str, str], count: int,
+    ) -> list[tuple[Backend, int, bool]] | None:
+        """Many requests through a gateway or an ingress: (backend, how many, whether they are copies). None: no such way."""
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port or {"https": 443}.get(parts.scheme, 80)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        trip = Trip(self, source, method, path, dict(headers), (parts.hostname or "").lower())
+        ip = trip.resolve(trip.host)
+        found = trip.route_at(ip, port, lambda key, weights: 0)
+        if found is None:
+            return None
+        _, route = found
+        if route is None or route.backend is None:
+            return [(Backend(1, "", status=route.status if route is not None else 404), count, False)]
+        shares = route.shares or ((route.backend, 1),)
+        weights = tuple(weight for _, weight in shares)
+        flows = [(each, part, False) for (each, _), part in zip(shares, self.split(route.key, weights, count), strict=True)]
+        flows += [(each, count, True) for each in route.mirrors]
+        return [one for backend, part, copy in flows if part for one in self._spread(trip, backend, part, copy)]
+
+    def _spread(self, trip: Trip, backend: routing.Backend, count: int, copy: bool) -> list[tuple[Backend, int, bool]]:
+        """Requests to a service, spread evenly over its endpoints."""
+        node = trip.any_node()
+        entry = trip.entry_of(node, backend)
+        chosen = self.component(f"kube-proxy/{node}").choices(entry[0], entry[1], False) if entry is not None else ()
+        ends = [(each, self.pod_at(each.ip)) for each in chosen]
+        if not ends:
+            return [(Backend(1, "", status=503), count, copy)]
+        parts = self.split(f"{backend.namespace}/{backend.service}:{backend.port}", (1,) * len(ends), count)
+        return [
+            (self._backend(trip, at[0], at[1], each.ip, each.port, node) if at else Backend(1, "timeout"), part, copy)
+            for (each, at), part in zip(ends, parts, strict=True) if part
+        ]
 
     def _backend(self, trip: Trip, node: str, uid: str, ip: str, port: int, via: str) -> Backend:
         services = self.component("kube-proxy")

@@ -14,7 +14,10 @@ from clusterlab.network.patterns import safe
 
 Object = dict[str, Any]
 
-__all__ = ["Backend", "Route", "http_route", "ingress"]
+__all__ = ["Backend", "Route", "host_rank", "http_route", "ingress"]
+
+#: Chooses among weights: gets the name of the rule and the weights, answers with a position.
+Pick = Callable[[str, tuple[int, ...]], int]
 
 
 class Backend(NamedTuple):
@@ -35,9 +38,11 @@ class Route(NamedTuple):
     path: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     mirrors: tuple[Backend, ...] = ()
+    shares: tuple[tuple[Backend, int], ...] = ()  # all backends with their weights
+    key: str = ""  # the rule
 
 
-def _host_rank(pattern: str, host: str) -> int:
+def host_rank(pattern: str, host: str) -> int:
     """How closely a host pattern fits: 0 for not at all."""
     if not pattern:
         return 1
@@ -64,7 +69,7 @@ def ingress(ingresses: Iterable[Object], host: str, path: str) -> Route | None:
         if spec.get("defaultBackend") and default is None:
             default = (_backend(namespace, spec["defaultBackend"]), name)
         for rule in spec.get("rules") or ():
-            rank = _host_rank(rule.get("host") or "", host)
+            rank = host_rank(rule.get("host") or "", host)
             if not rank:
                 continue
             for item in (rule.get("http") or {}).get("paths") or ():
@@ -87,14 +92,14 @@ def _backend(namespace: str, backend: Object) -> Backend:
 
 
 def http_route(
-    routes: Iterable[Object], method: str, host: str, target: str, headers: dict[str, str], draw: Callable[[int], int],
+    routes: Iterable[Object], method: str, host: str, target: str, headers: dict[str, str], pick: Pick,
 ) -> Route | None:
-    """The backend of a request by HTTPRoutes. `draw(n)` gives a number from 0 to n-1, for the weights."""
+    """The backend of a request by HTTPRoutes. `pick` chooses among the weights of a rule."""
     path, _, query = target.partition("?")
     best: tuple[tuple[int, ...], Object, Object] | None = None
     for route in routes:
         names = route["spec"].get("hostnames") or [""]
-        rank = max(_host_rank(name, host) for name in names)
+        rank = max(host_rank(name, host) for name in names)
         if not rank:
             continue
         for rule in route["spec"].get("rules") or ():
@@ -104,7 +109,7 @@ def http_route(
                     best = ((rank, *key), route, rule)
     if best is None:
         return None
-    return _act(best[1], best[2], path, host, draw)
+    return _act(best[1], best[2], path + (f"?{query}" if query else ""), host, pick)
 
 
 def _match(match: Object, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str]) -> tuple[int, ...] | None:
@@ -139,9 +144,11 @@ def _value(wanted: Object, have: str | None) -> bool:
         return False
 
 
-def _act(route: Object, rule: Object, path: str, host: str, draw: Callable[[int], int]) -> Route:
+def _act(route: Object, rule: Object, target: str, host: str, pick: Pick) -> Route:
     namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
-    why = f"HTTPRoute {namespace}/{name}"
+    path, mark, query = target.partition("?")
+    number = next(at for at, each in enumerate(route["spec"]["rules"]) if each is rule)
+    why, key = f"HTTPRoute {namespace}/{name}", f"{namespace}/{name}/{number}"
     headers: list[tuple[str, str]] = []
     mirrors: list[Backend] = []
     for each in rule.get("filters") or ():
@@ -159,17 +166,13 @@ def _act(route: Object, rule: Object, path: str, host: str, draw: Callable[[int]
             headers += [(one["name"], one["value"]) for one in (*(change.get("set") or ()), *(change.get("add") or ()))]
         if kind == "RequestMirror":
             mirrors.append(_reference(namespace, each["requestMirror"]["backendRef"]))
-    backends = [each for each in rule.get("backendRefs") or () if each.get("weight", 1) > 0]
-    total = sum(each.get("weight", 1) for each in backends)
-    if not total:
+    shares = tuple((_reference(namespace, each), each.get("weight", 1)) for each in rule.get("backendRefs") or () if each.get("weight", 1))
+    if not shares:
         return Route(None, f"{why}: no backend", 500)
-    number = draw(total)
-    for each in backends:
-        number -= each.get("weight", 1)
-        if number < 0:
-            share = f", weight {each.get('weight', 1)} of {total}" if len(backends) > 1 else ""
-            return Route(_reference(namespace, each), why + share, path=path, headers=tuple(headers), mirrors=tuple(mirrors))
-    return Route(None, f"{why}: no backend", 500)
+    backend, weight = shares[pick(key, tuple(each for _, each in shares))]
+    share = f", weight {weight} of {sum(each for _, each in shares)}" if len(shares) > 1 else ""
+    return Route(
+        backend, why + share, path=path + mark + query, headers=tuple(headers), mirrors=tuple(mirrors), shares=shares, key=key)
 
 
 def _reference(namespace: str, ref: Object) -> Backend:

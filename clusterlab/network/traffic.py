@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from clusterlab.network.fabric import Fabric, Source
+from clusterlab.network.fabric import Backend, Fabric, Source
 from clusterlab.sim import Component, Simulation
 
 Object = dict[str, Any]
@@ -158,7 +158,14 @@ class Traffic(Component):
         """Splits a source's requests over the backends that its address leads to."""
         totals = self.totals.get(name, Totals())
         totals = totals._replace(sent=totals.sent + count)
-        error, backends = self.fabric.backends(self._client(source), source.to, source.method, source.headers)
+        client = self._client(source)
+        flows = self.fabric.through_routes(client, source.to, source.method, source.headers, count)
+        if flows is not None:
+            self.totals[name] = totals
+            for each, part, copy in flows:
+                self._arrive(name, each, part, arrivals, None if copy else shares)
+            return
+        error, backends = self.fabric.backends(client, source.to, source.method, source.headers)
         if error or not backends:
             field = {"name": "unresolved", "refused": "refused"}.get(error, "timeouts")
             self.totals[name] = totals._replace(**{field: getattr(totals, field) + count})
@@ -171,16 +178,24 @@ class Traffic(Component):
         for number in range(left):
             parts[(self.turn + number) % len(parts)] += 1
         for each, part in zip(backends, parts, strict=True):
-            if not part:
-                continue
-            if each.error:
+            if part:
+                self._arrive(name, each, part, arrivals, shares)
+
+    def _arrive(
+        self, name: str, backend: Backend, part: int, arrivals: dict[str, tuple[Any, Any, int, str]],
+        shares: list[tuple[str, str, int, int]] | None,
+    ) -> None:
+        """Some requests reach a backend, or fail on the way. Without `shares` nobody waits for the answers."""
+        if backend.error or backend.status:
+            if shares is not None:
                 totals = self.totals[name]
-                field = "refused" if each.error == "refused" else "timeouts"
-                self.totals[name] = totals._replace(**{field: getattr(totals, field) + part})
-                continue
-            known = arrivals.get(each.container_id)
-            arrivals[each.container_id] = (each.runtime, each.serve, (known[2] if known else 0) + part, each.pod)
-            shares.append((name, each.container_id, part, each.latency_us))
+                word = {"refused": "refused", "": "errors" if backend.status >= 500 else "answered"}.get(backend.error, "timeouts")
+                self.totals[name] = totals._replace(**{word: getattr(totals, word) + part})
+            return
+        known = arrivals.get(backend.container_id)
+        arrivals[backend.container_id] = (backend.runtime, backend.serve, (known[2] if known else 0) + part, backend.pod)
+        if shares is not None:
+            shares.append((name, backend.container_id, part, backend.latency_us))
 
     def _client(self, source: Any) -> Source:
         """Where a source's requests come from: a pod or a node, if it names one; from "outside"; else from any node inside."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clusterlab.network import addresses, dns, policy, routing
+from clusterlab.network import addresses, dns, gateways, policy, routing
 from clusterlab.network.services import Endpoint, Port
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Backend(NamedTuple):
     serve: Any = None
     pod: str = ""
     latency_us: int = 0  # on the way, there and back
+    status: int = 0  # of an answer made on the way
 
 
 class Source(NamedTuple):
@@ -89,8 +90,12 @@ class Trip:
             known = fabric.node_addresses().get(host)
             if known:
                 return known
-            if routing.ingress(self._ingresses(), host, self.path) is not None or self._by_gateway(host) is not None:
-                self.tell("DNS outside", host, "the address of the ingress controller or gateway")
+            gateway = gateways.serving(self._gateways(), self._routes(), host)
+            if gateway:
+                self.tell("DNS outside", host, f"{gateway}, the address of the gateway")
+                return gateway
+            if routing.ingress(self._ingresses(), host, self.path) is not None:
+                self.tell("DNS outside", host, "the address of the ingress controller")
                 return "ingress"
             found = fabric.zone().ask(host, "A", dns.Resolver((), (f"default.svc.{dns.DOMAIN}", dns.DOMAIN), 5))
         else:
@@ -105,13 +110,13 @@ class Trip:
         services = self.fabric.component("kube-proxy")
         return list(services.ingresses.store.values()) if services is not None else []
 
-    def _by_gateway(self, host: str) -> routing.Route | None:
+    def _routes(self) -> list[Object]:
         services = self.fabric.component("kube-proxy")
-        routes = services.routes() if services is not None else []
-        if not routes:
-            return None
-        draw = self.fabric.chance
-        return routing.http_route(routes, self.method, host, self.path, self.headers, lambda count: draw.randint(0, count - 1))
+        return services.routes() if services is not None else []
+
+    def _gateways(self) -> list[Object]:
+        services = self.fabric.component("kube-proxy")
+        return services.gateways() if services is not None else []
 
     # By address.
 
@@ -119,8 +124,9 @@ class Trip:
         """To whatever has an address."""
         self.address = "" if ip == "ingress" else ip
         fabric = self.fabric
-        if ip == "ingress":
-            return self.through_ingress()
+        found = self.route_at(ip, port, fabric.pick)
+        if found is not None:
+            return self.through_route(*found)
         target = fabric.pod_at(ip)
         if target is not None:
             return self.to_pod(target[0], target[1], ip, port)
@@ -255,18 +261,42 @@ class Trip:
 
     # By host name and path.
 
-    def through_ingress(self) -> Exchange:
+    def route_at(self, ip: str, port: int, pick: routing.Pick) -> tuple[str, routing.Route | None] | None:
+        """What a request meets at the address of a gateway or of the ingress controller; None at any other address."""
+        host = next((value for name, value in self.headers.items() if name.lower() == "host"), self.host).partition(":")[0]
+        if ip == "ingress":
+            return "ingress controller", routing.ingress(self._ingresses(), host, self.path.partition("?")[0])
+        for gateway in self._gateways():
+            if gateways.address_of(gateway) == ip:
+                routes = gateways.routes_at(gateway, self._routes(), port, host)
+                if routes is not None:
+                    where = f"gateway {gateway['metadata']['namespace']}/{gateway['metadata']['name']}"
+                    return where, routing.http_route(routes, self.method, host, self.path, self.headers, pick)
+        return None
+
+    def through_route(self, where: str, route: routing.Route | None) -> Exchange:
         """Through a gateway or an ingress controller, which send straight to the pods of the service."""
-        by_gateway = self._by_gateway(self.headers.get("Host", self.host))
-        if by_gateway is not None:
-            for mirror in by_gateway.mirrors:
-                self.tell("gateway", f"a copy to service {mirror.namespace}/{mirror.service}", "mirrored", "its answer is thrown away")
-            return self.by_route("gateway", by_gateway)
-        route = routing.ingress(self._ingresses(), self.headers.get("Host", self.host), self.path.partition("?")[0])
         if route is None:
-            self.tell("ingress controller", f"{self.host}{self.path}", "404", "no rule for this host and path")
-            return Exchange("", "", 404, "default backend - 404\n", self.latency_us, tuple(self.hops))
-        return self.by_route("ingress controller", route)
+            self.tell(where, f"{self.host}{self.path}", "404", "no rule for this host and path")
+            body = "default backend - 404\n" if where.startswith("ingress") else ""
+            return Exchange("", self.address, 404, body, self.latency_us, tuple(self.hops))
+        for mirror in route.mirrors:
+            self.tell(where, f"a copy to service {mirror.namespace}/{mirror.service}", "mirrored", "its answer is thrown away")
+            copy = Trip(self.fabric, self.source, self.method, self.path, self.headers, self.host)
+            seen = copy.by_route(where, routing.Route(mirror, "a copy", path=route.path))
+            traffic = self.fabric.component("traffic")
+            if seen.container and traffic is not None:
+                traffic.count(seen.container, seen.cpu_us, seen.pod)
+        for name, value in route.headers:
+            self.headers[name] = value
+            self.tell(where, f"header {name}", value, "the route sets it")
+        return self.by_route(where, route)
+
+    def entry_of(self, node: str, backend: routing.Backend) -> Any:
+        """The port of a service that a route means, with its endpoints, as a node knows them."""
+        proxy = self.fabric.component(f"kube-proxy/{node}")
+        entries = proxy.map.of(backend.namespace, backend.service) if proxy is not None else []
+        return next((each for each in entries if backend.port in {each[0].port, each[0].name}), None)
 
     def by_route(self, where: str, route: routing.Route) -> Exchange:
         """To the backend of a route."""
@@ -278,8 +308,7 @@ class Trip:
         self.path = route.path or self.path
         node = self.any_node()
         proxy = self.fabric.component(f"kube-proxy/{node}")
-        entries = proxy.map.of(backend.namespace, backend.service) if proxy is not None else []
-        entry = next((each for each in entries if backend.port in {each[0].port, each[0].name}), None)
+        entry = self.entry_of(node, backend)
         if entry is None:
             self.tell(where, f"service {backend.namespace}/{backend.service}", "503", "there is no such service or port")
             return Exchange("", "", 503, "503 Service Temporarily Unavailable\n", self.latency_us, tuple(self.hops))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from clusterlab.client.api import Api, User
+from clusterlab.client.client import Client
 from clusterlab.client.process import Process
 from clusterlab.machinery.errors import StatusError
 from clusterlab.network.services import ServiceMap, build
@@ -21,7 +22,9 @@ Variables = tuple[tuple[str, str], ...]
 __all__ = ["NAME", "Services", "Snapshot", "services_of"]
 
 NAME = "kube-proxy"
+GATEWAYS = "gateways.gateway.networking.k8s.io"
 ROUTES = "httproutes.gateway.networking.k8s.io"
+GATEWAY = User("system:serviceaccount:gateway-system:gateway", ("system:masters", "system:authenticated"))
 MIN_SYNC_MS = 1_000
 #: With more nodes than this, their proxies' syncs are told in one step.
 TELL_MOST = 8
@@ -57,6 +60,7 @@ class Services(Process):
         self.policies = self.informer("networkpolicies")
         self.ingresses = self.informer("ingresses")
         self.namespaces = self.informer("namespaces")
+        self._gateway = Client(api, GATEWAY, "gateway")  # the data plane of gateways reads on its own behalf
         self.snapshot = Snapshot(0, {}, {})
         self.synced_ms = -MIN_SYNC_MS
         self.waiting = False
@@ -94,11 +98,18 @@ class Services(Process):
 
     def routes(self) -> list[Object]:
         """The HTTPRoutes of the cluster, where the Gateway API is installed."""
+        return self._custom(ROUTES)
+
+    def gateways(self) -> list[Object]:
+        """The Gateways of the cluster, where the Gateway API is installed."""
+        return self._custom(GATEWAYS)
+
+    def _custom(self, resource: str) -> list[Object]:
         api: Any = self.api
-        if not hasattr(api, "stores") or ROUTES not in api.stores:
+        if not hasattr(api, "stores") or resource not in api.stores:
             return []
         try:
-            return self.client.list(ROUTES)
+            return self._gateway.list(resource)
         except StatusError:
             return []
 

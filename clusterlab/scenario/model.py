@@ -111,6 +111,7 @@ class Scenario:
     runtime: str = "containerd"
     proxy_mode: str = "iptables"
     load_balancers: bool = False
+    gateway_api: bool = False
     cluster_autoscaler: dict[str, Any] | None = None
     scheduler: dict[str, Any] | None = None
     images: tuple[Behaviour, ...] = ()

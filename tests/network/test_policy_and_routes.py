@@ -80,14 +80,14 @@ ROUTE: Object = {"metadata": {"name": "r", "namespace": "default"}, "spec": {"ho
 
 def test_http_routes() -> None:
     def ask(target: str, **headers: str) -> Any:
-        return http_route([ROUTE], "GET", "a.com", target, headers, lambda count: count - 1)
+        return http_route([ROUTE], "GET", "a.com", target, headers, lambda key, weights: len(weights) - 1)
 
     assert ask("/v2/x", **{"X-Beta": "1"}).backend.service == "beta"
     assert ask("/v2/x").backend.service == "two" and ask("/").mirrors[0].service == "shadow"
     assert ask("/?q=1").backend.service == "query"
     redirect = ask("/old/page")
     assert (redirect.status, redirect.location) == (301, "http://a.com/new/page")
-    assert http_route([ROUTE], "GET", "b.com", "/", {}, lambda count: 0) is None
+    assert http_route([ROUTE], "GET", "b.com", "/", {}, lambda key, weights: 0) is None
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(" * 200, "a" * 1000, "*a", "(.*)*" * 20])
