@@ -63,7 +63,8 @@ def _check_type(applied: Object, node: Node, api_version: str) -> None:
     if not wrong:
         return
     meta = applied.get("metadata") or {}
-    what = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {api_version}, Kind={applied.get('kind', '')}"
+    version = api_version if "/" in api_version else f"/{api_version}"
+    what = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {version}, Kind={applied.get('kind', '')}"
     text = wrong[0] if len(wrong) == 1 else "errors:\n  " + "\n  ".join(wrong)
     raise errors.status(500, "", f"failed to create typed patch object ({what}): {text}")
 
