@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from clusterlab.apiserver.bodies import Raw
 from clusterlab.machinery.apply import apply
 from clusterlab.machinery.convert import DecodeError, decode_node, from_unstructured, strict_error
@@ -26,6 +28,7 @@ Object = dict[str, Any]
 __all__ = ["Patching", "as_client_error"]
 
 MAX_OPERATIONS = 10_000
+_SCHEME = "pkg/api/legacyscheme/scheme.go:30"  # what Kubernetes calls its table of kinds
 
 
 def as_client_error(error: StatusError) -> StatusError:
@@ -97,26 +100,40 @@ class Patching:
         kind = "Scale" if call.subresource == "scale" else resource.kind
         if resource.custom and kind != "Scale":
             return self.server.rules.with_defaults(call, self.server.custom.decode(call, new, duplicates))
+        group, version = ("autoscaling", "v1") if kind == "Scale" else (resource.group, resource.version)
+        api_version = f"{group}/{version}" if group else version
+        strategic = call.request.patch_type == "strategic"
+        if strategic:
+            new = {**new, "apiVersion": api_version, "kind": kind}
+        elif new.get("kind") != kind or new.get("apiVersion") != api_version:
+            text = f'no kind "{new.get("kind", "")}" is registered for version "{new.get("apiVersion", "")}" in scheme "{_SCHEME}"'
+            raise self._unfit(call, new, text)
         try:
-            if call.request.patch_type == "strategic":
-                made, unknown = from_unstructured(node, new)
-            else:
-                made, unknown = decode_node(node, new)
+            made, unknown = from_unstructured(node, new) if strategic else decode_node(node, new)
         except DecodeError as error:
-            if call.request.patch_type == "strategic":  # as applyPatchToObject has it, in endpoints/handlers/patch.go
-                body = call.request.body.parsed("", []) if isinstance(call.request.body, Raw) else call.request.body
-                raise invalid("", "", "", [FieldError("FieldValueInvalid", "patch", go_print(body), str(error))]) from None
-            raise bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {error}') from None
+            raise self._unfit(call, new, str(error)) from None
         problems = [*duplicates, *unknown]
         wanted = call.options.get("fieldValidation") or "Warn"
         if problems and wanted == "Strict":
-            raise bad_request(strict_error(problems))
+            raise self._unfit(call, new, strict_error(problems))
         if wanted == "Warn":
             for text in problems:
                 call.warn(text)
         if call.subresource == "scale":
             return made
         return self.server.rules.with_defaults(call, made)
+
+    def _unfit(self, call: Call, new: Object, why: str) -> StatusError:
+        """The refusal of a patch that makes no object of the kind; it quotes a strategic patch, or all that another patch made."""
+        body = call.request.body.parsed("", []) if isinstance(call.request.body, Raw) else call.request.body
+        if call.request.patch_type == "strategic":
+            shown = go_print(body)
+        else:
+            entries = self.server.managed.entries(call.store.storage, call.store.bucket, call.store.key(call.namespace, call.request.name))
+            if entries and call.subresource != "scale" and isinstance(new.get("metadata"), dict):
+                new = {**new, "metadata": {**new["metadata"], "managedFields": entries}}
+            shown = orjson.dumps(_reordered(new, _touched(body))).decode()
+        return invalid("", "", "", [FieldError("FieldValueInvalid", "patch", shown, why)])
 
     def applied(self, call: Call, old: Object | None) -> Object:
         """The object after a server-side apply, decoded and with defaults; the owners go to `call.entries`."""
@@ -149,3 +166,27 @@ class Patching:
         if old is None:
             merged["metadata"].setdefault("name", call.request.name)
         return server.rules.converted(self._decoded(call, node, merged, []), call.store.storage, resource)
+
+
+def _touched(body: Any) -> Any:
+    """What a patch looked into: the body of a merge patch itself, the paths of a JSON patch as a tree."""
+    if not isinstance(body, list):
+        return body
+    tree: Object = {}
+    for operation in body:
+        inner = tree
+        path = operation.get("path") if isinstance(operation, dict) else None
+        for part in str(path or "").split("/")[1:-1]:
+            inner = inner.setdefault(part.replace("~1", "/").replace("~0", "~"), {})
+    return tree
+
+
+def _reordered(value: Any, touched: Any) -> Any:
+    """Objects that a patch looked into come out of it with their keys sorted."""
+    if not isinstance(touched, dict):
+        return value
+    if isinstance(value, list):
+        return [_reordered(item, touched.get(str(i))) for i, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    return {key: _reordered(value[key], touched.get(key)) for key in sorted(value)}
