@@ -22,7 +22,8 @@ CONTROL_PLANE = "control-plane"
 #: What can go wrong, and whether a fault of this kind needs a target.
 FAULT_KINDS = {
     "node-down": True, "node-cut-off": True, "kubelet-stop": True, "component-stop": True, "etcd-kill": True,
-    "etcd-partition": True, "etcd-slow": True, "etcd-disk-full": True, "etcd-disk-lost": True, "container-crash": True, "memory-leak": True, "registry-unreachable": False,
+    "etcd-partition": True, "etcd-slow": True,
+    "etcd-disk-full": True, "etcd-disk-lost": True, "container-crash": True, "memory-leak": True, "registry-unreachable": False,
     "link": False,
 }
 
