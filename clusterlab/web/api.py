@@ -197,9 +197,8 @@ async def reset(request: HttpRequest, lab: Lab) -> Any:
     return {"id": lab.id, **lab.state()}
 
 
-@endpoint("POST")
+@endpoint("POST", change=True)
 async def fork(request: HttpRequest, lab: Lab) -> Any:
-    access.check_csrf(request)
     body = _body(request)
     await check_visitor(request)
     other, key = await host.fork(lab, runs.integer(body, "seq") if "seq" in body else None)

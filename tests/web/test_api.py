@@ -123,8 +123,9 @@ def test_bad_lab_calls_name_the_field_and_harm_nothing(server: Server, path: str
 def test_only_the_key_may_change_a_lab(server: Server) -> None:
     lab = server.lab()
     for key in ("", "wrong", lab.id):
-        status, answer = server.call("POST", f"/api/labs/{lab.id}/pause", {}, key)
-        assert status == 403 and answer["error"]["code"] == "Forbidden"
+        for call in ("pause", "fork", "reset"):
+            status, answer = server.call("POST", f"/api/labs/{lab.id}/{call}", {}, key)
+            assert status == 403 and answer["error"]["code"] == "Forbidden"
     assert server.call("GET", f"/api/labs/{lab.id}")[0] == 200
 
 
