@@ -122,7 +122,7 @@ class History:
 
     def _remember_if_due(self) -> None:
         since = self.sim.last_seq - self.checkpoints[-1][0]
-        if since >= MIN_SPACING and since >= self._size() // 150:
+        if since >= MIN_SPACING and since >= self._size() // 220:
             self.remember()
 
     def seek(self, seq: int) -> None:
