@@ -39,6 +39,8 @@ KEEP_ENTRIES = 5_000
 COMPACT_EVERY = 10_000
 #: How often the stage is told how far the members are, in log entries.
 TELL_EVERY = 25
+#: Revisions remembered for members that are behind.
+MAX_MARKS = 256
 
 
 class Core(Component):
@@ -247,6 +249,21 @@ class Core(Component):
                 best = member
         return best
 
+    @property
+    def electing(self) -> bool:
+        """Nobody leads a majority, though one is there: an election is due."""
+        leader = self.leader()
+        if leader is not None and self._hears_majority(leader):
+            return False
+        reaches = self.network.reaches
+        there = [member for name, member in self.members.items() if self.up[name] and member.conf.votes(name)]
+        return any(
+            all(
+                sum(other.name in half and (other is member or reaches(member.name, other.name)) for other in there) > len(half) // 2
+                for half in (member.conf.voters, member.conf.outgoing) if half
+            ) for member in there
+        )
+
     def _hears_majority(self, leader: Raft) -> bool:
         heard = sum(self.up.get(name, False) and self.network.reaches(leader.name, name) for name in leader.voters if name != leader.name)
         return heard + (leader.name in leader.voters) > len(leader.voters) // 2
@@ -323,7 +340,7 @@ class Core(Component):
                     self._conf_applied(index, command[1])
                 self.highest = index
                 if not self.parked:
-                    self.marks = (*self.marks[-511:], (index, self.store.revision))
+                    self._mark(index)
             if self._wanted == (index, term):
                 self._answer = answer
         member.apply_to(commit)
@@ -359,6 +376,14 @@ class Core(Component):
             return self._run_more(command)
         except EtcdError as error:
             return error
+
+    def _mark(self, index: int) -> None:
+        """Remembers at which revision the log was, for members that have not got there."""
+        self.marks = (*self.marks, (index, self.store.revision))
+        if len(self.marks) > MAX_MARKS:
+            needed = {max((at for at, _ in self.marks if at <= applied), default=0) for applied in self.applied.values()}
+            recent = len(self.marks) - MAX_MARKS // 2
+            self.marks = tuple(mark for i, mark in enumerate(self.marks) if i >= recent or mark[0] in needed)
 
     def revision_at(self, member: str) -> int:
         """The revision that a member has got to."""

@@ -11,6 +11,10 @@ from clusterlab.etcd.raft import Raft
 
 __all__ = ["Faults"]
 
+#: How often, and how many times, it is looked whether an election is over.
+AWAIT_MS = 500
+AWAITED = 20
+
 
 class Faults(Membership):
     """Faults and their ends. None of them needs a quorum; what they lead to shows with the ticks that follow."""
@@ -91,4 +95,11 @@ class Faults(Membership):
             if member.applied < newest:
                 self.behind[name] = True
         self.wake()
+        self.on_await()
         self.tell()
+
+    def on_await(self, left: int = AWAITED) -> None:
+        """Keeps a cluster from passing for settled while an election is due: ticks alone are idle. Not for ever, as lossy links may
+        hold it up."""
+        if left and self.electing:
+            self.after(AWAIT_MS, "await", left - 1)

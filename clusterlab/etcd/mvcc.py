@@ -65,6 +65,7 @@ class Store:
         self.leases: dict[int, Lease] = {}
         self.forgotten = 0  # writes that compaction has dropped
         self._keys: list[str] | None = []
+        self._measured = ((-1, -1), 0)  # (revision, compacted) -> bytes in use then
 
     # Writing.
 
@@ -180,11 +181,18 @@ class Store:
     def forget_order(self) -> None:
         """The keys were set from outside: their order is found anew."""
         self._keys = None
+        self._measured = ((-1, -1), 0)
 
     # Space.
 
     def bytes_in_use(self) -> int:
-        """About what the keys and their history take on disk."""
+        """About what the keys and their history take on disk. Measured when asked: a write need not know it."""
+        asked = (self.revision, self.compacted)
+        if self._measured[0] != asked:
+            self._measured = asked, self._measure()
+        return self._measured[1]
+
+    def _measure(self) -> int:
         kept = {id(kv): kv for kv in self.current.values()}
         for event in self.events:
             if event.after is not None:
@@ -265,3 +273,4 @@ class Store:
         self.events = events[:length]
         self.leases = {lease: Lease(*found) for lease, found in leases.items()}
         self._keys = None
+        self._measured = ((-1, -1), 0)

@@ -154,14 +154,13 @@ class Replication(Log):
         if m.reject:
             self._refused(m, progress)
             return
-        before_paused = progress.paused
         if progress.update(m.index) or (progress.match == m.index and progress.state == PROBE):
             if progress.state == PROBE or (progress.state == SNAPSHOT and progress.match + 1 >= self.first):
                 progress.replicate()
             if self._advance_commit():
                 self._release_reads()
                 self.broadcast_append()
-            elif before_paused or (self.commit > progress.sent_commit and progress.sent_commit < progress.next - 1):
+            elif self.commit > progress.sent_commit and progress.sent_commit < progress.next - 1:
                 self.send_append(m.frm)
             if progress.next <= self.last:
                 while progress.next <= self.last and self.send_append(m.frm, even_if_empty=False):

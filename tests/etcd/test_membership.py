@@ -188,3 +188,37 @@ def test_the_stage_is_told_in_plain_sentences() -> None:
     assert any("becomes leader in term 3 with 2 of 3 votes." in text for text in said)
     member = lab.member(lab.leader)
     assert member["log"][-1] == [member["last"], 3, "new leader"] and len(member["votes"]) == 2
+
+
+def test_a_dead_member_stays_at_its_revision() -> None:
+    """However much is written without it: what it has is what it had."""
+    lab = Lab()
+    for number in range(40):
+        lab.etcd.put(f"/before/{number}", {})
+    lab.etcd.kill("c")
+    for number in range(1000):
+        lab.etcd.put(f"/after/{number}", {})
+    assert lab.etcd.revision_of == {"a": 1041, "b": 1041, "c": 41}
+    lab.etcd.restart("c")
+    lab.wait(500)
+    assert lab.etcd.revision_of["c"] == 1041
+
+
+def settle(lab: Lab) -> int:
+    while not lab.sim.settled:
+        lab.sim.dispatch()
+    return lab.sim.time_ms
+
+
+def test_an_election_that_is_due_is_not_settled() -> None:
+    lab = Lab()
+    lab.etcd.kill("b")
+    assert settle(lab) == 0  # nothing will come of that
+    lab.etcd.restart("b")
+    lab.wait(500)
+    lab.etcd.partition([["a"], ["b", "c"]])
+    assert settle(lab) > 1000 and lab.leader in "bc"
+    lab.etcd.kill("b")
+    lab.etcd.kill("c")
+    began_ms = lab.sim.time_ms
+    assert settle(lab) <= began_ms + 500, "nobody can be elected"
