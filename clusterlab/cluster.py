@@ -64,12 +64,13 @@ class EtcdShell(Component):
         super().__init__(cluster.sim, "etcdctl")
         self.cluster = cluster
         self.files: dict[str, Any] = {}
+        cluster.etcd.listener = self.name
 
     def run(self, argv: list[str]) -> tuple[int, str, str]:
         """Runs a line that changes something, as a step; (exit, stdout, stderr)."""
         step = self.sim.perform("etcdctl", argv[0] if argv else "help", "etcd")
         try:
-            files = dict(self.files)
+            files, revision = dict(self.files), self.cluster.etcd.revision
             code, out, err = ctl.etcdctl(self.cluster.etcd, argv, files)
             self.files = files
             step.explain = f"etcdctl {' '.join(argv)[:80]}: " + ("done." if code == 0 else err.strip()[:200])
@@ -78,9 +79,23 @@ class EtcdShell(Component):
                 self.cluster.api.stop()
                 self.cluster.api.start()
                 step.explain += " The API server starts anew on what the snapshot held."
+            elif self.cluster.etcd.revision != revision:
+                self.tell_api()
         finally:
             self.sim.finish()
         return code, out, err
+
+    def tell_api(self) -> None:
+        """What others write to etcd reaches the API server, and all who watch it, as an event of its own watch on etcd."""
+        self.cluster.api.storage.doubt()
+        if self.cluster.api.up:
+            self.cluster.api.refresh()
+
+    def on_keys_gone(self, count: int) -> None:
+        """Leases have ended, and keys with them."""
+        step = self.begin("expire", "etcd")
+        step.explain = f"{count} keys went with a lease; the API server hears of it."
+        self.tell_api()
 
     def ask(self, argv: list[str]) -> tuple[int, str, str]:
         """Answers a line that changes nothing."""

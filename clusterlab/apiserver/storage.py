@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.etcd.cluster import CompareFailed, EtcdError
+from clusterlab.etcd.cluster import CompareFailed, EtcdError, KeyValue
 from clusterlab.machinery.errors import StatusError, status
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Storage:
             items, _, _ = self.etcd.range(prefix, serializable=self._remembering)
         except EtcdError as error:
             raise unreachable(error) from None
-        return items
+        return [kv for kv in items if _is_object(kv)]
 
     def _recount(self) -> None:
         self.count = sum(len(bucket.objects) for bucket in self.buckets.values())
@@ -148,6 +148,10 @@ class Storage:
     def stale(self) -> bool:
         """Whether the buckets may differ from etcd."""
         return self._doubtful or not self.loaded
+
+    def doubt(self) -> None:
+        """Somebody else has written to etcd, or may have."""
+        self._doubtful = True
 
     def catch_up(self) -> list[Write]:
         """Brings the buckets up to date after doubtful writes; returns what had changed, oldest first."""
@@ -226,6 +230,21 @@ class Storage:
         bucket.drop(key)
         last = _with_revision(old, revision)
         return Write(bucket, key, old, None, last, revision)
+
+
+def _is_object(kv: KeyValue) -> bool:
+    """Whether a value is an object that belongs under its key. `etcdctl put` can write anything; what is none is passed over, or
+    nobody could work with the rest."""
+    value = kv.value
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str) or not isinstance(value.get("apiVersion"), str):
+        return False
+    meta = value.get("metadata")
+    return (
+        isinstance(meta, dict) and isinstance(meta.get("name"), str) and kv.key.endswith("/" + meta["name"])
+        and isinstance(meta.get("uid"), str) and isinstance(meta.get("labels", {}), dict)
+        and isinstance(meta.get("ownerReferences", []), list)
+        and isinstance(value.get("spec", {}), dict) and isinstance(value.get("status", {}), dict)
+    )
 
 
 def _with_revision(obj: Object, revision: int) -> Object:

@@ -77,6 +77,7 @@ class Core(Component):
         self._wanted = (0, 0)  # index and term of the entry that the open request waits for
         self._answer: Any = None
         self.told: dict[str, Any] = {}  # what the stage knows
+        self.listener = ""  # the component that is told when keys go by themselves (`on_keys_gone`)
         self.cluster_id = 0
         self.found(members)
 

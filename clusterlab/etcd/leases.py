@@ -96,6 +96,8 @@ class Leases(Membership):
             except EtcdError:
                 retry_ms = RETRY_MS
                 break
+            if keys and self.listener:
+                self.sim.after(0, self.listener, "keys_gone", len(keys))
             if self.sim.current is None:
                 step = self.begin("expire", f"etcd/lease-{lease:x}", actor="etcd")
                 step.explain = f"Nobody kept the lease {lease:x} alive: it is revoked, and {len(keys)} keys go with it."

@@ -46,3 +46,47 @@ def test_a_full_disk_and_a_lost_one() -> None:
         cluster.history.advance()
     member = next(m for m in cluster.etcd.view()["members"] if m["name"] == other)
     assert member["up"] and member["applied"] > 0, member
+
+
+def etcdctl(cluster: script.Cluster, *argv: str) -> str:
+    code, out, err = cluster.history.execute({"kind": "etcdctl", "argv": list(argv)})
+    assert code == 0, err
+    return str(out)
+
+
+def test_the_api_server_hears_of_what_others_write() -> None:
+    cluster = script.play(script.cluster(seed=8), script.COMMANDS[:2])
+    script.settle(cluster)
+    pods = [key for key, _ in cluster.objects("pods") if "/web-" in key]
+    etcdctl(cluster, "del", "/registry/" + pods[0])
+    left = [key for key, _ in cluster.objects("pods") if "/web-" in key]
+    assert left == pods[1:]
+    script.settle(cluster)
+    after = [key for key, _ in cluster.objects("pods") if "/web-" in key]
+    assert len(after) == 4 and pods[0] not in after, "its ReplicaSet makes another one"
+
+
+def test_keys_go_with_their_lease() -> None:
+    cluster = script.cluster(seed=8)
+    lease = etcdctl(cluster, "lease", "grant", "5").split()[1]
+    body = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"short","namespace":"default","uid":"1"}}'
+    etcdctl(cluster, "put", "/registry/configmaps/default/short", body, f"--lease={lease}")
+    assert cluster.find("configmaps/default/short") is not None
+    end_ms = cluster.sim.time_ms + 6_000
+    while cluster.sim.time_ms < end_ms:
+        cluster.sim.dispatch()
+    assert cluster.find("configmaps/default/short") is None
+
+
+def test_rubbish_in_etcd_harms_nobody() -> None:
+    cluster = script.cluster(seed=8)
+    before = len(list(cluster.objects("pods")))
+    for rubbish in ("hello", "[1,2]", "{}", '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"bad","uid":"1","labels":"x"}}',
+                    '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"bad","uid":"1"},"spec":7}'):
+        etcdctl(cluster, "put", "/registry/pods/default/bad", rubbish)
+        script.settle(cluster)
+        assert len(list(cluster.objects("pods"))) == before
+    etcdctl(cluster, "snapshot", "save", "rubbish.db")
+    etcdctl(cluster, "snapshot", "restore", "rubbish.db")
+    script.settle(cluster)
+    assert len(list(cluster.objects("pods"))) == before and not cluster.sim.errors
