@@ -238,6 +238,16 @@ class Store:
         current = self.current
         return [current[key] for key in keys[begin:last]], last < end, end - last
 
+    def span(self, start: str, end: str | None, revision: int = 0) -> list[KeyValue]:
+        """The keys from `start` up to but without `end` (None: to the last), in order, as they were at a revision (0: now)."""
+        if 0 < revision < self.revision:
+            at = self._at(revision)
+            return [at[key] for key in sorted(at) if key >= start and (end is None or key < end)]
+        if self._keys is None:
+            self._keys = sorted(self.current)
+        last = len(self._keys) if end is None else bisect_left(self._keys, end)
+        return [self.current[key] for key in self._keys[bisect_left(self._keys, start) : last]]
+
     def events_since(self, revision: int, prefix: str = "") -> list[Event]:
         """The writes after a revision. Raises EtcdError when they are compacted."""
         if revision < self.compacted:

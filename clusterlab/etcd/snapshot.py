@@ -15,7 +15,7 @@ from clusterlab.etcd.cluster import Etcd
 from clusterlab.etcd.errors import EtcdError
 from clusterlab.etcd.mvcc import KeyValue, Lease, Store
 
-__all__ = ["restore", "save", "status"]
+__all__ = ["digest", "restore", "save", "status"]
 
 VERSION = "3.6.0"
 
@@ -34,6 +34,11 @@ def save(etcd: Etcd, member: str = "") -> dict[str, Any]:
         "leases": [[lease.id, lease.ttl_s] for lease in etcd.store.leases.values()], "timeMs": etcd.sim.time_ms,
     }
     return {**data, "hash": _hash(data), "size": etcd.store.bytes_in_use()}
+
+
+def digest(kvs: list[KeyValue], revision: int) -> str:
+    """A hash of keys with their revisions and values: alike on members that have got to the same revision."""
+    return sha256(orjson.dumps([revision, [[kv.key, kv.mod_revision, kv.version, kv.value] for kv in kvs]])).hexdigest()
 
 
 def _hash(data: dict[str, Any]) -> str:

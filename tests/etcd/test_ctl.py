@@ -15,15 +15,22 @@ GOLDEN = Path(__file__).parent / "golden"
 SCRIPTS = {
     "look-around": ["member list", "member list -w table", "endpoint status -w table", "endpoint health", "alarm list", "lease list"],
     "keys": ["put /a {\"v\":1}", "put /a {\"v\":2}", "put /b text", "get /a", "get /a --rev=2", "get / --prefix --keys-only", "get / --prefix --limit 1",
-             "get / --prefix --count-only", "get /a -w json", "get /a --rev=99", "del /a", "get /a", "compact 3", "get /a --rev=2", "compact 3",
+             "get / --prefix --count-only", "get / --prefix --count-only -w fields", "get /a -w json", "get /a --rev=99", "del /a", "get /a", "compact 3", "get /a --rev=2", "compact 3",
              "get", "put /x", "frobnicate", "get / --rev=abc"],
+    "ranges": ["put /a 1", "put /b 2", "put /c 3", "put /d 4", "put /b 5", "get /a /c", "get /b --from-key --keys-only", "get /a /d --order=DESCEND --limit=2",
+               "get / --prefix --sort-by=MODIFY --keys-only", "get / --prefix --min-mod-rev=5 --keys-only", "get / --prefix --rev=3 -w fields",
+               "get / --prefix --from-key", "get /a /b --prefix", "get /a --sort-by=SIZE", "get /a -w table", "get /a --print-value-only",
+               "get / --prefix --keys-only -w json", "put /a 9 --prev-kv", "del /a /c --range --prev-kv", "del /c /d", "del nothing", "get / --prefix"],
+    "stale": ["put /a 1", "!cut a", "put /a 2", "!wait 2500", "put /a 3", "get /a", "get /a --endpoints=a --consistency=s", "get /a --endpoints=a", "get /a --endpoints=b",
+              "put /a 4 --endpoints=a", "endpoint status", "endpoint hashkv", "endpoint health -w json", "!kill b", "get /a --endpoints=b", "!heal", "!restart b",
+              "!wait 2500", "endpoint hashkv -w table", "endpoint health -w table"],
     "members": ["member add d --learner", "member add e --learner", "member promote d", "!wait 500", "member promote d", "member list -w table",
-                "move-leader b", "endpoint status -w table", "member remove d", "!wait 500", "member list", "member remove abc123", "move-leader zz"],
-    "leases": ["lease grant 60", "lease list", "!lease put /leased x", "get /leased", "!wait 61000", "lease list", "get /leased", "lease revoke 77",
+                "move-leader b", "endpoint status -w table", "member remove d", "!wait 500", "member list", "member remove abc123", "move-leader zz", "move-leader a --endpoints=c", "version"],
+    "leases": ["lease grant 60", "lease list", "!lease put /leased x", "get /leased", "!wait 61000", "lease list", "get /leased", "lease revoke 77", "lease timetolive 77",
                "lease revoke zz"],
     "no-quorum": ["put /a 1", "!kill a", "!kill b", "put /a 2", "get /a", "endpoint health", "endpoint status", "get /a --consistency=s",
                   "!restart a", "!wait 3000", "get /a", "put /a 3"],
-    "no-space": ["put /a 1", "!full c", "put /a 2", "alarm list", "get /a", "del /a", "!free c", "put /a 3", "alarm disarm", "put /a 3",
+    "no-space": ["put /a 1", "!full c", "put /a 2", "alarm list", "alarm list -w json", "endpoint health", "get /a", "del /a", "!free c", "put /a 3", "alarm disarm", "put /a 3",
                  "compact 3", "defrag", "endpoint status -w table"],
     "backup": ["put /a 1", "snapshot save backup.db", "put /b 2", "snapshot status backup.db -w table", "!lose a", "!lose b", "!lose c", "get / --prefix",
                "snapshot restore backup.db", "get / --prefix", "member list", "put /c 3", "get /c -w json", "snapshot status nothing.db"],
@@ -37,8 +44,8 @@ def act(lab: Lab, words: list[str], files: dict[str, Any]) -> str:
     if words[0] == "lease":
         lease = next(iter(etcd.store.leases))
         return said(etcdctl(etcd, [*words[1:], f"--lease={lease:x}"], files))
-    {"kill": etcd.kill, "restart": etcd.restart, "full": etcd.fill_disk, "free": lambda name: etcd.fill_disk(name, False),
-     "lose": lambda name: etcd.restart(name, with_disk=False)}[words[0]](words[1])
+    {"kill": etcd.kill, "heal": lambda: etcd.heal(), "cut": lambda name: etcd.partition([[name], [other for other in etcd.members if other != name]]), "restart": etcd.restart, "full": etcd.fill_disk, "free": lambda name: etcd.fill_disk(name, False),
+     "lose": lambda name: etcd.restart(name, with_disk=False)}[words[0]](*words[1:])
     return ""
 
 
