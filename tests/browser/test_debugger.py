@@ -101,6 +101,8 @@ def test_watches_show_old_and_new(open_lab: OpenLab) -> None:
     watches = lab.by("watches").locator("tr")
     expect(watches).to_have_count(2)
     expect(watches.nth(0)).to_contain_text("2")
+    # Its value before anything happens has come in: only then can a change be told.
+    expect(watches.nth(1).locator("b")).to_have_text("—")
     lab.settle()
     expect(watches.nth(1).locator("del")).to_have_text(re.compile("—|1"))
     expect(watches.nth(1).locator("b")).to_have_text("2")
