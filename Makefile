@@ -11,6 +11,7 @@ help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.done .venv/.front ## Install what is missing: virtual environment, packages, front end, database
+	@$(BIN)/python scripts/messages.py
 	@$(BIN)/python manage.py migrate --verbosity 0
 
 .venv/.python:
