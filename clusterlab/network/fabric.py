@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clusterlab.network import addresses, dns, gateways, policy, routing
+from clusterlab.network.series import Group, group_of
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
 from clusterlab.sim import Component, Simulation
 
@@ -210,13 +211,30 @@ class Fabric(Component):
         if entry is None:
             return "timeout", []
         chosen = proxy.choices(entry[0], entry[1], external)
+        group = Group(entry[0].namespace, entry[0].service)
         if not chosen:
-            return "refused", []
+            return "refused", [Backend(1, "refused", group=group)]
         found = []
         for each in chosen:
             there = self.pod_at(each.ip)
-            found.append(self._backend(trip, there[0], there[1], each.ip, each.port, node) if there else Backend(1, "timeout"))
+            found.append(
+                self._backend(trip, there[0], there[1], each.ip, each.port, node, group.service) if there
+                else Backend(1, "timeout", group=group))
         return "", found
+
+    def again(self, source: Source, at: tuple[str, str, int], service: str) -> Backend:
+        """The pod at the other end of an open connection, as it is now: (node, uid, port)."""
+        node, uid, port = at
+        runtime = self.component(f"runtime/{node}")
+        sandbox = runtime.sandboxes.get(uid) if runtime is not None else None
+        if sandbox is None:
+            return Backend(1, "refused")
+        return self._backend(Trip(self, source, "GET", "/", {}, ""), node, uid, sandbox.ip, port, source.node, service)
+
+    def ending(self, at: tuple[str, str, int]) -> bool:
+        """Whether the pod at the other end of a connection has been told to stop."""
+        pod = self.pod(at[0], at[1])
+        return pod is None or pod["metadata"].get("deletionTimestamp") is not None
 
     def through_routes(
         self, source: Source, url: str, method: str, headers: dict[str, str], count: int,
@@ -245,15 +263,23 @@ class Fabric(Component):
         entry = trip.entry_of(node, backend)
         chosen = self.component(f"kube-proxy/{node}").choices(entry[0], entry[1], False) if entry is not None else ()
         ends = [(each, self.pod_at(each.ip)) for each in chosen]
+        group = Group(backend.namespace, backend.service)
         if not ends:
-            return [(Backend(1, "", status=503), count, copy)]
+            return [(Backend(1, "", status=503, group=group), count, copy)]
         parts = self.split(f"{backend.namespace}/{backend.service}:{backend.port}", (1,) * len(ends), count)
         return [
-            (self._backend(trip, at[0], at[1], each.ip, each.port, node) if at else Backend(1, "timeout"), part, copy)
+            (self._backend(trip, at[0], at[1], each.ip, each.port, node, backend.service) if at
+             else Backend(1, "timeout", group=group), part, copy)
             for (each, at), part in zip(ends, parts, strict=True) if part
         ]
 
-    def _backend(self, trip: Trip, node: str, uid: str, ip: str, port: int, via: str) -> Backend:
+    def _group(self, node: str, uid: str, service: str) -> Group:
+        """As whose requests those to a pod are counted."""
+        pod = self.pod(node, uid)
+        return group_of(pod, service) if pod is not None else Group(service=service)
+
+    def _backend(self, trip: Trip, node: str, uid: str, ip: str, port: int, via: str, service: str = "") -> Backend:
+        group = self._group(node, uid, service)
         services = self.component("kube-proxy")
         policies = services.policies.store.values() if services is not None else ()
         if policies:
@@ -261,13 +287,14 @@ class Fabric(Component):
             verdict = policy.allowed(
                 policies, self.peer(client.node, client.uid, client.ip or "192.0.2.1"), self.peer(node, uid, ip), port)
             if not verdict.allowed:
-                return Backend(1, "timeout")
+                return Backend(1, "timeout", group=group)
         runtime = self.component(f"runtime/{node}")
         latency, loss = self.link(via, node)
         if not runtime.up or loss >= 1_000_000:
-            return Backend(1, "timeout")
+            return Backend(1, "timeout", group=group)
         serve, container_id = runtime.server_at(uid, port)
         if serve is None:
-            return Backend(1, "refused")
+            return Backend(1, "refused", group=group)
         sandbox = runtime.sandboxes[uid]
-        return Backend(1, "", runtime, container_id, serve, f"{sandbox.namespace}/{sandbox.name}", 2 * latency)
+        name = f"{sandbox.namespace}/{sandbox.name}"
+        return Backend(1, "", runtime, container_id, serve, name, 2 * latency, group=group, at=(node, uid, port))

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from clusterlab.network import connections
 from clusterlab.network.fabric import Backend, Fabric, Source
+from clusterlab.network.series import BUCKETS_US as BUCKETS
+from clusterlab.network.series import Counts, Group, Key, Series, add, slot_of
 from clusterlab.sim import Component, Simulation
 
 Object = dict[str, Any]
@@ -23,9 +26,20 @@ _WAVE = (
     962, 978, 990, 998, 1000, 998, 990, 978, 962, 941, 916, 887, 854, 817, 778, 736, 691, 645, 598, 549, 500, 451, 402, 355, 309, 264,
     222, 183, 146, 113, 84, 59, 38, 22, 10, 2,
 )
-#: Upper ends of the latency classes, in microseconds.
-BUCKETS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000)
 SOURCES_TOLD = 20
+
+
+#: What arrives at a container: (runtime, what it serves, requests, pod).
+Arrival = tuple[Any, Any, int, str]
+
+
+class Share(NamedTuple):
+    """Requests of one key that reached a container in this second."""
+
+    key: Key
+    container_id: str
+    requests: int
+    way_us: int
 
 
 class Totals(NamedTuple):
@@ -76,7 +90,7 @@ def rate_at(source: Any, time_ms: int) -> int:
 class Traffic(Component):
     """The component "traffic". Times of sources count from `begin`."""
 
-    STATE = ("sources", "began_ms", "owed", "totals", "loads", "turn", "running", "single")
+    STATE = ("sources", "began_ms", "owed", "totals", "loads", "turn", "running", "single", "open")
 
     def __init__(self, sim: Simulation, fabric: Fabric, sources: tuple[Any, ...] = ()) -> None:
         super().__init__(sim, "traffic")
@@ -88,6 +102,9 @@ class Traffic(Component):
         self.loads: dict[str, Load] = {}  # container id -> its load
         self.turn = 0
         self.running = False
+        self.open: dict[str, connections.Open] = {}  # source -> the connections that it keeps open
+        self.series = Series()
+        self._window: dict[Key, Counts] = {}  # of the tick that is being worked out
         self.single: dict[str, tuple[int, int, str]] = {}  # container id -> requests of scripts since the last tick, CPU in us, pod
 
     def count(self, container_id: str, cpu_us: int, pod: str) -> None:
@@ -120,6 +137,14 @@ class Traffic(Component):
         load = self.loads.get(container_id)
         return load.cpu_micro if load is not None else 0
 
+    def checkpoint(self) -> dict[str, Any]:
+        series = self.series.copy()
+        return {**super().checkpoint(), "series": (series.recent, series.old)}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self.series = Series(*data["series"])
+        super().restore(data)
+
     # Every second.
 
     def on_tick(self) -> None:
@@ -128,8 +153,9 @@ class Traffic(Component):
             return
         self.after(TICK_MS, "tick", idle=True)
         before, self.loads = self.loads, {}
-        arrivals: dict[str, tuple[Any, Any, int, str]] = {}  # container id -> (runtime, container, requests, pod)
-        shares: list[tuple[str, str, int, int]] = []  # source, container id, requests, latency on the way
+        self._window = {}
+        arrivals: dict[str, Arrival] = {}  # by container id
+        shares: list[Share] = []
         told: dict[str, Object] = {}
         for name, source in self.sources.items():
             rate = rate_at(source, self.sim.time_ms - self.began_ms)
@@ -143,7 +169,8 @@ class Traffic(Component):
             load = self.loads.get(container_id, Load(pod=pod))
             self.loads[container_id] = load._replace(served=load.served + requests, cpu_micro=load.cpu_micro + spent)
         self.single = {}
-        self._account(shares, arrivals)
+        self._account(shares)
+        self._sum_up()
         if not told and not arrivals:
             return
         step = self.begin("flow", "", routine=True)
@@ -151,51 +178,96 @@ class Traffic(Component):
         step.explain = f"In the last second {total} requests reached {len(arrivals)} containers."
         self._tell(told, arrivals)
 
-    def _send(
-        self, name: str, source: Any, count: int, arrivals: dict[str, tuple[Any, Any, int, str]],
-        shares: list[tuple[str, str, int, int]],
-    ) -> None:
+    def _send(self, name: str, source: Any, count: int, arrivals: dict[str, Arrival], shares: list[Share]) -> None:
         """Splits a source's requests over the backends that its address leads to."""
-        totals = self.totals.get(name, Totals())
-        totals = totals._replace(sent=totals.sent + count)
         client = self._client(source)
         flows = self.fabric.through_routes(client, source.to, source.method, source.headers, count)
         if flows is not None:
-            self.totals[name] = totals
             for each, part, copy in flows:
-                self._arrive(name, each, part, arrivals, None if copy else shares)
+                self._arrive(Key(name, each.group, copy), each, part, arrivals, shares)
             return
         error, backends = self.fabric.backends(client, source.to, source.method, source.headers)
-        if error or not backends:
-            field = {"name": "unresolved", "refused": "refused"}.get(error, "timeouts")
-            self.totals[name] = totals._replace(**{field: getattr(totals, field) + count})
+        if source.connections and (backends or self.open.get(name)):
+            self._over_connections(name, source, client, backends, count, arrivals, shares)
             return
-        self.totals[name] = totals
+        if error or not backends:
+            group = backends[0].group if backends else Group()
+            field = {"name": "unresolved", "refused": "refused"}.get(error, "timeouts")
+            self._tally(Key(name, group), sent=count, **{field: count})
+            return
+        for each, part in zip(backends, self._parts(backends, count), strict=True):
+            if part:
+                self._arrive(Key(name, each.group), each, part, arrivals, shares)
+
+    def _parts(self, backends: list[Backend], count: int) -> list[int]:
+        """So many requests over backends by their weights; what is left over goes to the next in turn."""
         self.turn += 1
         weight = sum(each.weight for each in backends)
         parts = [count * each.weight // weight for each in backends]
-        left = count - sum(parts)
-        for number in range(left):
+        for number in range(count - sum(parts)):
             parts[(self.turn + number) % len(parts)] += 1
-        for each, part in zip(backends, parts, strict=True):
-            if part:
-                self._arrive(name, each, part, arrivals, shares)
+        return parts
 
-    def _arrive(
-        self, name: str, backend: Backend, part: int, arrivals: dict[str, tuple[Any, Any, int, str]],
-        shares: list[tuple[str, str, int, int]] | None,
+    def _over_connections(
+        self, name: str, source: Any, client: Source, backends: list[Backend], count: int, arrivals: dict[str, Arrival],
+        shares: list[Share],
     ) -> None:
-        """Some requests reach a backend, or fail on the way. Without `shares` nobody waits for the answers."""
+        """A source's requests over the connections that it keeps open: a Service chooses once for each, when it is opened."""
+        held = connections.age(self.open.get(name, connections.Open()), source.connections, source.keep_alive_ms, TICK_MS)
+        pins, broken = [], 0
+        for pin in held.pins:
+            there = self.fabric.again(client, pin.at, pin.service)
+            if there.error or there.container_id != pin.container_id:
+                broken += pin.size  # each breaks with the request that is sent next
+                lost = min(pin.size, count * pin.size // max(1, source.connections))
+                self._tally(Key(name, pin.group), sent=lost, refused=lost)
+                count -= lost
+            else:
+                pins.append((pin, there))
+        missing = source.connections - sum(pin.size for pin, _ in pins)
+        good = [each for each in backends if not each.error and not each.status]
+        fresh = [(connections.pin_of(each, part), each) for each, part in zip(good, self._parts(good, missing), strict=True) if part] \
+            if good and missing > 0 else []
+        every = connections.joined(held_now := [*pins, *fresh])
+        if not every:
+            self._tally(Key(name, backends[0].group if backends else Group()), sent=count, refused=count)
+        else:
+            parts = self.fabric.split(f"connections/{name}", tuple(pin.size for pin, _ in every), count)
+            for (pin, backend), part in zip(every, parts, strict=True):
+                if part:
+                    self._arrive(Key(name, pin.group), backend, part, arrivals, shares)
+        # A server that is being stopped answers what it was asked and then closes: such connections are opened anew elsewhere.
+        kept = [pin for pin, _ in held_now if not self.fabric.ending(pin.at)]
+        self.open[name] = held._replace(pins=tuple(kept))
+
+    def _arrive(self, key: Key, backend: Backend, part: int, arrivals: dict[str, Arrival], shares: list[Share]) -> None:
+        """Some requests reach a backend, or fail on the way."""
         if backend.error or backend.status:
-            if shares is not None:
-                totals = self.totals[name]
-                word = {"refused": "refused", "": "errors" if backend.status >= 500 else "answered"}.get(backend.error, "timeouts")
-                self.totals[name] = totals._replace(**{word: getattr(totals, word) + part})
+            word = {"refused": "refused", "": "errors" if backend.status >= 500 else "answered"}.get(backend.error, "timeouts")
+            self._tally(key, sent=part, **{word: part})
             return
         known = arrivals.get(backend.container_id)
         arrivals[backend.container_id] = (backend.runtime, backend.serve, (known[2] if known else 0) + part, backend.pod)
-        if shares is not None:
-            shares.append((name, backend.container_id, part, backend.latency_us))
+        shares.append(Share(key, backend.container_id, part, backend.latency_us))
+
+    def _tally(self, key: Key, **numbers: Any) -> None:
+        """Counts requests in this second's window."""
+        known = self._window.get(key)
+        more = Counts(**numbers)
+        self._window[key] = more if known is None else add(known, more)
+
+    def _sum_up(self) -> None:
+        """Puts this second's window into the series, and what people waited for into the totals."""
+        for key, counts in self._window.items():
+            if key.mirrored:
+                continue
+            old = self.totals.get(key.source, Totals())
+            self.totals[key.source] = Totals(
+                old.sent + counts.sent, old.answered + counts.answered, old.errors + counts.errors, old.refused + counts.refused,
+                old.timeouts + counts.timeouts, old.unresolved + counts.unresolved,
+                tuple(a + b for a, b in zip(old.latency, counts.latency, strict=True)))
+        if self._window or self.series.recent:
+            self.series.put(self.sim.time_ms, self._window)
 
     def _client(self, source: Any) -> Source:
         """Where a source's requests come from: a pod or a node, if it names one; from "outside"; else from any node inside."""
@@ -213,7 +285,7 @@ class Traffic(Component):
             return Source(named, name=f"node {named}")
         return Source(self.fabric.any_node(), name="clients", namespace="default")
 
-    def _serve(self, before: dict[str, Load], arrivals: dict[str, tuple[Any, Any, int, str]]) -> None:
+    def _serve(self, before: dict[str, Load], arrivals: dict[str, Arrival]) -> None:
         """Each container works off what its CPU allows in a second."""
         for container_id in (*arrivals, *(each for each in before if each not in arrivals)):
             old = before.get(container_id, Load())
@@ -246,28 +318,30 @@ class Traffic(Component):
                     return runtime
         return None
 
-    def _account(self, shares: list[tuple[str, str, int, int]], arrivals: dict[str, tuple[Any, Any, int, str]]) -> None:
+    def _account(self, shares: list[Share]) -> None:
         """What became of each source's requests: those that would wait longer than the client does time out."""
         owed_errors = {each: load.errors for each, load in self.loads.items()}
-        for name, container_id, count, way_us in shares:
+        asked: dict[str, int] = {}
+        for share in shares:
+            asked[share.container_id] = asked.get(share.container_id, 0) + share.requests
+        for key, container_id, count, way_us in shares:
             load = self.loads.get(container_id, Load())
-            totals = self.totals[name]
             latency = load.latency_us + way_us
-            timeout_us = self.sources[name].timeout_ms * 1000
             lost = 0
-            if latency > timeout_us and load.waiting:
+            if latency > self.sources[key.source].timeout_ms * 1000 and load.waiting:
                 lost = min(count, load.waiting)
                 self.loads[container_id] = load._replace(waiting=load.waiting - lost)
-            bad = min(count - lost, owed_errors.get(container_id, 0))
-            owed_errors[container_id] = owed_errors.get(container_id, 0) - bad
-            slot = next((number for number, end in enumerate(BUCKETS) if latency <= end), len(BUCKETS))
-            histogram = list(totals.latency)
-            histogram[slot] += count - lost
-            self.totals[name] = totals._replace(
-                answered=totals.answered + count - lost - bad, errors=totals.errors + bad, timeouts=totals.timeouts + lost,
+            # Errors fall on all who asked alike, copies included.
+            owed, left = owed_errors.get(container_id, 0), asked[container_id]
+            bad = min(count - lost, -(-owed * count // left) if left else 0)
+            owed_errors[container_id], asked[container_id] = owed - bad, left - count
+            histogram = [0] * (len(BUCKETS) + 1)
+            histogram[slot_of(latency)] = count - lost
+            self._tally(
+                key, sent=count, answered=count - lost - bad, errors=bad, timeouts=lost, latency_us=latency * (count - lost),
                 latency=tuple(histogram))
 
-    def _tell(self, told: dict[str, Object], arrivals: dict[str, tuple[Any, Any, int, str]]) -> None:
+    def _tell(self, told: dict[str, Object], arrivals: dict[str, Arrival]) -> None:
         for name in list(told)[:SOURCES_TOLD]:
             totals = self.totals.get(name, Totals())
             failed = totals.errors + totals.refused + totals.timeouts + totals.unresolved

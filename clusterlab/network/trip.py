@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.network import addresses, dns, gateways, policy, routing
+from clusterlab.network.series import Group
 from clusterlab.network.services import Endpoint, Port
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Backend(NamedTuple):
     pod: str = ""
     latency_us: int = 0  # on the way, there and back
     status: int = 0  # of an answer made on the way
+    group: Group = Group()  # as whose requests they are counted
+    at: tuple[str, str, int] = ("", "", 0)  # node, pod's uid and port of a pod
 
 
 class Source(NamedTuple):

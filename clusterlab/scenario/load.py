@@ -20,7 +20,7 @@ VALUES_MOST = 200_000
 
 _TOP = (
     "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "etcd", "replicas", "nodes", "runtime", "proxyMode",
-    "loadBalancers", "gatewayApi", "clusterAutoscaler", "scheduler", "images", "traffic", "manifests", "timeline",
+    "loadBalancers", "gatewayApi", "rollouts", "clusterAutoscaler", "scheduler", "images", "traffic", "manifests", "timeline",
 )
 _NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
@@ -69,6 +69,7 @@ def load(data: Any) -> Scenario:
         proxy_mode=top.take("proxyMode", one_of("iptables", "ipvs", "nftables"), "iptables"),
         load_balancers=top.take("loadBalancers", boolean, False),
         gateway_api=top.take("gatewayApi", boolean, False),
+        rollouts=top.take("rollouts", boolean, False),
         cluster_autoscaler=top.take("clusterAutoscaler", plain_object) if top.has("clusterAutoscaler") else None,
         scheduler=top.take("scheduler", plain_object) if top.has("scheduler") else None,
         images=behaviours(top),

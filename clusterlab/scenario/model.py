@@ -77,6 +77,9 @@ class Traffic:
     method: str = "GET"
     headers: dict[str, str] = field(default_factory=dict)
     timeout_ms: int = 30_000
+    #: How many connections clients keep open, and how long each lives; 0: each request opens its own.
+    connections: int = 0
+    keep_alive_ms: int = 60_000
     source: str = ""  # a pod (namespace/name) or node that sends, or "outside" the cluster; "" is a client inside it
 
 
@@ -113,6 +116,7 @@ class Scenario:
     proxy_mode: str = "iptables"
     load_balancers: bool = False
     gateway_api: bool = False
+    rollouts: bool = False
     cluster_autoscaler: dict[str, Any] | None = None
     scheduler: dict[str, Any] | None = None
     images: tuple[Behaviour, ...] = ()

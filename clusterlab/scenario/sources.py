@@ -7,11 +7,12 @@ from typing import Any
 
 from clusterlab.scenario import values
 from clusterlab.scenario.model import Traffic, Wave
-from clusterlab.scenario.reader import Reader, one_of, shown, string_map, text
+from clusterlab.scenario.reader import Reader, integer, one_of, shown, string_map, text
 
 __all__ = ["source", "traffic"]
 
-_FIELDS = ("name", "to", "rate", "from", "until", "wave", "ramp", "method", "headers", "timeout", "source")
+_FIELDS = ("name", "to", "rate", "from", "until", "wave", "ramp", "method", "headers", "timeout", "source",
+           "connections", "keepAlive")
 _URL = re.compile(r"(?:(?:https?|tcp|grpc)://)?[A-Za-z0-9.\-\[\]:]+(?:/\S*)?\Z")
 _METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH")
 
@@ -55,5 +56,6 @@ def source(read: Reader, name: str) -> Traffic:
         name=read.take("name", text(63), name), to=read.take("to", _url), rate_milli=rate, from_ms=from_ms, until_ms=until_ms,
         wave=wave, ramp_to_milli=ramp_to, ramp_ms=ramp_ms, method=read.take("method", one_of(*_METHODS), "GET"),
         headers=read.take("headers", string_map(50), {}), timeout_ms=read.take("timeout", values.duration_ms, 30_000),
-        source=read.take("source", text(512), ""),
+        source=read.take("source", text(512), ""), connections=read.take("connections", integer(0, 1_000), 0),
+        keep_alive_ms=read.take("keepAlive", values.duration_ms, 60_000),
     )

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from clusterlab.web import api, lesson_api, pages
+from clusterlab.web import api, charts, lesson_api, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -30,6 +30,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/steps", api.steps),
     path("api/labs/<slug:lab_id>/why", api.why),
     path("api/labs/<slug:lab_id>/decisions", api.decisions),
+    path("api/labs/<slug:lab_id>/charts/<slug:name>", charts.chart),
     path("api/labs/<slug:lab_id>/kubeconfig", api.kubeconfig_view),
     path("api/labs/<slug:lab_id>/lesson/checks", lesson_api.checks),
     path("api/labs/<slug:lab_id>/lesson/hints/<slug:name>", lesson_api.hints),

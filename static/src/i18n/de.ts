@@ -1,7 +1,9 @@
 // German. Kubernetes' own words (Pod, Deployment, Service, kubelet …) stay as they are; sentences about steps come from the server.
 // A part of the page brings its words in a file of its own under de/.
+import { charts } from "./de/charts";
 import { lab } from "./de/lab";
 
 export const german: Record<string, string> = {
   ...lab,
+  ...charts,
 };

@@ -35,6 +35,7 @@ const keyPath = (key: string): string => key.split("/").map(encodeURIComponent).
 export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => get(`${labPath(id)}/objects/${keyPath(key)}`);
 export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
 export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
+export const fetchChart = (id: string, name: string, by: string): Promise<unknown> => get(`${labPath(id)}/charts/${name}?by=${encodeURIComponent(by)}`);
 export const fetchChecks = (id: string): Promise<unknown> => get(`${labPath(id)}/lesson/checks`);
 
 async function post<T>(path: string, body: object): Promise<T> {

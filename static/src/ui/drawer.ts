@@ -11,9 +11,11 @@ import type { DebugElement } from "./debug";
 import { LabElement } from "./element";
 import { icons } from "./icons";
 
-type Tab = "log" | "events" | "kubectl" | "debug" | "connect";
-const TABS: [Tab, string][] = [["kubectl", "kubectl"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["connect", "Connect"]];
+type Tab = "log" | "events" | "kubectl" | "debug" | "charts" | "connect";
+const TABS: [Tab, string][] = [["kubectl", "kubectl"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["charts", "Charts"], ["connect", "Connect"]];
 const LOG_LINES = 200;
+/** What a chart needs to be read. */
+const CHART_HEIGHT = 300;
 const PHONE = "(max-width: 760px)";
 
 @customElement("cl-drawer")
@@ -46,6 +48,8 @@ export class DrawerElement extends LabElement {
 
   show(tab: Tab): void {
     this.tab = tab;
+    const root = document.documentElement;
+    if (tab === "charts" && parseInt(getComputedStyle(root).getPropertyValue("--drawer-size")) < CHART_HEIGHT) root.style.setProperty("--drawer-size", `${CHART_HEIGHT}px`);
     this.setOpen(true);
     remember("drawer.tab", tab);
   }
@@ -136,6 +140,8 @@ export class DrawerElement extends LabElement {
         return this.eventsPanel();
       case "debug":
         return html`<cl-debug></cl-debug>`;
+      case "charts":
+        return html`<cl-charts></cl-charts>`;
       case "connect":
         return this.connectPanel();
       default:
