@@ -84,6 +84,12 @@ class Server:
         assert status == 201, made
         return ServerLab(self, made)
 
+    def lab_from(self, file: dict[str, Any]) -> ServerLab:
+        """The lab of a file, opened here."""
+        status, made = self.call("POST", "/api/labs/import", file)
+        assert status == 201, made
+        return ServerLab(self, made)
+
 
 class ServerLab:
     """A lab on a test server."""

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from clusterlab.stream import project
+from clusterlab.stream.why import FieldError, why_field, without_values
 from clusterlab.web import access, runs, throttle
 from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.host import host
@@ -39,14 +40,14 @@ def error_response(error: LabError) -> HttpResponse:
     return json_response({"error": body}, error.status)
 
 
-def _body(request: HttpRequest) -> dict[str, Any]:
+def _body(request: HttpRequest, most: int = MAX_BODY) -> dict[str, Any]:
     length = request.headers.get("Content-Length") or "0"
-    if not length.isdecimal() or int(length[:20]) > MAX_BODY:
-        raise LabError(f"the body is larger than {MAX_BODY} bytes", code="TooLarge", status=413)
+    if not length.isdecimal() or int(length[:20]) > most:
+        raise LabError(f"the body is larger than {most} bytes", code="TooLarge", status=413)
     try:
-        raw = request.body
+        raw = request.body if most == MAX_BODY else request.read(most)
     except RequestDataTooBig:
-        raise LabError(f"the body is larger than {MAX_BODY} bytes", code="TooLarge", status=413) from None
+        raise LabError(f"the body is larger than {most} bytes", code="TooLarge", status=413) from None
     if not raw:
         return {}
     try:
@@ -102,8 +103,9 @@ def _server(request: HttpRequest, key: str) -> str:
 async def _made(request: HttpRequest, lab: Lab, key: str) -> tuple[int, dict[str, Any]]:
     await access.remember_key(request.session, lab.id, key)
     sim = lab.cluster.sim
+    notice = {"notice": lab.notice} if lab.notice else {}
     return 201, {
-        "id": lab.id, "key": key, "url": request.build_absolute_uri(f"/labs/{lab.id}/"), "server": _server(request, key),
+        **notice, "id": lab.id, "key": key, "url": request.build_absolute_uri(f"/labs/{lab.id}/"), "server": _server(request, key),
         "seq": sim.last_seq, "time": sim.time_ms,
     }
 
@@ -158,7 +160,8 @@ async def labs(request: HttpRequest) -> Any:
 @endpoint("GET")
 async def lab(request: HttpRequest, lab: Lab) -> Any:
     lab.tick_clock()
-    return {"id": lab.id, **lab.state(), "scenario": lab.cluster.scenario.name or "blank"}
+    notice = {"notice": lab.notice} if lab.notice else {}
+    return {"id": lab.id, **lab.state(), "scenario": lab.cluster.scenario.name or "blank", **notice}
 
 
 @endpoint("POST", change=True)
@@ -234,6 +237,14 @@ async def why(request: HttpRequest, lab: Lab) -> Any:
     key = request.GET.get("object", "")
     if key.count("/") not in (1, 2):
         raise LabError("object is written as pods/default/NAME, or nodes/NAME", "object")
+    if "field" in request.GET:
+        try:
+            found = why_field(lab.cluster, key, request.GET["field"])
+        except FieldError as error:
+            raise LabError(str(error), "field", "NotFound", 404) from None
+        if key.startswith("secrets/") and not await access.may_edit(request, lab.id):
+            found = without_values(found)
+        return found
     chain = lab.cluster.why(key)
     if not chain:
         raise LabError(f"no step has touched {key}", "object", "NotFound", 404)

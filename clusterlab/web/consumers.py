@@ -31,7 +31,7 @@ MAX_RUNNING = 20
 BATCH = 200
 #: A browser that is this many frames behind gets a snapshot instead.
 FAR_BEHIND = 3000
-CHANGING = {"run", "play", "pause", "seek", "back", "reset", "fault", "heal", "kubectl", "hold"}
+CHANGING = {"run", "play", "pause", "seek", "back", "reset", "fault", "heal", "kubectl", "hold", "breakpoints"}
 
 
 class LabConsumer(AsyncWebsocketConsumer):
@@ -146,6 +146,8 @@ class LabConsumer(AsyncWebsocketConsumer):
                 await lab.seek(0)
             elif kind == "hold":
                 await lab.set_hold(bool(message.get("hold", True)))
+            elif kind == "breakpoints":
+                await lab.set_breakpoints(message.get("breakpoints"))
             elif kind == "fault":
                 fault = message.get("fault")
                 if not isinstance(fault, dict):
@@ -196,6 +198,8 @@ class LabConsumer(AsyncWebsocketConsumer):
         else:
             hello["snapshot"] = lab.frames.snapshot()
         hello["lab"]["generation"] = lab.generation
+        if lab.notice:
+            hello["lab"]["notice"] = lab.notice
         await self._send(hello)
         lab.listen(self.news.set)
         self.news.set()

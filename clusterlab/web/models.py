@@ -22,6 +22,13 @@ class Lab(models.Model):
     speed = models.FloatField(default=1.0)
     pace_ms = models.FloatField(default=0.0)
     hold = models.BooleanField(default=False)
+    #: [{condition, on}]
+    breakpoints = models.JSONField(default=list)
+    #: Fingerprint of the model that went the lab's way last; empty in labs older than fingerprints.
+    model = models.CharField(max_length=16, default="", blank=True)
+    #: The host that has the lab, and how often it went from one to another: whoever writes must still know the newest number.
+    owner = models.CharField(max_length=40, default="", blank=True, db_index=True)
+    term = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"lab {self.id}"
@@ -42,3 +49,46 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"command {self.number} of {self.lab_id}"
+
+
+class Checkpoint(models.Model):
+    """A lab's whole state at a moment, so that waking it need not go its way from the start (labs/checkpoints.py)."""
+
+    lab = models.ForeignKey(Lab, on_delete=models.CASCADE, related_name="checkpoints")
+    format = models.IntegerField()
+    model = models.CharField(max_length=16)
+    seq = models.BigIntegerField()
+    dispatched = models.BigIntegerField()
+    cursor = models.IntegerField()
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.lab_id} at step {self.seq}"
+
+
+class Replay(models.Model):
+    """A recording of a lab behind a link: whoever opens it gets a lab of their own that stands at the same step."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    lab = models.ForeignKey(Lab, on_delete=models.SET_NULL, null=True, related_name="replays")
+    name = models.CharField(max_length=80, default="", blank=True)
+    seq = models.BigIntegerField()
+    file = models.JSONField()
+    created = models.DateTimeField(auto_now_add=True)
+    used = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"replay {self.id[:6]}…"
+
+
+class HostRecord(models.Model):
+    """A process that hosts labs: where it answers and until when it may be taken to live. Its labs are its own that long."""
+
+    id = models.CharField(primary_key=True, max_length=40)
+    address = models.CharField(max_length=200)
+    until = models.DateTimeField(db_index=True)
+    labs = models.IntegerField(default=0)
+    draining = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"host {self.id}"

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from clusterlab.web import api, charts, lesson_api, pages
+from clusterlab.web import api, charts, debug_api, lesson_api, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -16,7 +16,9 @@ urlpatterns = [
     path("lessons/<slug:name>/certificate", lesson_api.certificate, name="certificate"),
     path("labs/<slug:lab_id>/", pages.lab, name="lab"),
     path("healthz", pages.healthz, name="healthz"),
+    path("replays/<slug:replay_id>/", debug_api.replay_page, name="replay"),
     path("api/labs", api.labs),
+    path("api/labs/import", debug_api.import_lab),
     path("api/labs/<slug:lab_id>", api.lab),
     path("api/labs/<slug:lab_id>/run", api.run),
     path("api/labs/<slug:lab_id>/play", api.play),
@@ -29,6 +31,11 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/faults/<slug:fault_id>", api.fault),
     path("api/labs/<slug:lab_id>/steps", api.steps),
     path("api/labs/<slug:lab_id>/why", api.why),
+    path("api/labs/<slug:lab_id>/compare", debug_api.compare),
+    path("api/labs/<slug:lab_id>/export", debug_api.export),
+    path("api/labs/<slug:lab_id>/breakpoints", debug_api.breakpoints),
+    path("api/labs/<slug:lab_id>/replays", debug_api.replays),
+    path("api/labs/<slug:lab_id>/replays/<slug:replay_id>", debug_api.replay),
     path("api/labs/<slug:lab_id>/decisions", api.decisions),
     path("api/labs/<slug:lab_id>/charts/<slug:name>", charts.chart),
     path("api/labs/<slug:lab_id>/kubeconfig", api.kubeconfig_view),

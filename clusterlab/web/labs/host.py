@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from contextvars import Context
@@ -22,12 +23,17 @@ from clusterlab.scenario.load import load
 from clusterlab.scenario.model import Scenario
 from clusterlab.scenario.reader import ScenarioError
 from clusterlab.sim.history import Command as LoggedCommand
+from clusterlab.stream.compare import digest
 from clusterlab.web import models
-from clusterlab.web.labs import garbage
+from clusterlab.web.labs import files, garbage
+from clusterlab.web.labs.breakpoints import Breakpoints
+from clusterlab.web.labs.fingerprint import model_fingerprint
 from clusterlab.web.labs.journal import Journal
 from clusterlab.web.labs.lab import SLICE_S, Lab, LabError
 
 __all__ = ["Host", "LocalHost", "host"]
+
+_log = logging.getLogger(__name__)
 
 #: How much earlier than now simulated time begins.
 START_BEFORE = timedelta(minutes=2)
@@ -53,6 +59,24 @@ async def _booted(scenario: Scenario) -> Cluster:
             await asyncio.sleep(0)
             until = time.monotonic() + SLICE_S
     return cluster
+
+
+def _loaded(scenario: Any) -> Scenario:
+    """The scenario, checked. Raises LabError."""
+    try:
+        loaded = load(scenario)
+    except ScenarioError as error:
+        raise LabError(str(error), f"scenario.{error.field}" if error.field else "scenario") from None
+    most = settings.CLUSTERLAB["MAX_NODES_PER_LAB"]
+    if len(loaded.nodes) > most:
+        raise LabError(f"a lab has at most {most} nodes here, not {len(loaded.nodes)}", "scenario.nodes")
+    return loaded
+
+
+def _wait(cluster: Cluster, time_ms: int) -> None:
+    """Moves the clock on to a time, as far as nothing is due."""
+    sim, due = cluster.sim, cluster.history.next_time()
+    sim.time_ms = max(sim.time_ms, time_ms if due is None else min(time_ms, due))
 
 
 class Host(Protocol):
@@ -91,18 +115,12 @@ class LocalHost:
             # can be copies of each other, and a little earlier, so that running ahead does not make ages negative.
             begun = timezone.now().replace(second=0, microsecond=0) - START_BEFORE
             scenario = {**scenario, "start": begun.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        try:
-            loaded = load(scenario)
-        except ScenarioError as error:
-            raise LabError(str(error), f"scenario.{error.field}" if error.field else "scenario") from None
-        most = settings.CLUSTERLAB["MAX_NODES_PER_LAB"]
-        if len(loaded.nodes) > most:
-            raise LabError(f"a lab has at most {most} nodes here, not {len(loaded.nodes)}", "scenario.nodes")
+        loaded = _loaded(scenario)
         await self._check_room()
         key = _token(32)
         cluster = await _booted(loaded)
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=scenario, **fields)
-        record.dispatched, record.time_ms = cluster.sim.dispatched, cluster.sim.time_ms
+        record.dispatched, record.time_ms, record.model = cluster.sim.dispatched, cluster.sim.time_ms, model_fingerprint()
         await record.asave(force_insert=True)
         return self._adopt(record, cluster), key
 
@@ -121,17 +139,55 @@ class LocalHost:
         if seq is None:
             log, dispatched = lab.history.fork_data()
         cluster = await self._replay(source.scenario, log, dispatched, seq)
+        cluster.history.cut()
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=source.scenario, name=source.name, lesson=source.lesson)
         record.playing, record.speed, record.pace_ms = False, lab.pacer.speed, lab.pacer.pace_ms
+        return await self._keep(record, cluster), key
+
+    async def open_file(self, file: dict[str, Any]) -> tuple[Lab, str]:
+        """A new lab from what `files.export` wrote, at the step where it stood. Raises LabError."""
+        at, log, made = files.position_of(file), files.commands_of(file), {"scenario": file.get("scenario")}
+        name, lesson = file.get("name", ""), file.get("lesson", "")
+        if not isinstance(name, str) or not isinstance(lesson, str):
+            raise LabError("name and lesson must be texts", "name")
+        breakpoints = Breakpoints()
+        breakpoints.set(file.get("breakpoints") or [])
+        _loaded(made["scenario"])
+        await self._check_room()
+        same = file.get("model") == model_fingerprint()
+        position = at if same or "time" not in at else {**at, "dispatched": None}
+        try:
+            cluster = await self._replay(made["scenario"], log, position.get("dispatched"), at["seq"], at.get("cursor", -1), at.get("time"))
+        except LabError:
+            raise
+        except Exception as error:  # a command that the model chokes on
+            _log.warning("a lab's file could not be opened", exc_info=error)
+            raise LabError(f"the commands of this file cannot be done again: {type(error).__name__}: {error}"[:300], "commands") from None
+        if "time" in at:
+            _wait(cluster, at["time"])
+        key = _token(32)
+        record = models.Lab(id=_token(10), key_hash=hash_key(key), name=name[:80], lesson=lesson[:80], playing=False, **made)
+        record.breakpoints = breakpoints.entries
+        lab = await self._keep(record, cluster)
+        sim = cluster.sim
+        if sim.last_seq != at["seq"] or digest(sim.steps) != file.get("digest"):
+            lab.notice = (
+                "This lab was made by another version of clusterlab. Its commands were done again in this one, and things went "
+                f"another way: it stands at step {sim.last_seq}, where it stood at step {at['seq']}."
+            )
+        return lab, key
+
+    async def _keep(self, record: models.Lab, cluster: Cluster) -> Lab:
+        """Stores a lab that has a past already, with its commands, and takes it in."""
         sim, history = cluster.sim, cluster.history
-        record.dispatched, record.time_ms, record.cursor = sim.dispatched, sim.time_ms, history.cursor
+        record.dispatched, record.time_ms, record.cursor, record.model = sim.dispatched, sim.time_ms, history.cursor, model_fingerprint()
         await record.asave(force_insert=True)
         rows = [
             models.Command(lab_id=record.pk, number=i, dispatched=c.dispatched, time_ms=c.time_ms, data=c.data)
             for i, c in enumerate(history.log)
         ]
-        await models.Command.objects.abulk_create(rows)
-        return self._adopt(record, cluster), key
+        await models.Command.objects.abulk_create(rows, batch_size=500)
+        return self._adopt(record, cluster)
 
     def _adopt(self, record: models.Lab, cluster: Cluster) -> Lab:
         lab = Lab(record, cluster, self.journal)
@@ -175,35 +231,56 @@ class LocalHost:
             return None
         rows = [row async for row in models.Command.objects.filter(lab_id=lab_id).order_by("number")]
         log = [LoggedCommand(row.dispatched, row.time_ms, row.data) for row in rows]
-        cluster = await self._replay(record.scenario, log, record.dispatched, None, record.cursor)
-        sim = cluster.sim
-        due = sim.next_time()
-        sim.time_ms = max(sim.time_ms, record.time_ms if due is None else min(record.time_ms, due))
-        return self._adopt(record, cluster)
+        same = record.model in ("", model_fingerprint())
+        try:
+            cluster = await self._replay(
+                record.scenario, log, record.dispatched if same else None, None, record.cursor, None if same else record.time_ms
+            )
+        except Exception as error:
+            if same:
+                raise
+            _log.warning("lab %s of model %s cannot be opened", lab_id, record.model, exc_info=error)
+            message = (
+                f"this lab was made by another version of clusterlab ({record.model}, this is {model_fingerprint()}), and its commands "
+                f"cannot be done again here: {type(error).__name__}: {error}; start a new one"
+            )
+            raise LabError(message, code="OldLab", status=410) from None
+        _wait(cluster, record.time_ms)
+        lab = self._adopt(record, cluster)
+        if not same:
+            lab.notice = (
+                "This lab was made by another version of clusterlab. Its commands were done again in this one: step numbers may be others."
+            )
+            await lab.moved()
+        return lab
 
     async def _replay(
-        self, scenario: Any, log: list[LoggedCommand], dispatched: int | None, seq: int | None, cursor: int = -1
+        self, scenario: Any, log: list[LoggedCommand], dispatched: int | None, seq: int | None, cursor: int = -1, time_ms: int | None = None
     ) -> Cluster:
         """Goes the way again, giving way to other labs every few milliseconds.
 
-        Up to `dispatched` events (and `cursor` commands), or up to step `seq`."""
+        Up to `dispatched` events and `cursor` commands; where the count of events is not known (another model's), up to `time_ms`; and
+        without a time, up to step `seq`."""
         cluster = await _booted(load(scenario))
         history, sim = cluster.history, cluster.sim
         history.log = log
+        commands = len(log) if cursor < 0 else min(cursor, len(log))
+        most = settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
 
         def there() -> bool:
-            if seq is not None:
-                return sim.last_seq >= seq
-            return sim.dispatched >= (dispatched or 0) and history.cursor >= (len(log) if cursor < 0 else cursor)
+            if dispatched is not None:
+                return sim.dispatched >= dispatched and history.cursor >= commands
+            if time_ms is not None:
+                due = history.next_time()
+                return history.cursor >= commands and (due is None or due > time_ms)
+            return seq is None or sim.last_seq >= seq
 
         until = time.monotonic() + SLICE_S
-        while not there() and history.next_time() is not None:
+        while not there() and history.next_time() is not None and sim.last_seq <= most:
             history.advance()
             if time.monotonic() > until:
                 await asyncio.sleep(0)
                 until = time.monotonic() + SLICE_S
-        if seq is not None or cursor < 0:
-            history.cut()
         return cluster
 
     async def _sweep(self) -> None:

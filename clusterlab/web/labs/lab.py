@@ -20,12 +20,16 @@ from typing import Any
 from django.conf import settings
 
 from clusterlab.cluster import Cluster
+from clusterlab.sim import Step
 from clusterlab.web import models
+from clusterlab.web.labs.breakpoints import Breakpoints
+from clusterlab.web.labs.errors import LabError
+from clusterlab.web.labs.fingerprint import model_fingerprint
 from clusterlab.web.labs.frames import Frames
 from clusterlab.web.labs.journal import Journal
 from clusterlab.web.labs.pacing import Pacer
 
-__all__ = ["Job", "Lab", "LabError"]
+__all__ = ["Job", "Lab", "LabError", "weight_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,17 +43,9 @@ MAX_JOBS = 50
 MAX_BATCH = 200
 
 
-def _weight(data: dict[str, Any]) -> int:
+def weight_of(data: dict[str, Any]) -> int:
     """About how many bytes a command takes in the log."""
     return 300 + len(data.get("body", "")) + len(data.get("body64", "")) + len(data.get("query", "")) + len(data.get("stdin", ""))
-
-
-class LabError(Exception):
-    """A refused lab command: what is wrong and what would be right. `field` names the part of the body."""
-
-    def __init__(self, message: str, field: str = "", code: str = "BadRequest", status: int = 400) -> None:
-        super().__init__(message)
-        self.field, self.code, self.status = field, code, status
 
 
 @dataclass
@@ -77,11 +73,14 @@ class Lab:
         self.pacer = Pacer(record.speed, record.pace_ms)
         self.generation = secrets.randbits(31)  # another one after each jump of the timeline, and after a restart
         self.frames = Frames(cluster)
+        self.fingerprints: tuple[int, list[int]] = (-1, [])  # of the steps of a generation, for comparing with other labs
+        self.breakpoints = Breakpoints(record.breakpoints)
+        self.notice: str = ""  # something that those who open the lab should know
         self.used_s = time.monotonic()
         self._stored_commands = self.history.cursor
         self._inbox: deque[tuple[dict[str, Any], asyncio.Future[Any]]] = deque()
         self._waiting_bytes = 0
-        self._log_bytes = sum(_weight(command.data) for command in self.history.log)
+        self._log_bytes = sum(weight_of(command.data) for command in self.history.log)
         self._turn = asyncio.Lock()  # held while commands are stored and performed: the timeline must not jump in between
         self._performing = False
         self._jobs: deque[Job] = deque()
@@ -116,10 +115,11 @@ class Lab:
 
     def state(self) -> dict[str, Any]:
         """The mode as the REST API and the stream tell it."""
-        sim = self.cluster.sim
+        sim, met = self.cluster.sim, self.breakpoints.met
         return {
             "mode": "playing" if self.playing else "paused", "speed": self.pacer.speed, "seq": sim.last_seq, "time": sim.time_ms,
             "last": self.history.last_seq, "settled": self.history.settled, "hold": self.hold,
+            "breakpoints": self.breakpoints.entries, "stopped": met if met is not None and met["seq"] == sim.last_seq else None,
         }
 
     def listen(self, callback: Callable[[], None]) -> None:
@@ -148,7 +148,7 @@ class Lab:
         """Stores a command, performs it, and returns the model's answer."""
         if self.failed:
             raise LabError(self.failed, code="LabFailed", status=500)
-        self._check_room(weight := _weight(data))
+        self._check_room(weight := weight_of(data))
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._inbox.append((data, done))
         self._waiting_bytes += weight
@@ -225,6 +225,16 @@ class Lab:
         self.hold = hold
         await self._changed()
 
+    async def set_breakpoints(self, wanted: Any) -> None:
+        """Replaces the lab's breakpoints: a list of conditions, or of {condition, on}."""
+        self.breakpoints.set(wanted)
+        await self.journal.write(self.id, {**self._where(), "breakpoints": self.breakpoints.entries})
+        await self._changed()
+
+    async def moved(self) -> None:
+        """Another model than the one that stored it has gone the lab's way: stores where it stands now, and which model that was."""
+        await self.journal.write(self.id, {**self._where(), "model": model_fingerprint()})
+
     async def seek(self, seq: int) -> None:
         """Stands after step `seq`, paused."""
         async with self._turn:
@@ -299,7 +309,7 @@ class Lab:
     async def _take_batch(self) -> None:
         count = 1 if self.hold else min(len(self._inbox), MAX_BATCH)
         batch = [self._inbox.popleft() for _ in range(count)]
-        self._waiting_bytes -= (weight := sum(_weight(data) for data, _ in batch))
+        self._waiting_bytes -= (weight := sum(weight_of(data) for data, _ in batch))
         history, sim = self.history, self.cluster.sim
         first = history.cursor
         rows = [
@@ -311,11 +321,14 @@ class Lab:
             await self.journal.write(self.id, {**self._where(), "cursor": first + len(batch)}, rows, cut_from)
             self._stored_commands = first + len(batch)
             if cut_from is not None:
-                self._log_bytes = sum(_weight(command.data) for command in history.log[:first])
+                self._log_bytes = sum(weight_of(command.data) for command in history.log[:first])
             self._log_bytes += weight
             until = time.monotonic() + SLICE_S
             for data, done in batch:
+                last = sim.last_seq
                 answer = history.execute(data)
+                if sim.last_seq > last:
+                    self._stops(sim.steps[-1])
                 if not done.done():
                     done.set_result(answer)
                 if time.monotonic() >= until:
@@ -351,7 +364,9 @@ class Lab:
                 break
             if sim.last_seq - job.start_seq >= job.limit or history.next_time() is None:
                 break
-            history.advance()
+            step = history.advance()
+            if step is not None and self._stops(step):
+                break
             if time.monotonic() >= until:
                 return
         self._jobs.popleft()
@@ -370,10 +385,19 @@ class Lab:
             if delay_s > 0:
                 return min(delay_s, 3600)
             step = history.advance()
+            if step is not None and self._stops(step):
+                return 0
             if step is not None and not step.routine:
                 pacer.stepped(now, sim.time_ms)
             if now >= until:
                 return 0
+
+    def _stops(self, step: Step) -> bool:
+        """Whether a breakpoint was met, which ends play as it ends a run."""
+        if not self.breakpoints.meets(step, self.cluster):
+            return False
+        self.playing = False
+        return True
 
     # Telling.
 

@@ -78,6 +78,14 @@ export type ModeState = {
   last: number;
   settled: boolean;
   hold: boolean;
+  breakpoints?: {
+    condition: string;
+    on: boolean;
+  }[];
+  stopped?: null | {
+    seq: number;
+    condition: string;
+  };
 };
 
 export type Lab = {
@@ -87,6 +95,7 @@ export type Lab = {
   canEdit: boolean;
   server: string;
   generation?: number;
+  notice?: string;
 };
 
 export type HelloMessage = {
