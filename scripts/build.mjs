@@ -18,7 +18,17 @@ const options = {
   tsconfig: "tsconfig.json",
 };
 const bundles = [
-  { ...options, format: "esm", entryPoints: { app: "static/src/app.ts", front: "static/src/front.ts", lessons: "static/src/lessons.ts", plotly: "static/src/plotly.ts" } },
+  {
+    ...options,
+    format: "esm",
+    entryPoints: {
+      app: "static/src/app.ts",
+      front: "static/src/front.ts",
+      lessons: "static/src/lessons.ts",
+      accounts: "static/src/accounts.ts",
+      plotly: "static/src/plotly.ts",
+    },
+  },
   // Not a module: it must run before the page is drawn.
   { ...options, format: "iife", entryPoints: { theme: "static/src/theme.ts" } },
 ];

@@ -1,11 +1,13 @@
 """Who may do what with a lab: anyone with its id may watch, whoever holds its key may change it.
 
-The key comes as `Authorization: Bearer KEY` or lies in the session of the browser that made the lab.
+The key comes as `Authorization: Bearer KEY`, lies in the session of the browser that made the lab, or comes off a keyring: of the
+account that is signed in, of the class that one takes part in.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -15,11 +17,15 @@ from clusterlab.web.labs.host import hash_key
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.models import Lab as LabRecord
 
-__all__ = ["bearer", "check_csrf", "may_edit", "remember_key", "session_key"]
+__all__ = ["bearer", "check_csrf", "keepers", "keyrings", "may_edit", "remember_key", "session_key"]
 
 SESSION_KEYS = "labs"
 #: Keys kept in one session; the oldest goes.
 MAX_KEYS = 200
+#: (session, lab id) -> key: asked in turn where the session itself has none.
+keyrings: list[Callable[[Any, str], Awaitable[str | None]]] = []
+#: (session, lab id, key): told of each key that a session is given.
+keepers: list[Callable[[Any, str, str], Awaitable[None]]] = []
 
 
 async def remember_key(session: Any, lab_id: str, key: str) -> None:
@@ -29,12 +35,19 @@ async def remember_key(session: Any, lab_id: str, key: str) -> None:
     while len(labs) > MAX_KEYS:
         del labs[next(iter(labs))]
     await session.aset(SESSION_KEYS, labs)
+    for keeper in keepers:
+        await keeper(session, lab_id, key)
 
 
 async def session_key(session: Any, lab_id: str) -> str | None:
     """The key of a lab, if this visitor holds it."""
     found = (await session.aget(SESSION_KEYS, {})).get(lab_id)
-    return str(found) if found else None
+    if found:
+        return str(found)
+    for keyring in keyrings:
+        if key := await keyring(session, lab_id):
+            return key
+    return None
 
 
 def bearer(request: HttpRequest) -> str | None:

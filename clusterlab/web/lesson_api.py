@@ -36,7 +36,8 @@ async def catalogue_page(request: HttpRequest) -> HttpResponse:
     kept = {pk async for pk in LabRecord.objects.filter(pk__in=list(known.values())).values_list("pk", flat=True)}
     found = lessons.paths(progress, {name: lab_id for name, lab_id in known.items() if lab_id in kept})
     done = sum(path["done"] for path in found)
-    return render(request, "lessons.html", {"paths": found, "done": done, "count": sum(path["count"] for path in found)})
+    context = {"paths": found, "done": done, "count": sum(path["count"] for path in found), "person": await request.auser()}
+    return render(request, "lessons.html", context)
 
 
 @require_GET

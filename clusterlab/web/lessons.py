@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = [
     "PROGRESS", "catalogue", "checks", "labs_of", "lesson_for_page", "lesson_of", "lessons_folder", "next_lesson", "note_progress",
-    "paths", "put_files", "read_progress", "remember_lab", "rendered",
+    "paths", "progress_keepers", "put_files", "read_progress", "remember_lab", "rendered",
 ]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
 PROGRESS = "lessons"
 #: Where it keeps {lesson: id of the lab in which it was begun last}, to go on there.
 LABS = "lesson_labs"
+#: (session, lesson, ids of all tasks done in it): told of what is done for the first time in this browser.
+progress_keepers: list[Callable[[Any, str, list[str]], Awaitable[None]]] = []
 _pasts: WeakKeyDictionary[Lab, tuple[int, Past]] = WeakKeyDictionary()
 
 
@@ -147,3 +150,5 @@ async def note_progress(session: Any, name: str, done: list[str]) -> None:
     new = [task for task in done if task not in known]
     if new:
         await session.aset(PROGRESS, {**progress, name: [*known, *new]})
+        for keeper in progress_keepers:
+            await keeper(session, name, [*known, *new])

@@ -24,7 +24,7 @@ FRONT_LESSONS = 6
 
 @require_GET
 async def front(request: HttpRequest) -> HttpResponse:
-    return render(request, "front.html", {"lessons": catalogue()[:FRONT_LESSONS]})
+    return render(request, "front.html", {"lessons": catalogue()[:FRONT_LESSONS], "person": await request.auser()})
 
 
 @require_GET

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -43,6 +44,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "clusterlab.web",
+    "clusterlab.web.accounts",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -76,6 +78,59 @@ DATABASES = {
         },
     }
 }
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "/accounts/sign-in", "/accounts/", "/"
+# OpenSSL's scrypt lets other threads go on meanwhile.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}Validator", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarity", {"user_attributes": ("username", "email")}), ("MinimumLength", {"min_length": 10}),
+        ("CommonPassword", {}), ("NumericPassword", {}),
+    )
+]
+PASSWORD_RESET_TIMEOUT = 86_400
+
+
+def _mail() -> dict[str, object]:
+    """CLUSTERLAB_MAIL as Django's settings: smtp://USER:PASSWORD@HOST:PORT, or smtps:// for TLS from the start.
+
+    By default mails are printed."""
+    text = os.environ.get("CLUSTERLAB_MAIL", "")
+    if not text:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    url = urlsplit(text)
+    if url.scheme not in ("smtp", "smtps") or not url.hostname:
+        raise ImproperlyConfigured("CLUSTERLAB_MAIL must look like smtp://USER:PASSWORD@HOST:PORT")
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend", "EMAIL_HOST": url.hostname,
+        "EMAIL_PORT": url.port or (465 if url.scheme == "smtps" else 587), "EMAIL_USE_SSL": url.scheme == "smtps",
+        "EMAIL_USE_TLS": url.scheme == "smtp" and bool(url.username), "EMAIL_HOST_USER": unquote(url.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(url.password or ""), "EMAIL_TIMEOUT": 20,
+    }
+
+
+globals().update(_mail())
+DEFAULT_FROM_EMAIL = os.environ.get("CLUSTERLAB_MAIL_FROM", "clusterlab@localhost")
+
+
+def _oidc() -> dict[str, str]:
+    """The OpenID Connect provider, where one is configured: the address under which its .well-known lies, and what it knows us by."""
+    url = os.environ.get("CLUSTERLAB_OIDC_URL", "")
+    if not url:
+        return {}
+    found = {"url": url, "name": os.environ.get("CLUSTERLAB_OIDC_NAME", "OpenID Connect")}
+    for field in ("client", "secret"):
+        value = os.environ.get(f"CLUSTERLAB_OIDC_{field.upper()}", "")
+        if not value:
+            raise ImproperlyConfigured(f"CLUSTERLAB_OIDC_{field.upper()} must be set with CLUSTERLAB_OIDC_URL")
+        found[field] = value
+    return found
+
+
+#: Sign-in with OpenID Connect: {} while it is off.
+OIDC = _oidc()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
@@ -124,6 +179,10 @@ CLUSTERLAB = {
     "MAX_LOG_BYTES_PER_LAB": _number("CLUSTERLAB_MAX_LOG_BYTES_PER_LAB", 128 << 20),
     "LABS_PER_MINUTE": _number("CLUSTERLAB_LABS_PER_MINUTE", 60),
     "MISSES_PER_MINUTE": _number("CLUSTERLAB_MISSES_PER_MINUTE", 300),
+    "SIGN_IN_FAILURES_PER_MINUTE": _number("CLUSTERLAB_SIGN_IN_FAILURES_PER_MINUTE", 10),
+    "SIGN_IN_FAILURES_PER_ADDRESS": _number("CLUSTERLAB_SIGN_IN_FAILURES_PER_ADDRESS", 60),
+    "ACCOUNTS_PER_MINUTE": _number("CLUSTERLAB_ACCOUNTS_PER_MINUTE", 40),
+    "MAILS_PER_MINUTE": _number("CLUSTERLAB_MAILS_PER_MINUTE", 3),
     "LESSONS": BASE_DIR / "lessons",
 }
 

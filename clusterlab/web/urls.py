@@ -1,6 +1,6 @@
 """Addresses."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from clusterlab.web import api, charts, debug_api, lesson_api, pages
 
@@ -11,6 +11,7 @@ handler400 = "clusterlab.web.pages.bad_request"
 
 urlpatterns = [
     path("", pages.front, name="front"),
+    path("accounts/", include("clusterlab.web.accounts.urls")),
     path("labs/new", pages.new_lab, name="new-lab"),
     path("lessons/", lesson_api.catalogue_page, name="lessons"),
     path("lessons/<slug:name>/certificate", lesson_api.certificate, name="certificate"),
