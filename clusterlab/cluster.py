@@ -35,6 +35,7 @@ from clusterlab.proxy import kube_proxy
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.scenario import crds
+from clusterlab.scenario.addons import addons
 from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
@@ -112,6 +113,7 @@ class Cluster:
         self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
         self.api = ApiServer(self.sim, self.etcd)
         self.network = Fabric(self.sim)
+        self.network.cluster_dns = scenario.has_addons
         self.traffic = Traffic(self.sim, self.network, scenario.traffic)
         self.node_server = NodeServer(self.sim, self.api)
         self.api.connect = self.node_server.connect
@@ -166,16 +168,7 @@ class Cluster:
             return
         self.etcd.start()
         self.api.start()
-        for process in self.processes.values():
-            process.start()
-            yield
-        for _ in range(BOOT_LIMIT):
-            if self.sim.settled:
-                break
-            self.sim.dispatch()
-            yield
-        else:
-            raise RuntimeError("the cluster did not settle while booting")
+        yield from self._start_processes()
         while (due := self.sim.next_time()) is not None and due <= BOOT_MS:
             self.sim.dispatch()
             yield
@@ -185,6 +178,34 @@ class Cluster:
         if len(_booted) >= MAX_BOOTED:
             del _booted[next(iter(_booted))]
         _booted[key] = self.checkpoint()
+
+    def _start_processes(self) -> Iterator[None]:
+        """Starts all programs. With addons the control plane comes first and gets them before any worker joins, as with kubeadm."""
+        workers = {node.name for node in self.nodes.values() if not node.control_plane} if self.scenario.has_addons else set()
+        later = [process for process in self.processes.values() if process.name.partition("/")[2] in workers]
+        for process in self.processes.values():
+            if process not in later:
+                process.start()
+                yield
+        if self.scenario.has_addons:
+            yield from self._settle()
+            for each in addons(self.scenario.proxy_mode):
+                self.apply(each)
+                yield
+            if any(node.control_plane for node in self.nodes.values()):
+                yield from self._settle()
+        for process in later:
+            process.start()
+            yield
+        yield from self._settle()
+
+    def _settle(self) -> Iterator[None]:
+        for _ in range(BOOT_LIMIT):
+            if self.sim.settled:
+                return
+            self.sim.dispatch()
+            yield
+        raise RuntimeError("the cluster did not settle while booting")
 
     def _start_scenario(self) -> Iterator[None]:
         """Applies the scenario's manifests and plans its timeline."""

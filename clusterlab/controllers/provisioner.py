@@ -16,6 +16,7 @@ from clusterlab.machinery.quantity import parse
 __all__ = ["ExternalProvisioner"]
 
 PROVISION_MS = 800
+LOCAL_PATH = "rancher.io/local-path"
 FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 ZONE = "topology.kubernetes.io/zone"
 
@@ -24,6 +25,9 @@ def _source(storage_class: Object, name: str, claim: str) -> Object:
     """What the volume is: a disk of a CSI driver, or a folder on a node where the provisioner is none, as minikube's and kind's."""
     provisioner = str(storage_class["provisioner"])
     parameters = storage_class.get("parameters") or {}
+    if provisioner == LOCAL_PATH:
+        folder = f"{name}_{claim.replace('/', '_')}"
+        return {"hostPath": {"path": f"/var/local-path-provisioner/{folder}", "type": "DirectoryOrCreate"}}
     if "/" in provisioner:
         folder = provisioner.rpartition("/")[2]
         return {"hostPath": {"path": f"/tmp/{folder}-provisioner/{claim}", "type": ""}}
@@ -129,6 +133,9 @@ class ExternalProvisioner(BaseController):
     def _topology(self, storage_class: Object, node: str) -> list[Object]:
         """Where a disk can be reached from: the zone of the node that was chosen, or the zones that the class allows."""
         found = self.nodes.get(node) if node else None
+        if found is not None and storage_class["provisioner"] == LOCAL_PATH:
+            values = [found["metadata"]["labels"]["kubernetes.io/hostname"]]
+            return [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": values}]}]
         zone = ((found or {}).get("metadata", {}).get("labels") or {}).get(ZONE)
         if zone:
             return [{"matchExpressions": [{"key": ZONE, "operator": "In", "values": [zone]}]}]

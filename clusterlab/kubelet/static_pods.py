@@ -24,7 +24,7 @@ MIRROR = "kubernetes.io/config.mirror"
 HASH = "kubernetes.io/config.hash"
 
 _IMAGES = {
-    "etcd": "registry.k8s.io/etcd:3.6.6-0", "kube-apiserver": f"registry.k8s.io/kube-apiserver:{VERSION}",
+    "etcd": "registry.k8s.io/etcd:3.6.8-0", "kube-apiserver": f"registry.k8s.io/kube-apiserver:{VERSION}",
     "kube-controller-manager": f"registry.k8s.io/kube-controller-manager:{VERSION}",
     "kube-scheduler": f"registry.k8s.io/kube-scheduler:{VERSION}",
 }

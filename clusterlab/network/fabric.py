@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from clusterlab.network import addresses, dns, gateways, policy, routing
+from clusterlab.network import addresses, dns, gateways, nameserver, policy, routing
 from clusterlab.network.series import Group, group_of
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
 from clusterlab.sim import Component, Simulation
@@ -33,6 +33,7 @@ class Fabric(Component):
         self.links: dict[str, tuple[int, int]] = {}  # "a|b" -> (latency in ms, loss in millionths); "*" for every node
         self.turn = 0
         self.splits: dict[str, gateways.Split] = {}  # what rules with weights have sent where
+        self.cluster_dns = False  # names are answered by the pods of CoreDNS, and by nobody where those cannot be reached
         self.nodes = nodes or {}  # node -> address; those of the kubelets where none are given
         self._ips: dict[str, tuple[str, str]] = {}
         self.chance = sim.rng("network")
@@ -130,17 +131,23 @@ class Fabric(Component):
             return dns.Resolver((addresses.DNS_ADDRESS,), (), 1)
         return dns.resolv_conf(pod["spec"], pod["metadata"]["namespace"], addresses.DNS_ADDRESS)
 
+    def ask(self, source: Source, name: str, kind: str) -> dns.Answer:
+        """A question to the nameserver of a pod or node; the error "unreachable" where it cannot be reached."""
+        resolver = self.resolver_of(source)
+        if nameserver.obstacle(self, source, resolver):
+            return dns.Answer((), "unreachable", tuple(dns.candidates(name.lower(), resolver)[:1]))
+        return self.zone().ask(name, kind, resolver)
+
     def resolve_from(self, uid: str, node: str, name: str, kind: str = "A") -> tuple[tuple[tuple[str, str, str], ...], str, str]:
         """A question to DNS from a pod: (records, rcode, the name asked last)."""
-        source = self.source_of(uid, node)
-        found = self.zone().ask(name, kind, self.resolver_of(source))
+        found = self.ask(self.source_of(uid, node), name, kind)
         return found.records, found.error, found.tried[0] if found.tried else name
 
     def ping_from(self, uid: str, node: str, host: str) -> tuple[str, str, int]:
         """(error, address, latency in microseconds). Service addresses do not answer to ping, as with iptables."""
         source = self.source_of(uid, node)
         ip = host if is_ip(host) else next(
-            (value for _, what, value in self.zone().ask(host, "A", self.resolver_of(source)).records if what == "A"), "")
+            (value for _, what, value in self.ask(source, host, "A").records if what == "A"), "")
         if not ip:
             return "name", "", 0
         target = self.pod_at(ip)

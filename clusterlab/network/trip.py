@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clusterlab.network import addresses, dns, gateways, policy, routing
+from clusterlab.network import addresses, dns, gateways, nameserver, policy, routing
 from clusterlab.network.series import Group
 from clusterlab.network.services import Endpoint, Port
 
@@ -102,7 +102,12 @@ class Trip:
                 return "ingress"
             found = fabric.zone().ask(host, "A", dns.Resolver((), (f"default.svc.{dns.DOMAIN}", dns.DOMAIN), 5))
         else:
-            found = fabric.zone().ask(host, "A", fabric.resolver_of(self.source))
+            resolver = fabric.resolver_of(self.source)
+            why = nameserver.obstacle(fabric, self.source, resolver)
+            if why:
+                self.tell("CoreDNS", host, "no answer", why)
+                return ""
+            found = fabric.zone().ask(host, "A", resolver)
         for number, name in enumerate(found.tried):
             last = number == len(found.tried) - 1
             answer = ", ".join(f"{what} {value}" for _, what, value in found.records) if last and found.records else "no such name"

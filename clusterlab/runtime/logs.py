@@ -47,6 +47,7 @@ def _filled(runtime: Runtime, container: Container, text: str) -> str:
     sandbox = runtime.sandboxes[container.pod_uid]
     values = {
         "{time}": moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], "{date}": moment.strftime("%Y/%m/%d %H:%M:%S"),
+        "{klog}": moment.strftime("%m%d %H:%M:%S.%f"),
         "{redis}": moment.strftime("%d %b %Y %H:%M:%S.%f")[:-3], "{tag}": tag_of(container.config.image),
         "{hostname}": sandbox.hostname or sandbox.name,
     }

@@ -19,8 +19,8 @@ TEXT_MOST = 1_000_000
 VALUES_MOST = 200_000
 
 _TOP = (
-    "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "etcd", "replicas", "nodes", "runtime", "proxyMode",
-    "loadBalancers", "gatewayApi", "rollouts", "clusterAutoscaler", "scheduler", "images", "traffic", "manifests", "timeline",
+    "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "addons", "etcd", "replicas", "nodes", "runtime",
+    "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "clusterAutoscaler", "scheduler", "images", "traffic", "manifests", "timeline",
 )
 _NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
@@ -62,6 +62,7 @@ def load(data: Any) -> Scenario:
         seed=top.take("seed", integer(0, 2**63 - 1), 1),
         nodes=_nodes(top, runtime),
         control_plane_node=top.take("controlPlaneNode", boolean, True),
+        addons=top.take("addons", boolean) if top.has("addons") else None,
         etcd_members=etcd.take("members", integer(1, 7), 3),
         controller_managers=replicas.take("controllerManager", integer(1, 5), 1),
         schedulers=replicas.take("scheduler", integer(1, 5), 1),

@@ -109,6 +109,8 @@ class Scenario:
     seed: int = 1
     nodes: tuple[Node, ...] = ()
     control_plane_node: bool = True
+    #: Cluster DNS, kube-proxy's DaemonSet and a default storage class, as objects and pods; None: where there is a control-plane node.
+    addons: bool | None = None
     etcd_members: int = 3
     controller_managers: int = 1
     schedulers: int = 1
@@ -126,6 +128,10 @@ class Scenario:
     timeline: tuple[TimelineEntry, ...] = ()
     start: str = ""  # when the clock starts, RFC 3339; "" is the default epoch
     name: str = ""
+
+    @property
+    def has_addons(self) -> bool:
+        return self.control_plane_node if self.addons is None else self.addons
 
     def all_nodes(self) -> tuple[Node, ...]:
         """The control-plane node, where there is one, and the workers."""

@@ -588,7 +588,8 @@ def test_a_control_plane_node_runs_its_static_pods_again() -> None:
     world.heal(fault)
     world.run(60)
     running = [each for each in world.all("pods", tier="control-plane") if is_ready(each)]
-    assert len(running) == 4 and world.cluster.runtimes["control-plane"].figures()["containers"] == 4
+    # Four static pods, kube-proxy and two pods of CoreDNS.
+    assert len(running) == 4 and world.cluster.runtimes["control-plane"].figures()["containers"] == 7
     world.check()
 
 

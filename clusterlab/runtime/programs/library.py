@@ -122,8 +122,13 @@ LIBRARY: tuple[Behaviour, ...] = (
               exit=Exit(), logs=("", "Hello from Docker!", "This message shows that your installation appears to be working correctly.")),
     Behaviour(match="*/perl:*", size_bytes=336_000_000, memory_base=4 * MIB, arguments=("perl5.36",)),
     Behaviour(match="*/python:*", size_bytes=360_000_000, memory_base=8 * MIB, arguments=("python3",)),
-    _web("*coredns*", 53, size_bytes=20_000_000, memory_base=16 * MIB, entrypoint=("/coredns",), shell=False, logs=(
-        ".:53", "CoreDNS-1.13.1", "linux/amd64, go1.25.2")),
+    Behaviour(match="*coredns*", serves=(
+        Serve(53, "tcp", 500, 50), Serve(8080, body="OK"), Serve(8181, body="OK"), Serve(9153, body="# HELP coredns_build_info\n")),
+        size_bytes=23_000_000, memory_base=16 * MIB, entrypoint=("/coredns",), shell=False, logs=(
+            "maxprocs: Leaving GOMAXPROCS=4: CPU quota undefined", ".:53", "CoreDNS-{tag}", "linux/amd64, go1.25.7")),
+    Behaviour(match="*kube-proxy*", size_bytes=27_000_000, memory_base=18 * MIB, entrypoint=("/usr/local/bin/kube-proxy",), shell=False,
+              logs=('I{klog}       1 server.go:112] "Successfully retrieved NodeIPs"', 'I{klog}       1 server.go:224] "Version info"',
+                    'I{klog}       1 shared_informer.go:357] "Caches are synced" controller="service config"')),
     _web("*/microservices-demo/frontend:*", 8080, "<!DOCTYPE html>\n<html lang=\"en\"><title>Online Boutique</title></html>\n",
          memory_base=20 * MIB, entrypoint=("/src/server",), shell=False),
     _grpc("adservice", 9555, 120 * MIB), _grpc("cartservice", 7070, 40 * MIB), _grpc("checkoutservice", 5050),

@@ -150,6 +150,10 @@ def _curl_output(
     return Result(0, out, err, latency_us // 1000)
 
 
+#: What a client says when no nameserver answers.
+NO_SERVERS = ";; connection timed out; no servers could be reached\n"
+
+
 def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     flags, rest = {each: "" for each in argv[1:] if each.startswith("-")}, [each for each in argv[1:] if not each.startswith("-")]
     if not rest:
@@ -159,7 +163,7 @@ def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     head = f"Server:\t\t{server}\nAddress:\t{server}:53\n\n"
     found = box.resolve(run, name, kind)
     if found.error == "unreachable":
-        return Result(1, "", ";; connection timed out; no servers could be reached\n\n", 15_000)
+        return Result(1, NO_SERVERS + "\n", "", 15_000)
     if not found.records:
         return Result(1, head + f"** server can't find {found.asked or name}: {found.error or 'NXDOMAIN'}\n\n")
     out = head
@@ -179,6 +183,8 @@ def dig(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     kind = next((each.upper() for each in words if each.upper() in {"A", "AAAA", "SRV", "CNAME", "PTR", "NS", "ANY"}), "A")
     name = next((each for each in words if each.upper() != kind), "")
     found = box.resolve(run, name if "." in name else f"{name}.", kind, search="+search" in argv)
+    if found.error == "unreachable":
+        return Result(9, NO_SERVERS, "", 15_000)
     short = "+short" in argv
     if short:
         return Result(0, "".join(f"{value}\n" for _, _, value in found.records))
@@ -193,6 +199,8 @@ def getent(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     name = argv[-1]
     found = box.resolve(run, name, "A")
     if argv[0] == "host":
+        if found.error == "unreachable":
+            return Result(1, NO_SERVERS, "", 10_000)
         if not found.records:
             return Result(1, f"Host {name} not found: 3(NXDOMAIN)\n")
         return Result(0, "".join(f"{owner} has address {value}\n" for owner, what, value in found.records if what == "A"))
