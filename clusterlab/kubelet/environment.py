@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.kubelet import volumes
 from clusterlab.kubelet.fields import FieldError, pod_field, resource_field
+from clusterlab.kubelet.identity import identity
 from clusterlab.kubelet.records import Pod
+from clusterlab.kubelet.resources import qos_class
 from clusterlab.runtime.amounts import milli, units
 from clusterlab.runtime.records import Container, ContainerConfig
 
@@ -47,14 +49,15 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
     mounts = volumes.container_mounts(kl, rec, container, known)
     security = container.get("securityContext") or {}
-    user = security.get("runAsUser", (spec.get("securityContext") or {}).get("runAsUser"))
+    who = identity(spec, container)
     return ContainerConfig(
         name=container["name"], image=container["image"],
         command=tuple(expand(each, known) for each in container.get("command") or ()),
         args=tuple(expand(each, known) for each in container.get("args") or ()),
         env=env, working_dir=container.get("workingDir", ""), mounts=mounts,
         ports=tuple(each["containerPort"] for each in container.get("ports") or ()),
-        tty=bool(container.get("tty")), stdin=bool(container.get("stdin")), user="" if user is None else str(user),
+        tty=bool(container.get("tty")), stdin=bool(container.get("stdin")), user=who.user, group=who.group, groups=who.groups,
+        qos=qos_class(rec.pod).lower(), fs_group=who.fs_group, capabilities=who.capabilities, probed=_probed(spec),
         privileged=bool(security.get("privileged")),
         cpu_request_milli=milli(requests.get("cpu", limits.get("cpu", 0))), cpu_limit_milli=milli(limits.get("cpu", 0)),
         memory_limit=units(limits.get("memory", 0)), attempt=_attempt(rec, container["name"], latest),
@@ -62,6 +65,11 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
         read_only_root=bool(security.get("readOnlyRootFilesystem")),
         message_from_logs=container.get("terminationMessagePolicy") == "FallbackToLogsOnError",
     )
+
+
+def _probed(spec: Object) -> bool:
+    return any("exec" in (each.get(kind) or ()) for each in (*spec["containers"], *(spec.get("initContainers") or ()))
+               for kind in ("livenessProbe", "readinessProbe", "startupProbe"))
 
 
 def _attempt(rec: Pod, name: str, latest: Container | None) -> int:
@@ -88,7 +96,7 @@ def _check_user(rec: Pod, container: Object) -> None:
 
 
 def environment(kl: Kubelet, rec: Pod, container: Object) -> tuple[tuple[str, str], ...]:
-    """The variables of a container: services, envFrom, env, each overriding what came before."""
+    """The variables of a container: its own first (env over envFrom), then those of services that they leave free."""
     spec, namespace = rec.pod["spec"], rec.pod["metadata"]["namespace"]
     found: dict[str, str] = {}
     for source in container.get("envFrom") or ():
@@ -104,7 +112,7 @@ def environment(kl: Kubelet, rec: Pod, container: Object) -> tuple[tuple[str, st
             value = taken
         found[each["name"]] = value
     services = kl.service_variables(namespace, spec.get("enableServiceLinks", True))
-    return (*((name, value) for name, value in services if name not in found), *found.items())
+    return (*found.items(), *((name, value) for name, value in services if name not in found))
 
 
 def _from(kl: Kubelet, namespace: str, source: Object, found: dict[str, str]) -> None:

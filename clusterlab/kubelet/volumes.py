@@ -199,7 +199,15 @@ def container_mounts(kl: Kubelet, rec: Pod, container: Object, env: dict[str, st
         volume = by_name.get(each["name"])
         key = key_of(rec, volume) if volume is not None else f"{rec.uid}/{each['name']}"
         live = volume is not None and any(kind in volume for kind in ("configMap", "secret", "projected", "downwardAPI"))
-        found.append(Mount(
-            key, each["mountPath"], bool(each.get("readOnly")) or live, each.get("subPath") or "", each["name"],
-        ))
+        sub_path = each.get("subPath") or expand(each.get("subPathExpr") or "", env)
+        kind = next((name for name in volume if name != "name"), "emptyDir") if volume is not None else ""
+        mode = ((volume or {}).get(kind) or {}).get("defaultMode", 0o644)
+        found.append(Mount(key, each["mountPath"], bool(each.get("readOnly")) or live, sub_path, each["name"], kind, mode))
     return tuple(found)
+
+
+def expand(text: str, env: dict[str, str]) -> str:
+    """$(NAME) in a path, where the container has such a variable."""
+    for name, value in env.items() if "$(" in text else ():
+        text = text.replace(f"$({name})", value)
+    return text

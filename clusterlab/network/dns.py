@@ -5,9 +5,11 @@ Follows the specification "Kubernetes DNS-Based Service Discovery" (github.com/k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 from typing import Any, NamedTuple
+
+from clusterlab.network import addresses, outside
 
 Object = dict[str, Any]
 
@@ -73,12 +75,13 @@ class Zone:
 
     def __init__(
         self, service: Callable[[str, str], Object | None], slices: Callable[[str, str], list[Object]],
-        nodes: Callable[[str], str | None], hosts: dict[str, str] | None = None,
+        nodes: Callable[[str], str | None], hosts: dict[str, str] | None = None, names: dict[str, str] | None = None,
     ) -> None:
         self.service = service
         self.slices = slices
         self.nodes = nodes
         self.outside = hosts or {}
+        self.names = names
 
     def ask(self, name: str, kind: str, resolver: Resolver) -> Answer:
         """Resolves a name as a pod does: the search list, and names that stand for others."""
@@ -96,7 +99,7 @@ class Zone:
         if name.endswith(".in-addr.arpa"):
             return self._reverse(name)
         if not name.endswith("." + DOMAIN):
-            address = self.nodes(name) or self.outside.get(name)
+            address = self.nodes(name) or self.outside.get(name) or outside.address_of(name)
             if address is None:
                 return None
             return [(name, "A", address)] if kind in {"A", "ANY"} else []
@@ -192,4 +195,23 @@ class Zone:
         return [(name, "A", ip)] if kind in {"A", "ANY"} else []
 
     def _reverse(self, name: str) -> list[Record] | None:
-        return None
+        """The name behind an address: a service's, or that of an endpoint of a headless service."""
+        parts = name.removesuffix(".in-addr.arpa").split(".")
+        found = self.names.get(".".join(reversed(parts))) if self.names is not None else None
+        return [(name, "PTR", found)] if found else None
+
+
+def names_by_address(services: Iterable[Object], slices: Callable[[str, str], list[Object]]) -> dict[str, str]:
+    """Address -> name, for reverse look-ups."""
+    found: dict[str, str] = {addresses.DNS_ADDRESS: f"kube-dns.kube-system.svc.{DOMAIN}"}
+    for service in services:
+        meta, spec = service["metadata"], service["spec"]
+        name = f"{meta['name']}.{meta['namespace']}.svc.{DOMAIN}"
+        if spec.get("clusterIP") not in {None, "", "None"}:
+            found.update(dict.fromkeys(spec.get("clusterIPs") or [spec["clusterIP"]], name))
+            continue
+        for each in slices(meta["namespace"], meta["name"]) if spec.get("clusterIP") == "None" else ():
+            for endpoint in each.get("endpoints") or ():
+                for ip in endpoint.get("addresses") or ():
+                    found.setdefault(ip, f"{endpoint.get('hostname') or ip.replace('.', '-')}.{name}")
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from clusterlab.network import addresses, dns, gateways, nameserver, policy, routing
+from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing
 from clusterlab.network.series import Group, group_of
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
 from clusterlab.sim import Component, Simulation
@@ -114,13 +114,15 @@ class Fabric(Component):
 
     # Names.
 
-    def zone(self) -> dns.Zone:
+    def zone(self, kind: str = "A") -> dns.Zone:
+        """What CoreDNS knows now; `kind` PTR is dearer, as it needs every address."""
         services = self.component("kube-proxy")
         store = services.services.store if services is not None else {}
         return dns.Zone(
             lambda namespace, name: store.get(f"{namespace}/{name}"),
             lambda namespace, name: services.slices_of(namespace, name) if services is not None else [],
-            lambda name: self.node_addresses().get(name),
+            lambda name: self.node_addresses().get(name), None,
+            dns.names_by_address(store.values(), services.slices_of) if kind == "PTR" and services is not None else None,
         )
 
     def resolver_of(self, source: Source) -> dns.Resolver:
@@ -136,7 +138,7 @@ class Fabric(Component):
         resolver = self.resolver_of(source)
         if nameserver.obstacle(self, source, resolver):
             return dns.Answer((), "unreachable", tuple(dns.candidates(name.lower(), resolver)[:1]))
-        return self.zone().ask(name, kind, resolver)
+        return self.zone(kind).ask(name, kind, resolver)
 
     def resolve_from(self, uid: str, node: str, name: str, kind: str = "A") -> tuple[tuple[tuple[str, str, str], ...], str, str]:
         """A question to DNS from a pod: (records, rcode, the name asked last)."""
@@ -204,6 +206,8 @@ class Fabric(Component):
         ip = trip.resolve(trip.host)
         if not ip:
             return "name", []
+        if outside.is_outside(ip):
+            return "", [Backend(1, "" if port in {80, 443} else "timeout", status=200, latency_us=outside.LATENCY_US)]
         target = self.pod_at(ip)
         if target is not None:
             return "", [self._backend(trip, target[0], target[1], ip, port, source.node)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clusterlab.network import addresses, dns, gateways, nameserver, policy, routing
+from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing
 from clusterlab.network.series import Group
 from clusterlab.network.services import Endpoint, Port
 
@@ -101,6 +101,8 @@ class Trip:
                 self.tell("DNS outside", host, "the address of the ingress controller")
                 return "ingress"
             found = fabric.zone().ask(host, "A", dns.Resolver((), (f"default.svc.{dns.DOMAIN}", dns.DOMAIN), 5))
+            if any(outside.is_outside(value) for _, _, value in found.records):
+                found = dns.Answer((), "NXDOMAIN", found.tried)  # what is not about the cluster is not for us to answer
         else:
             resolver = fabric.resolver_of(self.source)
             why = nameserver.obstacle(fabric, self.source, resolver)
@@ -141,6 +143,8 @@ class Trip:
         node = next((name for name, address in fabric.node_addresses().items() if address == ip), "")
         if node:
             return self.to_node(node, ip, port, protocol)
+        if outside.is_outside(ip):
+            return self.to_outside(ip, port)
         entry_node = self.source.node or self.any_node()
         proxy = fabric.component(f"kube-proxy/{entry_node}")
         entry = proxy.map.at(ip, port, protocol) if proxy is not None else None
@@ -150,6 +154,26 @@ class Trip:
             return self.fail("timeout")
         external = ip not in entry[0].cluster_ips
         return self.through_service(proxy, entry_node, entry, external and not self.source.node)
+
+    def to_outside(self, ip: str, port: int) -> Exchange:
+        """Out of the cluster, if policies let the packet go."""
+        fabric, client = self.fabric, self.source
+        services = fabric.component("kube-proxy")
+        policies = services.policies.store.values() if services is not None else ()
+        if policies and client.uid:
+            verdict = policy.allowed(policies, fabric.peer(client.node, client.uid, client.ip), policy.Peer(ip), port)
+            if not verdict.allowed:
+                self.tell("network policy", f"{client.name} to {ip}:{port}", "dropped", verdict.why)
+                return self.fail("timeout")
+        if port not in {80, 443}:
+            self.tell("the world outside", f"{ip}:{port}", "lost", "nothing is known to answer there")
+            return self.fail("timeout")
+        node_ip = fabric.node_addresses().get(client.node, client.ip)
+        self.tell(f"node {client.node}" if client.node else "outside", f"from {client.ip or 'the node'}", f"source becomes {node_ip}",
+                  "the node masquerades what leaves the cluster")
+        self.latency_us += outside.LATENCY_US
+        self.tell("the world outside", f"{self.method} {self.host}{self.path}", "200", f"after {self.latency_us / 1000:g} ms")
+        return Exchange("", ip, 200, outside.page(self.host, node_ip), self.latency_us, tuple(self.hops))
 
     def any_node(self) -> str:
         """The node that a load balancer picks, in turn, among those that can serve."""

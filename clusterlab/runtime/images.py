@@ -6,6 +6,7 @@ scenario says of them, then the library of well-known ones, then nothing: such a
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -129,8 +130,10 @@ class Registry(Component):
                 f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": failed to do request: Head '
                 f'"https://{host}/v2/{repository}/manifests/{tag}": dial tcp: lookup {host}: i/o timeout'
             )
-        error = self.behaviour(image).pull_error
-        return error or self.broken.get(full, "")
+        error = self.behaviour(image).pull_error or self.broken.get(full, "")
+        if not error and _never_made(full) and not any(matches(each.match, image, full) for each in self.behaviours):
+            error = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {full}: not found'
+        return error
 
     def size(self, image: str) -> int:
         """How large an image is; where nothing says, a size that follows from its name."""
@@ -138,6 +141,19 @@ class Registry(Component):
         if known:
             return known
         return 20_000_000 + int(image_id(full_name(image))[7:15], 16) % 100_000_000
+
+
+#: The newest release of some official images; tags beyond it are mistakes, as documentation makes them on purpose (nginx:1.161).
+_NEWEST = {"nginx": (1, 60), "httpd": (2, 20), "busybox": (1, 60), "alpine": (3, 60), "redis": (12, 99), "mysql": (12, 99)}
+_VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?![\da-z])")
+
+
+def _never_made(full: str) -> bool:
+    """Whether an image is one of an official repository that has no such tag."""
+    repository, _, tag = full.rpartition(":")
+    newest = _NEWEST.get(repository.removeprefix("docker.io/library/"))
+    found = _VERSION.match(tag)
+    return newest is not None and found is not None and (int(found[1]), int(found[2] or 0)) > newest
 
 
 def matches(pattern: str, image: str, full: str) -> bool:

@@ -34,6 +34,8 @@ class Mount(NamedTuple):
     read_only: bool = False
     sub_path: str = ""
     name: str = ""
+    kind: str = ""  # of the volume: emptyDir, configMap, persistentVolumeClaim, …
+    mode: int = 0o644  # of the files of a configMap, secret, …
 
 
 class ContainerConfig(NamedTuple):
@@ -50,6 +52,11 @@ class ContainerConfig(NamedTuple):
     tty: bool = False
     stdin: bool = False
     user: str = ""
+    group: str = ""
+    groups: tuple[int, ...] = ()
+    qos: str = "besteffort"
+    fs_group: int = -1
+    capabilities: int = 0xA80425FB
     privileged: bool = False
     cpu_request_milli: int = 0
     cpu_limit_milli: int = 0
@@ -59,6 +66,7 @@ class ContainerConfig(NamedTuple):
     termination_path: str = "/dev/termination-log"
     kind: str = "container"  # container, init, sidecar or ephemeral
     read_only_root: bool = False
+    probed: bool = False  # some probe of its pod runs a command, so that what scripts do may matter to it
     message_from_logs: bool = False  # terminationMessagePolicy: FallbackToLogsOnError
 
 

@@ -146,7 +146,8 @@ def go_on(runtime: Runtime, container_id: str) -> None:
         said = "has finished" if container.exit_code == 0 else f"ended with exit code {container.exit_code}"
         step.explain = f"Container {container.name} of pod {sandbox.name} on {runtime.node} {said}."
         runtime.tell_kubelet(container.pod_uid)
-    elif container.vm.listen != before.vm.listen or container.vm.serving != before.vm.serving or _watched(runtime, container):
+    elif container.vm.listen != before.vm.listen or container.vm.serving != before.vm.serving or (
+            container.config.probed and _watched(runtime, container)):
         runtime.tell_kubelet(container.pod_uid)
 
 
@@ -176,7 +177,7 @@ def _advance(runtime: Runtime, container: Container, state: State) -> Container:
         return container
     delay = max(after.wake_ms - now, 10 if run.exhausted else 1)
     looping = any(frame[0] == "loop" for frame in after.frames)
-    timer = runtime.after(delay, "script", container.id, idle=looping or delay > SOON_MS or run.exhausted)
+    timer = runtime.after(delay, "script", container.id, idle=looping or delay > SOON_MS or run.exhausted or after.watching)
     made = runtime.containers[container.id] = container._replace(timer=timer)
     return made
 

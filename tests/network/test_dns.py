@@ -30,7 +30,7 @@ ZONE = Zone(lambda namespace, name: SERVICES.get(f"{namespace}/{name}"), lambda 
 @pytest.mark.parametrize(("name", "kind", "values"), [
     ("web", "A", ["10.96.1.1"]), ("web.default", "A", ["10.96.1.1"]), ("web.default.svc.cluster.local", "A", ["10.96.1.1"]),
     ("web.default.svc.cluster.local.", "A", ["10.96.1.1"]), ("api.other", "A", ["10.96.1.2"]), ("db", "A", ["10.244.0.5"]),
-    ("db-0.db", "A", ["10.244.0.5"]), ("ext", "A", ["docs.example.com"]), ("node-1", "A", ["172.18.0.2"]),
+    ("db-0.db", "A", ["10.244.0.5"]), ("ext", "CNAME", ["docs.example.com"]), ("node-1", "A", ["172.18.0.2"]),
     ("_http._tcp.web", "SRV", ["0 100 80 web.default.svc.cluster.local."]),
     ("_sql._tcp.db", "SRV", ["0 100 5432 db-0.db.default.svc.cluster.local."]),
     ("10-244-3-7.default.pod.cluster.local", "A", ["10.244.3.7"]),

@@ -9,18 +9,25 @@ from urllib.parse import urlsplit
 
 from clusterlab.runtime.records import RUNNING, Container, Mount
 from clusterlab.runtime.shell import files as made_files
-from clusterlab.runtime.shell import tools_files, tools_net, tools_system, tools_text
+from clusterlab.runtime.shell import tools_files, tools_lines, tools_net, tools_system, tools_text
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
+from clusterlab.runtime.shell.parser import compile_script
 
 if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Runtime
 
 __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
-TOOLS = {**tools_text.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS}
+TOOLS = {**tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS}
 FILE_LIMIT = 1_000_000
 _BASE = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
 _DIRECTORIES = frozenset(f"/{name}" for name in (*_BASE, "usr/bin", "usr/share", "usr/local", "var/log", "var/run", "var/lib", "var/tmp"))
+
+
+#: Users that images run as, by their numbers.
+_USERS = {
+    "root": "0", "nobody": "65534", "nonroot": "65532", "app": "100", "nginx": "101", "redis": "999", "postgres": "70", "node": "1000",
+}
 
 
 class Reply(NamedTuple):
@@ -75,7 +82,10 @@ class Box:
             return Result(0, wait_ms=FOREVER)
         found = TOOLS.get(short)
         if found is not None:
-            return found(self, run, argv if short in {name, "sh"} else [short, *argv[1:]], stdin)
+            try:
+                return found(self, run, argv if short in {name, "sh"} else [short, *argv[1:]], stdin)
+            except (ValueError, IndexError, KeyError, OverflowError):
+                return Result(1, "", f"{short}: invalid argument\n")
         text = self.read(run.path(name)) if "/" in name else None
         if text is not None:
             inner = run.nested("\n".join(line for line in text.splitlines() if not line.startswith("#!")))
@@ -130,7 +140,7 @@ class Box:
             return "Read-only file system"
         if self.is_directory(path):
             return "Is a directory"
-        if path.startswith(("/proc/", "/sys/")):
+        if path.startswith(("/proc/", "/sys/")) or not self._may_write(path, mount):
             return "Permission denied"
         parent = path.rsplit("/", 1)[0] or "/"
         if not self.is_directory(parent):
@@ -144,6 +154,10 @@ class Box:
             whole = whole[-FILE_LIMIT:]
         self.runtime.volumes[volume] = {**files, inner: whole}
         return ""
+
+    def _may_write(self, path: str, mount: Mount | None) -> bool:
+        """Only root writes outside of volumes and of what everybody may use."""
+        return mount is not None or self.uid == "0" or path.startswith(("/tmp/", "/var/tmp/", "/dev/", "/home/"))
 
     def exists(self, path: str) -> bool:
         return self.read(path) is not None or self.is_directory(path)
@@ -165,6 +179,8 @@ class Box:
         volume, inner, mount = self._locate(path)
         if (mount is not None and mount.read_only) or (mount is None and self.container.config.read_only_root):
             return "Read-only file system"
+        if not self._may_write(path, mount):
+            return "Permission denied"
         self.runtime.volumes[volume] = {**self._files(volume), inner + "/": ""}
         return ""
 
@@ -174,6 +190,8 @@ class Box:
             return "Read-only file system"
         if mount is not None and inner == (mount.sub_path or ""):
             return "Device or resource busy"
+        if not self._may_write(path, mount):
+            return "Permission denied"
         kept = {name: text for name, text in self._files(volume).items() if name != inner and not name.startswith(inner + "/")}
         self.runtime.volumes[volume] = kept
         return ""
@@ -239,7 +257,26 @@ class Box:
 
     @property
     def uid(self) -> str:
-        return self.container.config.user or "0"
+        image = self.container.program.behaviour.user
+        return self.container.config.user or (image if image.isdigit() else _USERS.get(image, "0"))
+
+    @property
+    def user_name(self) -> str:
+        """The name of the user; a number where the image knows none."""
+        uid, image = self.uid, self.container.program.behaviour.user
+        known = {number: name for name, number in _USERS.items()}
+        if not self.container.config.user and not image.isdigit():
+            return image
+        return known.get(uid, uid) if uid in {"0", "65534"} else uid
+
+    @property
+    def gid(self) -> str:
+        return self.container.config.group or "0"
+
+    @property
+    def groups(self) -> list[int]:
+        """All groups, the primary one among them."""
+        return sorted({int(self.gid), *self.container.config.groups})
 
     @property
     def cpus(self) -> int:
@@ -266,6 +303,11 @@ class Box:
             found.append((7, " ".join(behaviour.arguments or behaviour.entrypoint) or "app"))
         if self.container.program.acts and "nginx" in main:
             found = [(1, "nginx: master process nginx -g daemon off;"), (29, "nginx: worker process")]
+        waits = vm.running if vm is not None else ""
+        if waits and len(compile_script(self.container.program.script).code) == 1:
+            found = [(1, waits)]  # a shell becomes its only command
+        elif waits and waits != main:
+            found.append((7 + vm.loops % 30_000, waits))
         return found
 
     @property

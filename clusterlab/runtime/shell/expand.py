@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from clusterlab.runtime.shell.lexer import Part, Word, expand_quoted, tokens
 
-__all__ = ["Expander", "ShellError", "arithmetic"]
+__all__ = ["Expander", "ShellError", "arithmetic", "pack", "unpack"]
 
 LONGEST = 100_000
 
@@ -25,18 +25,22 @@ class Expander:
 
     def __init__(
         self, look_up: Callable[[str], str | None], assign: Callable[[str, str], None], run: Callable[[str], str],
-        params: tuple[str, ...], names: Callable[[str], list[str]],
+        params: tuple[str, ...], names: Callable[[str], list[str]], braces: bool = False,
     ) -> None:
         self.look_up = look_up
         self.assign = assign
         self.run = run
         self.params = params
         self.names = names
+        self.braces = braces  # whether {1..3} and {a,b} are expanded, as bash does
 
     def fields(self, words: tuple[Word, ...]) -> list[str]:
         """Words as arguments."""
         found: list[str] = []
         for word in words:
+            if self.braces and len(word) == 1 and word[0].kind == "text" and not word[0].quoted and "{" in word[0].text:
+                found += braced(word[0].text)
+                continue
             if len(word) == 1 and word[0].kind == "text" and (word[0].quoted or not any(char in word[0].text for char in "*?[~")):
                 found.append(word[0].text)
             else:
@@ -63,13 +67,14 @@ class Expander:
                 quoted = quoted or part.quoted
                 started = started or part.quoted or bool(part.text)
                 continue
-            if part.quoted and part.text == "@" and part.kind == "var":
-                for number, each in enumerate(self.params):
+            if part.quoted and part.kind == "var" and not part.op and (part.text == "@" or part.subscript == "@"):
+                every = self.elements(part.text) if part.subscript else list(self.params)
+                for number, each in enumerate(every):
                     if number:
                         fields.append((current, True))
                         current = ""
                     current += each
-                started = started or bool(self.params)
+                started = started or bool(every)
                 quoted = True
                 continue
             value = self._value(part)
@@ -103,6 +108,8 @@ class Expander:
             return part.text
         if part.kind == "command":
             return self.run(part.text).rstrip("\n")
+        if part.kind == "array":
+            return pack(self.fields(tuple(each.word for each in tokens(part.text) if each.kind == "word")))
         if part.kind == "arithmetic":
             return str(arithmetic(self.text(expand_quoted(part.text)), self.look_up, self.assign))
         return self._variable(part)[:LONGEST]
@@ -113,8 +120,22 @@ class Expander:
 
     def _variable(self, part: Part) -> str:
         value, op = self.look_up(part.text), part.op
+        if part.subscript:
+            every = self.elements(part.text)
+            if part.subscript in {"@", "*"}:
+                if op in {"#len", "#keys"}:
+                    return str(len(every)) if op == "#len" else " ".join(map(str, range(len(every))))
+                value = " ".join(every) if every else None
+            else:
+                at = self.index(part.subscript)
+                value = every[at] if -len(every) <= at < len(every) else None
         if op == "#len":
             return str(len(value or ""))
+        if op == "#indirect":
+            return self.look_up(value or "") or ""
+        if op in {"^^", ",,", "^", ","}:
+            change = str.upper if "^" in op else str.lower
+            return change(value or "") if len(op) == 2 else change((value or "")[:1]) + (value or "")[1:]
         if not op:
             return value or ""
         if op in {":-", "-"}:
@@ -132,6 +153,15 @@ class Expander:
             return value
         return self._trimmed(value or "", op, part.arg)
 
+    def elements(self, name: str) -> list[str]:
+        """What an array holds; a plain variable is an array of one."""
+        value = self.look_up(f"{name}[@]")
+        return [] if value is None else unpack(value)
+
+    def index(self, text: str) -> int:
+        """The number of an element."""
+        return arithmetic(self.text(expand_quoted(text)), lambda name: self.look_up(name), self.assign)
+
     def _trimmed(self, value: str, op: str, arg: str) -> str:
         if op == ":":
             start, _, length = arg.partition(":")
@@ -147,6 +177,45 @@ class Expander:
             return next((value[:at] for at in order if fnmatchcase(value[at:], pattern)), value)
         order = iter(cuts) if op == "#" else reversed(cuts)
         return next((value[at:] for at in order if fnmatchcase(value[:at], pattern)), value)
+
+
+#: An array among the variables, which are texts: its elements, each behind a mark.
+_MARK = "\x1f"
+
+
+def pack(elements: list[str]) -> str:
+    """An array as the value of a variable."""
+    return _MARK + _MARK.join(elements) if elements else _MARK + _MARK
+
+
+def unpack(value: str) -> list[str]:
+    """The elements of a variable's value."""
+    if not value.startswith(_MARK):
+        return [value]
+    return [] if value == _MARK + _MARK else value[1:].split(_MARK)
+
+
+_RANGE = re.compile(r"(-?\d{1,6})\.\.(-?\d{1,6})(?:\.\.(\d{1,4}))?")
+BRACED_MOST = 1_000
+
+
+def braced(text: str) -> list[str]:
+    """Brace expansion of bash: {1..3} and {a,b}."""
+    start = text.find("{")
+    end = text.find("}", start)
+    if start < 0 or end < 0:
+        return [text]
+    inner, before, after = text[start + 1:end], text[:start], text[end + 1:]
+    ranged = _RANGE.fullmatch(inner)
+    if ranged is not None:
+        first, last, step = int(ranged[1]), int(ranged[2]), max(1, int(ranged[3] or 1))
+        numbers = range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
+        choices = [str(each) for each in numbers[:BRACED_MOST]]
+    elif "," in inner:
+        choices = inner.split(",")
+    else:
+        return [before + "{" + inner + "}" + each for each in braced(after)]
+    return [before + each + rest for rest in braced(after) for each in choices][:BRACED_MOST]
 
 
 _TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%]=|[-+*/%()<>!~&|^=?:])")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.runtime.shell import kernel
+
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
 
@@ -14,9 +16,8 @@ _RELEASES = {
     "alpine": 'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.22.2\nPRETTY_NAME="Alpine Linux v3.22"\n',
 }
 _MADE = (
-    "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/os-release", "/etc/passwd", "/proc/cpuinfo", "/proc/meminfo", "/proc/1/cgroup",
-    "/proc/1/cmdline", "/proc/loadavg", "/proc/mounts", "/proc/uptime", "/proc/version", "/sys/fs/cgroup/cpu.max",
-    "/sys/fs/cgroup/cpu.weight", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/pids.max",
+    "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/os-release", "/etc/passwd", *(f"/proc/{name}" for name in kernel.PROC),
+    *(f"/sys/fs/cgroup/{name}" for name in kernel.CGROUP), "/usr/share/", "/usr/local/share/", "/var/cache/",
 )
 
 
@@ -34,7 +35,7 @@ def read(box: Box, path: str) -> str | None:
     for each, text in box.container.program.behaviour.files:
         if each == path:
             return text
-    config, runtime = box.container.config, box.runtime
+    runtime = box.runtime
     if path == "/etc/hostname":
         return box.hostname + "\n"
     if path == "/etc/hosts":
@@ -47,36 +48,14 @@ def read(box: Box, path: str) -> str | None:
     if path == "/etc/os-release":
         return _RELEASES.get(box.container.program.behaviour.distribution)
     if path == "/etc/passwd":
-        return "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
-    if path == "/sys/fs/cgroup/memory.max":
-        return f"{config.memory_limit or 'max'}\n"
-    if path == "/sys/fs/cgroup/memory.current":
-        return f"{runtime.memory_now(box.container)}\n"
-    if path == "/sys/fs/cgroup/cpu.max":
-        return f"{config.cpu_limit_milli * 100 if config.cpu_limit_milli else 'max'} 100000\n"
-    if path == "/sys/fs/cgroup/cpu.weight":
-        return f"{cpu_weight(config.cpu_request_milli)}\n"
-    return _proc(box, path)
-
-
-def _proc(box: Box, path: str) -> str | None:
-    uptime = box.up_ms(box.runtime.sim.time_ms) // 1000
-    made = {
-        "/proc/cpuinfo": "".join(f"processor\t: {each}\nmodel name\t: clusterlab\n\n" for each in range(box.cpus)),
-        "/proc/meminfo": f"MemTotal:       {box.memory_kib} kB\nMemFree:        {box.memory_kib * 3 // 4} kB\n",
-        "/proc/1/cgroup": "0::/\n", "/proc/1/cmdline": "\0".join(box.container.program.argv) + "\0",
-        "/proc/loadavg": "0.00 0.00 0.00 1/2 8\n", "/proc/uptime": f"{uptime}.00 {uptime}.00\n",
-        "/proc/version": "Linux version 6.12.0\n", "/sys/fs/cgroup/pids.max": "max\n", "/bin/sh": "",
-        "/proc/mounts": "overlay / overlay rw 0 0\n" + "".join(
-            f"/dev/sda1 {mount.path} ext4 {'ro' if mount.read_only else 'rw'} 0 0\n" for mount in box.container.config.mounts),
-    }
-    return made.get(path)
-
-
-def cpu_weight(milli: int) -> int:
-    """cgroup v2's weight for a CPU request (pkg/kubelet/cm: shares to weight)."""
-    shares = max(2, milli * 1024 // 1000)
-    return 1 + (shares - 2) * 9999 // 262_142
+        own = box.user_name
+        more = f"{own}:x:{box.uid}:{box.uid}::/home:/bin/false\n" if own not in {"root", "nobody"} and not own.isdigit() else ""
+        return f"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n{more}"
+    if path.startswith("/sys/fs/cgroup/"):
+        return kernel.cgroup(box, path[len("/sys/fs/cgroup/"):])
+    if path.startswith("/proc/"):
+        return kernel.proc(box, path[len("/proc/"):])
+    return "" if path == "/bin/sh" else None
 
 
 def hosts(box: Box) -> str:

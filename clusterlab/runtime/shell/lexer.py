@@ -5,6 +5,7 @@ Follows the Shell Command Language of POSIX.1-2017, sections 2.2 (quoting), 2.3 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 __all__ = ["LexError", "Part", "Token", "Word", "tokens"]
@@ -15,13 +16,15 @@ class LexError(ValueError):
 
 
 class Part(NamedTuple):
-    """A piece of a word. `kind`: text, var, command or arithmetic. `op` and `arg` belong to ${name op arg}."""
+    """A piece of a word. `kind`: text, var, command, arithmetic or array. `op` and `arg` belong to ${name op arg}, `subscript` to
+    ${name[subscript]}."""
 
     kind: str
     text: str
     quoted: bool = False
     op: str = ""
     arg: str = ""
+    subscript: str = ""
 
 
 Word = tuple[Part, ...]
@@ -37,11 +40,13 @@ class Token(NamedTuple):
 
 
 _OPERATORS = ("&&", "||", ";;", "&", "|", ";", "(", ")", "\n")
-_REDIRECTS = ("<<-", "<<", "&>>", "&>", ">>", ">&", ">|", "<&", ">", "<")
+_REDIRECTS = ("<<<", "<<-", "<<", "&>>", "&>", ">>", ">&", ">|", "<&", ">", "<")
 _NAME_FIRST = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _NAME_FIRST | set("0123456789")
 _SPECIAL = set("?$#@*!-0123456789")
+_ARRAY = re.compile(r"[A-Za-z_]\w*\+?=")
 LONGEST = 200_000
+_BEFORE_COMMANDS = frozenset(("if", "elif", "while", "until", "then", "else", "do", "!", "{", "for"))
 
 
 class _Reader:
@@ -64,11 +69,46 @@ class _Reader:
             elif char == "#":
                 end = source.find("\n", self.at)
                 self.at = len(source) if end < 0 else end
+            elif source.startswith("((", self.at) and self._command_next():
+                end = self._closing(self.at + 2, "((", "))")
+                self.found.append(Token("arith", source[self.at + 2:end]))
+                self.at = end + 2
+            elif self._command_next() and source.startswith("[[", self.at) and source[self.at + 2:self.at + 3].isspace():
+                self._condition()
             elif not self._redirect() and not self._operator():
                 self.found.append(Token("word", "", self._word()))
         if self.documents:
             self._here()
         return self.found
+
+    def _command_next(self) -> bool:
+        """Whether a command may begin here."""
+        if not self.found or self.found[-1].kind in {"op", "newline"}:
+            return True
+        word = self.found[-1].word
+        return len(word) == 1 and word[0].kind == "text" and word[0].text in _BEFORE_COMMANDS
+
+    def _condition(self) -> None:
+        """[[ … ]]: operators are words there, and nothing is split."""
+        while self.at < len(self.source):
+            char = self.source[self.at]
+            if char in " \t\r\n":
+                self.at += 1
+                continue
+            for each in ("&&", "||", "(", ")", "<", ">"):
+                if self.source.startswith(each, self.at):
+                    self.at += len(each)
+                    self.found.append(Token("word", "", (Part("text", each, True),)))
+                    break
+            else:
+                word = self._word()
+                if not word:
+                    raise LexError("syntax error in conditional expression")
+                ends = len(word) == 1 and word[0] == Part("text", "]]")
+                self.found.append(Token("word", "", word if ends else tuple(part._replace(quoted=True) for part in word)))
+                if ends:
+                    return
+        raise LexError("syntax error: unexpected end of file (expecting \"]]\")")
 
     def _operator(self) -> bool:
         for each in _OPERATORS:
@@ -96,6 +136,9 @@ class _Reader:
         word = self._word()
         if not word:
             raise LexError("syntax error: unexpected redirection")
+        if each == "<<<":
+            self.found.append(Token("redirect", "<<", (*word, Part("text", "\n", True)), fd))
+            return True
         if each in {"<<", "<<-"}:
             raw = self.source[start:self.at]
             quoted = any(char in raw for char in "'\"\\")
@@ -129,6 +172,11 @@ class _Reader:
         source = self.source
         while self.at < len(source):
             char = source[self.at]
+            if char == "(" and not parts and _ARRAY.fullmatch(text):
+                end = self._closing(self.at + 1, "(", ")")
+                parts = [Part("text", text), Part("array", source[self.at + 1:end])]
+                text, self.at = "", end + 1
+                break
             if char in " \t\r\n;&|()<>":
                 break
             if char == "\\":
@@ -212,20 +260,26 @@ class _Reader:
         end = self._closing(self.at + 2, "{", "}")
         inner, self.at = self.source[self.at + 2:end], end + 1
         if inner.startswith("#") and len(inner) > 1:
-            return Part("var", inner[1:], quoted, "#len")
+            name, index, _ = _indexed(inner[1:])
+            return Part("var", name, quoted, "#len", "", index)
+        if inner.startswith("!") and len(inner) > 1:
+            name, index, _ = _indexed(inner[1:])
+            return Part("var", name, quoted, "#keys" if index else "#indirect", "", index)
         length = 0
         while length < len(inner) and inner[length] in _NAME:
             length += 1
         length = length or (1 if inner[:1] in _SPECIAL else 0)
-        name, rest = inner[:length], inner[length:]
+        name, rest, index = inner[:length], inner[length:], ""
         if not name:
             raise LexError("syntax error: bad substitution")
-        for op in (":-", ":=", ":+", ":?", "%%", "##", "-", "=", "+", "?", "%", "#", "/", ":"):
+        if rest.startswith("["):
+            _, index, rest = _indexed(inner)
+        for op in (":-", ":=", ":+", ":?", "%%", "##", "^^", ",,", "-", "=", "+", "?", "%", "#", "/", ":", "^", ","):
             if rest.startswith(op):
-                return Part("var", name, quoted, op, rest[len(op):])
+                return Part("var", name, quoted, op, rest[len(op):], index)
         if rest:
             raise LexError("syntax error: bad substitution")
-        return Part("var", name, quoted)
+        return Part("var", name, quoted, "", "", index)
 
     def _closing(self, start: int, opening: str, closing: str) -> int:
         """Where what was opened before `start` is closed, quotes minded."""
@@ -252,6 +306,17 @@ class _Reader:
                     return at
             at += 1
         raise LexError(f"syntax error: unexpected end of file (expecting \"{closing}\")")
+
+
+def _indexed(text: str) -> tuple[str, str, str]:
+    """"items[3]-x" as its name, its index and what is left."""
+    name, bracket, rest = text.partition("[")
+    if not bracket:
+        return text, "", ""
+    index, closing, after = rest.partition("]")
+    if not closing or not index:
+        raise LexError("syntax error: bad substitution")
+    return name, index, after
 
 
 def tokens(source: str) -> list[Token]:

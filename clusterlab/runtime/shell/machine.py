@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from clusterlab.runtime.shell.builtins import BUILTINS
-from clusterlab.runtime.shell.expand import Expander, ShellError
+from clusterlab.runtime.shell.expand import Expander, ShellError, pack, unpack
 from clusterlab.runtime.shell.parser import Command, Instruction, Redirect, compile_script
 from clusterlab.runtime.shell.states import FOREVER, Exit, Result, State
 
@@ -65,6 +65,7 @@ class Run:
         self.shell = state.shell
         self.pending = state.pending
         self.tries = state.tries
+        self.watching, self.running = state.watching, state.running
         self.capture: list[str] | None = None
         self.stdin = ""
         self.waited_ms = 0
@@ -90,6 +91,7 @@ class Run:
             self.start.source, self.params, self.pc, self.time_ms, self.wake_ms, self.variables, tuple(self.exported), self.functions,
             tuple(self.frames), self.status, self.cwd, self.traps, self.strict, self.trace, self.ended, self.pending, self.listen,
             self.memory, self.cpu_milli, self.serving, self.loops, self.shell, self.tries,
+            self.watching, self.running,
         )
 
     def _stretch(self) -> None:
@@ -313,7 +315,7 @@ class Run:
             self.emit(2, "+ " + " ".join(argv) + "\n")
         saved = dict(self.variables) if command.assignments else None
         for name, word in command.assignments:
-            self.variables[name] = expander.text(word)
+            self.assign(name, expander.text(word))
         name = argv[0]
         if name in self.functions and len(self.frames) < 100:
             self.frames.append(("call", self.pc, self.params))
@@ -324,7 +326,9 @@ class Run:
         result = (builtin(self, argv[1:]) or Result(self.status)) if builtin is not None else self.host.tool(self, argv, stdin)
         if saved is not None:
             self.variables = saved
+        self.watching, self.running = result.watching, " ".join(argv)[:200] if result.wait_ms else ""
         if result.again:
+            self._redirected(command.redirects, result._replace(wait_ms=0, code=0))
             self.pc -= 1
             self.tries += 1
             self.wake_ms = self.time_ms + result.wait_ms
@@ -413,7 +417,9 @@ class Run:
     # Variables.
 
     def expander(self) -> Expander:
-        return Expander(self.look_up, self.assign, self._substitute, self.params, lambda pattern: self.host.names(pattern, self.cwd))
+        return Expander(
+            self.look_up, self.assign, self._substitute, self.params, lambda pattern: self.host.names(pattern, self.cwd),
+            self.shell in {"bash", "zsh"})
 
     def _substitute(self, source: str) -> str:
         return self.nested(source).output()
@@ -436,9 +442,29 @@ class Run:
             return str((self.time_ms * 7919 + self.loops * 104_729 + self.budget) % 32_768)
         if name == "PWD":
             return self.cwd
-        return self.variables.get(name)
+        if name.endswith("[@]"):
+            return self.variables.get(name[:-3])
+        value = self.variables.get(name)
+        return next(iter(unpack(value)), "") if value is not None and value[:1] == "\x1f" else value
 
     def assign(self, name: str, value: str) -> None:
+        """Sets a variable; `name` may end in + (append) and name an element of an array."""
+        if name[-1:] == "+":
+            name = name[:-1]
+            old = self.variables.get(name)
+            if value[:1] == "\x1f":
+                value = pack([*(unpack(old) if old is not None else []), *unpack(value)])
+            else:
+                value = (self.look_up(name) or "") + value
+        base, bracket, index = name.partition("[")
+        if bracket:
+            every = unpack(self.variables.get(base, "\x1f\x1f"))
+            at = self.expander().index(index[:-1])
+            if not 0 <= at < 1_000:
+                raise ShellError(f"{name}: bad array subscript")
+            every += [""] * (at + 1 - len(every))
+            every[at], name = value, base
+            value = pack(every)
         self.variables = {**self.variables, name: value}
 
     def path(self, text: str) -> str:

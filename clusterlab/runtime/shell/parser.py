@@ -163,6 +163,15 @@ class _Parser:
         }.get(word)
         if compound is None and self._is("("):
             compound = self.subshell
+        token = self._peek()
+        if token is not None and token.kind == "arith":
+            self.at += 1
+            self._arith(token.text)
+            return
+        if word == "function" and compound is None and self.at + 1 < len(self.tokens):
+            self.at += 2
+            self.function(_plain(self.tokens[self.at - 1].word))
+            return
         if compound is None:
             self.simple()
             return
@@ -172,6 +181,12 @@ class _Parser:
         if redirects:
             body = [_moved(each, 1) for each in self.code[start:]]
             self.code[start:] = [Instruction("redirect", redirects), *body, Instruction("unredirect")]
+
+    def _arith(self, text: str) -> None:
+        """((text)): true where it is not zero."""
+        names = tuple((Part("text", each),) for each in ("-ne", "0", "]"))
+        self._emit("run", Command((), ((Part("text", "["),), (Part("arithmetic", text, True),), *names), ()))
+        self.names.add("[")
 
     def redirects(self) -> tuple[Redirect, ...]:
         found = []
@@ -220,10 +235,11 @@ class _Parser:
         self._emit("run", Command(tuple(assignments), tuple(words), tuple(redirects)))
 
     def function(self, name: str) -> None:
-        self.at += 1
-        if not self._is(")"):
-            raise LexError('syntax error: bad function definition')
-        self.at += 1
+        if self._is("("):
+            self.at += 1
+            if not self._is(")"):
+                raise LexError('syntax error: bad function definition')
+            self.at += 1
         self._newlines()
         define = self._emit("define", name)
         self.command()
@@ -271,6 +287,10 @@ class _Parser:
 
     def for_(self) -> None:
         self.at += 1
+        token = self._peek()
+        if token is not None and token.kind == "arith":
+            self._for_arith(token.text)
+            return
         name = self._reserved()
         self.at += 1
         self._newlines()
@@ -292,6 +312,31 @@ class _Parser:
         self._emit("again", None, head)
         self._land(enter)
         self._land(head)
+        self._emit("leave")
+
+    def _for_arith(self, text: str) -> None:
+        """for ((start; condition; step)): a loop whose step comes first from its second round on."""
+        parts = [each.strip() for each in text.split(";")]
+        if len(parts) != 3:
+            raise LexError("syntax error: bad for loop")
+        self.at += 1
+        while self._is(";") or self._is("\n"):
+            self.at += 1
+        self._expect("do")
+        self._arith(parts[0] or "1")
+        enter = self._emit("loop")
+        skip = self._emit("jump")
+        head = len(self.code)
+        self._arith(parts[2] or "1")
+        self._land(skip)
+        self._arith(parts[1] or "1")
+        leave = self._emit("iffail")
+        self.list(("done",))
+        self._expect("done")
+        self._emit("again", None, head)
+        self._land(leave)
+        self._emit("ok")
+        self._land(enter)
         self._emit("leave")
 
     def case(self) -> None:
@@ -351,9 +396,13 @@ def _assignment(word: Word) -> tuple[str, Word] | None:
     if not word or word[0].kind != "text" or word[0].quoted or "=" not in word[0].text:
         return None
     name, _, rest = word[0].text.partition("=")
+    name, more = (name[:-1], "+") if name.endswith("+") else (name, "")
+    base, bracket, index = name.partition("[")
+    if bracket and index.endswith("]") and base.isidentifier() and len(index) > 1:
+        return name + more, (Part("text", rest), *word[1:]) if rest else word[1:]
     if not name or not (name[0].isalpha() or name[0] == "_") or not all(char.isalnum() or char == "_" for char in name):
         return None
-    return name, (Part("text", rest), *word[1:]) if rest else word[1:]
+    return name + more, (Part("text", rest), *word[1:]) if rest else word[1:]
 
 
 @lru_cache(maxsize=512)

@@ -20,6 +20,7 @@ class Result(NamedTuple):
     memory: int = 0
     cpu_milli: int = 0
     again: bool = False  # after `wait_ms` the same command is run once more: a connection that is tried again
+    watching: bool = False  # it waits for what others may do, so that nobody need wait for it
 
 
 class State(NamedTuple):
@@ -48,6 +49,8 @@ class State(NamedTuple):
     loops: int = 0
     shell: str = "sh"
     tries: int = 0  # how often the command under way has been run again
+    watching: bool = False
+    running: str = ""  # the command that it waits for
 
 
 class Exit(Exception):

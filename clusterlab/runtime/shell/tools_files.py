@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from clusterlab.network.patterns import safe
+from clusterlab.runtime.shell import listing
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -17,36 +19,6 @@ Tool = Callable[["Box", Run, list[str], str], Result]
 __all__ = ["TOOLS"]
 
 _SIZE = safe(r"(\d{1,6})([kKMG]?)B?")
-
-
-def ls(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, names = _flags(argv[1:])
-    out, errors, code = "", "", 0
-    for name in names or ["."]:
-        path = run.path(name)
-        if box.is_directory(path) and "d" not in flags:
-            entries = box.entries(path)
-            if "a" not in flags and "A" not in flags:
-                entries = [each for each in entries if not each.startswith(".")]
-            if len(names) > 1:
-                out += f"{name}:\n"
-            if "l" in flags:
-                out += f"total {len(entries) * 4}\n" + "".join(_long(box, f"{path.rstrip('/')}/{each}", each) for each in entries)
-            else:
-                out += "".join(each + "\n" for each in entries)
-        elif box.exists(path):
-            out += _long(box, path, name) if "l" in flags else name + "\n"
-        else:
-            errors += f"ls: {name}: No such file or directory\n"
-            code = 1
-    return Result(code, out, errors)
-
-
-def _long(box: Box, path: str, name: str) -> str:
-    if box.is_directory(path):
-        return f"drwxr-xr-x    2 root     root          4096 {box.date('%b %e %H:%M')} {name}\n"
-    size = len((box.read(path) or "").encode())
-    return f"-rw-r--r--    1 root     root     {size:9} {box.date('%b %e %H:%M')} {name}\n"
 
 
 def mkdir(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -113,8 +85,6 @@ def copy(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 def find(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    from fnmatch import fnmatchcase
-
     root = argv[1] if len(argv) > 1 and not argv[1].startswith("-") else "."
     pattern = argv[argv.index("-name") + 1] if "-name" in argv[:-1] else "*"
     path = run.path(root)
@@ -130,34 +100,32 @@ def test(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
             return Result(2, "", f"sh: missing {closing}\n")
         args = args[:-1]
     try:
-        return Result(0 if _or(box, run, args) else 1)
+        return Result(0 if _or(box, run, args, argv[0] == "[[") else 1)
     except (ValueError, IndexError):
         return Result(2, "", "sh: bad number\n" if len(args) == 3 else "sh: unknown operand\n")
 
 
-def _or(box: Box, run: Run, args: list[str]) -> bool:
+def _or(box: Box, run: Run, args: list[str], globs: bool) -> bool:
     for joint, every in (("-o", False), ("||", False), ("-a", True), ("&&", True)):
         if joint in args:
             at = args.index(joint)
-            left, right = _or(box, run, args[:at]), _or(box, run, args[at + 1:])
+            left, right = _or(box, run, args[:at], globs), _or(box, run, args[at + 1:], globs)
             return left and right if every else left or right
-    return _primary(box, run, args)
+    return _primary(box, run, args, globs)
 
 
-def _primary(box: Box, run: Run, args: list[str]) -> bool:
+def _primary(box: Box, run: Run, args: list[str], globs: bool) -> bool:
     if not args:
         return False
     if args[0] == "!":
-        return not _primary(box, run, args[1:])
+        return not _primary(box, run, args[1:], globs)
     if len(args) == 1:
         return bool(args[0])
     if len(args) == 2:
         return _unary(box, run, args[0], args[1])
     left, op, right = args[0], args[1], args[2]
-    if op in {"=", "=="}:
-        return left == right
-    if op == "!=":
-        return left != right
+    if op in {"=", "==", "!="}:
+        return (fnmatchcase(left, right) if globs else left == right) == (op != "!=")
     if op == "=~":
         return safe(right).search(left[:10_000]) is not None
     if op in {"<", ">"}:
@@ -227,7 +195,7 @@ def tar(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 TOOLS: dict[str, Tool] = {
-    "ls": ls, "mkdir": mkdir, "touch": touch, "rm": rm, "rmdir": rm, "cp": copy, "mv": copy, "find": find, "test": test, "[": test,
+    "ls": listing.ls, "mkdir": mkdir, "touch": touch, "rm": rm, "rmdir": rm, "cp": copy, "mv": copy, "find": find, "test": test, "[": test,
     "[[": test, "chmod": nothing, "chown": nothing, "ln": nothing, "sync": nothing, "mount": nothing, "stat": stat, "dd": dd,
     "which": which, "command": which, "type": which, "tar": tar,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
+from clusterlab.runtime.shell.python import run_source
 from clusterlab.runtime.shell.tools_system import duration_ms
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -160,10 +161,14 @@ def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(1, "", "BusyBox v1.37.0 multi-call binary.\n\nUsage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n")
     name, server = rest[0], box.dns_server
     kind = next((flag.partition("=")[2].upper() for flag in flags if flag.startswith(("-type=", "-query="))), "A")
-    head = f"Server:\t\t{server}\nAddress:\t{server}:53\n\n"
     found = box.resolve(run, name, kind)
     if found.error == "unreachable":
         return Result(1, NO_SERVERS + "\n", "", 15_000)
+    behaviour = box.container.program.behaviour
+    old = behaviour.distribution == "busybox" and _OLD_BUSYBOX.search(box.container.config.image) is not None
+    if old and kind == "A":
+        return _old_nslookup(box, run, name, server, [value for _, what, value in found.records if what == "A"])
+    head = f"Server:\t\t{server}\nAddress:\t{server}{'#' if behaviour.distribution == 'debian' else ':'}53\n\n"
     if not found.records:
         return Result(1, head + f"** server can't find {found.asked or name}: {found.error or 'NXDOMAIN'}\n\n")
     out = head
@@ -173,9 +178,27 @@ def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
             out += f"{owner}\tcanonical name = {value}\n"
         elif what == "SRV":
             out += f"{owner}\tservice = {value}\n"
+        elif what == "PTR":
+            out += f"{owner}\tname = {value}.\n"
         else:
             out += f"Name:\t{owner}\nAddress: {value}\n"
     return Result(0, out + "\n")
+
+
+_OLD_BUSYBOX = re.compile(r":(?:1\.2[0-8]|1\.1\d)(?!\d)")
+
+
+def _old_nslookup(box: Box, run: Run, name: str, server: str, found: list[str]) -> Result:
+    """As busybox 1.28 and before printed it, which most of the documentation shows."""
+    def named(ip: str) -> str:
+        reverse = ".".join(reversed(ip.split("."))) + ".in-addr.arpa"
+        back = next((value for _, what, value in box.resolve(run, reverse + ".", "PTR").records if what == "PTR"), "")
+        return f"{ip} {back}".rstrip()
+
+    head = f"Server:    {server}\nAddress 1: {named(server)}\n\n"
+    if not found:
+        return Result(1, head, f"nslookup: can't resolve '{name}'\n")
+    return Result(0, head + f"Name:      {name}\n" + "".join(f"Address {at}: {named(ip)}\n" for at, ip in enumerate(found, 1)))
 
 
 def dig(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -270,15 +293,30 @@ def python(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if "http.server" in argv or "SimpleHTTPServer" in argv:
         port = next((each for each in argv if each.isdigit()), "8000")
         return Result(0, "", "", FOREVER, listen=((int(port), "files", run.cwd, False),))
-    script = argv[argv.index("-c") + 1] if "-c" in argv[:-1] else ""
-    printed = re.findall(r"print\(\s*(['\"])(.*?)\1\s*\)", script)
-    slept = re.search(r"sleep\((\d+(?:\.\d+)?)\)", script)
-    wait = FOREVER if "while True" in script else duration_ms(slept[1]) or 0 if slept else 0
-    if len(argv) == 1 and not stdin:
-        return Result(0)
+    if any(each in {"-V", "--version"} for each in argv):
+        return Result(0, "Python 3.14.0\n")
+    at = argv.index("-c") + 1 if "-c" in argv[:-1] else 0
+    named = next((each for each in argv[1:] if not each.startswith("-")), "")
+    script = argv[at] if at else box.read(run.path(named)) if named else stdin
+    if script is None and box.container.program.behaviour.match != "*python*" and not named.startswith(("/", "./")):
+        return Result(0, "", "", FOREVER)  # a program that only the real image has
+    if script is None:
+        return Result(2, "", f"{argv[0]}: can't open file '{run.path(named)}': [Errno 2] No such file or directory\n")
     if not script:
-        return Result(0, "", "", FOREVER)
-    return Result(0, "".join(text + "\n" for _, text in printed), "", wait)
+        return Result(0)
+    if not run.tries:
+        run.assign(" python", str(run.time_ms))
+    start_ms, limit_ms = int(run.variables.get(" python", run.time_ms)), run.time_ms
+    outcome = run_source(run, script, argv[at + 1:] if at else [], start_ms, limit_ms if run.capture is None else limit_ms + 3_600_000)
+    if outcome is None:
+        return Result(0, "", "", FOREVER)  # more Python than is interpreted here: it runs on
+    seen = [(fd, text) for when, fd, text in outcome.lines if not run.tries or when >= run.time_ms]
+    out, err = ("".join(text for each, text in seen if each == fd) for fd in (1, 2))
+    if outcome.code is None:
+        if outcome.wake_ms < 0:
+            return Result(0, out, err, FOREVER)
+        return Result(0, out, err, max(1, outcome.wake_ms - run.time_ms), again=True)
+    return Result(outcome.code, out, err)
 
 
 def perl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:

@@ -56,17 +56,22 @@ def hostname(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 def identity(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    uid = box.uid
-    name = "root" if uid == "0" else "nobody" if uid == "65534" else uid
+    uid, gid, name = box.uid, box.gid, box.user_name
     if argv[0] == "whoami":
-        known = uid in {"0", "65534"}
-        return Result(0, f"{name}\n") if known else Result(1, "", f"whoami: unknown uid {uid}\n")
-    if "-u" in argv:
-        return Result(0, f"{uid}\n")
-    if "-g" in argv:
-        return Result(0, "0\n")
-    shown = f"uid={uid}({name})" if uid == "0" else f"uid={uid}"
-    return Result(0, f"{shown} gid=0(root) groups=0(root)\n")
+        return Result(0, f"{name}\n") if not name.isdigit() else Result(1, "", f"whoami: unknown uid {uid}\n")
+    if "-un" in argv:
+        return Result(0, f"{name}\n")
+    if "-u" in argv or "-g" in argv:
+        return Result(0, f"{uid if '-u' in argv else gid}\n")
+    if "-G" in argv:
+        return Result(0, " ".join(map(str, box.groups)) + "\n")
+
+    def shown(number: str | int) -> str:
+        return f"{number}(root)" if str(number) == "0" else str(number)
+
+    groups = ",".join(shown(each) for each in box.groups)
+    who = f"uid={uid}({name})" if not name.isdigit() else f"uid={uid}"
+    return Result(0, f"{who} gid={shown(gid)} groups={groups}\n")
 
 
 def uname(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -93,11 +98,25 @@ def env(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 def ps(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    lines = ["PID   USER     TIME  COMMAND"]
-    for pid, command in box.processes():
-        lines.append(f"{pid:5} root      0:00 {command}")
-    lines.append(f"{box.next_pid:5} root      0:00 {' '.join(argv)}")
+    every = [*box.processes(), (box.next_pid, " ".join(argv))]
+    user = box.user_name
+    if box.container.program.behaviour.distribution in {"busybox", "alpine"}:
+        lines = ["PID   USER     TIME  COMMAND", *(f"{pid:5} {user:<8}  0:00 {command}" for pid, command in every)]
+    elif any("u" in each for each in argv[1:2]):
+        since = box.date("%H:%M")
+        lines = ["USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND"]
+        lines += [f"{user:<8} {pid:7}  0.0  0.0   4384   756 ?        Ss   {since}   0:00 {command}" for pid, command in every]
+    elif any("f" in each for each in argv[1:2]):
+        since = box.date("%H:%M")
+        lines = ["UID          PID    PPID  C STIME TTY          TIME CMD"]
+        lines += [f"{user:<8} {pid:7}       {0 if pid == 1 else 1}  0 {since} ?        00:00:00 {command}" for pid, command in every]
+    else:
+        lines = ["    PID TTY          TIME CMD", *(f"{pid:7} ?        00:00:00 {_program(command)}" for pid, command in every)]
     return Result(0, "".join(line + "\n" for line in lines))
+
+
+def _program(command: str) -> str:
+    return (command.split() or ["sh"])[0].rsplit("/", 1)[-1].rstrip(":")[:15]
 
 
 def df(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -134,20 +153,24 @@ def killall(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 def stress(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     """stress and stress-ng: so many busy workers, so much memory, for so long."""
-    given = dict(zip(argv[1:], [*argv[2:], ""], strict=False))
+    args = [part for each in argv[1:] for part in (each.split("=", 1) if each.startswith("-") and "=" in each else [each])]
+    given = dict(zip(args, [*args[1:], ""], strict=False))
 
     def get(*names: str) -> str:
         return next((given[name] for name in names if name in given), "")
 
-    cpus, vms = int(re.sub(r"\D", "", get("--cpu", "-c"))[:4] or 0), int(re.sub(r"\D", "", get("--vm", "-m"))[:4] or 0)
-    size = _size(get("--vm-bytes", "-mem-total") or "256M")
+    cpus, vms = int(re.sub(r"\D", "", get("--cpu", "-c", "-cpus", "--cpus"))[:4] or 0), int(re.sub(r"\D", "", get("--vm", "-m"))[:4] or 0)
     timeout = duration_ms(get("--timeout", "-t"))
+    if "-mem-total" in given or "-cpus" in given:  # vish/stress
+        return Result(0, "", "", FOREVER, memory=_size(get("-mem-total") or "0"), cpu_milli=cpus * 1000)
+    size = _size(get("--vm-bytes") or "256M")
     head = f"stress: info: [1] dispatching hogs: {cpus} cpu, 0 io, {vms} vm, 0 hdd\n"
-    return Result(0, head, "", timeout if timeout else FOREVER, memory=vms * size, cpu_milli=(cpus + vms) * 1000)
+    held = "--vm-hang" in given or "--vm-keep" in given  # it only touches its memory now and then
+    return Result(0, head, "", timeout if timeout else FOREVER, memory=vms * size, cpu_milli=cpus * 1000 + vms * (50 if held else 1000))
 
 
 def _size(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,12})([bBkKmMgG]?)", text)
+    found = re.fullmatch(r"(\d{1,12})([bBkKmMgG]?)i?[bB]?", text)
     if found is None:
         return 256 << 20
     return int(found[1]) << {"": 0, "b": 0, "k": 10, "m": 20, "g": 30}[found[2].lower()]

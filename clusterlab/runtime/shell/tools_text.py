@@ -117,7 +117,10 @@ def cat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     flags, rest = _flags(argv[1:], "emABC")
-    pattern = flags.get("e") or (rest.pop(0) if rest else "")
+    several = [argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-e"]
+    pattern = "|".join(several) if len(several) > 1 else flags.get("e") or (rest.pop(0) if rest else "")
+    if len(several) > 1:
+        flags["E"] = ""
     if argv[0] == "fgrep" or "F" in flags:
         pattern = re.escape(pattern)
     elif argv[0] != "egrep" and "E" not in flags:
@@ -240,7 +243,8 @@ def head_tail(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     args = [f"-n{each[1:]}" if re.fullmatch(r"-\d+", each) else each for each in argv[1:]]
     flags, names = _flags(args, "nc")
     found, errors = _sources(box, run, names, stdin, argv[0])
-    count = abs(int(re.sub(r"\D", "", flags.get("n") or "10") or 10))
+    given = flags.get("n") or flags.get("lines") or "10"
+    count = abs(int(re.sub(r"\D", "", given)[:9] or 10))
     out = ""
     for name, text in found:
         lines = text.splitlines(keepends=True)
@@ -250,9 +254,29 @@ def head_tail(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
             size = int(flags["c"] or 0)
             out += text[:size] if argv[0] == "head" else text[-size:]
         else:
-            out += "".join(lines[:count] if argv[0] == "head" else lines[len(lines) - count if len(lines) > count else 0:])
-    follows = argv[0] == "tail" and ("f" in flags or "F" in flags)
-    return Result(1 if errors and not follows else 0, out, errors, FOREVER if follows else 0)
+            out += "".join(lines[:count] if argv[0] == "head" else
+                           lines[count - 1 if count else 0:] if given.startswith("+") else lines[max(0, len(lines) - count):])
+    if argv[0] == "tail" and ("f" in flags or "F" in flags or "follow" in flags):
+        return _follow(box, run, names, dict(found), out, "F" in flags or flags.get("follow") == "name")
+    return Result(1 if errors else 0, out, errors)
+
+
+FOLLOW_MS = 1_000
+
+
+def _follow(box: Box, run: Run, names: list[str], texts: dict[str, str], out: str, by_name: bool) -> Result:
+    """tail -f: looks once a second at what the files have more; -F waits for those that are not there yet."""
+    if not names or run.capture is not None:
+        return Result(0, out, "", FOREVER)
+    if run.tries:
+        out = "".join(texts.get(name, "")[int(run.variables.get(f" {name}", "0")):] for name in names)
+    missing = [name for name in names if name not in texts]
+    errors = "".join(f"tail: can't open '{name}': No such file or directory\n" for name in missing) if not run.tries else ""
+    if len(missing) == len(names) and not by_name:
+        return Result(1, "", errors + "tail: no files\n")
+    for name in names:
+        run.assign(f" {name}", str(len(texts.get(name, ""))))
+    return Result(0, out, errors, FOLLOW_MS, again=True, watching=True)
 
 
 def wc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:

@@ -1,0 +1,67 @@
+"""Commands that turn the lines of text about: rev, tac, nl, paste, diff and the like."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clusterlab.runtime.shell.machine import Result, Run
+from clusterlab.runtime.shell.tools_text import _flags, _sources
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.shell.box import Box
+
+Tool = Callable[["Box", Run, list[str], str], Result]
+
+__all__ = ["TOOLS"]
+
+
+def _by_line(change: Callable[[list[str]], list[str]]) -> Tool:
+    def tool(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+        found, errors = _sources(box, run, _flags(argv[1:], "wnbsd")[1], stdin, argv[0])
+        lines = "".join(text for _, text in found).splitlines()
+        return Result(1 if errors else 0, "".join(line + "\n" for line in change(lines)), errors)
+
+    return tool
+
+
+def paste(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:], "d")
+    found, errors = _sources(box, run, names, stdin, "paste")
+    columns = [text.splitlines() for _, text in found]
+    joint = flags.get("d") or "\t"
+    if "s" in flags:
+        return Result(0, "".join(joint.join(each) + "\n" for each in columns), errors)
+    rows = range(max((len(each) for each in columns), default=0))
+    return Result(0, "".join(joint.join(each[row] if row < len(each) else "" for each in columns) + "\n" for row in rows), errors)
+
+
+def diff(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    names = _flags(argv[1:])[1]
+    found, errors = _sources(box, run, names, stdin, "diff")
+    if errors or len(found) != 2:
+        return Result(2, "", errors or "diff: missing operand\n")
+    one, other = (text.splitlines(keepends=True)[:2_000] for _, text in found)
+    out = "".join(difflib.unified_diff(one, other, names[0], names[1]))
+    return Result(1 if out else 0, out)
+
+
+def mktemp(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, _ = _flags(argv[1:], "p")
+    path = f"/tmp/tmp.{box.container.id[:6]}{run.budget:04}"
+    problem = box.make_directory(path) if "d" in flags else box.write(path, "", False)
+    return Result(1, "", f"mktemp: {problem}\n") if problem else Result(0, path + "\n")
+
+
+def realpath(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    names = [each for each in argv[1:] if not each.startswith("-")]
+    return Result(0, "".join(run.path(each) + "\n" for each in names))
+
+
+TOOLS: dict[str, Tool] = {
+    "rev": _by_line(lambda lines: [line[::-1] for line in lines]), "tac": _by_line(lambda lines: lines[::-1]),
+    "nl": _by_line(lambda lines: [f"{number:6}\t{line}" for number, line in enumerate(lines, 1)]),
+    "fold": _by_line(lambda lines: lines), "column": _by_line(lambda lines: lines), "shuf": _by_line(lambda lines: lines),
+    "paste": paste, "diff": diff, "mktemp": mktemp, "realpath": realpath, "readlink": realpath,
+}

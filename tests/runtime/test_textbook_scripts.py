@@ -1,0 +1,117 @@
+"""Scripts that teaching material puts into manifests: bash, Python, files that others write, and who the processes are."""
+
+from __future__ import annotations
+
+import pytest
+
+from clusterlab.runtime import scripts
+from clusterlab.runtime.records import EXITED, RUNNING, Mount
+from tests.runtime.test_shell import Node
+
+
+@pytest.mark.parametrize(("script", "out"), [
+    ('items=(foo bar baz); echo ${items[$N]} ${#items[@]} "${items[@]}"; items+=(qux); echo ${items[3]} ${items[-1]}',
+     "bar 3 foo bar baz\nqux qux\n"),
+    ('for x in "${@:-none}"; do echo $x; done; a=(1 "2 3"); for x in "${a[@]}"; do echo "<$x>"; done', "none\n<1>\n<2 3>\n"),
+    ("for ((i=0; i<3; i++)); do echo $i; done; ((i == 3)) && echo three", "0\n1\n2\nthree\n"),
+    ("for i in {1..3} x{a,b}; do echo $i; done", "1\n2\n3\nxa\nxb\n"),
+    ('x=nested; if [[ $x == nest* && -n $x ]]; then echo yes; fi; [[ "$x" =~ ^n.*d$ ]] && echo re', "yes\nre\n"),
+    ("function f { echo f-$1; }; f 1; cat <<< here; x=ab; x+=c; echo ${x^^}", "f-1\nhere\nABC\n"),
+    ("printf 'b\\na\\n' | rev | tac", "a\nb\n"),
+])
+def test_bash(script: str, out: str) -> None:
+    node = Node()
+    made = node.start("bash", "-c", script, image="bash:5", env=(("N", "1"),))
+    node.run(1)
+    assert node.get(made).exit_code == 0
+    assert "".join(line + "\n" for line in node.log(made)) == out
+
+
+def test_busybox_does_not_expand_braces() -> None:
+    node = Node()
+    made = node.start("sh", "-c", "echo {1..3}")
+    assert node.log(made) == ["{1..3}"]
+
+
+@pytest.mark.parametrize(("index", "code"), [("1", 0), ("2", 1)])
+def test_the_job_that_fails_at_even_indexes(index: str, code: int) -> None:
+    source = 'import os, sys\nprint("Hello world")\nif int(os.environ.get("JOB_COMPLETION_INDEX")) % 2 == 0:\n  sys.exit(1)\n'
+    node = Node()
+    made = node.start("python3", "-c", source, image="python", env=(("JOB_COMPLETION_INDEX", index),))
+    node.run(1)
+    assert (node.get(made).exit_code, node.log(made)) == (code, ["Hello world"])
+
+
+def test_python_that_sleeps_goes_on_later() -> None:
+    node = Node()
+    source = "import time\nfor i in range(3):\n    print(f'tick {i}')\n    time.sleep(2)\nprint('done')"
+    made = node.start("python", "-u", "-c", source, image="python:3.13")
+    node.run(3)
+    assert (node.log(made), node.get(made).state) == (["tick 0", "tick 1"], RUNNING)
+    node.run(4)
+    assert (node.log(made)[-1], node.get(made).state) == ("done", EXITED)
+
+
+@pytest.mark.parametrize("source", [
+    "x = 'a'\nwhile True: x = x + x", "print('%999999999d' % 1)", "for i in range(10**12): pass", "print(f'{1:>99999999}')",
+    "x = [1]\nwhile True: x = x + x", "print(9**9**9)", "sorted(range(10**12))", "().__class__.__bases__[0].__subclasses__()",
+    "print('a'.replace('a', 'b' * 1000).replace('b', 'c' * 1000))", "round(1, -10**9)",
+])
+def test_python_is_bounded(source: str) -> None:
+    node = Node()
+    made = node.start("python", "-c", source, image="python:3.13")
+    node.run(5)
+    assert sum(map(len, node.log(made))) < 100_000
+
+
+def test_tail_follows_what_another_container_writes() -> None:
+    node = Node()
+    mounts = (Mount("uid/logs", "/var/log", kind="emptyDir"),)
+    shipper = node.start("sh", "-c", "tail -n+1 -F /var/log/1.log", mounts=mounts)
+    node.start("sh", "-c", "i=0; while true; do echo line $i >> /var/log/1.log; i=$((i+1)); sleep 1; done", mounts=mounts)
+    node.run(5.5)
+    assert node.log(shipper)[-2:] == ["line 3", "line 4"] and "line 0" in node.log(shipper)
+    assert node.sim.settled  # nobody need wait for either
+
+
+def test_who_a_container_runs_as() -> None:
+    node = Node()
+    mounts = (Mount("uid/v", "/data/demo", kind="emptyDir"),)
+    made = node.start("sh", "-c", "sleep 1h", user="1000", group="3000", groups=(2000, 4000), fs_group=2000, mounts=mounts)
+
+    def run(script: str) -> str:
+        code, out, err, _ = scripts.execute(node.runtime, node.get(made), ("sh", "-c", script))
+        return out + err
+
+    assert run("id") == "uid=1000 gid=3000 groups=2000,3000,4000\n"
+    assert run("ls -l /data").split()[2:6] == ["drwxrwsrwx", "2", "root", "2000"]
+    assert run("cd /data/demo; echo hello > testfile; ls -l").split()[4:6] == ["1000", "2000"]
+    assert run("ps").splitlines()[1].split() == ["1", "1000", "0:00", "sleep", "1h"]
+    assert run("touch /x") == "touch: /x: Permission denied\n"
+    assert "CapEff:\t0000000000000000" in run("cat /proc/1/status")
+
+
+def test_a_config_map_is_mounted_through_links() -> None:
+    node = Node()
+    node.runtime.volumes["uid/config"] = {"game.properties": "lives=3\n"}
+    made = node.start("sleep", "1h", mounts=(Mount("uid/config", "/config", True, kind="configMap"),))
+    _, out, _, _ = scripts.execute(node.runtime, node.get(made), ("ls", "-la", "/config"))
+    assert "game.properties -> ..data/game.properties" in out and "..data -> ..20" in out
+
+
+def test_cgroup_files_show_limits_and_throttling() -> None:
+    node = Node()
+    made = node.start("stress", "--cpu", "2", image="polinux/stress", cpu_limit_milli=500, cpu_request_milli=500, memory_limit=64 << 20)
+    node.run(10)
+
+    def read(name: str) -> str:
+        return scripts.execute(node.runtime, node.get(made), ("cat", f"/sys/fs/cgroup/{name}"))[1]
+
+    assert read("cpu.max") == "50000 100000\n" and read("memory.max") == f"{64 << 20}\n"
+    stat = dict(line.split() for line in read("cpu.stat").splitlines())
+    assert int(stat["usage_usec"]) == 5_000_000 and int(stat["nr_throttled"]) == int(stat["nr_periods"]) == 100
+
+
+@pytest.mark.parametrize(("image", "missing"), [("nginx:1.161", True), ("nginx:1.29", False), ("redis:alpine", False), ("web:1.161", False)])
+def test_tags_that_were_never_made(image: str, missing: bool) -> None:
+    assert bool(Node().runtime.registry.pull_error(image)) == missing
