@@ -21,8 +21,10 @@ PORT = 53
 
 def obstacle(fabric: Fabric, source: Source, resolver: dns.Resolver) -> str:
     """Why no nameserver answers this client, in plain words; "" where one does."""
-    if not fabric.cluster_dns or not source.node or addresses.DNS_ADDRESS not in resolver.nameservers:
+    if not source.node or addresses.DNS_ADDRESS not in resolver.nameservers:
         return ""
+    if not fabric.cluster_dns:
+        return _forbidden(fabric, source)
     proxy = fabric.component(f"kube-proxy/{source.node}")
     entry = proxy.map.at(addresses.DNS_ADDRESS, PORT, "UDP") if proxy is not None else None
     if entry is None:
@@ -32,6 +34,18 @@ def obstacle(fabric: Fabric, source: Source, resolver: dns.Resolver) -> str:
         return "the Service kube-dns has no ready endpoints"
     reasons = [_unreachable(fabric, source, each.ip, each.port) for each in chosen]
     return "" if "" in reasons else reasons[0]
+
+
+def _forbidden(fabric: Fabric, source: Source) -> str:
+    """Without addons somebody answers names at the address of kube-dns; policies see pods of CoreDNS there all the same."""
+    services = fabric.component("kube-proxy")
+    policies = services.policies.store.values() if services is not None else ()
+    if not policies or not source.uid:
+        return ""
+    labels, ports = (("kubernetes.io/metadata.name", "kube-system"),), (("dns", PORT), ("dns-tcp", PORT))
+    server = policy.Peer(addresses.DNS_ADDRESS, "kube-system", (("k8s-app", "kube-dns"),), labels, True, ports)
+    verdict = policy.allowed(policies, fabric.peer(source.node, source.uid, source.ip), server, PORT, "UDP")
+    return "" if verdict.allowed else verdict.why
 
 
 def _unreachable(fabric: Fabric, source: Source, ip: str, port: int) -> str:
