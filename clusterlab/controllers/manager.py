@@ -12,6 +12,7 @@ from clusterlab.client.leaderelection import ElectedProcess
 from clusterlab.client.process import Process
 from clusterlab.controllers.attachdetach import AttachDetachController
 from clusterlab.controllers.base import BaseController
+from clusterlab.controllers.certificates import CSRSigningController
 from clusterlab.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from clusterlab.controllers.cronjob import CronJobController
 from clusterlab.controllers.daemonset import DaemonSetController
@@ -40,6 +41,7 @@ from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.controllers.ttl import TTLController
 from clusterlab.controllers.ttl_after_finished import TTLAfterFinishedController
 from clusterlab.controllers.volume_protection import PVCProtectionController, PVProtectionController
+from clusterlab.machinery.pki import ca_certificate
 from clusterlab.sim import Simulation
 
 __all__ = ["CONTROLLERS", "Options", "cloud_controller_manager", "controller_manager"]
@@ -52,7 +54,7 @@ CLOUD_USER = User("system:cloud-controller-manager", ("system:masters", "system:
 class Options:
     """The flags of kube-controller-manager that matter here.
 
-    `controllers`: names to run, all when empty. `root_ca`: the cluster's CA certificate (PEM), which pods get.
+    `controllers`: names to run, all when empty. `root_ca`: the cluster's CA certificate (PEM), which pods get; "": the lab's own.
     `cluster_cidr` is what nodes get their pod addresses from, each a network of `node_cidr_bits`; "" leaves nodes without."""
 
     controllers: tuple[str, ...] = ()
@@ -71,7 +73,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     PersistentVolumeBinder, ExternalProvisioner, AttachDetachController, PVCProtectionController, PVProtectionController,
     EphemeralVolumeController,
     EndpointsController, EndpointSliceMirroringController, PodGCController, NodeIpamController, TTLController,
-    ClusterRoleAggregationController,
+    ClusterRoleAggregationController, CSRSigningController,
 )
 
 
@@ -89,7 +91,7 @@ def controller_manager(
             if isinstance(controller, NodeIpamController):
                 controller.cluster_cidr, controller.node_bits = options.cluster_cidr, options.node_cidr_bits
             if isinstance(controller, RootCACertPublisher | TokensController):
-                controller.root_ca = options.root_ca
+                controller.root_ca = options.root_ca or ca_certificate(sim.seed, sim.epoch)
     return process
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.admission.certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
 from clusterlab.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
 from clusterlab.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from clusterlab.apiserver.admission.limit_ranger import LimitRanger
@@ -14,9 +15,11 @@ from clusterlab.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin
 from clusterlab.apiserver.admission.pod_security import PodSecurity
 from clusterlab.apiserver.admission.priority import Priority
 from clusterlab.apiserver.admission.resource_quota import ResourceQuota
+from clusterlab.apiserver.admission.runtime_class import RuntimeClass
 from clusterlab.apiserver.admission.service_account import ServiceAccount
 from clusterlab.apiserver.admission.storage_in_use import StorageObjectInUseProtection
 from clusterlab.apiserver.admission.validating_admission_policy import ValidatingAdmissionPolicy
+from clusterlab.apiserver.admission.volume_resize import PersistentVolumeClaimResize
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -28,7 +31,8 @@ __all__ = ["Admission"]
 
 _ORDER: tuple[type[Plugin], ...] = (
     NamespaceLifecycle, LimitRanger, ServiceAccount, NodeRestriction, NodeTaint, PodSecurity, Priority, DefaultTolerationSeconds,
-    DefaultStorageClass, StorageObjectInUseProtection, DefaultIngressClass, ValidatingAdmissionPolicy, ResourceQuota,
+    DefaultStorageClass, StorageObjectInUseProtection, PersistentVolumeClaimResize, RuntimeClass, CertificateApproval,
+    CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, ValidatingAdmissionPolicy, ResourceQuota,
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.registry import crds, daemonsets, eviction, namespaces, pods, rbac, serviceaccounts, services
+from clusterlab.apiserver.registry import certificates, crds, daemonsets, eviction, namespaces, pods, rbac, serviceaccounts, services
 from clusterlab.apiserver.registry.reviews import REVIEWS
 from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
@@ -34,12 +34,14 @@ SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
     ("namespaces", "finalize", "update"): namespaces.finalize,
     ("serviceaccounts", "token", "create"): serviceaccounts.create_token,
     **{("pods", part, verb): pods.pod_part for part in ("ephemeralcontainers", "resize") for verb in ("get", "update", "patch")},
+    **{("certificatesigningrequests", "approval", verb): pods.pod_part for verb in ("get", "update", "patch")},
     **{("*", "scale", verb): scale for verb in ("get", "update", "patch")},
 }
 HOOKS: dict[str, type[Hooks]] = {
     "pods": pods.PodHooks, "roles": rbac.RoleHooks, "clusterroles": rbac.RoleHooks, "rolebindings": rbac.BindingHooks,
     "clusterrolebindings": rbac.BindingHooks, "services": services.ServiceHooks, "namespaces": namespaces.NamespaceHooks,
-    "customresourcedefinitions": crds.CrdHooks, "daemonsets": daemonsets.DaemonSetHooks,
+    "certificatesigningrequests": certificates.CertificateHooks, "customresourcedefinitions": crds.CrdHooks,
+    "daemonsets": daemonsets.DaemonSetHooks,
 }
 
 
