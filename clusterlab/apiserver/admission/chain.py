@@ -20,6 +20,7 @@ from clusterlab.apiserver.admission.service_account import ServiceAccount
 from clusterlab.apiserver.admission.storage_in_use import StorageObjectInUseProtection
 from clusterlab.apiserver.admission.validating_admission_policy import ValidatingAdmissionPolicy
 from clusterlab.apiserver.admission.volume_resize import PersistentVolumeClaimResize
+from clusterlab.apiserver.admission.webhooks import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -32,7 +33,8 @@ __all__ = ["Admission"]
 _ORDER: tuple[type[Plugin], ...] = (
     NamespaceLifecycle, LimitRanger, ServiceAccount, NodeRestriction, NodeTaint, PodSecurity, Priority, DefaultTolerationSeconds,
     DefaultStorageClass, StorageObjectInUseProtection, PersistentVolumeClaimResize, RuntimeClass, CertificateApproval,
-    CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, ValidatingAdmissionPolicy, ResourceQuota,
+    CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, MutatingAdmissionWebhook, ValidatingAdmissionPolicy,
+    ValidatingAdmissionWebhook, ResourceQuota,
 )
 
 
