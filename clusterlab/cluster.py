@@ -111,13 +111,13 @@ class Cluster:
         self.scenario = scenario
         self.sim = Simulation(scenario.seed, datetime.fromisoformat(scenario.start) if scenario.start else EPOCH)
         self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
-        self.api = ApiServer(self.sim, self.etcd)
+        self.api = ApiServer(self.sim, self.etcd, metrics_api=scenario.metrics_server)
         self.network = Fabric(self.sim)
         self.network.cluster_dns = scenario.has_addons
         self.traffic = Traffic(self.sim, self.network, scenario.traffic)
         self.node_server = NodeServer(self.sim, self.api)
         self.api.connect = self.node_server.connect
-        self.api.metrics = MetricsSource(self.sim)
+        self.api.metrics = MetricsSource(self.sim) if scenario.metrics_server else None
         self.fault_board = Faults(self)
         self.timeline = Timeline(self)
         self.etcd_shell = EtcdShell(self)

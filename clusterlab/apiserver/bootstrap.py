@@ -143,6 +143,7 @@ def _api_services(server: ApiServer, now: str) -> list[tuple[str, Object]]:
     made: list[tuple[str, Object]] = []
     for position, (group, versions) in enumerate(server.scheme.groups().items()):
         if group == "metrics.k8s.io":
+            made.append(_metrics_service(now))
             continue
         for rank, version in enumerate(versions):
             condition = {
@@ -159,6 +160,20 @@ def _api_services(server: ApiServer, now: str) -> list[tuple[str, Object]]:
                 "status": {"conditions": [condition]},
             }))
     return made
+
+
+def _metrics_service(now: str) -> tuple[str, Object]:
+    """What metrics-server registers (its manifests/base/apiservice.yaml)."""
+    condition = {"type": "Available", "status": "True", "lastTransitionTime": now, "reason": "Passed", "message": "all checks passed"}
+    return "apiservices", {
+        "kind": "APIService", "apiVersion": "apiregistration.k8s.io/v1",
+        "metadata": {"name": "v1beta1.metrics.k8s.io", "labels": {"k8s-app": "metrics-server"}},
+        "spec": {
+            "group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
+            "insecureSkipTLSVerify": True, "service": {"name": "metrics-server", "namespace": "kube-system", "port": 443},
+        },
+        "status": {"conditions": [condition]},
+    }
 
 
 def fill(server: ApiServer, address: str) -> None:

@@ -18,7 +18,7 @@ from clusterlab.machinery import openapi
 from clusterlab.machinery.convert import DecodeError, decode_node, strict_error
 from clusterlab.machinery.errors import bad_request
 from clusterlab.machinery.schema import Node, from_openapi
-from clusterlab.machinery.scheme import BUILTIN, Resource, Subresource
+from clusterlab.machinery.scheme import Resource, Subresource
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -79,7 +79,7 @@ class Custom:
         crds = [bucket.objects[key] for key in bucket.ordered() if is_established(bucket.objects[key])]
         for crd in sorted(crds, key=lambda found: str(found["spec"]["group"])):
             resources += self._define(crd)
-        self.server.serve_custom(BUILTIN.with_custom(_by_group(resources)))
+        self.server.serve_custom(self.server.builtin.with_custom(_by_group(resources)))
 
     def check(self, crd: Object) -> None:
         """Raises BadRequest for a definition whose schemas cannot be read at all; finer faults are validation's."""

@@ -20,7 +20,8 @@ VALUES_MOST = 200_000
 
 _TOP = (
     "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "addons", "etcd", "replicas", "nodes", "runtime",
-    "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "clusterAutoscaler", "scheduler", "images", "traffic", "manifests", "timeline",
+    "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "metricsServer", "clusterAutoscaler", "scheduler", "images", "traffic",
+    "manifests", "timeline",
 )
 _NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
@@ -71,6 +72,7 @@ def load(data: Any) -> Scenario:
         load_balancers=top.take("loadBalancers", boolean, False),
         gateway_api=top.take("gatewayApi", boolean, False),
         rollouts=top.take("rollouts", boolean, False),
+        metrics_server=top.take("metricsServer", boolean, True),
         cluster_autoscaler=top.take("clusterAutoscaler", plain_object) if top.has("clusterAutoscaler") else None,
         scheduler=top.take("scheduler", plain_object) if top.has("scheduler") else None,
         images=behaviours(top),

@@ -119,6 +119,7 @@ class Scenario:
     load_balancers: bool = False
     gateway_api: bool = False
     rollouts: bool = False
+    metrics_server: bool = True
     cluster_autoscaler: dict[str, Any] | None = None
     scheduler: dict[str, Any] | None = None
     images: tuple[Behaviour, ...] = ()
