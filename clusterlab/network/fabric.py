@@ -165,8 +165,10 @@ class Fabric(Component):
         """A request from a pod."""
         return self.request(self.source_of(uid, node), url, method, headers)
 
-    def request(self, source: Source, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Exchange:
-        """One request, followed from its source to its answer."""
+    def request(
+        self, source: Source, url: str, method: str = "GET", headers: dict[str, str] | None = None, depth: int = 0,
+    ) -> Exchange:
+        """One request, followed from its source to its answer; `depth` is that of a call that another request caused."""
         parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
             port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 80)
@@ -174,6 +176,7 @@ class Fabric(Component):
             return Exchange("name")
         host, path = (parts.hostname or "").lower(), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         trip = Trip(self, source, method, path, dict(headers or {}), host)
+        trip.depth = depth
         trip.tell(source.name, f"{method} {url}", "asks")
         ip = trip.resolve(host)
         if not ip:

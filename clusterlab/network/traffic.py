@@ -8,8 +8,9 @@ are whole numbers and add up: sent = answered + failed + waiting.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from clusterlab.network import connections
+from clusterlab.network import calls, connections
 from clusterlab.network.fabric import Backend, Fabric, Source
 from clusterlab.network.series import BUCKETS_US as BUCKETS
 from clusterlab.network.series import Counts, Group, Key, Series, add, slot_of
@@ -90,7 +91,7 @@ def rate_at(source: Any, time_ms: int) -> int:
 class Traffic(Component):
     """The component "traffic". Times of sources count from `begin`."""
 
-    STATE = ("sources", "began_ms", "owed", "totals", "loads", "turn", "running", "single", "open")
+    STATE = ("sources", "began_ms", "owed", "totals", "loads", "turn", "running", "single", "open", "calls_rest", "senders")
 
     def __init__(self, sim: Simulation, fabric: Fabric, sources: tuple[Any, ...] = ()) -> None:
         super().__init__(sim, "traffic")
@@ -104,6 +105,9 @@ class Traffic(Component):
         self.running = False
         self.open: dict[str, connections.Open] = {}  # source -> the connections that it keeps open
         self.series = Series()
+        self.calls_rest: dict[str, int] = {}  # container and number of its call -> thousandths of a call not made yet
+        self.senders: dict[str, str] = {}  # id of a container that sends on its own account -> its node
+        self.fan = calls.Fan(self, {})
         self._window: dict[Key, Counts] = {}  # of the tick that is being worked out
         self.single: dict[str, tuple[int, int, str]] = {}  # container id -> requests of scripts since the last tick, CPU in us, pod
 
@@ -129,6 +133,13 @@ class Traffic(Component):
             self.running = True
             self.after(TICK_MS, "tick", idle=True)
 
+    def add_sender(self, node: str, container: Any) -> None:
+        """A container has started whose program sends requests."""
+        self.senders[container.id] = node
+        if not self.running:
+            self.running = True
+            self.after(TICK_MS, "tick", idle=True)
+
     def remove_source(self, name: str) -> None:
         self.sources.pop(name, None)
 
@@ -148,7 +159,7 @@ class Traffic(Component):
     # Every second.
 
     def on_tick(self) -> None:
-        if not self.sources and not self.loads and not self.single:
+        if not self.sources and not self.loads and not self.single and not self.senders:
             self.running = False
             return
         self.after(TICK_MS, "tick", idle=True)
@@ -157,6 +168,7 @@ class Traffic(Component):
         arrivals: dict[str, Arrival] = {}  # by container id
         shares: list[Share] = []
         told: dict[str, Object] = {}
+        self.fan = calls.Fan(self, self.calls_rest)
         for name, source in self.sources.items():
             rate = rate_at(source, self.sim.time_ms - self.began_ms)
             owed = self.owed.get(name, 0) + rate
@@ -164,6 +176,10 @@ class Traffic(Component):
             if count:
                 self._send(name, source, count, arrivals, shares)
             told[name] = {"rate": rate / 1000, "to": source.to}
+        for container_id in list(self.senders):
+            calls.send(self, container_id, arrivals, shares)
+        self.fan.follow(before, arrivals, shares)
+        self.calls_rest = self.fan.rest
         self._serve(before, arrivals)
         for container_id, (requests, spent, pod) in self.single.items():
             load = self.loads.get(container_id, Load(pod=pod))
@@ -180,11 +196,11 @@ class Traffic(Component):
 
     def _send(self, name: str, source: Any, count: int, arrivals: dict[str, Arrival], shares: list[Share]) -> None:
         """Splits a source's requests over the backends that its address leads to."""
-        client = self._client(source)
+        client, path = self._client(source), urlsplit(source.to).path or "/"
         flows = self.fabric.through_routes(client, source.to, source.method, source.headers, count)
         if flows is not None:
             for each, part, copy in flows:
-                self._arrive(Key(name, each.group, copy), each, part, arrivals, shares)
+                self.arrive(Key(name, each.group, copy), each, part, arrivals, shares, path)
             return
         error, backends = self.fabric.backends(client, source.to, source.method, source.headers)
         if source.connections and (backends or self.open.get(name)):
@@ -193,13 +209,13 @@ class Traffic(Component):
         if error or not backends:
             group = backends[0].group if backends else Group()
             field = {"name": "unresolved", "refused": "refused"}.get(error, "timeouts")
-            self._tally(Key(name, group), sent=count, **{field: count})
+            self.tally(Key(name, group), sent=count, **{field: count})
             return
-        for each, part in zip(backends, self._parts(backends, count), strict=True):
+        for each, part in zip(backends, self.parts(backends, count), strict=True):
             if part:
-                self._arrive(Key(name, each.group), each, part, arrivals, shares)
+                self.arrive(Key(name, each.group), each, part, arrivals, shares, path)
 
-    def _parts(self, backends: list[Backend], count: int) -> list[int]:
+    def parts(self, backends: list[Backend], count: int) -> list[int]:
         """So many requests over backends by their weights; what is left over goes to the next in turn."""
         self.turn += 1
         weight = sum(each.weight for each in backends)
@@ -220,37 +236,41 @@ class Traffic(Component):
             if there.error or there.container_id != pin.container_id:
                 broken += pin.size  # each breaks with the request that is sent next
                 lost = min(pin.size, count * pin.size // max(1, source.connections))
-                self._tally(Key(name, pin.group), sent=lost, refused=lost)
+                self.tally(Key(name, pin.group), sent=lost, refused=lost)
                 count -= lost
             else:
                 pins.append((pin, there))
         missing = source.connections - sum(pin.size for pin, _ in pins)
         good = [each for each in backends if not each.error and not each.status]
-        fresh = [(connections.pin_of(each, part), each) for each, part in zip(good, self._parts(good, missing), strict=True) if part] \
+        fresh = [(connections.pin_of(each, part), each) for each, part in zip(good, self.parts(good, missing), strict=True) if part] \
             if good and missing > 0 else []
         every = connections.joined(held_now := [*pins, *fresh])
         if not every:
-            self._tally(Key(name, backends[0].group if backends else Group()), sent=count, refused=count)
+            self.tally(Key(name, backends[0].group if backends else Group()), sent=count, refused=count)
         else:
             parts = self.fabric.split(f"connections/{name}", tuple(pin.size for pin, _ in every), count)
             for (pin, backend), part in zip(every, parts, strict=True):
                 if part:
-                    self._arrive(Key(name, pin.group), backend, part, arrivals, shares)
+                    self.arrive(Key(name, pin.group), backend, part, arrivals, shares, urlsplit(source.to).path or "/")
         # A server that is being stopped answers what it was asked and then closes: such connections are opened anew elsewhere.
         kept = [pin for pin, _ in held_now if not self.fabric.ending(pin.at)]
         self.open[name] = held._replace(pins=tuple(kept))
 
-    def _arrive(self, key: Key, backend: Backend, part: int, arrivals: dict[str, Arrival], shares: list[Share]) -> None:
+    def arrive(
+        self, key: Key, backend: Backend, part: int, arrivals: dict[str, Arrival], shares: list[Share], path: str = "/",
+    ) -> None:
         """Some requests reach a backend, or fail on the way."""
         if backend.error or backend.status:
             word = {"refused": "refused", "": "errors" if backend.status >= 500 else "answered"}.get(backend.error, "timeouts")
-            self._tally(key, sent=part, **{word: part})
+            self.tally(key, sent=part, **{word: part})
             return
         known = arrivals.get(backend.container_id)
         arrivals[backend.container_id] = (backend.runtime, backend.serve, (known[2] if known else 0) + part, backend.pod)
         shares.append(Share(key, backend.container_id, part, backend.latency_us))
+        if backend.serve is not None and backend.serve.calls:
+            self.fan.came(backend.container_id, path, part)
 
-    def _tally(self, key: Key, **numbers: Any) -> None:
+    def tally(self, key: Key, **numbers: Any) -> None:
         """Counts requests in this second's window."""
         known = self._window.get(key)
         more = Counts(**numbers)
@@ -285,6 +305,12 @@ class Traffic(Component):
             return Source(named, name=f"node {named}")
         return Source(self.fabric.any_node(), name="clients", namespace="default")
 
+    @staticmethod
+    def capacity(runtime: Any, container: Any, serve: Any) -> int:
+        """How many requests a container's CPU allows in a second."""
+        cores: int = container.config.cpu_limit_milli * 1000 or runtime.cpus * 1_000_000
+        return max(1, cores // serve.cpu_us) if serve.cpu_us else 1 << 30
+
     def _serve(self, before: dict[str, Load], arrivals: dict[str, Arrival]) -> None:
         """Each container works off what its CPU allows in a second."""
         for container_id in (*arrivals, *(each for each in before if each not in arrivals)):
@@ -298,7 +324,7 @@ class Traffic(Component):
             cost = serve.cpu_us if serve is not None else 0
             queue = old.waiting + (arrived[2] if arrived else 0)
             cores = container.config.cpu_limit_milli * 1000 or runtime.cpus * 1_000_000
-            most = max(1, cores // cost) if cost else queue
+            most = self.capacity(runtime, container, serve) if cost else queue
             served = min(queue, most)
             waiting = queue - served
             busy = min(1000, served * cost * 1000 // cores) if cores else 0
@@ -320,24 +346,30 @@ class Traffic(Component):
 
     def _account(self, shares: list[Share]) -> None:
         """What became of each source's requests: those that would wait longer than the client does time out."""
-        owed_errors = {each: load.errors for each, load in self.loads.items()}
+        owed_errors: dict[str, int] = {}
         asked: dict[str, int] = {}
         for share in shares:
             asked[share.container_id] = asked.get(share.container_id, 0) + share.requests
-        for key, container_id, count, way_us in shares:
+        for number in self.fan.order(shares):
+            key, container_id, count, way_us = shares[number]
+            self.fan.settle(container_id, self.loads)
             load = self.loads.get(container_id, Load())
             latency = load.latency_us + way_us
+            source = self.sources.get(key.source)
             lost = 0
-            if latency > self.sources[key.source].timeout_ms * 1000 and load.waiting:
+            if latency > (source.timeout_ms if source is not None else calls.TIMEOUT_MS) * 1000 and load.waiting:
                 lost = min(count, load.waiting)
                 self.loads[container_id] = load._replace(waiting=load.waiting - lost)
             # Errors fall on all who asked alike, copies included.
-            owed, left = owed_errors.get(container_id, 0), asked[container_id]
+            owed, left = owed_errors.setdefault(container_id, load.errors), asked[container_id]
             bad = min(count - lost, -(-owed * count // left) if left else 0)
             owed_errors[container_id], asked[container_id] = owed - bad, left - count
+            caller = self.fan.owners.get(number)
+            if caller is not None:
+                self.fan.failed(caller[0], bad + lost if caller[1] else 0, latency * count)
             histogram = [0] * (len(BUCKETS) + 1)
             histogram[slot_of(latency)] = count - lost
-            self._tally(
+            self.tally(
                 key, sent=count, answered=count - lost - bad, errors=bad, timeouts=lost, latency_us=latency * (count - lost),
                 latency=tuple(histogram))
 

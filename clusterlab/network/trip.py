@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing
+from clusterlab.network import addresses, calls, dns, gateways, nameserver, outside, policy, routing
 from clusterlab.network.series import Group
 from clusterlab.network.services import Endpoint, Port
 
@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 __all__ = ["Backend", "Exchange", "Hop", "Source", "Trip", "is_ip"]
 
-HOPS_MOST = 40
+HOPS_MOST = 150
 
 
 class Hop(NamedTuple):
@@ -25,6 +25,7 @@ class Hop(NamedTuple):
     what: str
     decision: str
     why: str = ""
+    depth: int = 0  # of a call that the request caused, and what that caused in turn
 
 
 class Exchange(NamedTuple):
@@ -76,10 +77,11 @@ class Trip:
         self.hops: list[Hop] = []
         self.latency_us = 0
         self.address = ""
+        self.depth = 0
 
     def tell(self, where: str, what: str, decision: str, why: str = "") -> None:
         if len(self.hops) < HOPS_MOST:
-            self.hops.append(Hop(where, what, decision, why))
+            self.hops.append(Hop(where, what, decision, why, self.depth))
 
     def fail(self, error: str) -> Exchange:
         return Exchange(error, self.address, latency_us=self.latency_us, hops=tuple(self.hops))
@@ -288,8 +290,35 @@ class Trip:
     def answered(self, runtime: Any, uid: str, answer: Any, name: str) -> Exchange:
         self.latency_us += answer.latency_us
         cpu_us = answer.serve.cpu_us if answer.serve is not None else 0
-        self.tell(f"pod {name}", f"{self.method} {self.path}", f"{answer.status}", f"after {self.latency_us / 1000:g} ms")
-        return Exchange("", self.address, answer.status, answer.body, self.latency_us, tuple(self.hops), name, answer.container_id, cpu_us)
+        status, body = answer.status, answer.body
+        failed = self._calls(runtime, uid, answer, name) if answer.serve is not None and answer.serve.calls and status < 400 else ""
+        if failed:
+            status, body = 500, f"the call of {failed} failed\n"
+        self.tell(f"pod {name}", f"{self.method} {self.path}", f"{status}", f"after {self.latency_us / 1000:g} ms"
+                  + (f", because its call of {failed} failed" if failed else ""))
+        return Exchange("", self.address, status, body, self.latency_us, tuple(self.hops), name, answer.container_id, cpu_us)
+
+    def _calls(self, runtime: Any, uid: str, answer: Any, name: str) -> str:
+        """What the program asks of others before it answers; the answer says which call that it needs failed."""
+        if self.depth >= calls.DEPTH_MOST:
+            return ""
+        container = runtime.containers[answer.container_id]
+        traffic = self.fabric.component("traffic")
+        if any(calls.applies(each, self.path.partition("?")[0]) for each in answer.serve.calls):
+            self.tell(f"pod {name}", f"{self.method} {self.path}", "asks others first")
+        for each in answer.serve.calls:
+            to = calls.address(each, container.config.env)
+            for _ in range(min(each.times_milli // 1000, 5) if to and calls.applies(each, self.path.partition("?")[0]) else 0):
+                if len(self.hops) >= HOPS_MOST:
+                    return ""
+                found = self.fabric.request(self.fabric.source_of(uid, runtime.node), to, "GET", None, self.depth + 1)
+                self.hops += found.hops[:HOPS_MOST - len(self.hops)]
+                self.latency_us += found.latency_us if found.error != "timeout" else calls.TIMEOUT_MS * 1000
+                if traffic is not None and found.container:
+                    traffic.count(found.container, found.cpu_us, found.pod)
+                if each.required and (found.error or found.status >= 500):
+                    return to
+        return ""
 
     # By host name and path.
 

@@ -235,6 +235,10 @@ class Runtime(Component):
         now, program = self.sim.time_ms, container.program
         running = container._replace(state=RUNNING, started_ms=now, started=self.sim.now_rfc3339(), timer=0)
         self.containers[container.id] = running
+        if program.acts and program.behaviour.sends:
+            traffic: Any = self.sim.components.get("traffic")
+            if traffic is not None:
+                traffic.add_sender(self.node, running)
         if program.script:
             return scripts.begin(self, running)
         if program.exit_after_ms >= 0 or running.config.memory_limit:

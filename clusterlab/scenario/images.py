@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clusterlab.runtime.amounts import milli
-from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Serve
+from clusterlab.runtime.programs.behaviour import Behaviour, Call, Exit, Serve
 from clusterlab.scenario import values
 from clusterlab.scenario.reader import Reader, boolean, integer, one_of, shown, text
 
@@ -84,7 +84,7 @@ def _serves(read: Reader) -> tuple[Serve, ...]:
 
 
 def _serve(item: Any, path: str, above: Reader) -> Serve:
-    read = Reader(item, path, above.problems, ("port", "protocol", "latency", "cpu", "errors", "body"))
+    read = Reader(item, path, above.problems, ("port", "protocol", "latency", "cpu", "errors", "body", "calls"))
     return Serve(
         port=read.take("port", integer(1, 65535)),
         protocol=read.take("protocol", one_of("http", "tcp", "grpc"), "http"),
@@ -92,7 +92,25 @@ def _serve(item: Any, path: str, above: Reader) -> Serve:
         cpu_us=read.take("cpu", values.cpu_us, 0),
         errors_ppm=read.take("errors", values.ppm, 0),
         body=read.take("body", text(100_000), ""),
+        calls=tuple(_call(item, each, read) for each, item in read.items("calls", 30)),
     )
+
+
+def _call(item: Any, path: str, above: Reader) -> Call:
+    """A URL, or an object that says more of the call."""
+    if isinstance(item, str):
+        item = {"to": item}
+    read = Reader(item, path, above.problems, ("to", "times", "path", "required"))
+    return Call(
+        to=read.take("to", text(512)), times_milli=read.take("times", _times, 1_000), path=read.take("path", text(512), ""),
+        required=read.take("required", boolean, True),
+    )
+
+
+def _times(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise ValueError(f"must be a number of calls between 0 and 100, such as 2 or 0.5, not {shown(value)}")
+    return round(value * 1000)
 
 
 def _lines(read: Reader, name: str, limit: int) -> tuple[str, ...]:

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Behaviour", "Exit", "Serve"]
+__all__ = ["Behaviour", "Call", "Exit", "Send", "Serve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a program asks of another service for each request that it answers. `to` may hold $(NAME) of the container's variables;
+    `times_milli` 2500: two and a half calls a request on average; with a `path` only requests below it cause the call; a call that is not
+    `required` may fail without failing the request."""
+
+    to: str
+    times_milli: int = 1_000
+    path: str = ""
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,17 @@ class Serve:
     body: str = ""
     #: Paths that answer otherwise: (path, status, body).
     paths: tuple[tuple[str, int, str], ...] = ()
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """What a program sends on its own account, as generators of load do: so many thousandths of a request a second, times the number
+    in a variable of the container where one is named."""
+
+    to: str
+    rate_milli: int
+    times: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +68,7 @@ class Behaviour:
     ready_ms: int = 0
     exit: Exit | None = None
     serves: tuple[Serve, ...] = ()
+    sends: tuple[Send, ...] = ()
     memory_base: int = 8 << 20
     memory_growth_per_s: int = 0
     cpu_milli: int = 1

@@ -4,6 +4,7 @@ scenario gives them some."""
 from __future__ import annotations
 
 from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Serve
+from clusterlab.runtime.programs.boutique import BOUTIQUE
 
 __all__ = ["LIBRARY", "NGINX_PAGE"]
 
@@ -50,14 +51,6 @@ def _web(match: str, port: int, body: str = "", **rest: object) -> Behaviour:
 
 def _tcp(match: str, port: int, **rest: object) -> Behaviour:
     return Behaviour(match=match, serves=(Serve(port, "tcp", 500, 200),), **rest)  # type: ignore[arg-type]
-
-
-def _grpc(name: str, port: int, memory: int = 24 * MIB, cpu_us: int = 2_000, logs: tuple[str, ...] = ()) -> Behaviour:
-    return Behaviour(
-        match=f"*/microservices-demo/{name}:*", serves=(Serve(port, "grpc", 3_000, cpu_us),), memory_base=memory, cpu_milli=2,
-        logs=logs or (f'{{"message":"listening on port {port}","severity":"info","timestamp":"{{time}}"}}',),
-        entrypoint=("/src/server",), shell=False,
-    )
 
 
 #: First match wins.
@@ -133,10 +126,5 @@ LIBRARY: tuple[Behaviour, ...] = (
     Behaviour(match="*kube-proxy*", size_bytes=27_000_000, memory_base=18 * MIB, entrypoint=("/usr/local/bin/kube-proxy",), shell=False,
               logs=('I{klog}       1 server.go:112] "Successfully retrieved NodeIPs"', 'I{klog}       1 server.go:224] "Version info"',
                     'I{klog}       1 shared_informer.go:357] "Caches are synced" controller="service config"')),
-    _web("*/microservices-demo/frontend:*", 8080, "<!DOCTYPE html>\n<html lang=\"en\"><title>Online Boutique</title></html>\n",
-         memory_base=20 * MIB, entrypoint=("/src/server",), shell=False),
-    _grpc("adservice", 9555, 120 * MIB), _grpc("cartservice", 7070, 40 * MIB), _grpc("checkoutservice", 5050),
-    _grpc("currencyservice", 7000, 60 * MIB), _grpc("emailservice", 8080, 50 * MIB), _grpc("paymentservice", 50051, 60 * MIB),
-    _grpc("productcatalogservice", 3550), _grpc("recommendationservice", 8080, 60 * MIB), _grpc("shippingservice", 50051),
-    Behaviour(match="*/microservices-demo/loadgenerator:*", memory_base=60 * MIB, cpu_milli=20, arguments=("locust",)),
+    *BOUTIQUE,
 )
