@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 DEPLOYMENT = {
@@ -51,6 +52,27 @@ def blank() -> dict[str, float]:
     start = time.perf_counter()
     cluster_of(3)
     return {"seconds": time.perf_counter() - start}
+
+
+def shop() -> dict[str, float]:
+    """Two minutes of the Online Boutique with 500 requests a second at its front end, each of which causes others."""
+    import yaml
+
+    from clusterlab.cluster import Cluster
+    from clusterlab.scenario import load
+
+    folder = Path(os.environ.get("CLUSTERLAB_MANIFESTS", Path(__file__).parent.parent.parent / "shared" / "manifests"))
+    text = (folder / "online-boutique" / "kubernetes-manifests.yaml").read_text()
+    documents = [each for each in yaml.safe_load_all(text) if each]
+    traffic = [{"name": "shoppers", "to": "http://frontend/", "rate": "500/s"}]
+    cluster = Cluster(load({"nodes": 3, "manifests": documents, "traffic": traffic}))
+    sim, start = cluster.sim, time.process_time()
+    end_ms = sim.time_ms + 120_000
+    while (due := sim.next_time()) is not None and due <= end_ms:
+        sim.dispatch()
+    seconds = time.process_time() - start
+    calls = sum(each.sent for each in cluster.traffic.totals.values())
+    return {"seconds": seconds, "times_real_time": 120 / seconds, "requests": calls}
 
 
 def seek() -> dict[str, float]:
@@ -104,6 +126,7 @@ CASES: dict[str, tuple[str, Any, float, float, str]] = {
     "learners": ("30 learners with own labs for 30 s, p95 of a step on the screen", lambda: served("learners", 30, 30.0), 0.15, 0, ""),
     "browsers": ("200 browsers on one lab, p95 of a step on the screen", lambda: served("browsers", 200, 20), 0.5, 0, ""),
     "watches": ("100 watches while 1,000 pods come up", lambda: served("watches", 100, 1000), 60.0, 0, ""),
+    "shop": ("two minutes of the Online Boutique with 500 requests a second (20 times real time)", shop, 6.0, 0, ""),
     "idle": ("200 idle labs, each made", lambda: served("idle", 200, CLUSTERLAB_IDLE_LAB_S="5"), 0.05, 0, ""),
     "soak": ("a minute of labs that come and go", lambda: served("soak", 60.0, CLUSTERLAB_IDLE_LAB_S="5"), 65.0, 0, ""),
 }

@@ -12,6 +12,7 @@ from clusterlab.network.fabric import Fabric, Source
 from clusterlab.network.traffic import Traffic
 from tests.model.drive import World
 
+
 @pytest.fixture
 def shop(manifests: Path) -> World:
     documents = [each for each in yaml.safe_load_all((manifests / "online-boutique" / "kubernetes-manifests.yaml").read_text()) if each]
