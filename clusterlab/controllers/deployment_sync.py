@@ -23,7 +23,7 @@ from clusterlab.controllers.objects import (
 )
 from clusterlab.controllers.podcontrol import namespace_terminating
 from clusterlab.machinery.errors import StatusError
-from clusterlab.machinery.meta import pod_template_hash
+from clusterlab.machinery.go_dump import pod_template_hash
 
 if TYPE_CHECKING:
     from clusterlab.controllers.deployment import DeploymentController

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from clusterlab.controllers.objects import Object, Objects, by_controller, controller_ref
 from clusterlab.controllers.refmanager import Claims
 from clusterlab.machinery.errors import StatusError
+from clusterlab.machinery.go_dump import pod_template_hash
 from clusterlab.machinery.labels import from_object as selector_of
-from clusterlab.machinery.meta import deep_equal, pod_template_hash
+from clusterlab.machinery.meta import deep_equal
 
 if TYPE_CHECKING:
     from clusterlab.controllers.base import BaseController

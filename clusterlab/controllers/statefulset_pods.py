@@ -13,8 +13,9 @@ from clusterlab.controllers.objects import Object, Objects, controller_ref, repl
 from clusterlab.controllers.podcontrol import pod_from_template
 from clusterlab.controllers.refmanager import Claims
 from clusterlab.machinery.errors import StatusError
+from clusterlab.machinery.go_dump import revision_hash
 from clusterlab.machinery.labels import from_object as selector_of
-from clusterlab.machinery.meta import deep_equal, pod_template_hash
+from clusterlab.machinery.meta import deep_equal
 
 if TYPE_CHECKING:
     from clusterlab.controllers.base import BaseController
@@ -193,7 +194,7 @@ class Revisions:
 
     def _create(self, patch: Object, number: int) -> Object:
         meta = self.owner["metadata"]
-        digest = pod_template_hash(patch, status_count(self.owner, "collisionCount"))
+        digest = revision_hash(patch, status_count(self.owner, "collisionCount") or 0)
         labels = {**((self.owner["spec"]["template"].get("metadata") or {}).get("labels") or {}), HASH: digest}
         body: Object = {
             "apiVersion": "apps/v1", "kind": "ControllerRevision",

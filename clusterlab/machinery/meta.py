@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 Object = dict[str, Any]
 
 __all__ = [
-    "controller_of", "deep_equal", "find_condition", "fnv32a", "hash_object", "is_condition_true", "is_deleting", "name_of",
-    "namespace_of", "owned_by", "owner_reference", "owner_references", "pod_template_hash", "safe_encode", "uid_of",
+    "controller_of", "deep_equal", "find_condition", "fnv32a", "is_condition_true", "is_deleting", "name_of",
+    "namespace_of", "owned_by", "owner_reference", "owner_references", "safe_encode", "uid_of",
     "with_condition", "with_finalizer", "with_meta", "without_finalizer",
 ]
 
@@ -169,16 +167,3 @@ def fnv32a(data: bytes) -> int:
 def safe_encode(text: str) -> str:
     """Digits as letters that spell no words, as apimachinery's rand.SafeEncodeString does it."""
     return "".join(_ALPHABET[ord(char) % len(_ALPHABET)] for char in text)
-
-
-def hash_object(value: Any, collisions: int | None = None) -> str:
-    """A short stable hash of a value: FNV-1a of its canonical JSON, in Kubernetes' alphabet."""
-    data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if collisions is not None:
-        data += collisions.to_bytes(8, "little")
-    return safe_encode(str(fnv32a(data)))
-
-
-def pod_template_hash(template: Object, collisions: int | None = None) -> str:
-    """The pod-template-hash of a pod template. Not Kubernetes' own figure, which hashes Go's memory layout, but as stable."""
-    return hash_object(template, collisions)

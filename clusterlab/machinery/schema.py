@@ -15,7 +15,7 @@ from typing import Any
 import kubernetes_validate
 import orjson
 
-__all__ = ["ANY", "DEDUCED", "VERSION", "Node", "definition_of", "definitions", "from_openapi", "node_of", "type_name"]
+__all__ = ["ANY", "DEDUCED", "VERSION", "Node", "definition_of", "definitions", "from_openapi", "go_fields", "node_of", "type_name"]
 
 GVK = tuple[str, str, str]
 Json = dict[str, Any]
@@ -160,6 +160,11 @@ def _go_types() -> dict[str, dict[str, tuple[str, str, tuple[str, ...]]]]:
             rows[field] = (go, mode, tuple(embedded[0].split(".")) if embedded else ())
         found[name] = rows
     return found
+
+
+def go_fields(name: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """The fields of a Go struct in their order: JSON name -> (Go type, when it is written, structs that it is inlined through)."""
+    return _go_types().get(name, {})
 
 
 @cache

@@ -52,6 +52,4 @@ def test_conditions():
 def test_hashes():
     assert meta.fnv32a(b"") == 0x811C9DC5
     assert meta.fnv32a(b"a") == 0xE40C292C
-    assert meta.hash_object({"a": 1, "b": 2}) == meta.hash_object({"b": 2, "a": 1})
-    assert meta.hash_object({"a": 1}) != meta.hash_object({"a": 1}, 1)
     assert set(meta.hash_object({"a": 1})) <= set("bcdfghjklmnpqrstvwxz2456789")
