@@ -41,7 +41,7 @@ from clusterlab.scenario.model import Node, Scenario
 from clusterlab.scheduler import scheduler
 from clusterlab.scheduler.scheduler import SchedulerProcess
 from clusterlab.sim import EPOCH, Component, Object, Simulation, Step
-from clusterlab.sim.history import History
+from clusterlab.sim.history import Command, History
 from clusterlab.sim.simulation import describe
 from clusterlab.timeline import Timeline
 
@@ -158,6 +158,15 @@ class Cluster:
             yield
         yield from self._boot()
         self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.size)
+
+    def reviving(self, data: dict[str, Any], log: list[Command] | None = None, cursor: int = 0) -> Iterator[None]:
+        """Instead of booting: builds the machines of a checkpoint and goes on from it, in small pieces. `cursor` commands of `log` have
+        been done by then."""
+        for node in data["nodes"]:
+            self._build_node(node)
+            yield
+        self.restore(data)
+        self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.size, log, cursor)
 
     def _boot(self) -> Iterator[None]:
         """Brings everything up until it has settled, or takes a copy of a cluster of this kind that was booted before."""

@@ -181,7 +181,7 @@ class GarbageCollector(BaseController):
         meta = obj["metadata"]
         key, refs = f"{resource}/{key_of(obj)}", references(obj)
         self._unlink(key, refs)
-        for dependent in self.dependents.get(meta["uid"], ()):
+        for dependent in sorted(self.dependents.get(meta["uid"], ())):  # the same order after a restore, which links anew
             self.queue.add(dependent)
         for ref in refs:
             self._wake_waiting(ref, meta.get("namespace", ""))
@@ -238,7 +238,7 @@ class GarbageCollector(BaseController):
     def _orphan_dependents(self, resource: str, owner: Object) -> None:
         uid, name = owner["metadata"]["uid"], owner["metadata"]["name"]
         freed = 0
-        for key in list(self.dependents.get(uid, ())):
+        for key in sorted(self.dependents.get(uid, ())):
             kind, dependent = self._object(key)
             if dependent is not None:
                 freed += self._drop_references(kind, dependent, {uid})
@@ -248,7 +248,7 @@ class GarbageCollector(BaseController):
     def _delete_dependents(self, resource: str, owner: Object) -> None:
         uid = owner["metadata"]["uid"]
         blocking = []
-        for key in self.dependents.get(uid, ()):
+        for key in sorted(self.dependents.get(uid, ())):
             _, dependent = self._object(key)
             if dependent is not None and any(r["uid"] == uid and r.get("blockOwnerDeletion") for r in references(dependent)):
                 blocking.append((key, dependent))
@@ -256,7 +256,7 @@ class GarbageCollector(BaseController):
             self._remove_finalizer(resource, owner, FOREGROUND)
             self.tell(f"All that {owner['kind']} {owner['metadata']['name']} owned is gone, so it goes as well.")
             return
-        for key in self.dependents.get(uid, ()):
+        for key in sorted(self.dependents.get(uid, ())):
             _, dependent = self._object(key)
             if dependent is not None and not (deleting(dependent) and FOREGROUND in finalizers(dependent)):
                 if not deleting(dependent):

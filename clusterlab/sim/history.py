@@ -42,11 +42,14 @@ class History:
         checkpoint: Callable[[], dict[str, Any]],
         restore: Callable[[dict[str, Any]], None],
         size: Callable[[], int] = lambda: 0,
+        log: list[Command] | None = None,
+        cursor: int = 0,
     ) -> None:
+        """With `log` and `cursor`, a history that begins in its middle: the steps before are not known yet (`adopt_past`)."""
         self.sim = sim
         self._perform, self._checkpoint, self._restore, self._size = perform, checkpoint, restore, size
-        self.log: list[Command] = []
-        self.cursor = 0  # log[:cursor] has been executed
+        self.log: list[Command] = [] if log is None else log
+        self.cursor = cursor  # log[:cursor] has been executed
         self.checkpoints: list[tuple[int, int, int, dict[str, Any]]] = []  # (last_seq, cursor, size, state)
         self.future: list[Step] = []  # steps after the present, known from before a seek
         self.remember()
@@ -136,6 +139,8 @@ class History:
         """Goes to the moment right after step `seq` (0: the start), back or forward within what is known.
 
         Raises ValueError when that step is not known."""
+        if 0 <= seq < self.first_known:
+            raise ValueError(f"step {seq} is not known yet: the timeline was taken up at step {self.first_known}")
         if not 0 <= seq <= self.last_seq:
             raise ValueError(f"there is no step {seq}: the timeline goes from 0 to {self.last_seq}")
         sim = self.sim
@@ -147,6 +152,37 @@ class History:
             self._restore(nearest[3])
         while sim.last_seq < seq:
             self.advance()
+
+    @property
+    def first_known(self) -> int:
+        """The earliest moment that can be gone back to: 0, unless the past has yet to be worked out."""
+        return self.checkpoints[0][0]
+
+    def adopt_past(self, past: History) -> None:
+        """Takes over the steps and checkpoints of a history that has gone the same way from the start to where this one begins.
+
+        Raises ValueError when it has not got there."""
+        seq, cursor = self.checkpoints[0][:2]
+        if past.sim.first_seq != 1 or past.sim.last_seq < seq or past.cursor < cursor:
+            raise ValueError(f"that past ends at step {past.sim.last_seq}, before step {seq}")
+        sim = self.sim
+        sim.steps[:0] = past.sim.steps[:seq]
+        sim.first_seq = 1
+        self.checkpoints[:0] = [kept for kept in past.checkpoints if kept[:2] < (seq, cursor)]
+
+    def branch(self, other: History, seq: int) -> None:
+        """Makes `other`, the history of a fresh cluster of the same kind, one that stands after step `seq` of this one.
+
+        Steps, checkpoints and log up to there are shared, not copied. Raises ValueError as `seek` does."""
+        if not self.first_known <= seq <= self.last_seq:
+            raise ValueError(f"there is no step {seq}: the timeline goes from {self.first_known} to {self.last_seq}")
+        sim, theirs = self.sim, other.sim
+        kept = [one for one in self.checkpoints if one[0] <= seq]
+        nearest = max(kept, key=lambda one: one[:2])
+        known = sim.steps + self.future
+        other.log, other.cursor, other.checkpoints = list(self.log), nearest[1], kept
+        theirs.steps, theirs.first_seq = known[: nearest[0] - sim.first_seq + 1], sim.first_seq
+        other._restore(nearest[3])
 
     def fork_data(self) -> tuple[list[Command], int]:
         """What a fork needs to become this very moment: the commands so far and the count of events dispatched."""

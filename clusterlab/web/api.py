@@ -224,6 +224,8 @@ async def fault(request: HttpRequest, lab: Lab, fault_id: str) -> Any:
 @endpoint("GET")
 async def steps(request: HttpRequest, lab: Lab) -> Any:
     sim = lab.cluster.sim
+    if runs.integer(request.GET, "from", sim.first_seq) < sim.first_seq:
+        await lab.past()
     first = max(runs.integer(request.GET, "from", sim.first_seq), sim.first_seq)
     limit = runs.integer(request.GET, "limit", 500)
     if not 1 <= limit <= MAX_STEPS:
@@ -237,6 +239,7 @@ async def why(request: HttpRequest, lab: Lab) -> Any:
     key = request.GET.get("object", "")
     if key.count("/") not in (1, 2):
         raise LabError("object is written as pods/default/NAME, or nodes/NAME", "object")
+    await lab.past()
     if "field" in request.GET:
         try:
             found = why_field(lab.cluster, key, request.GET["field"])
@@ -262,6 +265,7 @@ async def decisions(request: HttpRequest, lab: Lab) -> Any:
 
 @endpoint("GET")
 async def objects(request: HttpRequest, lab: Lab, key: str) -> Any:
+    await lab.past()
     found = lab.cluster.inspect(key)
     if found is None:
         raise LabError(f"there is no object {key}", code="NotFound", status=404)

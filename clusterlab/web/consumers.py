@@ -54,7 +54,13 @@ class LabConsumer(AsyncWebsocketConsumer):
         if lab_id not in host.labs and misses.exhausted(address):
             await self.close(4429)
             return
-        lab = await host.get(lab_id)
+        try:
+            lab = await host.get(lab_id)
+        except LabError as error:
+            await self.accept()
+            await self._error(error.code, str(error))
+            await self.close(4410)
+            return
         if lab is None:
             misses.count(address)
         await self.accept()
@@ -141,7 +147,7 @@ class LabConsumer(AsyncWebsocketConsumer):
             elif kind == "seek":
                 await lab.seek(runs.integer(message, "seq"))
             elif kind == "back":
-                await lab.seek(runs.before(lab))
+                await lab.seek(await runs.before(lab))
             elif kind == "reset":
                 await lab.seek(0)
             elif kind == "hold":
@@ -171,6 +177,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         await self._send({"type": "kubectl", "line": line, **answer})
 
     async def _replay(self, lab: Lab, message: dict[str, Any]) -> None:
+        await lab.past()
         first, last = runs.integer(message, "from"), runs.integer(message, "to")
         if not 0 < first <= last or last - first >= 1000:
             raise LabError("from and to name at most 1,000 steps", "from")
@@ -183,7 +190,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         if self.sender is not None:
             raise LabError("hello was said already")
         sim = lab.cluster.sim
-        self.sent, self.generation = sim.last_seq, lab.generation
+        self.sent, self.generation, self.retold = sim.last_seq, lab.generation, lab.retold
         hello: dict[str, Any] = {
             "type": "hello", "version": VERSION, "mode": lab.state(), "recent": lab.frames.recent(), "resumed": False,
             "lab": {
@@ -203,6 +210,8 @@ class LabConsumer(AsyncWebsocketConsumer):
         await self._send(hello)
         lab.listen(self.news.set)
         self.news.set()
+        if lab.history.first_known:  # the list of earlier steps follows once they are known
+            self.past = asyncio.create_task(lab.past())
         self.sender = asyncio.create_task(self._feed(lab))
 
     async def _feed(self, lab: Lab) -> None:
@@ -211,8 +220,9 @@ class LabConsumer(AsyncWebsocketConsumer):
         while True:
             await self.news.wait()
             self.news.clear()
-            if lab.generation != self.generation or not 0 <= lab.cluster.sim.last_seq - self.sent <= FAR_BEHIND:
-                self.generation, self.sent = lab.generation, lab.cluster.sim.last_seq
+            behind, jumped = lab.cluster.sim.last_seq - self.sent, (lab.generation, lab.retold) != (self.generation, self.retold)
+            if jumped or not 0 <= behind <= FAR_BEHIND:
+                self.generation, self.retold, self.sent = lab.generation, lab.retold, lab.cluster.sim.last_seq
                 told = lab.state()
                 await self._send({
                     "type": "snapshot", "snapshot": lab.frames.snapshot(), "mode": told, "recent": lab.frames.recent(),

@@ -41,6 +41,7 @@ async def breakpoints(request: HttpRequest, lab: Lab) -> Any:
 
 async def fingerprints(lab: Lab) -> list[int]:
     """A number for each known step, those of the known future included; worked out once, in slices."""
+    await lab.past()
     while True:
         generation, known = lab.fingerprints
         if generation != lab.generation:
@@ -87,6 +88,7 @@ def _heading(lab: Lab, place: int) -> dict[str, Any] | None:
 
 
 async def _file_of(lab: Lab, seq: int | None) -> bytes:
+    await lab.past()
     record = await LabRecord.objects.aget(pk=lab.id)
     return orjson.dumps(files.export(lab, record.scenario, seq))
 

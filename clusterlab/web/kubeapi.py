@@ -43,7 +43,11 @@ class KubeApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key, _, rest = scope["path"].removeprefix("/kube/").partition("/")
-        lab = await lab_of(key, scope)
+        try:
+            lab = await lab_of(key, scope)
+        except LabError as error:  # it is there, and cannot be opened
+            await _send(send, *_failure(error.status, error.code, str(error)))
+            return
         if lab is None and misses.exhausted(address_of(scope)):
             await _send(send, *_failure(429, "TooManyRequests", "too many keys that fit no lab came from your address; wait a minute"))
             return

@@ -44,7 +44,10 @@ class KubeSockets:
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
         await receive()
         key, _, rest = scope["path"].removeprefix("/kube/").partition("/")
-        lab = await lab_of(key, scope)
+        try:
+            lab = await lab_of(key, scope)
+        except LabError:  # a plain request then tells what is wrong
+            lab = None
         parts = rest.split("/")
         if lab is None or len(parts) != 7 or parts[:3] != ["api", "v1", "namespaces"] or parts[4] != "pods":
             await send({"type": "websocket.close", "code": 4404})

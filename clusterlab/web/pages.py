@@ -55,7 +55,10 @@ async def new_lab(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 async def lab(request: HttpRequest, lab_id: str) -> HttpResponse:
-    found = await host.get(lab_id)
+    try:
+        found = await host.get(lab_id)
+    except LabError as error:
+        return _error_page(request, error.status, str(error))
     if found is None:
         return _error_page(request, 404, _("There is no lab at this address. It may have expired: start a new one."))
     key = await access.session_key(request.session, lab_id)

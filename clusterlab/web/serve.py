@@ -27,6 +27,8 @@ def main() -> None:
 
     garbage.tune()
 
+    close_with_reactor()
+
     shown = f"[{options.host}]" if ":" in options.host else options.host
     print(f"clusterlab is at http://{shown}:{options.port}/   (Ctrl-C stops it; labs are kept)", flush=True)
     Server(
@@ -35,6 +37,21 @@ def main() -> None:
         signal_handlers=True, http_timeout=None, websocket_handshake_timeout=10, ping_interval=20, ping_timeout=60,
         application_close_timeout=5, server_name="clusterlab",
     ).run()
+
+
+def close_with_reactor() -> None:
+    """Has the labs store where they stand before the server ends on a signal."""
+    import asyncio
+
+    from twisted.internet import reactor
+    from twisted.internet.defer import Deferred
+
+    from clusterlab.web.labs.host import host
+
+    def closing() -> Deferred:  # type: ignore[type-arg]
+        return Deferred.fromFuture(asyncio.ensure_future(host.close()))
+
+    reactor.addSystemEventTrigger("before", "shutdown", closing)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import logging
 import secrets
 import time
@@ -25,11 +26,12 @@ from clusterlab.scenario.reader import ScenarioError
 from clusterlab.sim.history import Command as LoggedCommand
 from clusterlab.stream.compare import digest
 from clusterlab.web import models
-from clusterlab.web.labs import files, garbage
+from clusterlab.web.labs import checkpoints, files, garbage
 from clusterlab.web.labs.breakpoints import Breakpoints
 from clusterlab.web.labs.fingerprint import model_fingerprint
+from clusterlab.web.labs.growing import booted, branched, led, revived
 from clusterlab.web.labs.journal import Journal
-from clusterlab.web.labs.lab import SLICE_S, Lab, LabError
+from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = ["Host", "LocalHost", "host"]
 
@@ -37,6 +39,13 @@ _log = logging.getLogger(__name__)
 
 #: How much earlier than now simulated time begins.
 START_BEFORE = timedelta(minutes=2)
+
+#: How often labs are looked through, and the steps after which a lab that goes on is checkpointed anew.
+SWEEP_S, SAVE_STEPS = 5, 500
+#: Every so many times it sends bookmarks and forgets what has expired.
+SELDOM = 4
+#: Steps that are not worth a checkpoint when a lab goes to sleep.
+FEW_STEPS = 50
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -48,17 +57,6 @@ def _token(length: int) -> str:
 def hash_key(key: str) -> str:
     """How keys are stored."""
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-async def _booted(scenario: Scenario) -> Cluster:
-    """A cluster, built and booted in slices: a large one takes seconds, in which other labs go on."""
-    cluster = Cluster(scenario, boot=False)
-    until = time.monotonic() + SLICE_S
-    for _ in cluster.booting():
-        if time.monotonic() > until:
-            await asyncio.sleep(0)
-            until = time.monotonic() + SLICE_S
-    return cluster
 
 
 def _loaded(scenario: Any) -> Scenario:
@@ -107,6 +105,7 @@ class LocalHost:
         self.journal = Journal()
         self._ids: dict[str, str] = {}  # key hash -> lab id
         self._waking: dict[str, asyncio.Task[Lab | None]] = {}
+        self._leaving: dict[str, asyncio.Future[None]] = {}  # labs whose last position is being stored
         self._sweeper: asyncio.Task[None] | None = None
 
     async def create(self, scenario: Any, **fields: Any) -> tuple[Lab, str]:
@@ -118,7 +117,7 @@ class LocalHost:
         loaded = _loaded(scenario)
         await self._check_room()
         key = _token(32)
-        cluster = await _booted(loaded)
+        cluster = await booted(loaded)
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=scenario, **fields)
         record.dispatched, record.time_ms, record.model = cluster.sim.dispatched, cluster.sim.time_ms, model_fingerprint()
         await record.asave(force_insert=True)
@@ -135,10 +134,15 @@ class LocalHost:
         if seq is not None and not 0 <= seq <= lab.history.last_seq:
             raise LabError(f"there is no step {seq}: the timeline goes from 0 to {lab.history.last_seq}", "seq")
         key = _token(32)
-        log, dispatched = list(lab.history.log), None
         if seq is None:
             log, dispatched = lab.history.fork_data()
-        cluster = await self._replay(source.scenario, log, dispatched, seq)
+            cluster = await branched(lab.cluster, lab.cluster.sim.last_seq)
+            sim, history = cluster.sim, cluster.history
+            await led(cluster, lambda: sim.dispatched >= dispatched and history.cursor >= len(log))
+        else:
+            if seq < lab.history.first_known:
+                await lab.past()
+            cluster = await branched(lab.cluster, seq)
         cluster.history.cut()
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=source.scenario, name=source.name, lesson=source.lesson)
         record.playing, record.speed, record.pace_ms = False, lab.pacer.speed, lab.pacer.pace_ms
@@ -226,6 +230,8 @@ class LocalHost:
         return await self.get(lab_id)
 
     async def _wake(self, lab_id: str) -> Lab | None:
+        if (leaving := self._leaving.get(lab_id)) is not None:
+            await leaving
         record = await models.Lab.objects.filter(pk=lab_id).afirst()
         if record is None:
             return None
@@ -233,9 +239,11 @@ class LocalHost:
         log = [LoggedCommand(row.dispatched, row.time_ms, row.data) for row in rows]
         same = record.model in ("", model_fingerprint())
         try:
-            cluster = await self._replay(
-                record.scenario, log, record.dispatched if same else None, None, record.cursor, None if same else record.time_ms
-            )
+            cluster = await self._revive(record, log) if same else None
+            if cluster is None:
+                cluster = await self._replay(
+                    record.scenario, log, record.dispatched if same else None, None, record.cursor, None if same else record.time_ms
+                )
         except Exception as error:
             if same:
                 raise
@@ -251,7 +259,10 @@ class LocalHost:
             lab.notice = (
                 "This lab was made by another version of clusterlab. Its commands were done again in this one: step numbers may be others."
             )
+            await models.Checkpoint.objects.filter(lab_id=lab_id).adelete()
             await lab.moved()
+        saved = models.Checkpoint.objects.filter(lab_id=lab_id).values_list("dispatched", "cursor")
+        lab.know_saved([one async for one in saved])
         return lab
 
     async def _replay(
@@ -261,11 +272,10 @@ class LocalHost:
 
         Up to `dispatched` events and `cursor` commands; where the count of events is not known (another model's), up to `time_ms`; and
         without a time, up to step `seq`."""
-        cluster = await _booted(load(scenario))
+        cluster = await booted(load(scenario))
         history, sim = cluster.history, cluster.sim
         history.log = log
         commands = len(log) if cursor < 0 else min(cursor, len(log))
-        most = settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
 
         def there() -> bool:
             if dispatched is not None:
@@ -275,42 +285,58 @@ class LocalHost:
                 return history.cursor >= commands and (due is None or due > time_ms)
             return seq is None or sim.last_seq >= seq
 
-        until = time.monotonic() + SLICE_S
-        while not there() and history.next_time() is not None and sim.last_seq <= most:
-            history.advance()
-            if time.monotonic() > until:
-                await asyncio.sleep(0)
-                until = time.monotonic() + SLICE_S
+        await led(cluster, there, settings.CLUSTERLAB["MAX_STEPS_PER_LAB"])
+        return cluster
+
+    async def _revive(self, record: models.Lab, log: list[LoggedCommand]) -> Cluster | None:
+        """The cluster of a lab from its newest checkpoint; None when it has none."""
+        kept = await checkpoints.newest(record)
+        if kept is None:
+            return None
+        cluster = await revived(load(record.scenario), kept.state, log, kept.cursor)
+        sim, history = cluster.sim, cluster.history
+        await led(cluster, lambda: sim.dispatched >= record.dispatched and history.cursor >= min(record.cursor, len(log)))
         return cluster
 
     async def _sweep(self) -> None:
-        """Puts idle labs to sleep and forgets expired ones."""
-        while True:
-            await asyncio.sleep(20)
-            for lab in list(self.labs.values()):
-                if lab.cluster.watch_count():
-                    lab.cluster.api.send_bookmarks()
+        """Puts idle labs to sleep, checkpoints those that went on, and forgets expired ones."""
+        for turn in itertools.count():
+            await asyncio.sleep(SWEEP_S)
             idle_s = settings.CLUSTERLAB["IDLE_LAB_S"]
             idle = [lab for lab in self.labs.values() if not lab.busy and time.monotonic() - lab.used_s > idle_s]
-            for lab in idle:
-                await self.sleep(lab)
+            for lab in list(self.labs.values()):
+                await (self.sleep(lab) if lab in idle else lab.save(SAVE_STEPS))
             if idle:
                 garbage.collect()
-            await sync_to_async(self._expire)()
+            if turn % SELDOM == 0:
+                for lab in list(self.labs.values()):
+                    if lab.cluster.watch_count():
+                        lab.cluster.api.send_bookmarks()
+                await sync_to_async(self._expire)()
 
     def _expire(self) -> None:
         before = timezone.now() - timedelta(seconds=settings.CLUSTERLAB["LAB_EXPIRES_S"])
         models.Lab.objects.filter(used__lt=before).exclude(pk__in=list(self.labs)).delete()
+        models.Replay.objects.filter(used__lt=before).delete()
 
-    async def sleep(self, lab: Lab) -> None:
+    async def sleep(self, lab: Lab, closing: bool = False) -> None:
         """Takes a lab out of memory; the database brings it back."""
+        used_s = lab.used_s
+        await lab.save(FEW_STEPS)
+        if not closing and (lab.busy or lab.used_s != used_s):
+            return  # somebody came meanwhile
         self.labs.pop(lab.id, None)
-        await lab.stop()
+        left = self._leaving[lab.id] = asyncio.get_running_loop().create_future()
+        try:
+            await lab.stop()
+        finally:
+            del self._leaving[lab.id]
+            left.set_result(None)
 
     async def close(self) -> None:
         """Stops all labs, everything stored."""
         for lab in list(self.labs.values()):
-            await self.sleep(lab)
+            await self.sleep(lab, closing=True)
 
 
 #: The host of this process.

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from clusterlab.web.models import Command, Lab
+from clusterlab.web.labs.checkpoints import forget_older
+from clusterlab.web.models import Checkpoint, Command, Lab
 
 
 @dataclass
@@ -23,19 +25,24 @@ class _Group:
     """What goes into one transaction."""
 
     commands: list[Command] = field(default_factory=list)
-    cuts: list[tuple[str, int]] = field(default_factory=list)  # (lab, first number that goes)
+    cuts: list[tuple[str, int, int]] = field(default_factory=list)  # (lab, first number that goes, events dispatched by then)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
     positions: dict[str, dict[str, Any]] = field(default_factory=dict)
     done: asyncio.Future[None] | None = None
 
 
 def _write(group: _Group) -> None:
     with transaction.atomic():
-        for lab_id, number in group.cuts:
+        for lab_id, number, dispatched in group.cuts:
             Command.objects.filter(lab_id=lab_id, number__gte=number).delete()
+            Checkpoint.objects.filter(Q(cursor__gt=number) | Q(dispatched__gt=dispatched), lab_id=lab_id).delete()
         Command.objects.bulk_create(group.commands)
         now = timezone.now()
         for lab_id, fields in group.positions.items():
             Lab.objects.filter(pk=lab_id).update(used=now, **fields)
+        for checkpoint in group.checkpoints:
+            checkpoint.save(force_insert=True)
+            forget_older(checkpoint.lab_id)
 
 
 class Journal:
@@ -47,15 +54,22 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, "journal")  # keeps one connection to the database
 
     async def write(
-        self, lab_id: str, position: dict[str, Any], commands: list[Command] | None = None, cut_from: int | None = None
+        self, lab_id: str, position: dict[str, Any], commands: list[Command] | None = None, cut_from: int | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
-        """Returns once the entries are stored. `cut_from`: commands from that number on are forgotten first."""
+        """Returns once the entries are stored. `cut_from`: commands from that number on are forgotten first, and checkpoints beyond."""
         group = self._next
         if cut_from is not None:
-            group.cuts.append((lab_id, cut_from))
+            group.cuts.append((lab_id, cut_from, position["dispatched"]))
+            group.checkpoints = [
+                one for one in group.checkpoints
+                if one.lab_id != lab_id or (one.cursor <= cut_from and one.dispatched <= position["dispatched"])
+            ]
+        if checkpoint is not None:
+            group.checkpoints.append(checkpoint)
         if commands:
             group.commands.extend(commands)
-        group.positions[lab_id] = position
+        group.positions[lab_id] = {**group.positions.get(lab_id, {}), **position}
         if group.done is None:
             group.done = asyncio.get_running_loop().create_future()
         if not self._writing:

@@ -22,10 +22,12 @@ from django.conf import settings
 from clusterlab.cluster import Cluster
 from clusterlab.sim import Step
 from clusterlab.web import models
+from clusterlab.web.labs import checkpoints
 from clusterlab.web.labs.breakpoints import Breakpoints
 from clusterlab.web.labs.errors import LabError
 from clusterlab.web.labs.fingerprint import model_fingerprint
 from clusterlab.web.labs.frames import Frames
+from clusterlab.web.labs.growing import SLICE_S, booted, led
 from clusterlab.web.labs.journal import Journal
 from clusterlab.web.labs.pacing import Pacer
 
@@ -33,7 +35,6 @@ __all__ = ["Job", "Lab", "LabError", "weight_of"]
 
 _log = logging.getLogger(__name__)
 
-SLICE_S = 0.008
 PUBLISH_S = 0.05
 #: Commands and runs that may wait at the same time in one lab, and the bytes of the commands.
 MAX_WAITING = 1000
@@ -75,9 +76,14 @@ class Lab:
         self.frames = Frames(cluster)
         self.fingerprints: tuple[int, list[int]] = (-1, [])  # of the steps of a generation, for comparing with other labs
         self.breakpoints = Breakpoints(record.breakpoints)
+        self.retold = 0  # goes up when steps of the past have become known
         self.notice: str = ""  # something that those who open the lab should know
         self.used_s = time.monotonic()
-        self._stored_commands = self.history.cursor
+        self._stored_commands = len(self.history.log)
+        self._stored_ahead = 0  # commands stored, while some of them have yet to be performed
+        self._saved_seq = self.history.first_known  # of the newest checkpoint in the database
+        self._saved: list[tuple[int, int]] = []  # (events dispatched, commands) of those that this process has stored
+        self._past: asyncio.Task[None] | None = None
         self._inbox: deque[tuple[dict[str, Any], asyncio.Future[Any]]] = deque()
         self._waiting_bytes = 0
         self._log_bytes = sum(weight_of(command.data) for command in self.history.log)
@@ -110,6 +116,50 @@ class Lab:
     def busy(self) -> bool:
         """Somebody looks at it or waits for it."""
         return bool(self._listeners or self._inbox or self._jobs)
+
+    # Its past, and its checkpoints.
+
+    async def past(self) -> None:
+        """Returns once the steps before those that the lab was taken up with are known again; that takes about as long as they took."""
+        if self.history.first_known == 0:
+            return
+        if self._past is None:
+            self._past = asyncio.create_task(self._recover_past(), name=f"past of {self.id}", context=Context())
+        await asyncio.shield(self._past)
+
+    async def _recover_past(self) -> None:
+        """Goes the way from the start to where this lab was taken up, beside it, and takes over what was seen."""
+        history = self.history
+        seq, cursor = history.checkpoints[0][:2]
+        other = await booted(self.cluster.scenario)
+        other.history.log = history.log[:cursor]
+        await led(other, lambda: other.sim.last_seq >= seq and other.history.cursor >= cursor)
+        try:
+            history.adopt_past(other.history)
+        except ValueError as error:
+            _log.error("the past of lab %s is not what it was: %s", self.id, error)
+            self.notice = "The steps before this lab was woken could not be worked out again; it can be sought from there on."
+        self.retold += 1
+        self._tell()
+
+    async def save(self, steps: int) -> None:
+        """Stores a checkpoint of the present, if the newest lies more than so many steps back."""
+        sim, history = self.cluster.sim, self.history
+        if self.failed or self._performing or sim.last_seq - self._saved_seq < steps:
+            return
+        where = {"seq": sim.last_seq, "dispatched": sim.dispatched, "cursor": history.cursor}
+        generation = self.generation
+        row = await checkpoints.store(self.id, where, self.cluster.checkpoint())
+        self._saved_seq = where["seq"]
+        if row is None or generation != self.generation:
+            return
+        self._saved = [*self._saved, (row.dispatched, row.cursor)][-checkpoints.KEEP :]
+        self._position = self._where()
+        await self.journal.write(self.id, self._position, checkpoint=row)
+
+    def know_saved(self, saved: list[tuple[int, int]]) -> None:
+        """Says which checkpoints of the lab the database has: (events dispatched, commands)."""
+        self._saved = saved
 
     # For the web.
 
@@ -175,8 +225,7 @@ class Lab:
 
     @property
     def _full(self) -> bool:
-        sim = self.cluster.sim
-        return sim.last_seq - sim.first_seq >= settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
+        return self.cluster.sim.last_seq >= settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
 
     def _full_text(self) -> str:
         most = settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
@@ -237,6 +286,8 @@ class Lab:
 
     async def seek(self, seq: int) -> None:
         """Stands after step `seq`, paused."""
+        if 0 <= seq < self.history.first_known:
+            await self.past()
         async with self._turn:
             try:
                 self.history.seek(seq)
@@ -305,6 +356,7 @@ class Lab:
                 await self._take_batch()
             finally:
                 self._performing = False
+                self._stored_ahead = 0
 
     async def _take_batch(self) -> None:
         count = 1 if self.hold else min(len(self._inbox), MAX_BATCH)
@@ -316,10 +368,15 @@ class Lab:
             models.Command(lab_id=self.id, number=first + i, dispatched=sim.dispatched, time_ms=sim.time_ms, data=data)
             for i, (data, _) in enumerate(batch)
         ]
-        cut_from = first if self._stored_commands > first else None
+        beyond = any(saved[0] > sim.dispatched or saved[1] > first for saved in self._saved)
+        cut_from = first if self._stored_commands > first or beyond else None
+        self._stored_ahead = first + len(batch)
         try:
-            await self.journal.write(self.id, {**self._where(), "cursor": first + len(batch)}, rows, cut_from)
+            await self.journal.write(self.id, self._where(), rows, cut_from)
             self._stored_commands = first + len(batch)
+            if beyond:
+                self._saved = [saved for saved in self._saved if saved[0] <= sim.dispatched and saved[1] <= first]
+                self._saved_seq = min(self._saved_seq, sim.last_seq)
             if cut_from is not None:
                 self._log_bytes = sum(weight_of(command.data) for command in history.log[:first])
             self._log_bytes += weight
@@ -404,8 +461,8 @@ class Lab:
     def _where(self) -> dict[str, Any]:
         sim = self.cluster.sim
         return {
-            "dispatched": sim.dispatched, "time_ms": sim.time_ms, "cursor": self.history.cursor, "playing": self.playing,
-            "speed": self.pacer.speed, "pace_ms": self.pacer.pace_ms, "hold": self.hold,
+            "dispatched": sim.dispatched, "time_ms": sim.time_ms, "cursor": max(self.history.cursor, self._stored_ahead),
+            "playing": self.playing, "speed": self.pacer.speed, "pace_ms": self.pacer.pace_ms, "hold": self.hold,
         }
 
     async def _store(self, force: bool = False) -> None:
