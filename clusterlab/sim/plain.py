@@ -93,7 +93,8 @@ def _class(name: str) -> Callable[[list[Any]], Any]:
     if names is None:
         raise PlainError(f"{name!r} is no record of the model")
     if issubclass(found, tuple):
-        return found._make
+        record: Callable[[list[Any]], Any] = found._make
+        return record
     fields = names
 
     def make(parts: list[Any]) -> Any:
