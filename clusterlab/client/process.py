@@ -151,9 +151,13 @@ class Part(Component):
         super().__init__(process.sim, name)
         self.process = process
         self.client = process.client
+        #: The resources whose informers it has asked for, in that order: what it watches.
+        self.watches: list[str] = []
         process.parts.append(self)
 
     def informer(self, resource: str, field: tuple[str, str] | None = None) -> Informer:
+        if resource not in self.watches:
+            self.watches.append(resource)
         return self.process.informer(resource, field)
 
     def reset(self) -> None:

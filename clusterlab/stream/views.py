@@ -131,8 +131,15 @@ def _pod(obj: Object, epoch: datetime) -> View:
         "cpu": sum(milli_value(r["cpu"]) for r in requests if "cpu" in r),
         "memory": sum(value(r["memory"]) for r in requests if "memory" in r),
         "graceUntil": deleting, "deleting": deleting - (grace or 0) * 1000 if deleting is not None else None,
-        "qos": status.get("qosClass", ""), **_claims(spec),
+        "qos": status.get("qosClass", ""), **_limits(spec), **_claims(spec),
     }
+
+
+def _limits(spec: Object) -> View:
+    """How far the containers may go, summed; nothing where none has a limit."""
+    limits = [(c.get("resources") or {}).get("limits") or {} for c in spec.get("containers") or ()]
+    found = {"cpuLimit": sum(milli_value(r["cpu"]) for r in limits if "cpu" in r), "memoryLimit": sum(value(r["memory"]) for r in limits if "memory" in r)}
+    return {name: amount for name, amount in found.items() if amount}
 
 
 def _claims(spec: Object) -> View:

@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from clusterlab.web import api, charts, debug_api, lesson_api, pages
+from clusterlab.web import api, charts, debug_api, lesson_api, look_api, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -39,6 +39,11 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/replays/<slug:replay_id>", debug_api.replay),
     path("api/labs/<slug:lab_id>/decisions", api.decisions),
     path("api/labs/<slug:lab_id>/charts/<slug:name>", charts.chart),
+    path("api/labs/<slug:lab_id>/usage", look_api.usage),
+    path("api/labs/<slug:lab_id>/loops", look_api.loops),
+    path("api/labs/<slug:lab_id>/inside", look_api.inside),
+    path("api/labs/<slug:lab_id>/explain", look_api.explain),
+    path("api/labs/<slug:lab_id>/access", look_api.access),
     path("api/labs/<slug:lab_id>/kubeconfig", api.kubeconfig_view),
     path("api/labs/<slug:lab_id>/lesson/checks", lesson_api.checks),
     path("api/labs/<slug:lab_id>/lesson/hints/<slug:name>", lesson_api.hints),

@@ -2,8 +2,10 @@
 // A part of the page brings its words in a file of its own under de/.
 import { charts } from "./de/charts";
 import { lab } from "./de/lab";
+import { stage } from "./de/stage";
 
 export const german: Record<string, string> = {
   ...lab,
   ...charts,
+  ...stage,
 };

@@ -14,6 +14,56 @@ export interface DecisionAnswer {
   filtered: Record<string, [string, string]>;
   scores: Record<string, Record<string, number>>;
   final: Record<string, number>;
+  /** The nodes that shared the highest total. */
+  ties?: string[];
+  preemption?: { node: string; victims: string[] } | null;
+}
+
+/** What controllers watch, what waits on their queues; `later`: [key, when, ms]. */
+export interface LoopsAnswer {
+  time: number;
+  loops: Record<string, { watches: string[]; waiting: string[]; later: [string, number][]; failures: Record<string, number> }>;
+  queues: Record<"active" | "backoff" | "unschedulable", { pod: string; attempts: number; plugins: string[]; until: number }[]>;
+}
+
+/** Who may do what: bindings join subjects to roles. */
+export interface Rule {
+  apiGroups?: string[];
+  resources?: string[];
+  resourceNames?: string[];
+  nonResourceURLs?: string[];
+  verbs: string[];
+}
+export interface AccessGraph {
+  bindings: { key: string; role: string; namespace: string; subjects: string[] }[];
+  roles: Record<string, { missing: boolean; rules: Rule[]; more: number }>;
+  more: number;
+}
+export interface AccessAnswer {
+  allowed: boolean;
+  reason: string;
+  known: boolean;
+  groups: string[];
+  namespace: string;
+  path: { binding: string; role: string; rule: Rule; subject: string } | null;
+}
+/** What only the node itself knows. */
+export interface InsideAnswer {
+  images: { name: string; size: number }[];
+  services: { key: string; address: string; endpoints: number }[];
+  pods: Record<string, { probes: Record<string, string>; volumes: { name: string; kind: string; of: string }[] }>;
+}
+export interface FieldAnswer {
+  type: string;
+  description: string;
+  fields: string[];
+}
+
+/** Processor in thousandths, memory in bytes. */
+export interface UsageAnswer {
+  time: number;
+  nodes: Record<string, { cpu: number; memory: number }>;
+  pods: Record<string, { cpu: number; memory: number; containers: Record<string, { cpu: number; memory: number }> }>;
 }
 
 export class ApiError extends Error {
@@ -36,6 +86,12 @@ export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => g
 export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
 export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
 export const fetchChart = (id: string, name: string, by: string): Promise<unknown> => get(`${labPath(id)}/charts/${name}?by=${encodeURIComponent(by)}`);
+export const fetchLoops = (id: string): Promise<LoopsAnswer> => get(`${labPath(id)}/loops`);
+export const fetchAccess = (id: string): Promise<AccessGraph> => get(`${labPath(id)}/access`);
+export const askAccess = (id: string, question: Record<string, string>): Promise<AccessAnswer> => get(`${labPath(id)}/access?${new URLSearchParams(question)}`);
+export const fetchInside = (id: string, node: string): Promise<InsideAnswer> => get(`${labPath(id)}/inside?node=${encodeURIComponent(node)}`);
+export const fetchField = (id: string, kind: string, path: string): Promise<FieldAnswer> => get(`${labPath(id)}/explain?${new URLSearchParams({ kind, path })}`);
+export const fetchUsage = (id: string): Promise<UsageAnswer> => get(`${labPath(id)}/usage`);
 export const fetchChecks = (id: string): Promise<unknown> => get(`${labPath(id)}/lesson/checks`);
 
 async function post<T>(path: string, body: object): Promise<T> {

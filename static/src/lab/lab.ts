@@ -4,11 +4,13 @@ import { Player } from "../stream/player";
 import type { Frame, Heading, KubectlMessage, Lab as LabInfo, ModeState, ReadMessage, ServerMessage } from "../stream/types";
 import type { Lens } from "../stage/layout";
 import { t } from "../i18n/t";
+import { fetchSteps, type AccessAnswer } from "./api";
+import { Ask } from "./ask";
 import { Debugger } from "./debugger";
 import { Headings } from "./headings";
 import { recall, remember } from "./remember";
 
-export type Topic = "mode" | "step" | "state" | "selection" | "connection" | "kubectl" | "headings" | "lens" | "notice" | "read" | "theme" | "debug";
+export type Topic = "mode" | "step" | "state" | "selection" | "connection" | "kubectl" | "headings" | "lens" | "notice" | "read" | "theme" | "debug" | "ask" | "access";
 type Listener = (topic: Topic) => void;
 
 export interface LabOptions {
@@ -39,11 +41,14 @@ export class Lab {
   readonly headings = new Headings();
   readonly player: Player;
   readonly debugger: Debugger;
+  readonly ask = new Ask(this);
   readonly stream: LabStream;
   info: LabInfo | null = null;
   mode: ModeState = STOPPED;
   connection: ConnectionState = "connecting";
   selected = "";
+  /** The answer to who may do what. */
+  access: AccessAnswer | null = null;
   lens: Lens = "workloads";
   notice = "";
   /** Headings of the frames that were shown, oldest first. */
@@ -115,6 +120,7 @@ export class Lab {
   }
 
   select(id: string): void {
+    if (this.player.gated && id.startsWith("nodes/")) return this.ask.guess(id.slice("nodes/".length));
     if (this.selected === id) return;
     this.selected = id;
     this.tell("selection");
@@ -124,6 +130,11 @@ export class Lab {
     if (this.lens === lens) return;
     this.lens = lens;
     this.tell("lens");
+  }
+
+  answered(access: AccessAnswer | null): void {
+    this.access = access;
+    this.tell("access");
   }
 
   say(notice: string): void {
@@ -220,13 +231,15 @@ export class Lab {
         if (message.snapshot) this.player.replace(message.snapshot);
         this.tell("headings");
         this.tell("step");
+        void this.recallFrame();
         return void this.fill();
       case "snapshot":
         this.setMode(message.mode);
         this.headings.put(message.recent);
         this.player.replace(message.snapshot);
         this.tell("headings");
-        return this.tell("step");
+        this.tell("step");
+        return void this.recallFrame();
       case "steps":
         return this.took(message.frames, message.replay ?? false);
       case "mode":
@@ -267,6 +280,17 @@ export class Lab {
   private began(frame: Frame): void {
     this.log.push(frame);
     if (this.log.length > 800) this.log.splice(0, 300);
+    this.tell("step");
+  }
+
+  /** Fetches the frame of the step on the stage, where the page has not seen it happen. */
+  private async recallFrame(): Promise<void> {
+    const seq = this.shown?.seq;
+    if (!seq || this.frames.has(seq)) return;
+    const answer = await fetchSteps(this.options.id, seq, 1).catch(() => null);
+    const frame = answer?.steps[0];
+    if (frame?.seq !== seq) return;
+    this.frames.set(seq, frame);
     this.tell("step");
   }
 

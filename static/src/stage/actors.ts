@@ -61,11 +61,17 @@ export function wireOf(at: Layout, who: string): Point[] {
     return [{ x: clamp(middle, box.x + 8, box.x + Math.min(box.w, 120) - 8), y: box.y + box.h }, { x: middle, y: controllers.y + controllers.h }, { x: middle, y: bus.y }];
   }
   if (box === at.bus) return [{ x: bus.x + 20, y: bus.y + bus.h / 2 }];
-  // In the narrow layout the controllers lie between the upper cards and the bar: their wire runs down the edge.
-  const blocked = at.narrow && box.y + box.h < at.controllers.y;
-  const side = box.x > at.width / 2 ? at.width - 5 : 5;
-  if (blocked) return [{ x, y: box.y + box.h }, { x, y: box.y + box.h + 4 }, { x: side, y: box.y + box.h + 4 }, { x: side, y: bus.y + 10 }, { x: bus.x + 2, y: bus.y + 10 }].map((p, i) => (i === 4 && side > at.width / 2 ? { ...p, x: bus.x + bus.w - 2 } : p));
-  return [{ x, y: box.y + box.h }, { x, y: bus.y }];
+  // Cards that stand under one another send their wires round those below: beside the column, or on a phone down the edge.
+  const below = [at.kubectl, at.etcd, at.controllers, at.scheduler].filter((other) => other !== box && other.y >= box.y + box.h - 1 && other.x < x && x < other.x + other.w).length;
+  if (!below) return [{ x, y: box.y + box.h }, { x, y: bus.y }];
+  if (!at.narrow) {
+    const lane = box.x + box.w + 9 * below;
+    return [{ x: box.x + box.w, y: box.y + box.h / 2 }, { x: lane, y: box.y + box.h / 2 }, { x: lane, y: bus.y }];
+  }
+  const right = x > at.width / 3;
+  const side = right ? at.width - (x > at.width * 0.66 ? 6.5 : 3) : 5;
+  const turn = box.y + box.h + (right && x < at.width * 0.66 ? 8 : 4);
+  return [{ x, y: box.y + box.h }, { x, y: turn }, { x: side, y: turn }, { x: side, y: bus.y + 10 }, { x: right ? bus.x + bus.w - 2 : bus.x + 2, y: bus.y + 10 }];
 }
 
 /** Everything that can be pointed at, topmost first where boxes overlap. */

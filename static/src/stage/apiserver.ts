@@ -1,6 +1,7 @@
 // The API server: the bar that everything passes through, with the stages of a request. Mirrors clusterlab/apiserver.
 import { t } from "../i18n/t";
 import { drawCard, isUp, nodeFault, type Drawing } from "./drawing";
+import { isSlim } from "./layoutControl";
 import { wireOf } from "./actors";
 
 /** What the bar calls the stages of a request, in order. */
@@ -41,7 +42,7 @@ export function drawWires(d: Drawing): void {
     drawWire(d, `kubelet/${name}`, !cut && isUp(components, `kubelet/${name}`));
     drawWire(d, `kube-proxy/${name}`, !cut && isUp(components, `kube-proxy/${name}`));
   }
-  if (at.lens === "control-plane") pen.text(t("lists and watches, writes"), at.controllers.x + at.controllers.w / 2 + 10, at.bus.y - 14, { size: 10.5, color: pen.theme.soft });
+  if (at.lens === "control-plane" && !at.narrow) pen.text(t("lists and watches, writes"), at.controllers.x + at.controllers.w / 2 + 10, at.bus.y - 14, { size: 11, color: pen.theme.soft });
 }
 
 function drawWire({ pen, at }: Drawing, actor: string, up: boolean, etcd = false): void {
@@ -53,6 +54,7 @@ export function drawKubectl(d: Drawing): void {
   const { pen, at } = d;
   const { theme } = pen;
   drawCard(d, at.kubectl, { selected: d.selected === "kubectl" });
+  if (isSlim(at.kubectl)) return drawSlimKubectl(d);
   const x = at.kubectl.x + at.kubectl.w / 2, y = at.kubectl.y + at.kubectl.h / 2;
   pen.circle({ x, y: y - 24 }, 7.5, { stroke: theme.text, width: 1.7 });
   pen.ctx.beginPath();
@@ -60,4 +62,19 @@ export function drawKubectl(d: Drawing): void {
   pen.paint({ stroke: theme.text, width: 1.7 });
   pen.text(t("you"), x, y + 20, { size: 12.5, weight: 650, align: "center" });
   pen.text("kubectl", x, y + 36, { size: 10.8, align: "center", color: theme.soft, mono: true, max: at.kubectl.w - 8 });
+}
+
+function drawSlimKubectl({ pen, at }: Drawing): void {
+  const { theme } = pen;
+  const { kubectl } = at;
+  const tight = kubectl.w < 90;
+  const x = kubectl.x + (tight ? 15 : 24), y = kubectl.y + kubectl.h / 2;
+  pen.circle({ x, y: y - 7 }, 4.6, { stroke: theme.text, width: 1.5 });
+  pen.ctx.beginPath();
+  pen.ctx.arc(x, y + 9, 8.5, Math.PI, 0);
+  pen.paint({ stroke: theme.text, width: 1.5 });
+  const left = x + (tight ? 12 : 16), room = kubectl.x + kubectl.w - left - 3;
+  const second = pen.width("kubectl", { size: 10.4, mono: true }) <= room;
+  pen.text(t("you"), left, y + (second ? -1 : 5), { size: tight ? 12 : 12.5, weight: 650, max: room });
+  if (second) pen.text("kubectl", left, y + 14, { size: 10.4, color: theme.soft, mono: true });
 }

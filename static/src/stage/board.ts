@@ -3,10 +3,15 @@
 import type { ClusterIndex } from "../lab/index";
 import { isSystem } from "../lab/index";
 import type { Components } from "../stream/types";
-import { nameOf, resourceOf, type ContainerView, type PodView, type ServiceView } from "../stream/views";
+import { resourceOf, type PodView, type ServiceView } from "../stream/views";
 import { t } from "../i18n/t";
 import { natural, type Box, type Point } from "./geometry";
+import type { AccessAnswer, AccessGraph, InsideAnswer } from "../lab/api";
+import { accessBoard } from "./access";
+import { nodeBoard, nodeOf } from "./inside";
 import type { Tone } from "./pod";
+
+export { nodeOf };
 
 export interface Card {
   id: string;
@@ -21,6 +26,10 @@ export interface Card {
   pod?: string;
   /** Can be selected. */
   link: boolean;
+  /** Part of an answer; false: not part of it. */
+  lit?: boolean;
+  /** A share of something, 0 to 1, as a bar. */
+  part?: number;
 }
 
 export interface Wire {
@@ -30,6 +39,7 @@ export interface Wire {
   /** Requests a second, and how many of them fail. */
   rate?: number;
   errors?: number;
+  lit?: boolean;
 }
 
 export interface Board {
@@ -49,12 +59,22 @@ export interface PlacedBoard {
   bottom: number;
 }
 
-export type BoardLens = "traffic" | "storage" | "node";
-export const isBoard = (lens: string): lens is BoardLens => lens === "traffic" || lens === "storage" || lens === "node";
+export type BoardLens = "traffic" | "storage" | "node" | "access";
+export const isBoard = (lens: string): lens is BoardLens => lens === "traffic" || lens === "storage" || lens === "node" || lens === "access";
 
-export function boardOf(lens: BoardLens, index: ClusterIndex, components: Components, selected: string): Board {
+/** What a board shows beside what the stream carries. */
+export interface BoardExtras {
+  access: AccessGraph | null;
+  answer: AccessAnswer | null;
+  inside: InsideAnswer | null;
+}
+
+export const NO_EXTRAS: BoardExtras = { access: null, answer: null, inside: null };
+
+export function boardOf(lens: BoardLens, index: ClusterIndex, components: Components, selected: string, extras = NO_EXTRAS): Board {
+  if (lens === "access") return accessBoard(extras.access, extras.answer);
   if (lens === "traffic") return trafficBoard(index, components);
-  return lens === "storage" ? storageBoard(index) : nodeBoard(index, components, nodeOf(index, selected));
+  return lens === "storage" ? storageBoard(index) : nodeBoard(index, components, nodeOf(index, selected), extras.inside);
 }
 
 // Traffic: who asks, through which service, which pod answers.
@@ -132,7 +152,7 @@ function trafficPod(key: string, pod: PodView, note: PodNote | undefined): Card 
   return { ...podCard(key, pod), lines: [[pod.ip, pod.node].filter(Boolean).join(" · "), figures.filter(Boolean).join(" · ")].filter(Boolean), ...(note?.errors ? { tag: t("{count} errors", { count: note.errors }), tone: "bad" as const } : {}) };
 }
 
-function podCard(key: string, pod: PodView): Card {
+export function podCard(key: string, pod: PodView): Card {
   return { id: key, title: pod.name, lines: [], tag: pod.ready ? t("ready") : pod.status, tone: pod.ready ? "ok" : "warn", dashed: !pod.ready, pod: key, link: true };
 }
 
@@ -178,60 +198,6 @@ function storageBoard(index: ClusterIndex): Board {
   return { columns: columns.filter((column) => column.cards.length), wires, note: claims.length || volumes.length ? "" : t("Nobody has asked for storage yet.") };
 }
 
-// The inside of a node.
-
-/** The node that a selection is about; else the first worker. */
-export function nodeOf(index: ClusterIndex, selected: string): string {
-  const name = nameOf(selected);
-  if (/^(nodes|kubelet|kube-proxy|runtime)\//.test(selected) && index.nodes.has(name)) return name;
-  return index.pods.get(selected)?.node ?? index.nodeNames.find((one) => !(index.nodes.get(one)?.roles ?? []).includes("control-plane")) ?? index.nodeNames[0] ?? "";
-}
-
-/** What a component tells of itself in numbers: field -> words for one, words for many. */
-const figures = (note: Record<string, unknown> | undefined, names: Record<string, [string, string]>): string =>
-  Object.entries(names).flatMap(([field, [one, many]]) => {
-    const value = note?.[field];
-    const count = Array.isArray(value) ? value.length : value;
-    return typeof count === "number" ? [count === 1 ? one : many.replace("{count}", String(count))] : [];
-  }).join(" · ");
-
-function nodeBoard(index: ClusterIndex, components: Components, node: string): Board {
-  const view = index.nodes.get(node);
-  const runtime = components[`runtime/${node}`] as { pulling?: string[]; runtime?: string } | undefined;
-  const keys = [...index.podsOn(node)].sort((a, b) => Number(isSystem(index.pods.get(a)!)) - Number(isSystem(index.pods.get(b)!)) || natural(a, b));
-  const wires: Wire[] = keys.map((key) => ({ from: `kubelet/${node}`, to: key, dashed: !index.pods.get(key)!.ready }));
-  const containers: Card[] = [];
-  for (const key of keys) {
-    for (const container of index.pods.get(key)!.containers ?? []) {
-      const card = containerCard(key, container);
-      containers.push(card);
-      wires.push({ from: key, to: card.id, dashed: container.state !== "running" });
-    }
-  }
-  const pulling = runtime?.pulling ?? [];
-  const programs: Card[] = [
-    { id: `kubelet/${node}`, title: "kubelet", lines: [keys.length === 1 ? t("sees to 1 pod") : t("sees to {count} pods", { count: keys.length })], link: true },
-    { id: `runtime/${node}`, title: String(runtime?.runtime ?? view?.runtime ?? t("runtime")).split(":")[0]!, link: true,
-      lines: [figures(runtime, { containers: [t("1 container"), t("{count} containers")], sandboxes: [t("1 sandbox"), t("{count} sandboxes")], images: [t("1 image"), t("{count} images")] }), pulling.length ? t("pulls {images}", { images: pulling.join(", ") }) : ""].filter(Boolean) },
-    { id: `kube-proxy/${node}`, title: "kube-proxy", lines: [figures(components[`kube-proxy/${node}`], { services: [t("1 service"), t("{count} services")], rules: [t("rules written once"), t("rules written {count} times")] })].filter(Boolean), link: true },
-  ];
-  const conditions = (view?.conditions ?? []).map((one): Card => {
-    const good = one.type === "Ready" ? one.status === "True" : one.status === "False";
-    return { id: `condition:${one.type}`, title: one.type, lines: [one.reason].filter(Boolean), tag: one.status, tone: good ? "ok" : "bad", link: false };
-  });
-  const columns = [{ title: `${t("NODE")} ${node}`, cards: [...programs, ...conditions] }, { title: t("PODS"), cards: keys.map((key) => ({ ...podCard(key, index.pods.get(key)!), lines: [index.pods.get(key)!.ip, index.pods.get(key)!.qos].filter(Boolean).slice(0, 1) })) }, { title: t("CONTAINERS"), cards: containers }];
-  return { columns: columns.filter((column) => column.cards.length), wires, note: "" };
-}
-
-function containerCard(pod: string, container: ContainerView): Card {
-  const running = container.state === "running";
-  return {
-    id: `container:${pod}:${container.name}`, title: container.name, lines: [container.image], link: false, pod, dashed: !running,
-    tag: [container.reason || container.state, container.restarts ? `↻${container.restarts}` : ""].filter(Boolean).join(" "),
-    tone: running ? (container.ready ? "ok" : "warn") : /BackOff|Err|Error|OOM/.test(container.reason) ? "bad" : "soft",
-  };
-}
-
 // Where it all is.
 
 const MOST_CARDS = 60;
@@ -241,14 +207,15 @@ const HEAD = 34;
 export function placeBoard(board: Board, area: Box, narrow: boolean): PlacedBoard {
   const placed: PlacedBoard = { boxes: new Map(), cards: new Map(), wires: [], titles: [], hidden: [], note: board.note, bottom: area.y };
   const count = Math.max(1, board.columns.length);
-  const gap = narrow ? 16 : Math.min(110, area.w * 0.09);
+  if (narrow) return placeStacked(board, area);
+  const gap = Math.min(110, area.w * (count > 3 ? 0.055 : 0.09));
   const w = Math.min(330, (area.w - gap * (count - 1)) / count);
   board.columns.forEach((column, i) => {
     const x = area.x + i * (w + gap);
     placed.titles.push({ text: column.title, x, y: area.y - 8 });
     let y = area.y;
     for (const card of column.cards.slice(0, MOST_CARDS)) {
-      const h = HEAD + 15 * card.lines.length - (card.lines.length ? 2 : 0);
+      const h = heightOf(card);
       placed.boxes.set(card.id, { x, y, w, h });
       placed.cards.set(card.id, card);
       y += h + 9;
@@ -256,6 +223,38 @@ export function placeBoard(board: Board, area: Box, narrow: boolean): PlacedBoar
     if (column.cards.length > MOST_CARDS) placed.hidden.push({ text: t("and {count} more", { count: column.cards.length - MOST_CARDS }), x, y: (y += 16) });
     placed.bottom = Math.max(placed.bottom, y);
   });
+  placeWires(board, placed);
+  return placed;
+}
+
+/** On a phone the columns follow one another, two cards abreast; wires would only tangle, so those of what is selected are enough. */
+function placeStacked(board: Board, area: Box): PlacedBoard {
+  const placed: PlacedBoard = { boxes: new Map(), cards: new Map(), wires: [], titles: [], hidden: [], note: board.note, bottom: area.y };
+  const w = (area.w - 10) / 2;
+  let y = area.y;
+  for (const column of board.columns) {
+    placed.titles.push({ text: column.title, x: area.x, y: y - 8 });
+    const shown = column.cards.slice(0, MOST_CARDS);
+    for (let i = 0; i < shown.length; i += 2) {
+      const pair = shown.slice(i, i + 2);
+      const h = Math.max(...pair.map(heightOf));
+      pair.forEach((card, side) => {
+        placed.boxes.set(card.id, { x: area.x + side * (w + 10), y, w, h });
+        placed.cards.set(card.id, card);
+      });
+      y += h + 8;
+    }
+    if (column.cards.length > MOST_CARDS) placed.hidden.push({ text: t("and {count} more", { count: column.cards.length - MOST_CARDS }), x: area.x, y: (y += 14) });
+    y += 26;
+  }
+  placed.bottom = y - 26;
+  placeWires(board, placed);
+  return placed;
+}
+
+const heightOf = (card: Card): number => HEAD + 15 * card.lines.length - (card.lines.length ? 2 : 0);
+
+function placeWires(board: Board, placed: PlacedBoard): void {
   for (const wire of board.wires) {
     const a = placed.boxes.get(wire.from), b = placed.boxes.get(wire.to);
     if (!a || !b) continue;
@@ -264,5 +263,4 @@ export function placeBoard(board: Board, area: Box, narrow: boolean): PlacedBoar
     const bend = Math.max(26, Math.abs(to.x - from.x) * 0.5) * (back ? -1 : 1);
     placed.wires.push({ wire, curve: [from, { x: from.x + bend, y: from.y }, { x: to.x - bend, y: to.y }, to] });
   }
-  return placed;
 }

@@ -3,6 +3,7 @@ import type { Drawing } from "./drawing";
 import { bezier } from "./geometry";
 import type { Card, PlacedBoard } from "./board";
 import { podColor, toneColor } from "./pod";
+import { wrap } from "./scheduler";
 
 const MOST_DOTS = 9;
 const TRIP_MS = 1500;
@@ -12,11 +13,25 @@ export function drawBoard(d: Drawing, board: PlacedBoard): void {
   for (const title of board.titles) pen.text(title.text, title.x, title.y, { size: 10.8, color: pen.theme.soft, spacing: 1 });
   for (const { wire, curve } of board.wires) {
     const lit = d.selected === wire.from || d.selected === wire.to;
+    if (d.at.narrow && !lit && !wire.lit) continue;
+    if (wire.lit !== undefined) {
+      pen.curve(...curve, { stroke: wire.lit ? pen.theme.ok : pen.theme.wire, width: wire.lit ? 3 : 1.2, alpha: wire.lit ? 1 : 0.45, dash: wire.dashed ? [3, 5] : undefined });
+      continue;
+    }
     pen.curve(...curve, { stroke: lit ? pen.theme.accent : pen.theme.wire, width: lit ? 2 : 1.3, dash: wire.dashed ? [3, 5] : undefined, alpha: 0.9 });
   }
   for (const [id, box] of board.boxes) drawCard(d, board.cards.get(id)!, box);
   for (const { text, x, y } of board.hidden) pen.text(text, x, y, { size: 11, color: pen.theme.soft });
-  if (board.note) pen.text(board.note, d.at.bus.x, board.bottom + 22, { size: 12, color: pen.theme.soft, max: d.at.bus.w });
+  if (board.note) note(d, board);
+}
+
+/** The note stands under the first columns, where there is mostly room. */
+function note(d: Drawing, board: PlacedBoard): void {
+  const { bus } = d.at;
+  const w = d.at.narrow ? bus.w : Math.max(260, bus.w * 0.46);
+  const mine = [...board.boxes.values()].filter((box) => box.x < bus.x + w);
+  const y = (d.at.narrow ? board.bottom : Math.max(board.boxes.size ? 0 : board.bottom, ...mine.map((box) => box.y + box.h))) + 24;
+  wrap(board.note, w, 4, d.pen.width.bind(d.pen), 12).forEach((line, i) => d.pen.text(line, bus.x, y + i * 17, { size: 12, color: d.pen.theme.soft }));
 }
 
 function drawCard(d: Drawing, card: Card, box: PlacedBoard["boxes"] extends Map<string, infer B> ? B : never): void {
@@ -31,11 +46,13 @@ function drawCard(d: Drawing, card: Card, box: PlacedBoard["boxes"] extends Map<
     pen.rect(box, { fill: color, fillAlpha: card.dashed ? 0.04 : 0.1, radius: 9 });
     pen.pattern({ ...box, w: 7 }, 3, d.index.versionOf(pod).pattern, color, 0.5);
   }
-  pen.rect(box, { stroke: selected ? theme.accent : color, width: selected ? 2.2 : 1.2, radius: 9, dash: card.dashed ? [5, 4] : undefined });
+  if (card.lit) pen.rect(box, { fill: theme.ok, fillAlpha: 0.14, radius: 9 });
+  pen.rect(box, { stroke: selected ? theme.accent : card.lit ? theme.ok : color, width: selected || card.lit ? 2.2 : 1.2, radius: 9, dash: card.dashed ? [5, 4] : undefined });
   const tag = card.tag ?? "";
   const tagW = tag ? Math.min(pen.width(tag, { size: 11, weight: 600 }), box.w * 0.5) : 0;
   if (tag) pen.text(tag, box.x + box.w - 11, box.y + 21, { size: 11, weight: 600, align: "right", max: tagW + 1, color: toneColor(theme, card.tone ?? "soft") });
   pen.text(card.title, box.x + 12, box.y + 21, { size: 12.4, weight: 650, max: box.w - 30 - tagW });
+  if (card.lit === false) pen.rect(box, { fill: theme.panel, fillAlpha: 0.45, radius: 9 });
   card.lines.forEach((line, i) => pen.text(line, box.x + 12, box.y + 37 + 15 * i, { size: 10.9, color: theme.soft, max: box.w - 22 }));
 }
 

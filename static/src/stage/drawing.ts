@@ -1,7 +1,7 @@
 // What every drawing module gets: the pen, the places, the cluster as it is shown now.
 import type { ClusterIndex } from "../lab/index";
-import type { DecisionAnswer } from "../lab/api";
-import type { Components, Frame } from "../stream/types";
+import type { DecisionAnswer, LoopsAnswer, UsageAnswer } from "../lab/api";
+import type { Components, Heading } from "../stream/types";
 import type { Box } from "./geometry";
 import type { Layout } from "./layout";
 import type { Pen } from "./pen";
@@ -14,15 +14,23 @@ export interface Drawing {
   /** Simulated time, ms. */
   time: number;
   selected: string;
-  lastBy: Map<string, Frame>;
+  lastBy: Map<string, Heading>;
   /** The scheduler's last decision in full, and the pod that it was about. */
   decision: DecisionAnswer | null;
   decisionOf: string;
+  /** What nodes and pods use now, as far as the page has asked. */
+  usage: UsageAnswer | null;
+  loops: LoopsAnswer | null;
+  /** Who holds the leases of the control plane, by program. */
+  leases: Record<string, string>;
+  /** Who wins is not told: the class is asked. */
+  asking: boolean;
 }
 
 export interface CardStyle {
-  title?: string;
-  subtitle?: string;
+  title?: string | string[];
+  /** The first of several that fits. */
+  subtitle?: string | string[];
   selected?: boolean;
   dead?: boolean;
 }
@@ -35,8 +43,14 @@ export function drawCard({ pen }: Drawing, box: Box, style: CardStyle): void {
     fill: theme.panel, stroke: style.selected ? theme.accent : theme.line, width: style.selected ? 2 : 1.1, radius: 12, dash: style.dead ? [5, 4] : undefined,
   });
   const max = box.w - 24;
-  if (style.title) pen.text(style.title, box.x + 13, box.y + 22, { size: 13.5, weight: 650, max, color: style.dead ? theme.soft : theme.text });
-  if (style.subtitle) pen.text(style.subtitle, box.x + 13, box.y + 38, { size: 11.2, color: theme.soft, max });
+  const pad = box.w < 110 ? 9 : 13;
+  const titles = [style.title ?? ""].flat();
+  const title = titles.find((one) => pen.width(one, { size: 13.5, weight: 650 }) <= box.w - pad - 6) ?? titles.at(-1)!;
+  const size = pen.width(title, { size: 13.5, weight: 650 }) > box.w - 2 * pad ? 12 : 13.5;
+  if (title) pen.text(title, box.x + pad, box.y + 22, { size, weight: 650, max: box.w - pad - 5, color: style.dead ? theme.soft : theme.text });
+  const subtitles = [style.subtitle ?? ""].flat();
+  const subtitle = subtitles.find((one) => pen.width(one, { size: 11.2 }) <= max) ?? (subtitles.length > 1 ? "" : subtitles[0]!);
+  if (subtitle) pen.text(subtitle, box.x + pad, box.y + 38, { size: 11.2, color: theme.soft, max });
 }
 
 /** A rounded label: a controller, a kubelet. */

@@ -4,13 +4,13 @@ import type { ClusterIndex } from "../lab/index";
 import { isSystem } from "../lab/index";
 import type { Components } from "../stream/types";
 import type { WorkloadView } from "../stream/views";
-import { boardOf, isBoard, placeBoard, type PlacedBoard } from "./board";
+import { boardOf, isBoard, NO_EXTRAS, placeBoard, type BoardExtras, type PlacedBoard } from "./board";
 import { natural, type Box } from "./geometry";
-import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
+import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isSlim, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
 import { layoutNodes, type NodeBox, type PodBox, type Slots } from "./layoutNodes";
 import { layoutOwners, type OwnerLink } from "./layoutOwners";
 
-export type Lens = "workloads" | "control-plane" | "scheduling" | "etcd" | "ownership" | "traffic" | "storage" | "node";
+export type Lens = "workloads" | "control-plane" | "scheduling" | "etcd" | "ownership" | "traffic" | "storage" | "node" | "access";
 export type { NodeBox, PodBox, Slots };
 
 export interface Size {
@@ -65,28 +65,41 @@ export function rootWorkloads(index: ClusterIndex): [string, WorkloadView][] {
     .sort((a, b) => a[1].created - b[1].created || natural(a[0], b[0]));
 }
 
-function row(keys: string[], area: Box, wanted: number, least: number): { boxes: Map<string, Box>; hidden: number } {
-  const fit = Math.max(1, Math.floor((area.w + 10) / (least + 10)));
+function row(keys: string[], area: Box, wanted: number, least: number, lines = 1): { boxes: Map<string, Box>; hidden: number; lines: number } {
+  const across = Math.max(1, Math.floor((area.w + 10) / (least + 10)));
+  const fit = across * lines;
   const shown = keys.length > fit ? keys.slice(0, Math.max(1, fit - 1)) : keys;
-  const w = Math.min(wanted, (area.w - 10 * (shown.length - 1) - (shown.length < keys.length ? 46 : 0)) / Math.max(1, shown.length));
-  const boxes = new Map(shown.map((key, i) => [key, { x: area.x + i * (w + 10), y: area.y, w, h: area.h }]));
-  return { boxes, hidden: keys.length - shown.length };
+  const cols = Math.min(across, Math.max(1, shown.length));
+  const w = Math.min(wanted, (area.w - 10 * (cols - 1) - (lines === 1 && shown.length < keys.length ? 46 : 0)) / cols);
+  const boxes = new Map(shown.map((key, i) => [key, { x: area.x + (i % cols) * (w + 10), y: area.y + Math.floor(i / cols) * (area.h + 8), w, h: area.h }]));
+  return { boxes, hidden: keys.length - shown.length, lines: Math.max(1, Math.ceil(shown.length / cols)) };
 }
 
 /** Pods that no node has yet, in the scheduler's queue. */
 function waitingPods(index: ClusterIndex, queue: Box, slots: Slots): { pods: Map<string, PodBox>; hidden: number } {
   const pods = new Map<string, PodBox>();
   const waiting = [...index.pending, ...[...index.podsByNode].filter(([node]) => node && !index.nodes.has(node)).flatMap(([, keys]) => [...keys])];
-  const [w, h, gap] = [26, 20, 5];
+  // With room for it, whoever waits is told by name.
+  const named = queue.w > 110 && queue.h > 90;
+  const [w, h, gap] = named ? [queue.w, 34, 6] : [26, 20, 5];
   const across = Math.max(1, Math.floor((queue.w + gap) / (w + gap)));
   const room = Math.max(1, across * Math.max(1, Math.floor((queue.h + gap) / (h + gap))));
   const placed = slots.assign("", waiting, room);
   for (const [key, slot] of placed) {
     if (slot >= room) continue;
     const box = { x: queue.x + (slot % across) * (w + gap), y: queue.y + Math.floor(slot / across) * (h + gap), w, h };
-    pods.set(key, { box, detail: "token", node: "" });
+    pods.set(key, { box, detail: named ? "mini" : "token", node: "" });
   }
   return { pods, hidden: waiting.length - pods.size };
+}
+
+/** Inside the scheduler's card: the queue, and what it decided last. */
+function schedulerBoxes(card: Box, lens: Lens): [Box, Box] {
+  if (isSlim(card)) return [{ x: card.x + card.w * 0.62, y: card.y + 8, w: card.w * 0.38 - 12, h: 20 }, { x: card.x, y: card.y, w: 0, h: 0 }];
+  const head = lens === "scheduling" ? 64 : 46;
+  const inner: Box = { x: card.x + 12, y: card.y + head, w: card.w - 24, h: card.h - head - 8 };
+  if (lens !== "scheduling") return share(inner, [1, 1.15], 14) as [Box, Box];
+  return inner.w < 420 ? [{ ...inner, h: 20 }, { ...inner, y: inner.y + 42, h: inner.h - 42 }] : [{ ...inner, w: 126 }, { ...inner, x: inner.x + 146, w: inner.w - 146 }];
 }
 
 /** Services that a person made: not the system's own. */
@@ -96,40 +109,38 @@ export function shownServices(index: ClusterIndex): string[] {
 }
 
 /** Lays out the whole stage. `slots` remembers which place a pod had. */
-export function layout(index: ClusterIndex, components: Components, size: Size, lens: Lens, slots: Slots, selected = ""): Layout {
+export function layout(index: ClusterIndex, components: Components, size: Size, lens: Lens, slots: Slots, selected = "", extras: BoardExtras = NO_EXTRAS): Layout {
   const narrow = size.width < 620;
   const margin = narrow ? 10 : MARGIN;
   const [kubectl, etcd, controllers, scheduler] = controlPlane(lens, size, narrow);
-  const belowControl = Math.max(etcd.y + etcd.h, controllers.y + controllers.h);
-  const { bus, stages } = busBoxes(belowControl + (narrow || isTight(size) ? 27 : WIRE_GAP), size, narrow);
+  const belowControl = Math.max(...[etcd, controllers, scheduler].map((box) => box.y + box.h));
+  const { bus, stages } = busBoxes(belowControl + (narrow || isTight(size) || isSlim(etcd) ? 24 : WIRE_GAP), size, narrow);
   const labels: Label[] = [{ text: "CONTROL PLANE", x: margin, y: 20 }];
 
   const roots = lens === "workloads" ? rootWorkloads(index).map(([key]) => key) : [];
   let y = bus.y + bus.h + 12;
-  const shelf = row(roots, { x: margin, y, w: bus.w, h: 40 }, 250, narrow ? 130 : 170);
-  if (roots.length) y += 48;
+  const shelf = row(roots, { x: margin, y, w: bus.w, h: 40 }, 250, narrow ? 150 : 170, narrow ? 3 : 1);
+  if (roots.length) y += 48 * shelf.lines;
   y += narrow || isTight(size) ? 26 : 32;
 
   const serviceKeys = lens === "workloads" ? shownServices(index) : [];
   const footer = serviceKeys.length ? 54 + (isTight(size) ? 28 : 46) : 8;
   const area: Box = { x: margin, y, w: bus.w, h: Math.max(isTight(size) ? 120 : 150, size.height - y - footer - 8) };
-  const head = lens === "scheduling" ? 66 : 46;
-  const inner: Box = { x: scheduler.x + 12, y: scheduler.y + head, w: scheduler.w - 24, h: scheduler.h - head - 8 };
-  const [queue, scores] = share(inner, lens === "scheduling" ? [0.7, 2.3] : [1, 1.15], 14) as [Box, Box];
-  const waiting = waitingPods(index, { ...queue, y: queue.y + 2, h: queue.h - 2 }, slots);
+  const [queue, scores] = schedulerBoxes(scheduler, lens);
+  const waiting = waitingPods(index, queue, slots);
 
   const ownership = lens === "ownership" ? layoutOwners(index, area) : null;
-  const board = isBoard(lens) ? placeBoard(boardOf(lens, index, components, selected), { ...area, y: area.y + 2 }, narrow) : null;
+  const board = isBoard(lens) ? placeBoard(boardOf(lens, index, components, selected, extras), { ...area, y: area.y + 2 }, narrow) : null;
   const workers = ownership || board ? null : layoutNodes(index, area, narrow, slots);
   if (workers) labels.push({ text: "NODES", x: margin, y: y - 17 });
   const bottom = board?.bottom ?? ownership?.bottom ?? workers!.bottom;
   const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : 34), size.height - 54 - 12), w: bus.w, h: 54 };
-  const services = row(serviceKeys, serviceRow, 250, narrow ? 120 : 150);
+  const services = row(serviceKeys, serviceRow, 250, 150, narrow ? 3 : 1);
   if (serviceKeys.length) labels.push({ text: "SERVICES", x: margin, y: serviceRow.y - 9 });
   const names = controllerNames(components);
-  const { chips, hidden } = lens === "control-plane" && !narrow ? chipLines(controllers, names) : chipBoxes(controllers, names, 46);
+  const { chips, hidden } = isSlim(controllers) ? { chips: new Map<string, Box>(), hidden: [] } : lens === "control-plane" ? chipLines(controllers, names) : chipBoxes(controllers, names, 46);
   return {
-    width: size.width, height: Math.max(size.height, serviceKeys.length ? serviceRow.y + 66 : bottom + (board?.note ? 40 : 12)), lens, narrow,
+    width: size.width, height: Math.max(size.height, serviceKeys.length ? serviceRow.y + 62 * services.lines + 4 : bottom + (board?.note ? 40 : 12)), lens, narrow,
     kubectl, etcd, members: memberBoxes(etcd, components, lens), controllers, chips, hiddenControllers: hidden,
     scheduler, queue, scores, bus, stages, shelf: shelf.boxes, hiddenWorkloads: shelf.hidden,
     nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers?.pods ?? [])]), podsWaitingHidden: waiting.hidden, podDetail: workers?.podDetail ?? "",

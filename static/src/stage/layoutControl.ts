@@ -10,30 +10,16 @@ const GAP = 14;
 /** Little height, as with the drawer open: everything moves closer together. */
 export const isTight = (size: Size): boolean => size.height < 600 && size.width >= 620;
 
-interface Plan {
-  row: number;
-  weights: [number, number, number, number];
-}
+/** The component that a lens is about; "" where it is about something else. */
+const ABOUT: Partial<Record<Lens, "controllers" | "scheduler" | "etcd">> = { "control-plane": "controllers", scheduling: "scheduler", etcd: "etcd" };
+/** Lenses that are about what is below the API server: the control plane is a row of headings. */
+const LOW = new Set<Lens>(["ownership", "traffic", "storage", "node", "access"]);
+const WEIGHTS = [0.36, 1, 1.6, 1.1];
+export const SLIM = 54;
+const GUTTER = 28;
 
-/** How the control plane shares the stage, by lens: height of its row, widths of kubectl, etcd, controllers, scheduler. */
-function planOf(lens: Lens, size: Size): Plan {
-  const tall = clamp(Math.round(size.height * 0.42), 150, 330);
-  switch (lens) {
-    case "control-plane":
-      return { row: tall, weights: [0.38, 1, 2, 1.05] };
-    case "scheduling":
-      return { row: tall, weights: [0.36, 0.9, 1, 2.5] };
-    case "etcd":
-      return { row: tall, weights: [0.36, 2.6, 1, 0.8] };
-    case "ownership":
-    case "traffic":
-    case "storage":
-    case "node":
-      return { row: 122, weights: [0.36, 1, 1.6, 1.1] };
-    default:
-      return { row: size.height > 820 ? 146 : isTight(size) ? 106 : 122, weights: [0.36, 1, 1.6, 1.1] };
-  }
-}
+/** A card too low for more than its heading. */
+export const isSlim = (box: Box): boolean => box.h <= 72;
 
 export function share(box: Box, weights: number[], gap: number): Box[] {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
@@ -47,26 +33,63 @@ export function share(box: Box, weights: number[], gap: number): Box[] {
   });
 }
 
+/** The boxes of kubectl, etcd, the controllers and the scheduler. What the lens is about gets the room; the others shrink to headings. */
 export function controlPlane(lens: Lens, size: Size, narrow: boolean): [Box, Box, Box, Box] {
-  const plan = planOf(lens, size);
-  const row = { x: MARGIN, y: 30, w: size.width - 2 * MARGIN, h: plan.row };
-  if (!narrow) return share(row, plan.weights, GAP) as [Box, Box, Box, Box];
-  const edge = { ...row, x: 10, w: size.width - 20, h: Math.min(plan.row, 116) };
-  const [kubectl, etcd, scheduler] = share(edge, [0.42, 1, 1], 8) as [Box, Box, Box];
-  const controllers = { ...edge, y: edge.y + edge.h + 8, h: 98 };
-  return [kubectl, etcd, controllers, scheduler];
+  if (narrow) return narrowControl(lens, size);
+  const row = { x: MARGIN, y: 30, w: size.width - 2 * MARGIN, h: size.height > 820 ? 146 : isTight(size) ? 106 : 122 };
+  const about = ABOUT[lens];
+  if (!about) return share(LOW.has(lens) ? { ...row, h: SLIM } : row, LOW.has(lens) ? [0.6, 1, 1.1, 1.1] : WEIGHTS, GAP) as [Box, Box, Box, Box];
+  const tall = { ...row, h: clamp(Math.round(size.height * (lens === "etcd" ? 0.52 : 0.46)), 190, 470) };
+  const side = clamp(row.w * 0.2, 150, 230);
+  const focus = { ...tall, x: row.x + side + GUTTER, w: row.w - side - GUTTER };
+  const stack = (i: number): Box => ({ x: row.x, y: tall.y + (i * (tall.h + 10)) / 3, w: side, h: (tall.h + 10) / 3 - 10 });
+  if (about === "controllers") return [stack(0), stack(1), focus, stack(2)];
+  return about === "scheduler" ? [stack(0), stack(1), stack(2), focus] : [stack(0), focus, stack(1), stack(2)];
 }
 
-/** The members of etcd side by side, as circles in boxes. */
+/** On a phone the control plane is a row of headings; what the lens is about follows in full width. */
+function narrowControl(lens: Lens, size: Size): [Box, Box, Box, Box] {
+  const row = { x: 10, y: 28, w: size.width - 20, h: 50 };
+  const about = ABOUT[lens];
+  if (!about) return share(row, [0.72, 1, 1.25, 1.15], 7) as [Box, Box, Box, Box];
+  const focus = { ...row, y: row.y + row.h + 14, h: lens === "etcd" ? 330 : 300 };
+  const [a, b, c] = share(row, [0.72, 1, 1.2], 7) as [Box, Box, Box];
+  if (about === "controllers") return [a, b, focus, c];
+  return about === "scheduler" ? [a, b, c, focus] : [a, focus, b, c];
+}
+
+/** The members of etcd as circles in boxes: side by side, or small ones in the corner of a slim card. */
 export function memberBoxes(etcd: Box, components: Components, lens: Lens): Map<string, Box> {
   const members = (components["etcd"]?.["members"] as { name: string }[] | undefined) ?? [];
+  if (isSlim(etcd)) {
+    const size = Math.min(15, (etcd.w - 20) / Math.max(1, members.length) - 5);
+    const left = etcd.w > 150 ? etcd.x + etcd.w - 12 - members.length * (size + 5) + 5 : etcd.x + 10;
+    const y = etcd.w > 150 ? etcd.y + 10 : etcd.y + etcd.h - size - 7;
+    return new Map(members.map((member, i) => [member.name, { x: left + i * (size + 5), y, w: size, h: size }]));
+  }
+  if (lens === "etcd") return ring(etcd, members.map((member) => member.name));
   const area = { x: etcd.x + 10, y: etcd.y + 48, w: etcd.w - 20, h: etcd.h - 54 };
   const slots = columns(area, members.length, 8);
-  const size = Math.min(area.h, slots[0]?.w ?? 0, lens === "etcd" ? 96 : 58);
-  return new Map(members.map((member, i) => {
-    const slot = slots[i]!;
-    const y = lens === "etcd" ? area.y + 14 : area.y + (area.h - size) / 2;
-    return [member.name, { x: slot.x + (slot.w - size) / 2, y, w: size, h: size }];
+  const size = Math.min(area.h, slots[0]?.w ?? 0, 58);
+  return new Map(members.map((member, i) => [member.name, { x: slots[i]!.x + (slots[i]!.w - size) / 2, y: area.y + (area.h - size) / 2, w: size, h: size }]));
+}
+
+/** The room of the etcd lens that the ring of members takes; the logs have the rest. */
+export function ringArea(etcd: Box): Box {
+  const wide = etcd.w > 520;
+  return wide ? { x: etcd.x + 14, y: etcd.y + 52, w: Math.min(etcd.w * 0.42, etcd.h * 1.15), h: etcd.h - 64 } : { x: etcd.x + 10, y: etcd.y + 46, w: etcd.w - 20, h: 120 };
+}
+
+function ring(etcd: Box, names: string[]): Map<string, Box> {
+  const area = ringArea(etcd);
+  const count = Math.max(1, names.length);
+  const flat = area.w > area.h * 1.6;
+  const size = clamp(Math.min(flat ? area.w / count - 14 : (area.w / (count > 4 ? 4.1 : 3.1)), area.h / (flat ? 1.4 : count > 2 ? 2.7 : 1.6)), 30, 92);
+  const rx = (area.w - size) / 2 - 4, ry = (area.h - size) / 2 - 10;
+  return new Map(names.map((name, i) => {
+    const angle = -Math.PI / 2 + (2 * Math.PI * i) / count;
+    const spot = flat ? { x: area.x + (area.w / count) * (i + 0.5), y: area.y + area.h / 2 } : { x: area.x + area.w / 2 + (count > 1 ? rx * Math.cos(angle) : 0), y: area.y + area.h / 2 + (count > 1 ? ry * Math.sin(angle) : 0) };
+    return [name, { x: spot.x - size / 2, y: spot.y - size / 2, w: size, h: size }];
   }));
 }
 
@@ -103,7 +126,7 @@ export function chipBoxes(card: Box, names: string[], top: number): { chips: Map
   let x = card.x + 12, y = card.y + top;
   const right = card.x + card.w - 12;
   for (let i = 0; i < names.length; i++) {
-    const w = Math.ceil(controllerTitle(names[i]!).length * 5.9) + 17;
+    const w = Math.ceil(controllerTitle(names[i]!).length * 6.35) + 18;
     if (x + w > right) [x, y] = [card.x + 12, y + 24];
     const last = y + 47 > card.y + card.h && i < names.length - 1;
     if (y + 21 > card.y + card.h - 2 || (last && x + w + 40 > right)) return { chips, hidden: names.slice(i) };
@@ -113,16 +136,16 @@ export function chipBoxes(card: Box, names: string[], top: number): { chips: Map
   return { chips, hidden: [] };
 }
 
-/** With room for it, each controller has a line of its own, where its last deed is told. */
+/** With room for it, each controller has a line of its own: what it watches, what waits, what is wanted and there, what it did last. */
 export function chipLines(card: Box, names: string[]): { chips: Map<string, Box>; hidden: string[] } {
-  const pitch = 27;
-  const rows = Math.max(1, Math.floor((card.h - 54) / pitch));
-  const cols = names.length > rows && card.w > 340 ? 2 : 1;
-  const area = columns({ x: card.x + 12, y: card.y + 48, w: card.w - 24, h: 22 }, cols, 12);
+  const pitch = 26;
+  const rows = Math.max(1, Math.floor((card.h - 72) / pitch));
+  const cols = names.length > rows && card.w > 1000 ? 2 : 1;
+  const area = columns({ x: card.x + 12, y: card.y + 64, w: card.w - 24, h: 23 }, cols, 22);
   const shown = names.slice(0, rows * cols);
   const chips = new Map(shown.map((name, i) => {
     const column = area[Math.floor(i / rows)]!;
-    return [name, { ...column, y: column.y + (i % rows) * pitch, h: 22 }];
+    return [name, { ...column, y: column.y + (i % rows) * pitch }];
   }));
   return { chips, hidden: names.slice(shown.length) };
 }

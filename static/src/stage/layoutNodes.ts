@@ -60,8 +60,10 @@ interface PodGrid {
 }
 
 const POD_GRIDS: PodGrid[] = [
-  { detail: "card", leastW: 98, mostW: 140, h: 78, gap: 7 },
-  { detail: "card", leastW: 80, mostW: 140, h: 62, gap: 6 },
+  { detail: "card", leastW: 108, mostW: 168, h: 82, gap: 8 },
+  { detail: "card", leastW: 100, mostW: 160, h: 64, gap: 6 },
+  { detail: "card", leastW: 79, mostW: 140, h: 62, gap: 6 },
+  { detail: "mini", leastW: 72, mostW: 110, h: 38, gap: 5 },
   { detail: "mini", leastW: 52, mostW: 90, h: 32, gap: 5 },
   { detail: "square", leastW: 16, mostW: 16, h: 16, gap: 4 },
   { detail: "square", leastW: 10, mostW: 10, h: 10, gap: 2 },
@@ -142,7 +144,9 @@ function fullNode(box: Box, line: number, grid: Grid): NodeBox {
   };
 }
 
-const HEADER = 60;
+/** With room for it, processor and memory have a line each with figures. */
+export const hasFigures = (box: Box): boolean => box.h >= 188 && box.w >= 130;
+const headerOf = (box: Box): number => (hasFigures(box) ? 80 : 60);
 const FLOOR = 30;
 const SYSTEM = 18;
 
@@ -155,21 +159,44 @@ export interface Workers {
 
 export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, slots: Slots): Workers {
   const names = index.nodeNames;
+  if (narrow && names.length <= MOST_ON_PHONE) return stackNodes(index, [...names.filter((name) => !isControlPlane(index.nodes.get(name)!)), ...names.filter((name) => isControlPlane(index.nodes.get(name)!))], area, slots);
   const grid = nodeGrid(Math.max(1, names.length), area, narrow);
   const nodes = nodeBoxes(names, index, area, grid);
   const pods = new Map<string, PodBox>();
   const split = new Map(names.map((name) => [name, splitPods(index, name)]));
   const most = Math.max(1, ...[...split.values()].map((part) => part.own.length));
   const anySystem = grid.detail === "full" && [...split.values()].some((part) => part.system.length);
-  const inner = (box: Box): Box => podArea(box, grid.detail, anySystem);
-  const sample = [...nodes.values()].at(-1);
-  const style = sample ? podGrid(inner(sample.box), most, grid.detail === "full" ? 0 : grid.detail === "compact" ? 4 : 6) : POD_GRIDS[0]!;
+  const inner = (box: Box, name: string): Box => podArea(box, grid.detail, anySystem && split.get(name)!.system.length > 0);
+  const fullest = names.find((name) => split.get(name)!.own.length === most) ?? names.at(-1);
+  const style = fullest ? podGrid(inner(nodes.get(fullest)!.box, fullest), most, grid.detail === "full" ? 0 : grid.detail === "compact" ? 6 : 8) : POD_GRIDS[0]!;
   for (const [name, node] of nodes) {
     const { own, system } = split.get(name)!;
-    node.hidden = place(own, inner(node.box), style, name, slots, pods);
+    node.hidden = place(own, inner(node.box, name), style, name, slots, pods);
     if (anySystem && system.length) place(system, systemArea(node, system.length), SYSTEM_GRID, name + "/system", slots, pods, name);
   }
   return { nodes, pods, podDetail: style.detail, bottom: area.y + grid.rows * grid.h + (grid.rows - 1) * grid.gapY };
+}
+
+const MOST_ON_PHONE = 12;
+
+/** On a phone nodes stand under one another in full width, each as tall as its pods ask. */
+function stackNodes(index: ClusterIndex, names: string[], area: Box, slots: Slots): Workers {
+  const nodes = new Map<string, NodeBox>();
+  const pods = new Map<string, PodBox>();
+  const style = POD_GRIDS[1]!;
+  const across = acrossOf(style, area.w - 20);
+  let y = area.y;
+  names.forEach((name, line) => {
+    const { own, system } = splitPods(index, name);
+    const rows = Math.min(4, Math.ceil(own.length / across));
+    const h = Math.max(116, 84 + rows * (style.h + style.gap) + FLOOR + (system.length && rows ? SYSTEM : 0));
+    const node = fullNode({ x: area.x, y, w: area.w, h }, line, { detail: "full", cols: 1, rows: names.length, w: area.w, h, gapX: 10, gapY: 26 });
+    nodes.set(name, node);
+    node.hidden = place(own, { x: area.x + 10, y: y + headerOf(node.box), w: area.w - 20, h: rows * (style.h + style.gap) }, style, name, slots, pods);
+    if (system.length) place(system, systemArea(node, system.length), SYSTEM_GRID, name + "/system", slots, pods, name);
+    y += h + 26;
+  });
+  return { nodes, pods, podDetail: style.detail, bottom: y - 26 };
 }
 
 const SYSTEM_GRID: PodGrid = { detail: "square", leastW: 11, mostW: 11, h: 11, gap: 3 };
@@ -188,7 +215,7 @@ function systemArea(node: NodeBox, count: number): Box {
 
 function podArea(box: Box, detail: NodeDetail, system: boolean): Box {
   if (isLow(box)) system = false;
-  if (detail === "full") return { x: box.x + 10, y: box.y + HEADER, w: box.w - 20, h: box.h - HEADER - FLOOR - (system ? SYSTEM : 0) };
+  if (detail === "full") return { x: box.x + 10, y: box.y + headerOf(box), w: box.w - 20, h: box.h - headerOf(box) - FLOOR - (system ? SYSTEM : 0) };
   if (detail === "compact") return { x: box.x + 5, y: box.y + 20, w: box.w - 10, h: box.h - 23 };
   return { x: box.x + 2, y: box.y + 2, w: box.w - 4, h: box.h - 5 };
 }

@@ -3,23 +3,28 @@ import { t } from "../i18n/t";
 import { isControlPlane, isSystem } from "../lab/index";
 import type { NodeView, PodView } from "../stream/views";
 import { drawPlug, isUp, nodeFault, numberOf, type Drawing } from "./drawing";
-import type { NodeBox } from "./layoutNodes";
+import type { Box } from "./geometry";
+import { hasFigures, type NodeBox } from "./layoutNodes";
 import { lookOf, podColor, toneColor } from "./pod";
 
 export interface Requested {
   cpu: number;
   memory: number;
   pods: number;
+  cpuLimit: number;
+  memoryLimit: number;
 }
 
 /** What the pods of a node have requested. */
 export function requestedOn(d: Pick<Drawing, "index">, node: string): Requested {
-  const sum = { cpu: 0, memory: 0, pods: 0 };
+  const sum = { cpu: 0, memory: 0, pods: 0, cpuLimit: 0, memoryLimit: 0 };
   for (const key of d.index.podsOn(node)) {
     const pod = d.index.pods.get(key)!;
     if (pod.phase === "Succeeded" || pod.phase === "Failed") continue;
     sum.cpu += pod.cpu || 0;
     sum.memory += pod.memory || 0;
+    sum.cpuLimit += pod.cpuLimit || 0;
+    sum.memoryLimit += pod.memoryLimit || 0;
     sum.pods++;
   }
   return sum;
@@ -56,20 +61,47 @@ function frame(d: Drawing, node: NodeView, place: NodeBox, radius: number): void
 }
 
 function drawFull(d: Drawing, node: NodeView, place: NodeBox): void {
-  const { pen, components } = d;
+  const { pen } = d;
   const { theme } = pen;
   const { box } = place;
   frame(d, node, place, 12);
   const used = requestedOn(d, node.name);
   const note = badge(d, node);
-  const amount = `${(used.cpu / 1000).toFixed(1)} / ${(node.cpu / 1000).toFixed(node.cpu % 1000 ? 1 : 0)} cpu`;
-  const nameW = pen.width(node.name, { size: 13, weight: 650 });
-  const right = note ? note.words : nameW + pen.width(amount, { size: 11 }) + 34 < box.w ? amount : "";
-  const rightW = pen.width(right, { size: 11, weight: note ? 650 : 400 });
-  pen.text(right, box.x + box.w - 12, box.y + 32, { size: 11, align: "right", weight: note ? 650 : 400, color: note ? (note.bad ? theme.bad : theme.warn) : theme.soft });
-  pen.text(node.name, box.x + 12, box.y + 32, { size: 13, weight: 650, max: box.w - 24 - (rightW ? rightW + 8 : 0), color: node.ready === "Unknown" ? theme.soft : theme.text });
-  bar(d, box.x + 12, box.y + 41, box.w - 24, used.cpu, node.cpu, theme.accent);
-  bar(d, box.x + 12, box.y + 49, box.w - 24, used.memory, node.memory, theme.etcd);
+  const pods = used.pods === 1 ? t("1 pod") : t("{count} pods", { count: used.pods });
+  const nameW = pen.width(node.name, { size: 14, weight: 650 });
+  if (d.at.lens === "scheduling" && d.decision && !note) return void drawVerdict(d, node, place, used);
+  const right = note ? note.words : nameW + pen.width(pods, { size: 11.4 }) + 34 < box.w ? pods : "";
+  const rightW = pen.width(right, { size: 11.4, weight: note ? 650 : 400 });
+  pen.text(right, box.x + box.w - 12, box.y + 32, { size: 11.4, align: "right", weight: note ? 650 : 400, color: note ? (note.bad ? theme.bad : theme.warn) : theme.soft });
+  pen.text(node.name, box.x + 12, box.y + 32, { size: 14, weight: 650, max: box.w - 24 - (rightW ? rightW + 8 : 0), color: node.ready === "Unknown" ? theme.soft : theme.text });
+  capacity(d, node, used, box);
+  drawPrograms(d, node, place);
+}
+
+/** What the last decision says of a node, where its pods are counted otherwise. */
+function drawVerdict(d: Drawing, node: NodeView, place: NodeBox, used: Requested): void {
+  const { pen, decision, asking } = d;
+  const { theme } = pen;
+  const { box } = place;
+  const total = decision!.final[node.name], refusal = decision!.filtered[node.name];
+  const chosen = !asking && decision!.chosen === node.name;
+  const right = asking ? "?" : refusal ? refusal[0] : total === undefined ? "" : `${chosen ? "★ " : ""}${total}`;
+  const color = asking ? theme.accent : refusal ? theme.bad : chosen ? theme.accent : theme.text;
+  const style = { size: refusal && !asking ? 11 : 13.5, weight: 700 };
+  const rightW = Math.min(pen.width(right, style), box.w * 0.5);
+  pen.text(right, box.x + box.w - 12, box.y + 32, { ...style, align: "right", color, max: rightW + 1 });
+  if (refusal && !asking) pen.glyph("cross", { x: box.x + box.w - 20 - rightW, y: box.y + 28 }, 4.5, theme.bad);
+  if (chosen) pen.rect(box, { stroke: theme.accent, width: 2.4, radius: 12 });
+  if (refusal && !asking) pen.rect(box, { fill: theme.bg, fillAlpha: 0.45, radius: 12 });
+  pen.text(node.name, box.x + 12, box.y + 32, { size: 14, weight: 650, max: box.w - 36 - rightW, color: refusal && !asking ? theme.soft : theme.text });
+  capacity(d, node, used, box);
+  drawPrograms(d, node, place);
+}
+
+function drawPrograms(d: Drawing, node: NodeView, place: NodeBox): void {
+  const { pen, components } = d;
+  const { theme } = pen;
+  const { box } = place;
   const down = node.ready === "Unknown";
   drawPlug(d, place.kubelet!, "kubelet", { up: !down && isUp(components, `kubelet/${node.name}`), selected: d.selected === `kubelet/${node.name}` });
   drawPlug(d, place.proxy!, place.proxy!.w < 64 ? "proxy" : "kube-proxy", { up: !down && isUp(components, `kube-proxy/${node.name}`), selected: d.selected === `kube-proxy/${node.name}` });
@@ -77,7 +109,7 @@ function drawFull(d: Drawing, node: NodeView, place: NodeBox): void {
   if (place.hidden) pen.text(t("and {count} more", { count: place.hidden }), box.x + box.w - 12, place.runtime!.y - 6, { size: 10.5, align: "right", color: theme.soft });
   if (isControlPlane(node) && !place.hidden && box.h > 130 && ![...d.index.podsOn(node.name)].some((key) => !isSystem(d.index.pods.get(key)!))) {
     const words = node.taints?.some((taint) => taint.key.includes("control-plane")) ? t("tainted: no workloads here") : "";
-    pen.text(words, box.x + box.w / 2, box.y + 82, { size: 10.4, color: theme.soft, align: "center", max: box.w - 16 });
+    pen.text(words, box.x + box.w / 2, box.y + 104, { size: 11, color: theme.soft, align: "center", max: box.w - 16 });
   }
 }
 
@@ -97,6 +129,45 @@ function drawRuntime(d: Drawing, node: NodeView, place: NodeBox): void {
   const room = box.w - 26 - pen.width(name, { size: 10.6 });
   const short = [words, t("{containers} running", { containers }), String(containers)].find((one) => pen.width(one, { size: 10 }) < room) ?? "";
   pen.text(short, box.x + box.w - 8, box.y + 14, { size: 10, color: theme.soft, align: "right" });
+}
+
+const GI = 1024 ** 3;
+const short = (value: number): string => (value >= 9.95 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1));
+
+/** Of processor and memory: what is there, what pods have requested of it, how far their limits go, what is used now. */
+function capacity(d: Drawing, node: NodeView, used: Requested, box: Box): void {
+  const now = d.usage?.nodes[node.name];
+  const { theme } = d.pen;
+  const rows: [string, number, number, number, number | undefined, string, number][] = [
+    [t("cpu"), used.cpu, node.cpu, used.cpuLimit, now?.cpu, theme.accent, 1000], [t("mem"), used.memory, node.memory, used.memoryLimit, now?.memory, theme.etcd, GI],
+  ];
+  rows.forEach(([name, requested, whole, limit, use, color, unit], i) => {
+    if (!hasFigures(box)) return bar(d, box.x + 12, box.y + 41 + 8 * i, box.w - 24, requested, whole, color);
+    const y = box.y + 48 + 14 * i;
+    const figures = `${short(requested / unit)} / ${short(whole / unit)}${unit === GI ? " Gi" : ""}`;
+    const left = box.w > 190 ? 52 : 12, right = box.w > 176 ? 58 : 0;
+    if (left > 12) d.pen.text(name, box.x + 12, y + 4, { size: 10.4, color: theme.soft, max: 40 });
+    if (right) d.pen.text(figures, box.x + box.w - 12, y + 4, { size: 10.4, align: "right", color: theme.soft });
+    meter(d, { x: box.x + left + (left > 12 ? 4 : 0), y: y - 4, w: box.w - left - right - (left > 12 ? 16 : 24) + (right ? 0 : 0), h: 8 }, { requested, whole, limit, use, color });
+  });
+}
+
+interface Amounts {
+  requested: number;
+  whole: number;
+  limit: number;
+  use: number | undefined;
+  color: string;
+}
+
+/** A bar: pale for what is requested, a core for what is used, a mark for how far limits go. */
+function meter({ pen }: Drawing, box: Box, { requested, whole, limit, use, color }: Amounts): void {
+  const part = (amount: number): number => (whole > 0 ? Math.min(1, amount / whole) * box.w : 0);
+  const full = requested / Math.max(1, whole) >= 0.95;
+  pen.rect(box, { fill: pen.theme.raise, stroke: pen.theme.line, width: 0.8, radius: 4 });
+  if (requested > 0) pen.rect({ ...box, w: Math.max(4, part(requested)) }, { fill: full ? pen.theme.warn : color, fillAlpha: 0.42, radius: 4 });
+  if (use !== undefined && use > 0) pen.rect({ x: box.x, y: box.y + 2.2, w: Math.max(3, part(use)), h: box.h - 4.4 }, { fill: color, radius: 2 });
+  if (limit > 0) pen.line([{ x: box.x + part(limit), y: box.y - 1.5 }, { x: box.x + part(limit), y: box.y + box.h + 1.5 }], { stroke: limit > whole ? pen.theme.warn : pen.theme.text, width: 1.8, alpha: 0.8 });
 }
 
 function bar({ pen }: Drawing, x: number, y: number, w: number, used: number, whole: number, color: string): void {

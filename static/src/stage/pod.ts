@@ -107,40 +107,42 @@ function drawCardPod(d: Drawing, pod: PodView, box: Box, look: PodLook, color: s
   const { pen } = d;
   const { theme } = pen;
   body(d, pod, box, look, color, alpha, 10);
+  const large = box.h >= 78;
+  const size = large ? 13 : 12.2, pad = box.w > 104 ? 10 : 8;
   const version = pod.version || "";
   const versionW = Math.min(pen.width(version, { size: 11.5, weight: 650 }), box.w * 0.45);
-  const title = pod.app || pod.name;
-  const dy = box.h < 70 ? -3 : 0;
-  pen.text(title, box.x + 10, box.y + 20 + dy, { size: 12.2, weight: 650, max: box.w - 26 - versionW, alpha });
-  pen.text(version, box.x + box.w - 9, box.y + 20 + dy, { size: 11.5, weight: 650, color, align: "right", max: versionW + 1, alpha });
-  pen.text(pod.ip || tailOf(pod), box.x + 10, box.y + 36 + dy, { size: 10.4, mono: true, color: theme.soft, max: box.w - 18, alpha });
-  const foot = box.y + box.h - 14;
-  const left = drawContainers(d, pod, box.x + 10, foot, box.w * 0.42, color, alpha);
+  const first = box.y + (large ? 21 : 17);
+  pen.text(pod.app || pod.name, box.x + pad, first, { size, weight: 650, max: box.w - 2 * pad - versionW - 4, alpha });
+  pen.text(version, box.x + box.w - pad, first, { size: 11.5, weight: 650, color, align: "right", max: versionW + 1, alpha });
+  const again = pod.restarts ? `↻${pod.restarts}` : "";
+  const againW = again ? pen.width(again, { size: 10.6, weight: 650 }) + 4 : 0;
+  pen.text(pod.ip || tailOf(pod), box.x + pad, first + 16, { size: 10.6, mono: true, color: theme.soft, max: box.w - 2 * pad - againW, alpha });
+  if (again) pen.text(again, box.x + box.w - pad, first + 16, { size: 10.6, weight: 650, align: "right", color: theme.bad, alpha });
+  const foot = box.y + box.h - (large ? 16 : 13);
   const tone = toneColor(theme, look.tone);
-  const wordW = Math.min(pen.width(look.word, { size: 11 }), box.x + box.w - left - 24);
-  pen.text(look.word, box.x + box.w - 9, foot + 4, { size: 11, align: "right", color: tone, max: wordW + 1, alpha });
+  const wordSize = large ? 12 : 11;
+  const wordW = Math.min(pen.width(look.word, { size: wordSize, weight: 550 }), box.w - 2 * pad - 16);
+  pen.text(look.word, box.x + box.w - pad, foot + 4, { size: wordSize, weight: 550, align: "right", color: tone, max: wordW + 1, alpha });
   pen.ctx.globalAlpha = alpha;
-  pen.glyph(look.glyph, { x: box.x + box.w - 9 - wordW - 9, y: foot }, 5, tone, look.part);
+  pen.glyph(look.glyph, { x: box.x + box.w - pad - wordW - 10, y: foot }, 5, tone, look.part);
+  drawContainers(d, pod, box.x + pad, foot, box.w - 2 * pad - wordW - 19, color, alpha);
 }
 
-/** The containers as small squares; what has restarted says how often. Returns where they end. */
-function drawContainers({ pen }: Drawing, pod: PodView, x: number, y: number, room: number, color: string, alpha: number): number {
+/** The containers as small squares, as many as there is room for: filled when ready, half when running, hollow when not. */
+function drawContainers({ pen }: Drawing, pod: PodView, x: number, y: number, room: number, color: string, alpha: number): void {
   const { theme } = pen;
-  const shown = (pod.containers ?? []).slice(0, Math.max(1, Math.floor(room / 15)));
+  const containers = pod.containers ?? [];
+  const side = containers.length * 15 <= room ? 12 : 8;
+  const shown = containers.slice(0, Math.floor((room + 3) / (side + 3)));
   let right = x;
   for (const container of shown) {
-    const size = container.init ? 8 : 12;
+    const size = container.init ? Math.min(8, side) : side;
     const box = { x: right, y: y - size / 2, w: size, h: size };
     const failed = FAILING.test(container.reason ?? "");
     const running = container.state === "running";
     pen.rect(box, { fill: running ? color : undefined, fillAlpha: container.ready ? 0.9 : 0.35, stroke: failed ? theme.bad : color, radius: 3.5, dash: running ? undefined : [2, 2], alpha });
     right += size + 3;
   }
-  if (pod.restarts) {
-    pen.text(`↻${pod.restarts}`, right + 1, y + 4, { size: 10, weight: 650, color: theme.bad, alpha });
-    right += pen.width(`↻${pod.restarts}`, { size: 10, weight: 650 }) + 3;
-  }
-  return right;
 }
 
 function drawMini(d: Drawing, pod: PodView, box: Box, look: PodLook, color: string, alpha: number): void {

@@ -1,15 +1,17 @@
 // The stage itself: two layers of canvas. The lower one holds what stands still and is redrawn card by card, only where something
 // has changed; the upper one holds what moves. Between changes nothing is drawn at all.
-import type { DecisionAnswer } from "../lab/api";
+import type { DecisionAnswer, LoopsAnswer, UsageAnswer } from "../lab/api";
 import { ClusterIndex } from "../lab/index";
 import type { Player } from "../stream/player";
-import type { Frame, View } from "../stream/types";
+import type { Frame, Heading, View } from "../stream/types";
 import type { PodView } from "../stream/views";
 import { drawApiServer, drawKubectl, drawWires } from "./apiserver";
 import { carriesTraffic, drawBoard, drawRequests, phaseAt } from "./drawBoard";
+import { NO_EXTRAS, type BoardExtras } from "./board";
 import { drawControllers } from "./controllers";
 import type { Drawing } from "./drawing";
 import { drawEtcd } from "./etcd";
+import { drawHeld } from "./held";
 import { Flights } from "./flights";
 import { layout, type Layout, type Lens, type Size } from "./layout";
 import { Slots } from "./layoutNodes";
@@ -34,22 +36,30 @@ export class Scene {
   lens: Lens = "workloads";
   selected = "";
   /** What each actor did last that mattered: the control plane lens tells it. */
-  readonly lastBy = new Map<string, Frame>();
+  readonly lastBy = new Map<string, Heading>();
   /** The scheduler's last decision in full; the page fetches it. */
   decision: DecisionAnswer | null = null;
   private decisionOf = "";
+  /** The class is asked which node wins: who does is not told. */
+  asking = false;
+  /** What controllers watch and what waits on their queues. */
+  private loops: LoopsAnswer | null = null;
+  private extras: BoardExtras = NO_EXTRAS;
+  private usage: UsageAnswer | null = null;
+  private held: Frame | null = null;
   readonly flights = new Flights();
   /** The cluster runs: requests travel. */
   flowing = false;
   private phase = 0;
   /** What was selected last that has to do with a node: the node lens shows that node. */
-  private focus = "";
+  focus = "";
   private size: Size = { width: 0, height: 0 };
   private scale = 1;
   private slots = new Slots();
   private readonly base: Pen;
   private readonly motion: Pen;
-  private stale = true;
+  /** Everything that stands still must be drawn anew. */
+  stale = true;
   private readonly dirtyNodes = new Set<string>();
   private dirtyControl = false;
   private moved = true;
@@ -68,7 +78,7 @@ export class Scene {
     const theme = readTheme();
     this.base.retheme(theme);
     this.motion.retheme(theme);
-    this.stale = true;
+    this.stale = this.moved = true;
   }
 
   resize(size: Size, scale: number): void {
@@ -88,11 +98,42 @@ export class Scene {
     this.decision = decision;
     this.decisionOf = pod;
     this.dirtyControl = true;
+    if (this.lens === "scheduling") for (const name of this.at.nodes.keys()) this.dirtyNodes.add(name);
+  }
+
+  /** The step on the stage, shown while nothing moves. */
+  hold(frame: Frame | null): void {
+    if (frame === this.held) return;
+    this.held = frame;
+    this.moved = true;
+  }
+
+  /** What boards show beside the stream has come. */
+  informed(extras: Partial<BoardExtras>): void {
+    this.extras = { ...this.extras, ...extras };
+    if (this.at.board) this.relayoutDue = true;
+  }
+
+  /** What was done before the page came, newest first. */
+  recalled(steps: Heading[]): void {
+    for (const step of steps) if (!this.lastBy.has(step.actor)) this.lastBy.set(step.actor, step);
+    this.dirtyControl = true;
+  }
+
+  looped(loops: LoopsAnswer): void {
+    this.loops = loops;
+    this.dirtyControl = true;
+  }
+
+  /** What is used now has been measured. */
+  measured(usage: UsageAnswer): void {
+    this.usage = usage;
+    for (const name of this.at.nodes.keys()) this.dirtyNodes.add(name);
   }
 
   select(id: string): void {
     this.selected = id;
-    this.stale = true;
+    this.stale = this.moved = true;
     if (/^(nodes|pods|kubelet|kube-proxy|runtime)\//.test(id)) this.focus = id;
     if (this.lens === "node") this.relayout(false);
   }
@@ -116,6 +157,7 @@ export class Scene {
       this.touch(key, before, view as PodView | null);
     }
     for (const name of Object.keys(frame.components)) this.touchComponent(name);
+    this.moved = true;
     if (this.at.board) this.relayoutDue = true;
   }
 
@@ -158,7 +200,7 @@ export class Scene {
   private relayout(animate: boolean): void {
     const before = this.at;
     const started = performance.now();
-    this.at = layout(this.index, this.player.state.components, this.size, this.lens, this.slots, this.focus);
+    this.at = layout(this.index, this.player.state.components, this.size, this.lens, this.slots, this.focus, this.extras);
     this.laidOut = { at: performance.now(), ms: performance.now() - started };
     this.relayoutDue = false;
     this.moved = true;
@@ -168,7 +210,7 @@ export class Scene {
   }
 
   private drawing(pen: Pen): Drawing {
-    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected, lastBy: this.lastBy, decision: this.decision, decisionOf: this.decisionOf };
+    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected, lastBy: this.lastBy, decision: this.decision, decisionOf: this.decisionOf, usage: this.usage, loops: this.loops, leases: leasesOf(this.player.state.objects), asking: this.asking };
   }
 
   /** Draws what is due. Returns whether anything still moves. */
@@ -244,7 +286,7 @@ export class Scene {
     drawControllers(d);
     drawScheduler(d);
     drawApiServer(d);
-    for (const [key, place] of this.at.pods) if (place.detail === "token" && !this.flights.has(key)) drawPod(d, key, place);
+    for (const [key, place] of this.at.pods) if (place.node === "" && this.at.lens !== "ownership" && !this.flights.has(key)) drawPod(d, key, place);
   }
 
   private drawNodeCard(d: Drawing, name: string): void {
@@ -259,6 +301,8 @@ export class Scene {
 
   private drawObjects(d: Drawing): void {
     for (const [key, box] of this.at.shelf) drawWorkload(d, key, box);
+    const last = [...this.at.shelf.values()].at(-1);
+    if (last && this.at.hiddenWorkloads) d.pen.text(`+${this.at.hiddenWorkloads}`, last.x + last.w + 10, last.y + last.h / 2 + 4, { size: 12, color: d.pen.theme.soft });
     for (const [key, box] of this.at.owners) drawWorkload(d, key, box, true);
     drawServices(d);
   }
@@ -269,16 +313,34 @@ export class Scene {
     const flows = traffic && this.flowing && !this.still;
     if (flows) this.phase = phaseAt(now);
     const active = live.length > 0 || this.flights.active || flows;
-    if (!active && !this.moved && !this.hasWires) return false;
+    if (!active && !this.moved) return false;
     const { ctx } = this.motion;
     ctx.clearRect(0, 0, this.at.width, this.at.height);
     const d = this.drawing(this.motion);
     drawServiceWires(d);
+    if (this.at.services.size) this.passBeneath(ctx);
     if (traffic) drawRequests(d, this.at.board!, this.phase);
     this.flights.draw(d, now);
-    drawBeats(d, live);
+    if (live.length) drawBeats(d, live);
+    else if (this.held && !this.flights.active && this.player.idle) drawHeld(d, this.held);
     this.moved = active;
     return active;
+  }
+
+  /** Wires pass beneath pods and runtimes: what is drawn over them is taken away again. */
+  private passBeneath(ctx: CanvasRenderingContext2D): void {
+    ctx.save();
+    ctx.globalCompositeOperation = "destination-out";
+    ctx.beginPath();
+    for (const [key, { box, detail }] of this.at.pods) {
+      if (this.flights.has(key)) continue;
+      if (detail === "card" || detail === "mini") ctx.roundRect(box.x + 1, box.y + 1, box.w - 2, box.h - 2, 8);
+      else if (this.at.pods.size < MOST_FLYING) ctx.rect(box.x, box.y, box.w, box.h);
+    }
+    for (const { runtime } of this.at.nodes.values()) if (runtime) ctx.roundRect(runtime.x, runtime.y, runtime.w, runtime.h, 7);
+    for (const box of this.at.services.values()) ctx.roundRect(box.x, box.y, box.w, box.h, 11);
+    ctx.fill();
+    ctx.restore();
   }
 
   /** The picture as it is now, without its page. */
@@ -289,11 +351,11 @@ export class Scene {
     for (const layer of [this.lower, this.upper]) ctx.drawImage(layer, 0, 0);
     return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   }
-
-  private get hasWires(): boolean {
-    return this.at.services.size > 0;
-  }
 }
+
+const LEADERS = ["kube-controller-manager", "kube-scheduler"];
+const leasesOf = (objects: Record<string, View>): Record<string, string> =>
+  Object.fromEntries(LEADERS.map((name) => [name, String((objects[`leases/kube-system/${name}`] as { holder?: string } | undefined)?.holder ?? "")]));
 
 /** What must be equal for cards to be redrawn one by one: the places of everything but pods. */
 function framework(at: Layout): string {

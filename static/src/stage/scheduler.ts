@@ -3,6 +3,7 @@ import { t } from "../i18n/t";
 import { nameOf } from "../stream/views";
 import { drawDecision } from "./decision";
 import { drawCard, isUp, numberOf, type Drawing } from "./drawing";
+import { isSlim } from "./layoutControl";
 
 interface Decision {
   pod: string;
@@ -12,16 +13,16 @@ interface Decision {
 }
 
 export function drawScheduler(d: Drawing): void {
-  const { pen, at, components } = d;
+  const { at, components } = d;
   const state = components["kube-scheduler"] ?? {};
   const up = isUp(components, "kube-scheduler");
   const counts: [string, number][] = [[t("active"), numberOf(state["active"])], [t("back-off"), numberOf(state["backoff"])], [t("unschedulable"), numberOf(state["unschedulable"])]];
-  const long = counts.map(([name, count]) => `${name} ${count}`).join(" · ");
-  const room = at.scheduler.w - 26;
-  const subtitle = pen.width(long, { size: 11.2 }) <= room ? long : counts.filter(([, count], i) => count || i === 0).map(([name, count]) => `${name} ${count}`).join(" · ");
-  drawCard(d, at.scheduler, { title: t("scheduler"), subtitle: up ? subtitle : t("down"), selected: d.selected === "kube-scheduler", dead: !up });
+  const words = (shown: [string, number][]): string => shown.map(([name, count]) => `${name} ${count}`).join(" · ");
+  const waiting = counts.reduce((sum, [, count]) => sum + count, 0);
+  const subtitle = up ? [words(counts), words(counts.filter(([, count], i) => count || i === 0)), t("{count} waiting", { count: waiting }), waiting ? String(waiting) : ""] : t("down");
+  drawCard(d, at.scheduler, { title: t("scheduler"), subtitle, selected: d.selected === "kube-scheduler", dead: !up });
   drawQueue(d);
-  drawScores(d, (state["last"] as Decision | undefined) ?? decided(d));
+  if (!isSlim(at.scheduler)) drawScores(d, (state["last"] as Decision | undefined) ?? decided(d));
 }
 
 /** The last decision as the page has fetched it. */
@@ -30,12 +31,35 @@ function decided({ decision, decisionOf }: Drawing): Decision | undefined {
   return { pod: decisionOf, chosen: decision.chosen, message: decision.message, scores: Object.entries(decision.final ?? {}).map(([node, total]) => ({ node, total })) };
 }
 
-function drawQueue({ pen, at }: Drawing): void {
+function drawQueue(d: Drawing): void {
+  const { pen, at } = d;
   const { theme } = pen;
-  pen.rect({ x: at.queue.x - 5, y: at.queue.y - 4, w: at.queue.w + 8, h: at.queue.h + 6 }, { stroke: theme.line, dash: [2, 4], radius: 8 });
-  if (at.podsWaitingHidden) pen.text(`+${at.podsWaitingHidden}`, at.queue.x + at.queue.w, at.queue.y + at.queue.h - 2, { size: 10.5, align: "right", weight: 600, color: theme.warn });
-  else if (![...at.pods.values()].some((pod) => pod.detail === "token")) {
-    pen.text(t("queue"), at.queue.x + at.queue.w / 2 - 1, at.queue.y + at.queue.h / 2 + 3, { size: 10.5, align: "center", color: theme.soft, max: at.queue.w });
+  const { queue } = at;
+  if (isSlim(at.scheduler)) {
+    if (at.podsWaitingHidden) pen.text(`+${at.podsWaitingHidden}`, at.scheduler.x + at.scheduler.w - 8, at.scheduler.y + at.scheduler.h - 8, { size: 10.5, align: "right", weight: 600, color: theme.warn });
+    return;
+  }
+  const wide = queue.w > 110 && queue.h > 90;
+  pen.rect({ x: queue.x - 5, y: queue.y - (wide ? 8 : 4), w: queue.w + 10, h: queue.h + (wide ? 12 : 6) }, { stroke: theme.line, dash: [2, 4], radius: 8 });
+  if (at.podsWaitingHidden) pen.text(`+${at.podsWaitingHidden}`, queue.x + queue.w, queue.y + queue.h - 2, { size: 10.5, align: "right", weight: 600, color: theme.warn });
+  else if (![...at.pods.values()].some((pod) => pod.node === "")) {
+    pen.text(t("nobody waits"), queue.x + queue.w / 2 - 1, queue.y + Math.min(queue.h / 2, 60) + 3, { size: 11, align: "center", color: theme.soft, max: queue.w });
+  } else if (wide) queueNotes(d);
+}
+
+/** Under each pod that waits: in which queue, why, and how long yet. */
+function queueNotes(d: Drawing): void {
+  const { queues } = d.loops ?? {};
+  if (!queues) return;
+  const { pen } = d;
+  const names: [keyof typeof queues, string][] = [["active", t("active")], ["backoff", t("back-off")], ["unschedulable", t("unschedulable")]];
+  for (const [queue, title] of names) {
+    for (const { pod, plugins, until } of queues[queue] ?? []) {
+      const box = d.at.pods.get(`pods/${pod}`)?.box;
+      if (!box || box.w < 100) continue;
+      const left = queue === "backoff" && until > d.time ? ` ${Math.ceil((until - d.time) / 1000)} s` : "";
+      pen.text(`${title}${left}${plugins.length ? ` · ${plugins[0]}` : ""}`, box.x + box.w - 6, box.y + 27, { size: 9.6, align: "right", color: queue === "active" ? pen.theme.soft : pen.theme.warn, max: box.w - 44 });
+    }
   }
 }
 
@@ -65,19 +89,19 @@ function drawScores(d: Drawing, last: Decision | undefined): void {
     pen.rect(bar, { fill: theme.accent, fillAlpha: chosen ? 1 : 0.3, radius: 4, stroke: selected === `nodes/${score.node}` ? theme.accent : undefined });
     const size = wide ? 12 : 10, base = bar.y + bar.h / 2 + size * 0.36;
     const numbers = w > 92;
-    pen.text(score.node, x + 6, base, { size, weight: 600, color: chosen ? theme.onAccent : theme.text, max: w - (numbers ? 40 : 8) });
+    pen.text(score.node, x + 6, base, { size, weight: 650, color: chosen ? theme.onAccent : theme.text, max: w - (numbers ? 40 : 8) });
     if (numbers) pen.text(String(score.total), x + w - 5, base, { size, align: "right", mono: true, color: chosen && part > 0.95 ? theme.onAccent : theme.text });
   });
   if (lines < scores.length && wide) pen.text(t("and {count} more", { count: scores.length - lines }), x, y + lines * lineH + 8, { size: 10.5, color: theme.soft });
 }
 
 /** Words in lines of a width. */
-export function wrap(words: string, width: number, most: number, measure: (text: string, style: { size: number }) => number): string[] {
+export function wrap(words: string, width: number, most: number, measure: (text: string, style: { size: number }) => number, size = 10.2): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of words.split(" ")) {
     const longer = line ? `${line} ${word}` : word;
-    if (line && measure(longer, { size: 10.2 }) > width) {
+    if (line && measure(longer, { size }) > width) {
       lines.push(line);
       line = word;
     } else line = longer;

@@ -32,6 +32,11 @@ export class Player {
   pace = 1;
   /** Told of each frame as it becomes part of the state, before anyone else. */
   onCommit: (frame: Frame) => void = () => undefined;
+  /** Asked before a frame is shown: true holds it back until `release`. */
+  gate: (frame: Frame) => boolean = () => false;
+  /** The frame that is held back. */
+  gated: Frame | null = null;
+  private passed = 0;
   /** The state was replaced and whoever draws it has not yet noticed. */
   replacedSince = true;
   private readonly queue: Clip[] = [];
@@ -85,6 +90,12 @@ export class Player {
     return true;
   }
 
+  /** Lets the frame that is held back be shown. */
+  release(): void {
+    this.passed = this.gated?.seq ?? 0;
+    this.gated = null;
+  }
+
   /** Lets the rest of the step be shown without standing still. */
   out(): void {
     this.inside = false;
@@ -93,7 +104,7 @@ export class Player {
 
   replace(snapshot: Snapshot): void {
     this.queue.length = 0;
-    this.current = null;
+    this.current = this.gated = null;
     this.out();
     this.clock = this.backlogMs = 0;
     this.state = copyState(snapshot);
@@ -151,8 +162,14 @@ export class Player {
   }
 
   private next(): boolean {
-    const clip = this.queue.shift();
+    const clip = this.queue[0];
     if (!clip) return false;
+    if (clip.frame.seq !== this.passed && this.gate(clip.frame)) {
+      this.gated = clip.frame;
+      return false;
+    }
+    this.queue.shift();
+    this.gated = null;
     this.current = clip;
     this.backlogMs -= clip.ms;
     this.clock = 0;

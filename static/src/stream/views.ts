@@ -24,6 +24,9 @@ export interface PodView extends View {
   app: string;
   cpu: number;
   memory: number;
+  /** Where any container has one. */
+  cpuLimit?: number;
+  memoryLimit?: number;
   graceUntil: number | null;
   qos: string;
   /** Names of the claims that it mounts; absent where it mounts none. */

@@ -13,7 +13,7 @@ import { icons } from "./icons";
 import { savePicture } from "./picture";
 import { showPointer } from "./pointer";
 
-const LENSES: [Lens, string][] = [["workloads", "Workloads"], ["control-plane", "Control plane"], ["scheduling", "Scheduling"], ["etcd", "etcd"], ["ownership", "Ownership"], ["node", "Node"], ["traffic", "Traffic"], ["storage", "Storage"]];
+const LENSES: [Lens, string][] = [["workloads", "Workloads"], ["control-plane", "Control plane"], ["scheduling", "Scheduling"], ["etcd", "etcd"], ["ownership", "Ownership"], ["node", "Node"], ["traffic", "Traffic"], ["storage", "Storage"], ["access", "Access"]];
 export const LENS_ORDER = LENSES.map(([lens]) => lens);
 
 @customElement("cl-lenses")
@@ -98,7 +98,7 @@ export class ToolsElement extends LabElement {
 const KEYS: [string, string][] = [
   ["Space", "play or pause"], ["→  .", "one step"], ["←", "one step back"], ["Home", "to the start"], ["End", "run until settled"], ["[  ]", "ten steps back or on"], ["I", "into the step: one stage of its requests at a time"], ["O", "out of the step"], ["B", "a breakpoint"], ["C", "continue to the next breakpoint"], ["U", "run until a condition holds"],
   ["W", "watch a field"], ["M", "mark this step"], ["F", "fork: the same past, another future"], ["H", "hold requests until the next step"],
-  ["/", "the kubectl command line"], ["1 … 8", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["S", "save the picture"], ["Esc", "close, select nothing"], ["?", "this list"],
+  ["/", "the kubectl command line"], ["1 … 9", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["S", "save the picture"], ["Esc", "close, select nothing"], ["?", "this list"],
 ];
 
 /** A bar between two panels: drag it, or focus it and use the arrow keys. Double click or Enter folds the panel. */

@@ -12,10 +12,16 @@ import { contains } from "../stage/geometry";
 import { t } from "../i18n/t";
 import { fetchDecision } from "../lab/api";
 import type { Topic } from "../lab/lab";
+import { Extras } from "./extras";
+import "./lensbar";
 import { Overlay } from "./overlay";
 import { LabElement } from "./element";
 
 const LONGEST_TICK_MS = 100;
+const STAGE = { width: 1120, height: 700 };
+const PHONE_WIDTH = 620;
+const LARGEST = 1.9;
+const RECALLED = 300;
 /** With more pods than this the buttons over the stage follow less often while steps rush by. */
 const MANY = 400;
 const PLACE_EVERY_MS = 500;
@@ -24,7 +30,7 @@ export let theScene: Scene | null = null;
 
 @customElement("cl-stage")
 export class StageElement extends LabElement {
-  protected override readonly topics: Topic[] = ["state", "step", "selection", "lens", "theme", "mode"];
+  protected override readonly topics: Topic[] = ["state", "step", "selection", "lens", "theme", "mode", "ask", "access", "headings"];
   @query(".stage-lower") private lower!: HTMLCanvasElement;
   @query(".stage-upper") private upper!: HTMLCanvasElement;
   @query(".stage-overlay") private overlayRoot!: HTMLElement;
@@ -38,12 +44,13 @@ export class StageElement extends LabElement {
   private decided = "";
   private deciding = false;
   private placedAt = 0;
+  private extras!: Extras;
   /** What things are called may have changed. */
   private renameDue = true;
   private halted: Beat | null = null;
 
   protected override render() {
-    return html`<div class="stage-scroll" tabindex="-1">
+    return html`<cl-lensbar></cl-lensbar><div class="stage-scroll" tabindex="-1">
       <div class="stage-sheet">
         <canvas class="stage-lower" aria-hidden="true"></canvas>
         <canvas class="stage-upper" aria-hidden="true"></canvas>
@@ -55,6 +62,7 @@ export class StageElement extends LabElement {
 
   protected override firstUpdated(_changed: PropertyValues): void {
     this.scene = theScene = new Scene(this.lower, this.upper, this.lab.player);
+    this.extras = new Extras(this.lab, this.scene, () => this.wake());
     this.overlay = new Overlay(this.overlayRoot, (id) => this.nameOf(id));
     const still = matchMedia("(prefers-reduced-motion: reduce)");
     const setStill = (): void => void (this.lab.player.still = still.matches);
@@ -79,6 +87,7 @@ export class StageElement extends LabElement {
     if (!this.scene) return;
     this.renameDue = true;
     if (topic === "selection") this.scene.select(this.lab.selected);
+    if (this.scene.lens === "control-plane" || this.lab.lens === "control-plane") this.scene.recalled(this.lab.headings.newest(this.lab.player.state.seq, RECALLED, (step) => !step.routine));
     if (topic === "lens") {
       this.tip.hidden = true;
       this.scene.show(this.lab.lens);
@@ -86,6 +95,11 @@ export class StageElement extends LabElement {
     if (topic === "mode") this.scene.flowing = this.lab.playing;
     if (topic === "theme") this.scene.retheme();
     if (topic === "state" || topic === "lens") this.fetchDecision();
+    if (topic === "state" || topic === "step") this.scene.hold(this.lab.shown ? (this.lab.frameOf(this.lab.shown.seq) ?? null) : null);
+    this.scene.asking = this.lab.player.gated !== null || (this.lab.ask.on && this.lab.ask.pod !== "");
+    if (topic === "ask") this.asked();
+    if (topic === "access") this.scene.informed({ answer: this.lab.access });
+    this.extras.due();
     if (topic === "state" && this.lab.player.replacedSince) {
       this.lab.player.replacedSince = false;
       this.scene.replaced();
@@ -93,9 +107,17 @@ export class StageElement extends LabElement {
     this.wake();
   }
 
+  /** The decision that the class is asked about is shown without its outcome. */
+  private asked(): void {
+    const { ask, player } = this.lab;
+    if (player.gated && ask.decision) this.scene.decided(ask.decision, ask.pod.slice("pods/".length));
+    else this.decided = "";
+    this.scene.stale = true;
+  }
+
   /** The scores of the last decision, which the stream does not carry in full. Not while steps rush by. */
   private fetchDecision(): void {
-    if (this.deciding || this.lab.player.waiting > 6) return;
+    if (this.deciding || this.lab.player.gated || this.lab.player.waiting > 6) return;
     const last = this.lab.player.state.components["kube-scheduler"]?.["last"] as { pod?: string } | undefined;
     const told = this.scene.lastBy.get("kube-scheduler") ?? this.lab.headings.newest(this.lab.shownSeq, 1, (step) => step.actor === "kube-scheduler" && step.object.startsWith("pods/"))[0];
     const pod = (told?.object ?? last?.pod ?? "").replace(/^pods\//, "");
@@ -116,7 +138,10 @@ export class StageElement extends LabElement {
   private resized(): void {
     const box = this.querySelector(".stage-scroll")!.getBoundingClientRect();
     if (box.width < 40 || box.height < 40) return;
-    this.scale = document.documentElement.dataset["presenting"] === "on" ? 1.25 : 1;
+    const presenting = document.documentElement.dataset["presenting"] === "on";
+    // Made for about this many pixels: a larger stage is drawn larger, so that a projector shows it to the last row.
+    const room = Math.min(box.width / STAGE.width, box.height / STAGE.height);
+    this.scale = box.width < PHONE_WIDTH ? 1 : Math.max(presenting ? 1.15 : 1, Math.min(LARGEST, room * (presenting ? 1.15 : 1)));
     this.scene.resize({ width: Math.floor(box.width), height: Math.floor(box.height) }, this.scale);
     this.wake();
   }
@@ -140,7 +165,7 @@ export class StageElement extends LabElement {
       this.halted = player.halted;
       this.lab.tell("step");
     }
-    if ((!moving && player.idle) || (player.halted && !this.scene.flights.active) || this.ticking) return;
+    if ((!moving && player.idle) || (player.gated && !player.frame && !this.scene.flights.active) || (player.halted && !this.scene.flights.active) || this.ticking) return;
     this.ticking = true;
     requestAnimationFrame((next) => this.tick(next));
   }

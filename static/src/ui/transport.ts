@@ -43,10 +43,11 @@ export class TransportElement extends LabElement {
 
 @customElement("cl-say")
 export class SayElement extends LabElement {
-  protected override readonly topics: Topic[] = ["step", "state", "mode"];
+  protected override readonly topics: Topic[] = ["step", "state", "mode", "ask"];
 
   protected override render() {
-    const { halted, frame } = this.lab.player;
+    const { halted, frame, gated } = this.lab.player;
+    if (gated && this.lab.ask.pod) return html`<p class="say" data-testid="say"><b>?</b> ${this.lab.ask.question} <button type="button" class="small" data-testid="ask-show" @click=${() => this.lab.ask.guess("")}>${t("Show it")}</button></p>`;
     if (halted && frame) return html`<p class="say" data-testid="say"><b>${t("Inside step {seq}", { seq: frame.seq })} · ${actorName(frame.actor)}</b> ${sentenceOfBeat(halted)}</p>`;
     const step = this.lab.shown;
     if (!step) return this.welcome();

@@ -1,0 +1,62 @@
+"""The REST API of what the page shows beside the stream: use, loops, access, explanations. Reads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from clusterlab.stream import access as policies
+from clusterlab.stream import looks
+from clusterlab.web.api import endpoint
+from clusterlab.web.labs.lab import Lab, LabError
+
+__all__ = ["access", "explain", "inside", "loops", "usage"]
+
+TEXT_MOST = 300
+
+
+def _text(request: HttpRequest, name: str, default: str = "") -> str:
+    value = request.GET.get(name, default)
+    if len(value) > TEXT_MOST:
+        raise LabError(f"{name} has at most {TEXT_MOST} characters", name)
+    return value
+
+
+@endpoint("GET")
+async def usage(request: HttpRequest, lab: Lab) -> Any:
+    return looks.usage(lab.cluster, _text(request, "node"))
+
+
+@endpoint("GET")
+async def loops(request: HttpRequest, lab: Lab) -> Any:
+    return looks.loops(lab.cluster)
+
+
+@endpoint("GET")
+async def inside(request: HttpRequest, lab: Lab) -> Any:
+    found = looks.inside(lab.cluster, _text(request, "node"))
+    if found is None:
+        raise LabError(f"there is no node {_text(request, 'node')!r}", "node", "NotFound", 404)
+    return found
+
+
+@endpoint("GET")
+async def explain(request: HttpRequest, lab: Lab) -> Any:
+    kind, path = _text(request, "kind"), _text(request, "path")
+    found = looks.explain(kind, path)
+    if found is None:
+        raise LabError(f"the schema of {kind or 'nothing'} has no field {path or '(write kind=apps/v1/Deployment&path=spec.replicas)'}", "path", "NotFound", 404)
+    return found
+
+
+@endpoint("GET")
+async def access(request: HttpRequest, lab: Lab) -> Any:
+    """The graph of roles and bindings; with `who`, the answer to "can who do verb on resource?"."""
+    who = _text(request, "who")
+    if not who:
+        return policies.graph(lab.cluster, request.GET.get("system") == "true")
+    try:
+        return policies.can(lab.cluster, who, _text(request, "verb"), _text(request, "resource"), _text(request, "namespace", "default"), _text(request, "name"))
+    except ValueError as error:
+        raise LabError(str(error), "who") from None
