@@ -32,22 +32,23 @@ def graph(cluster: Cluster, system: bool = False) -> Object:
                 continue
             namespace = binding["metadata"].get("namespace", "")
             role = _role_key(binding["roleRef"], namespace)
-            bindings.append({"key": key, "role": role, "namespace": namespace, "subjects": [_subject(one, namespace) for one in binding.get("subjects") or ()][:MOST]})
+            subjects = [_subject(one, namespace) for one in binding.get("subjects") or ()]
+            bindings.append({"key": key, "role": role, "namespace": namespace, "subjects": subjects[:MOST]})
             if role not in roles:
                 roles[role] = _role(cluster.find(role))
     for resource in ("roles", "clusterroles"):
-        for key, role in cluster.objects(resource):
-            if key not in roles and not _is_system(role):
-                roles[key] = _role(role)
+        for key, found in cluster.objects(resource):
+            if key not in roles and not _is_system(found):
+                roles[key] = _role(found)
     return {"bindings": bindings[:MOST], "roles": dict(list(roles.items())[:MOST]), "more": max(0, len(bindings) - MOST)}
 
 
 def can(cluster: Cluster, who: str, verb: str, resource: str, namespace: str = "default", name: str = "") -> Object:
     """Whether a subject (User:ana, Group:developers, ServiceAccount:default/robot) may do something, and what says so.
 
-    `resource` is written as in `kubectl auth can-i`: pods, pods/log, deployments.apps. Raises ValueError with what is wrong."""
+    `resource` is written as in `kubectl auth can-i`: pods, pods/log, deployments.apps. Raises ValueError that says what is wrong."""
     user = user_of(who)
-    if not verb or not resource or len(verb) > 60 or len(resource) > 300 or len(namespace) > 253 or len(name) > 253:
+    if not verb or not resource or max(map(len, (verb, resource, namespace, name))) > 300:
         raise ValueError("ask with a verb and a resource, such as get and pods, or create and deployments.apps")
     plural, group, namespaced, known = _resource(cluster, resource.partition("/")[0])
     sub = resource.partition("/")[2]
@@ -55,12 +56,16 @@ def can(cluster: Cluster, who: str, verb: str, resource: str, namespace: str = "
     attributes = Attributes(user, verb, group, plural, sub, scope, name)
     decision = cluster.api.authorizer.decide(attributes)
     granted = _granted(cluster, attributes) if decision.allowed else None
-    answer: Object = {"allowed": decision.allowed, "reason": decision.reason, "known": known, "groups": list(user.groups), "namespace": scope, "path": None}
+    answer: Object = {
+        "allowed": decision.allowed, "reason": decision.reason, "known": known, "groups": list(user.groups), "namespace": scope,
+        "path": None,
+    }
     if granted is not None:
         binding = granted.binding
         inside = binding["metadata"].get("namespace", "")
+        name = binding["metadata"]["name"]
         answer["path"] = {
-            "binding": f"rolebindings/{inside}/{binding['metadata']['name']}" if inside else f"clusterrolebindings/{binding['metadata']['name']}",
+            "binding": f"rolebindings/{inside}/{name}" if inside else f"clusterrolebindings/{name}",
             "role": _role_key(binding["roleRef"], inside), "rule": granted.rule, "subject": _subject(granted.subject, inside),
         }
     return answer
@@ -74,7 +79,8 @@ def user_of(who: str) -> User:
     if kind == "ServiceAccount":
         namespace, _, account = name.rpartition("/")
         namespace = namespace or "default"
-        return User(f"system:serviceaccount:{namespace}:{account}", ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"))
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+        return User(f"system:serviceaccount:{namespace}:{account}", groups)
     if kind == "Group":
         return User("somebody", (name, "system:authenticated") if name != "system:unauthenticated" else (name,))
     if kind == "User":
@@ -85,7 +91,8 @@ def user_of(who: str) -> User:
 def _granted(cluster: Cluster, wanted: Attributes) -> Grant | None:
     for grant in cluster.api.authorizer.policies.grants(wanted.user, wanted.namespace):
         names = grant.rule.get("resourceNames") or ()
-        if rule_allows(grant.rule, wanted.verb, wanted.group, wanted.resource, wanted.subresource) and (not names or wanted.name in names):
+        fits = rule_allows(grant.rule, wanted.verb, wanted.group, wanted.resource, wanted.subresource)
+        if fits and (not names or wanted.name in names):
             return grant
     return None
 
@@ -101,7 +108,8 @@ def _resource(cluster: Cluster, text: str) -> tuple[str, str, bool, bool]:
 
 
 def _is_system(obj: Object) -> bool:
-    return "kubernetes.io/bootstrapping" in (obj["metadata"].get("labels") or {}) or obj["metadata"]["name"].startswith(("system:", "kubeadm:"))
+    meta = obj["metadata"]
+    return "kubernetes.io/bootstrapping" in (meta.get("labels") or {}) or meta["name"].startswith(("system:", "kubeadm:"))
 
 
 def _role_key(ref: Object, namespace: str) -> str:

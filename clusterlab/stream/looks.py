@@ -42,7 +42,8 @@ def usage(cluster: Cluster, node: str = "") -> Object:
         used = node_usage(kubelet.runtime)
         nodes[kubelet.config.name] = {"cpu": used.cpu_micro // 1000, "memory": used.memory}
         for uid, record in kubelet.pods.items():
-            each = {name: {"cpu": one.cpu_micro // 1000, "memory": one.memory} for name, one in pod_usage(kubelet.runtime, uid).items()}
+            measured = pod_usage(kubelet.runtime, uid)
+            each = {name: {"cpu": one.cpu_micro // 1000, "memory": one.memory} for name, one in measured.items()}
             if each:
                 meta = record.pod["metadata"]
                 total = {what: sum(one[what] for one in each.values()) for what in ("cpu", "memory")}
@@ -68,12 +69,13 @@ def loops(cluster: Cluster) -> Object:
 
 def _queues(cluster: Cluster) -> Object:
     """The scheduler's three queues, the first pods of each."""
-    part: Any = next((one.scheduler for one in cluster.processes.values() if isinstance(one, SchedulerProcess) and one.up and (one.leading or not one.leader_elect)), None)
+    running = [one for one in cluster.processes.values() if isinstance(one, SchedulerProcess) and one.up]
+    part = next((one.scheduler for one in running if one.leading or not one.leader_elect), None)
     if part is None:
         return {}
     return {
         name: [
-            {"pod": one.key, "attempts": one.attempts, "plugins": list(one.plugins) or ([one.gate] if one.gate else []), "until": one.backoff_until_ms}
+            {"pod": one.key, "attempts": one.attempts, "plugins": [*one.plugins, *filter(None, [one.gate])], "until": one.backoff_until_ms}
             for one in list(getattr(part.queue, name).values())[:PODS_SHOWN]
         ]
         for name in ("active", "backoff", "unschedulable")
@@ -81,7 +83,7 @@ def _queues(cluster: Cluster) -> Object:
 
 
 def explain(kind: str, path: str) -> Object | None:
-    """What the published schema says of a field, as `kubectl explain` does: {type, description}. None where there is no such field."""
+    """What the published schema says of a field, as `kubectl explain` does: {type, description, fields}. None: no such field."""
     version, _, short = kind.rpartition("/")
     name = _definition(version, short)
     if name is None:
@@ -116,10 +118,10 @@ def _target(node: Object) -> Object:
         elif isinstance(node.get("additionalProperties"), dict):
             node = node["additionalProperties"]
         else:
-            found = next((one for name in ("allOf", "anyOf", "oneOf") for one in node.get(name) or () if isinstance(one, dict) and one.get("type") != "null"), None)
-            if found is None:
+            choices = [one for name in ("allOf", "anyOf", "oneOf") for one in node.get(name) or () if one.get("type") != "null"]
+            if not choices:
                 return node
-            node = found
+            node = choices[0]
     return node
 
 
@@ -166,7 +168,7 @@ def inside(cluster: Cluster, node: str) -> Object | None:
 def _volume(volume: Object) -> Object:
     kind = next((name for name in volume if name != "name"), "emptyDir")
     source = volume.get(kind) or {}
-    named = source.get("claimName") or source.get("name") or source.get("secretName") or source.get("path") or source.get("driver") or ""
+    named = next((source[key] for key in ("claimName", "name", "secretName", "path", "driver") if source.get(key)), "")
     return {"name": volume["name"], "kind": kind, "of": named}
 
 
@@ -178,10 +180,12 @@ def _table(proxy: Any) -> list[Object]:
     for piece in proxy.snapshot.slices.values():
         name = (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name", "")
         key = f"{piece['metadata']['namespace']}/{name}"
-        ready[key] = ready.get(key, 0) + sum((one.get("conditions") or {}).get("ready") is not False for one in piece.get("endpoints") or ())
+        serving = [one for one in piece.get("endpoints") or () if (one.get("conditions") or {}).get("ready") is not False]
+        ready[key] = ready.get(key, 0) + len(serving)
     found = []
     for key, service in sorted(proxy.snapshot.services.items())[:SERVICES_SHOWN]:
         spec = service.get("spec") or {}
         port = next((one.get("port") for one in spec.get("ports") or ()), None)
-        found.append({"key": f"services/{key}", "address": f"{spec.get('clusterIP', '')}{f':{port}' if port else ''}", "endpoints": ready.get(key, 0)})
+        address = f"{spec.get('clusterIP', '')}{f':{port}' if port else ''}"
+        found.append({"key": f"services/{key}", "address": address, "endpoints": ready.get(key, 0)})
     return found

@@ -138,7 +138,10 @@ def _pod(obj: Object, epoch: datetime) -> View:
 def _limits(spec: Object) -> View:
     """How far the containers may go, summed; nothing where none has a limit."""
     limits = [(c.get("resources") or {}).get("limits") or {} for c in spec.get("containers") or ()]
-    found = {"cpuLimit": sum(milli_value(r["cpu"]) for r in limits if "cpu" in r), "memoryLimit": sum(value(r["memory"]) for r in limits if "memory" in r)}
+    found = {
+        "cpuLimit": sum(milli_value(r["cpu"]) for r in limits if "cpu" in r),
+        "memoryLimit": sum(value(r["memory"]) for r in limits if "memory" in r),
+    }
     return {name: amount for name, amount in found.items() if amount}
 
 

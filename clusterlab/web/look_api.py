@@ -46,7 +46,7 @@ async def explain(request: HttpRequest, lab: Lab) -> Any:
     kind, path = _text(request, "kind"), _text(request, "path")
     found = looks.explain(kind, path)
     if found is None:
-        raise LabError(f"the schema of {kind or 'nothing'} has no field {path or '(write kind=apps/v1/Deployment&path=spec.replicas)'}", "path", "NotFound", 404)
+        raise LabError(f"{kind!r} has no field {path!r}; ask as in kind=apps/v1/Deployment&path=spec.replicas", "path", "NotFound", 404)
     return found
 
 
@@ -56,7 +56,8 @@ async def access(request: HttpRequest, lab: Lab) -> Any:
     who = _text(request, "who")
     if not who:
         return policies.graph(lab.cluster, request.GET.get("system") == "true")
+    verb, resource, namespace, name = (_text(request, one) for one in ("verb", "resource", "namespace", "name"))
     try:
-        return policies.can(lab.cluster, who, _text(request, "verb"), _text(request, "resource"), _text(request, "namespace", "default"), _text(request, "name"))
+        return policies.can(lab.cluster, who, verb, resource, namespace or "default", name)
     except ValueError as error:
         raise LabError(str(error), "who") from None

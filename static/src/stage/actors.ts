@@ -53,6 +53,8 @@ export function wireOf(at: Layout, who: string): Point[] {
     const rail = worker && worker.railX !== null ? worker.railX : x;
     const points = [{ x, y: box.y }, { x, y: box.y - 9 }];
     if (rail !== x) points.push({ x: rail, y: box.y - 9 });
+    // On a phone the rail runs outside the bar, and enters it from the side.
+    if (rail < bus.x) return [...points, { x: rail, y: bus.y + bus.h - 12 }, { x: bus.x + 1, y: bus.y + bus.h - 12 }];
     return [...points, { x: rail, y: bus.y + bus.h }];
   }
   if (at.chips.has(actor)) {

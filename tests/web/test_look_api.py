@@ -1,0 +1,92 @@
+"""What the page asks for beside the stream, over HTTP on a real server: use, queues, access, the inside of a node, explanations."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.server import Server
+
+RBAC = "rbac.authorization.k8s.io/v1"
+READER = {"apiVersion": RBAC, "kind": "Role", "metadata": {"name": "reader", "namespace": "default"},
+          "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]}
+BINDING = {"apiVersion": RBAC, "kind": "RoleBinding", "metadata": {"name": "ana-reads", "namespace": "default"},
+           "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "ana"}],
+           "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}}
+WEB = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}, "spec": {
+    "replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+        "containers": [{"name": "web", "image": "shop/web:v1", "resources": {"requests": {"cpu": "200m"}, "limits": {"cpu": "500m"}}}]}}}}
+
+
+@pytest.fixture(scope="module")
+def lab(server: Server) -> str:
+    scenario = {
+        "seed": 5, "nodes": [{"name": "node-1"}, {"name": "node-2"}], "manifests": [READER, BINDING, WEB],
+        "images": [{"match": "shop/web:v1", "cpu": "150m", "memory": {"base": "64Mi"}}],
+    }
+    status, made = server.call("POST", "/api/labs", {"scenario": scenario, "paused": True})
+    assert status == 201, made
+    assert server.call("POST", f"/api/labs/{made['id']}/run", {"until": "settled"}, key=made["key"])[0] == 200
+    return str(made["id"])
+
+
+def get(server: Server, lab: str, path: str, status: int = 200) -> dict:
+    code, answer = server.call("GET", f"/api/labs/{lab}/{path}")
+    assert code == status, answer
+    return answer
+
+
+def test_what_pods_and_nodes_use(server: Server, lab: str) -> None:
+    used = get(server, lab, "usage")
+    web = {key: pod for key, pod in used["pods"].items() if key.startswith("pods/default/web-")}
+    assert len(web) == 2
+    assert all(pod["cpu"] == 150 and pod["memory"] == 64 << 20 and list(pod["containers"]) == ["web"] for pod in web.values())
+    assert used["nodes"]["node-1"]["cpu"] >= 150
+    assert set(get(server, lab, "usage?node=node-2")["nodes"]) == {"node-2"}
+
+
+def test_what_controllers_watch(server: Server, lab: str) -> None:
+    loops = get(server, lab, "loops")
+    assert loops["loops"]["deployment-controller"]["watches"][:3] == ["deployments", "replicasets", "pods"]
+    assert set(loops["queues"]) == {"active", "backoff", "unschedulable"}
+
+
+@pytest.mark.parametrize(("question", "allowed", "role"), [
+    ("who=User:ana&verb=list&resource=po", True, "roles/default/reader"),
+    ("who=User:ana&verb=delete&resource=pods", False, None),
+    ("who=User:ana&verb=list&resource=pods&namespace=kube-system", False, None),
+    ("who=Group:system:masters&verb=delete&resource=nodes", True, "clusterroles/cluster-admin"),
+    ("who=ServiceAccount:kube-system/deployment-controller&verb=update&resource=deployments.apps", True, "clusterroles/system:controller:deployment-controller"),
+])
+def test_who_may_do_what_and_which_role_says_so(server: Server, lab: str, question: str, allowed: bool, role: str | None) -> None:
+    answer = get(server, lab, f"access?{question}")
+    assert answer["allowed"] is allowed
+    assert (answer["path"] or {}).get("role") == role
+
+
+def test_the_graph_of_roles_leaves_out_what_kubernetes_brings(server: Server, lab: str) -> None:
+    graph = get(server, lab, "access")
+    assert [(one["key"], one["role"], one["subjects"]) for one in graph["bindings"]] == [("rolebindings/default/ana-reads", "roles/default/reader", ["User:ana"])]
+    assert graph["roles"]["roles/default/reader"]["rules"][0]["verbs"] == ["get", "list"]
+    assert len(get(server, lab, "access?system=true")["bindings"]) > 10
+
+
+def test_the_inside_of_a_node(server: Server, lab: str) -> None:
+    inside = get(server, lab, "inside?node=node-1")
+    assert "shop/web:v1" in [image["name"] for image in inside["images"]]
+    assert {"name": "scratch", "kind": "emptyDir", "of": ""} in [volume for pod in inside["pods"].values() for volume in pod["volumes"]]
+    assert [row["endpoints"] for row in inside["services"] if row["key"] == "services/default/kubernetes"] == [1]
+
+
+def test_what_a_field_means(server: Server, lab: str) -> None:
+    assert get(server, lab, "explain?kind=apps/v1/Deployment&path=spec.replicas")["type"] == "integer"
+    assert get(server, lab, "explain?kind=v1/Pod&path=spec.containers.image")["description"].startswith("Container image name")
+    assert get(server, lab, "explain?kind=v1/Pod&path=metadata.labels.app")["type"] == "string"
+
+
+@pytest.mark.parametrize(("path", "status"), [
+    ("explain?kind=v1/Pod&path=spec.nonsense", 404), ("explain?kind=&path=", 404), ("inside?node=nobody", 404),
+    ("access?who=ana&verb=get&resource=pods", 400), ("access?who=User:ana", 400), (f"access?who={'x' * 400}", 400),
+])
+def test_bad_questions_are_refused(server: Server, lab: str, path: str, status: int) -> None:
+    assert get(server, lab, path, status)["error"]["message"]
