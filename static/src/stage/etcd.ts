@@ -30,7 +30,7 @@ export function drawEtcd(d: Drawing): void {
   const etcd = components["etcd"] ?? {};
   const revision = numberOf(etcd["revision"]).toLocaleString(), term = numberOf(etcd["term"]);
   const led = "leader" in etcd ? Boolean(etcd["leader"]) : true;
-  const subtitle = "revision" in etcd ? [t("revision {revision} · term {term}", { revision, term }), t("revision {revision}", { revision }), ""] : "";
+  const subtitle = "revision" in etcd && !(isSlim(at.etcd) && at.etcd.w <= 150) ? [t("revision {revision} · term {term}", { revision, term }), t("revision {revision}", { revision }), ""] : "";
   drawCard(d, at.etcd, { title: "etcd", subtitle, selected: d.selected === "etcd" });
   const members = membersOf(components);
   if (!led && at.etcd.w > 150) pen.text(t("no leader"), at.etcd.x + at.etcd.w - 13, at.etcd.y + (isSlim(at.etcd) ? 42 : 22), { size: 12, weight: 700, align: "right", color: pen.theme.bad });

@@ -36,7 +36,7 @@ export function drawHeld(d: Drawing, frame: Frame): void {
   pen.circle(end, 4.4, { fill: color });
   if (!refused && span.revision) pen.line(wireOf(at, "etcd"), { stroke: theme.etcd, width: 2.4 });
   stages(d, span);
-  label(d, `${requestTitle(span.verb, span.object)}${refused ? ` → ${span.code}` : ""}`, along(path, 0.5), color);
+  label(d, `${requestTitle(span.verb, span.object)}${refused ? ` → ${span.code}` : ""}`, at.narrow && path.length > 2 ? { x: path[0]!.x, y: path[1]!.y + 14 } : along(path, 0.5), color);
   if (refused) reason(d, span);
 }
 

@@ -99,7 +99,7 @@ function schedulerBoxes(card: Box, lens: Lens): [Box, Box] {
   const head = lens === "scheduling" ? 64 : 46;
   const inner: Box = { x: card.x + 12, y: card.y + head, w: card.w - 24, h: card.h - head - 8 };
   if (lens !== "scheduling") return share(inner, [1, 1.15], 14) as [Box, Box];
-  return inner.w < 420 ? [{ ...inner, h: 20 }, { ...inner, y: inner.y + 42, h: inner.h - 42 }] : [{ ...inner, w: 126 }, { ...inner, x: inner.x + 146, w: inner.w - 146 }];
+  return inner.w < 420 ? [{ ...inner, h: 20 }, { ...inner, y: inner.y + 58, h: inner.h - 58 }] : [{ ...inner, w: 126 }, { ...inner, x: inner.x + 146, w: inner.w - 146 }];
 }
 
 /** Services that a person made: not the system's own. */

@@ -108,7 +108,7 @@ const TITLES: Record<string, string> = {
   endpointslicemirroring: "Mirroring", "taint-eviction": "Taint eviction",
   "clusterrole-aggregation": "ClusterRoles", "endpointslice-mirroring": "Mirroring", ttl: "TTL", "service-lb": "Load balancers", "legacy-serviceaccount-token-cleaner": "Old tokens",
   "serviceaccount-token": "SA tokens", "persistentvolume-expander": "Expand volumes", "pvc-protection": "PVC protection", "pv-protection": "PV protection",
-  "persistentvolumeclaim-protection": "PVC protection", "persistentvolume-protection": "PV protection", "persistentvolume-attach-detach": "Attach/detach", "ephemeral-volume": "Ephemeral volumes", "resource-quota": "Quota",
+  "persistentvolumeclaim-protection": "PVC protection", "persistentvolume-protection": "PV protection", "persistentvolume-attach-detach": "Attach/detach", "ephemeral-volume": "Ephemeral volumes", "resource-quota": "Quota", "certificatesigningrequest-signing": "CSR signing", "certificatesigningrequest-approving": "CSR approval", "certificatesigningrequest-cleaner": "CSR cleaner", "csi-provisioner": "Provisioner",
 };
 /** Which controllers come first where not all fit: those that a course names. */
 const FIRST = ["deployment", "replicaset", "statefulset", "daemonset", "job", "endpointslice", "node-lifecycle", "garbage-collector", "namespace",

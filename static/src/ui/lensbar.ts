@@ -36,7 +36,7 @@ export class LensbarElement extends LabElement {
       case "access":
         return this.question();
       case "workloads":
-        return html`<p class="legend" aria-hidden="true"><span><i class="key used"></i>${t("used")}</span><span><i class="key asked"></i>${t("requested")}</span><span><i class="key limit"></i>${t("limits")}</span><span><i class="key dashed"></i>${t("not there yet")}</span></p>`;
+        return html`<p class="legend" aria-hidden="true"><span><i class="swatch of-used"></i>${t("used")}</span><span><i class="swatch of-asked"></i>${t("requested")}</span><span><i class="swatch of-limit"></i>${t("limits")}</span><span><i class="swatch of-dashed"></i>${t("not there yet")}</span></p>`;
       default:
         return nothing;
     }
