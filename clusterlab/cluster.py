@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from clusterlab import hosted
 from clusterlab.apiserver import http
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.server import ApiServer
@@ -150,6 +151,7 @@ class Cluster:
         self.runtimes[node.name] = process.runtime
         self._add(process)
         self._add(kube_proxy(self.sim, self.api, node.name, self.scenario.proxy_mode))
+        hosted.host(self, node)
 
     def booting(self) -> Iterator[None]:
         """Builds the nodes and boots, in small pieces, so that a host can give way to others in between."""

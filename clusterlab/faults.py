@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clusterlab import hosted
+from clusterlab.kubelet.static_pods import MIRROR
 from clusterlab.proxy import KubeProxy
 from clusterlab.scenario.load import ScenarioError
 from clusterlab.scenario.load import fault as parse_fault
@@ -163,8 +165,10 @@ def _node_up(cluster: Cluster, fault: Fault) -> str:
 def _component_stop(cluster: Cluster, fault: Fault) -> str:
     if fault.target == "kube-apiserver":
         cluster.api.stop()
+        hosted.crash(cluster, fault.target)
         return "The API server stops: nobody can read or write the cluster's state, but running containers go on."
     cluster.processes[fault.target].stop()
+    hosted.crash(cluster, fault.target)
     return f"{fault.target} stops. What it has done stays; what it would do now is left undone."
 
 
@@ -173,10 +177,12 @@ def _component_start(cluster: Cluster, fault: Fault) -> str:
         if cluster.fault_board.others(fault.kind, fault.target):
             return _still(fault)
         cluster.api.start()
+        hosted.relaunch(cluster, fault.target)
         return "The API server runs again; everyone lists and watches anew."
     if cluster.fault_board.holds_down(fault.target):
         return _still(fault)
     _start(cluster, fault.target)
+    hosted.relaunch(cluster, fault.target)
     return f"{fault.target} starts again with an empty memory and lists what there is."
 
 
@@ -286,7 +292,9 @@ def _on_container(cluster: Cluster, fault: Fault) -> tuple[Any, Any]:
     if pod is None or runtime is None:
         return None, None
     name = fault.options.get("container") or pod["spec"]["containers"][0]["name"]
-    return runtime, runtime.latest(pod["metadata"]["uid"], name)
+    # A static pod is known to its node by the hash that its mirror carries.
+    uid = (pod["metadata"].get("annotations") or {}).get(MIRROR) or pod["metadata"]["uid"]
+    return runtime, runtime.latest(uid, name)
 
 
 def _crash(cluster: Cluster, fault: Fault) -> str:

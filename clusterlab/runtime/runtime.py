@@ -55,6 +55,7 @@ class Runtime(Component):
         self.next_address = 0
         self.logs: dict[str, Lines] = {}  # container id -> what it wrote, as far as that is kept
         self.hosts: dict[str, str] = {}  # pod uid -> its /etc/hosts
+        self.programs: dict[str, Any] = {}  # container of kube-system -> the program of the cluster in it, which may `begin` and `end`
         self.cpus, self.memory_bytes, self.disk_bytes = 4, 8 << 30, 100 << 30
         self.chance = sim.rng(self.name)
         self._room = addresses.room(pod_cidr) - 3
@@ -235,6 +236,9 @@ class Runtime(Component):
         now, program = self.sim.time_ms, container.program
         running = container._replace(state=RUNNING, started_ms=now, started=self.sim.now_rfc3339(), timer=0)
         self.containers[container.id] = running
+        hosted = self.program_of(container)
+        if hosted is not None and not hosted.begin():
+            return self._ended(running, 1, "Error")
         if program.acts and program.behaviour.sends:
             traffic: Any = self.sim.components.get("traffic")
             if traffic is not None:
@@ -291,6 +295,10 @@ class Runtime(Component):
             reason = "Completed" if code == 0 else "Error"
         if not message and container.program.script:
             message = scripts.last_words(self, container, code)
+        if self.up and container.state == RUNNING and container.name in self.programs:
+            hosted = self.program_of(container)
+            if hosted is not None:
+                hosted.end()
         now = self.sim.now_rfc3339()
         started = container.started or ("1970-01-01T00:00:00Z" if reason == "StartError" else now)
         made = self.containers[container.id] = container._replace(
@@ -335,6 +343,13 @@ class Runtime(Component):
             if gone.timer:
                 self.sim.cancel(gone.timer)
             self.by_pod[gone.pod_uid] = tuple(each for each in self.by_pod[gone.pod_uid] if each != container_id)
+
+    def program_of(self, container: Container) -> Any:
+        """The program of the cluster that a container is, None where it is none."""
+        if container.name not in self.programs:
+            return None
+        sandbox = self.sandboxes.get(container.pod_uid)
+        return self.programs[container.name] if sandbox is not None and sandbox.namespace == "kube-system" else None
 
     # Reaching in.
 
