@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import os
 import shlex
@@ -62,6 +63,42 @@ class Bench:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def line(self, line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Runs a kubectl or etcdctl line. etcdctl, and kubectl exec, for which no websocket is opened, are answered by the model itself."""
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["etcdctl"]:
+            assert self.cluster is not None
+            with self.lock:
+                code, out, err = self.cluster.history.execute({"kind": "etcdctl", "argv": words[1:]})
+            return subprocess.CompletedProcess(words, code, out, err)
+        if words[1:2] == ["exec"]:
+            return self._exec(words)
+        return self.kubectl(line, cwd)
+
+    def _exec(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
+        parser.add_argument("-n", "--namespace", default="default")
+        parser.add_argument("-c", "--container", default="")
+        parser.add_argument("pod")
+        at = words.index("--") if "--" in words else len(words)
+        try:
+            given = parser.parse_args(words[2:at])
+        except (argparse.ArgumentError, SystemExit) as error:
+            return subprocess.CompletedProcess(words, 1, "", f"write kubectl exec POD [-n …] [-c …] -- COMMAND: {error}")
+        assert self.cluster is not None
+        pod = given.pod.removeprefix("pod/")
+        found = self.cluster.find(f"pods/{given.namespace}/{pod}")
+        if found is None:
+            return subprocess.CompletedProcess(words, 1, "", f'Error from server (NotFound): pods "{pod}" not found')
+        with self.lock:
+            answer = self.cluster.history.execute({
+                "kind": "exec", "namespace": given.namespace, "pod": pod, "argv": words[at + 1 :],
+                "container": given.container or found["spec"]["containers"][0]["name"],
+            })
+        if hasattr(answer, "stdout"):
+            return subprocess.CompletedProcess(words, answer.code, answer.stdout, answer.stderr)
+        return subprocess.CompletedProcess(words, 1, "", str(answer))
 
     def kubectl(self, line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Runs a line to its end in a folder; one that came too soon for kubectl's own clock runs again a second later."""

@@ -22,7 +22,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 
 __all__ = [
     "DIRECTIVES", "Check", "Directive", "Lesson", "LessonError", "Step", "Task", "lesson_names", "load_all", "load_lesson", "markdown",
-    "task_of",
+    "run_lines", "task_of",
 ]
 
 MAX_BYTES = 200_000
@@ -30,7 +30,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 #: The fenced blocks that are more than code, and whether they hold YAML that the schema describes.
 DIRECTIVES = {
     "run": False, "manifest": False, "stage": True, "predict": True, "quiz": True, "task": True, "fault": True, "wait": True,
-    "detail": False, "aside": False,
+    "debrief": True, "detail": False, "aside": False,
 }
 PATHS = ("First sight", "Components", "Why Kubernetes", "Objects", "Strategies", "Operations", "Challenges")
 
@@ -284,6 +284,17 @@ def _check_manifest(info: str, text: str, path: Path, where: str) -> None:
         list(yaml.safe_load_all(source))
     except yaml.YAMLError as error:
         raise LessonError(f"{where}: {name} is not YAML: {error}") from None
+
+
+def run_lines(directive: Directive) -> list[tuple[str, tuple[str, ...]]]:
+    """The command lines of a run block, each with the words that its output must hold (`# shows …` below it)."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for line in filter(None, map(str.strip, directive.text.splitlines())):
+        if not line.startswith("#"):
+            found.append((line, ()))
+        elif found and line.startswith("# shows "):
+            found[-1] = (found[-1][0], (*found[-1][1], line.removeprefix("# shows ").strip()))
+    return found
 
 
 def task_of(directive: Directive) -> Task:

@@ -13,7 +13,7 @@ from typing import Any
 import nh3
 from markdown_it.token import Token
 
-from clusterlab.lessons.loader import Directive, Lesson, Step, markdown
+from clusterlab.lessons.loader import Directive, Lesson, Step, markdown, run_lines
 from clusterlab.lessons.predictions import shown
 
 __all__ = ["ELEMENTS", "render_end", "render_step"]
@@ -22,7 +22,7 @@ __all__ = ["ELEMENTS", "render_end", "render_step"]
 ELEMENTS = {
     "cl-run": {"command"}, "cl-task": {"task", "hints", "allow"}, "cl-manifest": {"file", "text", "draft"},
     "cl-view": {"lens", "select", "step"}, "cl-predict": {"name", "question", "choices"}, "cl-quiz": {"name", "question", "choices"},
-    "cl-fault": {"name", "kind"}, "cl-wait": {"until"}, "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
+    "cl-fault": {"name", "kind"}, "cl-wait": {"until"}, "cl-debrief": {"name"}, "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
 }
 
 
@@ -90,7 +90,7 @@ def _inline(text: str) -> str:
 
 
 def _run(directive: Directive) -> str:
-    return "".join(_element("cl-run", command=line.strip()) for line in directive.text.splitlines() if line.strip())
+    return "".join(_element("cl-run", command=line) for line, _ in run_lines(directive))
 
 
 def _manifest(directive: Directive) -> str:
@@ -126,6 +126,10 @@ def _wait(directive: Directive) -> str:
     return _element("cl-wait", escape(data.get("text", "")), until=until)
 
 
+def _debrief(directive: Directive) -> str:
+    return _element("cl-debrief", f"<p>{_inline(directive.data['text'])}</p>" if "text" in directive.data else "", name=directive.id)
+
+
 def _detail(directive: Directive) -> str:
     return f"<details><summary>{_inline(directive.info or 'More')}</summary>{_inside(directive.text)}</details>"
 
@@ -136,5 +140,5 @@ def _aside(directive: Directive) -> str:
 
 _PARTS = {
     "run": _run, "manifest": _manifest, "task": _task, "quiz": _asked, "predict": _asked, "stage": _stage, "fault": _fault,
-    "wait": _wait, "detail": _detail, "aside": _aside,
+    "wait": _wait, "debrief": _debrief, "detail": _detail, "aside": _aside,
 }

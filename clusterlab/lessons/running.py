@@ -116,8 +116,11 @@ def named(line: str, cluster: Cluster) -> str:
 
 
 def perform_line(line: str, cluster: Cluster, files: Mapping[str, str]) -> int:
-    """Has a cluster do what a kubectl line asks for, without kubectl; returns the last HTTP status. Raises KubectlError."""
+    """Has a cluster do what a kubectl (or etcdctl) line asks for, without kubectl; returns the last HTTP status. Raises KubectlError."""
     words = shlex.split(line := named(line, cluster))
+    if words[:1] == ["etcdctl"]:
+        code, _, _ = cluster.history.execute({"kind": "etcdctl", "argv": words[1:]})
+        return 200 if code == 0 else 500
     if words[1:2] in (["apply"], ["create"]) and "-f" in words:
         commands = _applied(words, cluster, files)
     elif words[1:2] == ["delete"] and "-l" in words:

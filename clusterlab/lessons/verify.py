@@ -15,7 +15,8 @@ from typing import Any
 from clusterlab.cluster import Cluster, FaultError
 from clusterlab.lessons.bench import Bench
 from clusterlab.lessons.checks import Past, check_task, problem_with
-from clusterlab.lessons.loader import Directive, Lesson, LessonError, Task, load_lesson, markdown, task_of
+from clusterlab.lessons.debrief import chain_of
+from clusterlab.lessons.loader import Directive, Lesson, LessonError, Task, load_lesson, markdown, run_lines, task_of
 from clusterlab.lessons.predictions import answer, shown
 from clusterlab.lessons.running import Late, fault_of, heal_all, named, run_until
 from clusterlab.scenario.kubectl import KubectlError
@@ -101,7 +102,13 @@ def _wrong_with(directive: Directive) -> Iterator[str]:
             parse_condition(data["condition"])
         except ConditionError as error:
             yield f"wait: {error}"
-    if directive.kind == "run" and not directive.text.strip():
+    if directive.kind == "debrief":
+        for text in [data["end"], *(note["when"] for note in data.get("notes", ()))]:
+            try:
+                parse_condition(text)
+            except ConditionError as error:
+                yield f"debrief {directive.id}: {error}"
+    if directive.kind == "run" and not run_lines(directive):
         yield "run has no command"
     if directive.kind in ("detail", "aside") and any(token.type == "fence" and token.info.split()[:1] == ["task"]
                                                      for token in markdown().parse(directive.text)):
@@ -146,8 +153,8 @@ class _Player:
     def _directive(self, directive: Directive, open_before: dict[str, bool]) -> Iterator[str]:
         kind, data = directive.kind, directive.data
         if kind == "run":
-            for line in filter(None, map(str.strip, directive.text.splitlines())):
-                yield from self._line(line, "fails" in directive.info.split())
+            for line, shows in run_lines(directive):
+                yield from self._line(line, "fails" in directive.info.split(), shows)
         elif kind == "manifest":
             words = directive.info.split()
             if "draft" not in words[1:]:
@@ -159,21 +166,33 @@ class _Player:
             run_until(self.cluster, data.get("condition") or data.get("time") or "settled", met_already=True)
         elif kind == "predict":
             yield from self._predict(directive)
+        elif kind == "debrief":
+            yield from self._debrief(directive)
         elif kind == "task":
             yield from self._task(task_of(directive), open_before[directive.id])
 
-    def _line(self, line: str, fails: bool = False) -> Iterator[str]:
-        if not line.startswith("kubectl "):
-            yield f"{line!r} does not begin with kubectl; the page's command line knows nothing else"
+    def _line(self, line: str, fails: bool = False, shows: tuple[str, ...] = ()) -> Iterator[str]:
+        if not line.startswith(("kubectl ", "etcdctl ")):
+            yield f"{line!r} does not begin with kubectl or etcdctl; the page's command line knows nothing else"
             return
         line = named(line, self.cluster)
-        done = self.bench.kubectl(line, self.cwd)
+        done = self.bench.line(line, self.cwd)
         if fails and done.returncode == 0:
             yield f"{line!r} was to fail and did not; take the word fails away"
         if not fails and done.returncode != 0:
             yield f"{line!r} failed: {(done.stderr or done.stdout).strip()[:400]}"
+        for words in shows:
+            if words not in done.stdout + done.stderr:
+                yield f"{line!r} was to show {words!r} and said: {(done.stdout + done.stderr).strip()[:400]}"
         self._settle()
         run_until(self.cluster, "1s")  # nobody types two lines within a second
+
+    def _debrief(self, directive: Directive) -> Iterator[str]:
+        told, missing = chain_of(directive, self.cluster)
+        for condition in missing:
+            yield f"debrief {directive.id}: no step of this lesson met {condition!r}"
+        if not missing and len(told) < 2:
+            yield f"debrief {directive.id}: the chain is a single step; name the causes in notes"
 
     def _predict(self, directive: Directive) -> Iterator[str]:
         found = answer(directive, self.cluster, self.files)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from clusterlab.lessons.loader import Directive, load_lesson, task_of
+from clusterlab.lessons.loader import Directive, load_lesson, run_lines, task_of
 from clusterlab.lessons.predictions import shown
 from tests.browser.conftest import Visitor
 from tests.server import ROOT, Server
@@ -32,7 +32,7 @@ class Learner:
         seen = {"cl-run": 0, "cl-wait": 0}
         for directive in (each for step in self.lesson.steps for each in step.directives):
             if directive.kind == "run":
-                for _ in filter(None, map(str.strip, directive.text.splitlines())):
+                for _ in run_lines(directive):
                     self.run(self.page.locator("#lesson section > cl-run").nth(seen["cl-run"]).get_by_test_id("run"))
                     seen["cl-run"] += 1
             elif directive.kind == "wait":
