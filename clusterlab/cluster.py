@@ -374,7 +374,8 @@ class Cluster:
     def chain(self, step: Step) -> list[Step]:
         """A step and what caused it, and so on, the first cause last."""
         chain, sim = [step], self.sim
-        while (seq := chain[-1].because) >= sim.first_seq:
+        # What was queued while the cluster booted may name a step of the boot; those are forgotten and their numbers used again.
+        while sim.first_seq <= (seq := chain[-1].because) < chain[-1].seq:
             chain.append(sim.steps[seq - sim.first_seq])
         return chain
 

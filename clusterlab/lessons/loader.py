@@ -30,7 +30,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 #: The fenced blocks that are more than code, and whether they hold YAML that the schema describes.
 DIRECTIVES = {
     "run": False, "manifest": False, "stage": True, "predict": True, "quiz": True, "task": True, "fault": True, "wait": True,
-    "debrief": True, "detail": False, "aside": False,
+    "debrief": True, "clock": True, "detail": False, "aside": False,
 }
 PATHS = ("First sight", "Components", "Why Kubernetes", "Objects", "Strategies", "Operations", "Challenges")
 

@@ -22,7 +22,7 @@ __all__ = ["ELEMENTS", "render_end", "render_step"]
 ELEMENTS = {
     "cl-run": {"command"}, "cl-task": {"task", "hints", "allow"}, "cl-manifest": {"file", "text", "draft"},
     "cl-view": {"lens", "select", "step"}, "cl-predict": {"name", "question", "choices"}, "cl-quiz": {"name", "question", "choices"},
-    "cl-fault": {"name", "kind"}, "cl-wait": {"until"}, "cl-debrief": {"name"}, "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
+    "cl-fault": {"name", "kind"}, "cl-wait": {"until"}, "cl-debrief": {"name"}, "cl-clock": {"minutes"}, "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
 }
 
 
@@ -130,6 +130,10 @@ def _debrief(directive: Directive) -> str:
     return _element("cl-debrief", f"<p>{_inline(directive.data['text'])}</p>" if "text" in directive.data else "", name=directive.id)
 
 
+def _clock(directive: Directive) -> str:
+    return _element("cl-clock", minutes=directive.data["minutes"])
+
+
 def _detail(directive: Directive) -> str:
     return f"<details><summary>{_inline(directive.info or 'More')}</summary>{_inside(directive.text)}</details>"
 
@@ -140,5 +144,5 @@ def _aside(directive: Directive) -> str:
 
 _PARTS = {
     "run": _run, "manifest": _manifest, "task": _task, "quiz": _asked, "predict": _asked, "stage": _stage, "fault": _fault,
-    "wait": _wait, "debrief": _debrief, "detail": _detail, "aside": _aside,
+    "wait": _wait, "debrief": _debrief, "clock": _clock, "detail": _detail, "aside": _aside,
 }
