@@ -22,13 +22,16 @@ __all__ = ["ELEMENTS", "render_end", "render_step"]
 ELEMENTS = {
     "cl-run": {"command"}, "cl-task": {"task", "hints", "allow"}, "cl-manifest": {"file", "text", "draft"},
     "cl-view": {"lens", "select", "step"}, "cl-predict": {"name", "question", "choices"}, "cl-quiz": {"name", "question", "choices"},
-    "cl-fault": {"name", "kind"}, "cl-wait": {"until"}, "cl-debrief": {"name"}, "cl-clock": {"minutes"}, "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
+    "cl-fault": {"name", "kind"}, "cl-wait": {"until"},
+    "cl-debrief": {"name"}, "cl-clock": {"minutes"}, "cl-step": {"number", "last"},
+    "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
 }
 
 
-def render_step(step: Step) -> str:
-    """The HTML of a step, sanitised."""
-    return _clean(f'<section aria-label="{escape(step.title)}">{_render(step.items)}</section>')
+def render_step(step: Step, number: int = 0, last: bool = False) -> str:
+    """The HTML of a step, sanitised; `number` counts from 0."""
+    foot = _element("cl-step", number=str(number), last="last" if last else None)
+    return _clean(f'<section aria-label="{escape(step.title)}">{_render(step.items)}{foot}</section>')
 
 
 def render_end(lesson: Lesson) -> str:

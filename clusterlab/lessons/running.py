@@ -119,8 +119,8 @@ def perform_line(line: str, cluster: Cluster, files: Mapping[str, str]) -> int:
     """Has a cluster do what a kubectl (or etcdctl) line asks for, without kubectl; returns the last HTTP status. Raises KubectlError."""
     words = shlex.split(line := named(line, cluster))
     if words[:1] == ["etcdctl"]:
-        code, _, _ = cluster.history.execute({"kind": "etcdctl", "argv": words[1:]})
-        return 200 if code == 0 else 500
+        failed, _, _ = cluster.history.execute({"kind": "etcdctl", "argv": words[1:]})
+        return 500 if failed else 200
     if words[1:2] in (["apply"], ["create"]) and "-f" in words:
         commands = _applied(words, cluster, files)
     elif words[1:2] == ["delete"] and "-l" in words:
@@ -129,7 +129,7 @@ def perform_line(line: str, cluster: Cluster, files: Mapping[str, str]) -> int:
         commands = requests_of(line, cluster.find, cluster.sim.now_rfc3339())
     code = 200
     for command in commands:
-        code = cluster.history.execute(command).code
+        code = int(cluster.history.execute(command).code)
     return code
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.cluster import Cluster, FaultError
+from clusterlab.lessons.allowed import refusal
 from clusterlab.lessons.bench import Bench
 from clusterlab.lessons.checks import Past, check_task, problem_with
 from clusterlab.lessons.debrief import chain_of
@@ -94,7 +95,11 @@ def _wrong_with(directive: Directive) -> Iterator[str]:
     if directive.kind == "predict" and len({shown(choice) for choice in data["choices"]}) != len(data["choices"]):
         yield f"predict {directive.id} offers a choice twice"
     if directive.kind == "task":
-        for check in task_of(directive).checks:
+        task = task_of(directive)
+        for action in task.solution:
+            if isinstance(action, str) and refusal(action, task.allow):
+                yield f"task {directive.id}: its solution {action!r} uses a verb that allow does not name ({', '.join(task.allow)})"
+        for check in task.checks:
             if message := problem_with(check):
                 yield f"task {directive.id}, check {check.text!r}: {message}"
     if directive.kind == "wait" and "condition" in data:

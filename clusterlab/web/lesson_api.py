@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from clusterlab.lessons.debrief import chain_of
 from clusterlab.lessons.loader import Directive, LessonError, Task, lesson_names, load_lesson
 from clusterlab.lessons.predictions import answer_on, shown
 from clusterlab.lessons.running import Late, copy_of, fault_of, named
@@ -116,6 +117,21 @@ async def predict(request: HttpRequest, lab: Lab, name: str) -> Any:
     except (Late, KubectlError, LookupError) as error:
         raise LabError(f"the model cannot answer that from where the lab stands now: {error}", code="Conflict", status=409) from None
     return {"right": guess == found, "answer": found, "explain": directive.data.get("explain", "")}
+
+
+@endpoint("GET")
+async def debrief(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """The chain of a debrief, oldest step first, and how many parts of the story have not happened yet."""
+    directive = _directive(lab, "debrief", name)
+    chain, missing = await asyncio.to_thread(chain_of, directive, lab.cluster)
+    return {"chain": chain, "missing": len(missing)}
+
+
+@endpoint("POST", change=True)
+async def skip(request: HttpRequest, lab: Lab, name: str) -> Any:
+    """Passes over a task, or with {"skip": false} takes it up again."""
+    lessons.skip(lab, _task(lab, name).id, bool(_body(request).get("skip", True)))
+    return {}
 
 
 @endpoint("POST", change=True)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
+from clusterlab.lessons.allowed import refusal
 from clusterlab.lessons.checks import Past, check_task
 from clusterlab.lessons.loader import PATHS, Lesson, LessonError, load_all, load_lesson
 from clusterlab.lessons.render import render_end, render_step
@@ -17,7 +18,7 @@ from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = [
     "PROGRESS", "catalogue", "checks", "labs_of", "lesson_for_page", "lesson_of", "lessons_folder", "next_lesson", "note_progress",
-    "paths", "progress_keepers", "put_files", "read_progress", "remember_lab", "rendered",
+    "paths", "progress_keepers", "progress_sources", "put_files", "read_progress", "refused", "remember_lab", "rendered", "skip",
 ]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
@@ -26,7 +27,12 @@ PROGRESS = "lessons"
 LABS = "lesson_labs"
 #: (session, lesson, ids of all tasks done in it): told of what is done for the first time in this browser.
 progress_keepers: list[Callable[[Any, str, list[str]], Awaitable[None]]] = []
+#: (session): what is known from elsewhere of what was done, and of the labs in which lessons were begun.
+progress_sources: list[Callable[[Any], Awaitable[tuple[dict[str, list[str]], dict[str, str]]]]] = []
 _pasts: WeakKeyDictionary[Lab, tuple[int, Past]] = WeakKeyDictionary()
+#: Tasks that have been done once in a lab; what comes after them may undo them without their rules coming back.
+_once_done: WeakKeyDictionary[Lab, set[str]] = WeakKeyDictionary()
+_skipped: WeakKeyDictionary[Lab, set[str]] = WeakKeyDictionary()
 
 
 def lessons_folder() -> Path:
@@ -89,7 +95,9 @@ def rendered(name: str) -> dict[str, Any] | None:
     end = f'<cl-lesson-end name="{escape(name)}" tasks="{len(lesson.tasks)}"'
     if following is not None:
         end += f' next="{escape(following.name)}" label="{escape(following.title)}"'
-    html = "".join(render_step(step) for step in lesson.steps) + render_end(lesson) + end + "></cl-lesson-end>"
+    count = len(lesson.steps)
+    steps = "".join(render_step(step, number, number == count - 1) for number, step in enumerate(lesson.steps))
+    html = steps + render_end(lesson) + end + "></cl-lesson-end>"
     return {"name": lesson.name, "title": lesson.title, "html": html, "steps": [step.title for step in lesson.steps]}
 
 
@@ -112,7 +120,27 @@ def checks(lab: Lab) -> dict[str, Any]:
     if generation != lab.generation:
         past = Past()
     _pasts[lab] = (lab.generation, past)
-    return {"tasks": [check_task(task, lab.cluster, past) for task in _lesson(lab.lesson).tasks]}
+    found = [check_task(task, lab.cluster, past) for task in _lesson(lab.lesson).tasks]
+    _once_done.setdefault(lab, set()).update(task["id"] for task in found if task["done"])
+    return {"tasks": found}
+
+
+def refused(lab: Lab, line: str) -> str:
+    """Why the lesson of a lab does not allow a kubectl line now, or "".
+
+    Its first task that was neither done once nor skipped may name the verbs to use."""
+    if not lab.lesson:
+        return ""
+    try:
+        tasks = _lesson(lab.lesson).tasks
+    except LabError:
+        return ""
+    if not any(task.allow for task in tasks):
+        return ""
+    checks(lab)
+    past = _once_done.get(lab, set()) | _skipped.get(lab, set())
+    current = next((task for task in tasks if task.id not in past), None)
+    return refusal(line, current.allow) if current is not None else ""
 
 
 def put_files(lab: Lab, folder: Path) -> None:
@@ -125,10 +153,19 @@ def put_files(lab: Lab, folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def skip(lab: Lab, task: str, skipped: bool) -> None:
+    """Passes over a task, or takes it up again: a task that is skipped forbids nothing."""
+    (_skipped.setdefault(lab, set()).add if skipped else _skipped.setdefault(lab, set()).discard)(task)
+
+
 async def read_progress(session: Any) -> dict[str, list[str]]:
     """What this browser has done so far."""
     kept = await session.aget(PROGRESS, {})
-    return kept if isinstance(kept, dict) else {}
+    found = {name: list(tasks) for name, tasks in kept.items()} if isinstance(kept, dict) else {}
+    for source in progress_sources:
+        for name, tasks in (await source(session))[0].items():
+            found[name] = [*found.get(name, []), *(task for task in tasks if task not in found.get(name, []))]
+    return found
 
 
 async def remember_lab(session: Any, name: str, lab_id: str) -> None:
@@ -140,7 +177,10 @@ async def remember_lab(session: Any, name: str, lab_id: str) -> None:
 async def labs_of(session: Any) -> dict[str, str]:
     """The labs to go on in, by lesson."""
     kept = await session.aget(LABS, {})
-    return kept if isinstance(kept, dict) else {}
+    found = dict(kept) if isinstance(kept, dict) else {}
+    for source in progress_sources:
+        found = {**(await source(session))[1], **found}
+    return found
 
 
 async def note_progress(session: Any, name: str, done: list[str]) -> None:

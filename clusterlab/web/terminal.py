@@ -81,6 +81,8 @@ async def run_line(lab: Lab, key: str, line: str) -> dict[str, Any]:
         return await run_etcdctl(lab, line)
     if not available():
         raise LabError("this server does not run kubectl for its visitors; use your own with the line under Connect", code="Forbidden")
+    if why := lessons.refused(lab, line):
+        return {"exit": 1, "stdout": "", "stderr": why + "\n"}
     try:
         words = words_of(line)
     except Refused as error:

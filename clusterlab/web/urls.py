@@ -49,6 +49,8 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/lesson/hints/<slug:name>", lesson_api.hints),
     path("api/labs/<slug:lab_id>/lesson/solution/<slug:name>", lesson_api.solution),
     path("api/labs/<slug:lab_id>/lesson/predict/<slug:name>", lesson_api.predict),
+    path("api/labs/<slug:lab_id>/lesson/debrief/<slug:name>", lesson_api.debrief),
+    path("api/labs/<slug:lab_id>/lesson/skip/<slug:name>", lesson_api.skip),
     path("api/labs/<slug:lab_id>/lesson/quiz/<slug:name>", lesson_api.quiz),
     path("api/labs/<slug:lab_id>/lesson/fault/<slug:name>", lesson_api.fault),
     path("api/labs/<slug:lab_id>/lesson/manifests/<str:name>", lesson_api.manifest),

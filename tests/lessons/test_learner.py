@@ -109,3 +109,39 @@ def test_one_goes_on_where_one_stopped(browser: Browser) -> None:
     assert f'href="/labs/{lab_id}/"' in browser.page("/lessons/")
     assert "Next:" not in browser.page(f"/labs/{lab_id}/") and 'next="01-a-tour-of-the-cluster"' in browser.page(f"/labs/{lab_id}/")
     assert "Not completed yet" in browser.page("/lessons/a-pod-is-born/certificate")
+
+
+def test_a_debrief_tells_the_chain_as_far_as_it_has_come(browser: Browser) -> None:
+    lab = f"/api/labs/{browser.start('challenge-01-image-typo')}"
+    browser.ask("POST", f"{lab}/run", {"until": {"time": 60_000}})
+    code, told = browser.ask("GET", f"{lab}/lesson/debrief/chain")
+    assert code == 200 and told["missing"] == 1  # it is not mended yet
+    assert [link["seq"] for link in told["chain"]] == sorted(link["seq"] for link in told["chain"])
+    actors = [link["actor"].partition("/")[0] for link in told["chain"]]
+    assert actors[:3] == ["deployment-controller", "replicaset-controller", "kube-scheduler"] and actors[-1] == "kubelet"
+    assert all(link["explain"] for link in told["chain"]) and "asks the registry" in "".join(link["note"] for link in told["chain"])
+    assert browser.ask("GET", f"{lab}/lesson/debrief/nothing")[0] == 404
+
+
+def test_a_task_that_names_its_verbs_refuses_others_until_it_is_skipped(browser: Browser) -> None:
+    from websockets.sync.client import connect
+
+    lab_id = browser.start("13-declarative-configuration")
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.jar)
+    address = f"{browser.server.url.replace('http', 'ws')}/ws/labs/{lab_id}/"
+    with connect(address, additional_headers={"Cookie": cookies, "Origin": browser.server.url}) as socket:
+        socket.send(json.dumps({"type": "hello"}))
+
+        def kubectl(line: str) -> dict[str, Any]:
+            socket.send(json.dumps({"type": "kubectl", "line": line}))
+            while True:
+                told = json.loads(socket.recv(60))
+                if told["type"] == "kubectl":
+                    return told
+
+        told = kubectl("kubectl create deployment other --image=nginx:1.25")
+        assert told["exit"] == 1 and "solved with kubectl apply" in told["stderr"]
+        assert kubectl("kubectl get pods")["exit"] == 0
+        assert kubectl("kubectl apply -f web.yaml")["exit"] == 0
+        assert browser.ask("POST", f"/api/labs/{lab_id}/lesson/skip/changed", {})[0] == 200
+        assert kubectl("kubectl create deployment other --image=nginx:1.25")["exit"] == 0

@@ -14,4 +14,5 @@ class AccountsConfig(AppConfig):
         access.keyrings.append(belongings.key_of)
         access.keepers.append(belongings.keep_key)
         lessons.progress_keepers.append(belongings.keep_progress)
+        lessons.progress_sources.append(belongings.known_progress)
         belongings.listen()

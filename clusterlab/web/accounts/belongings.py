@@ -17,7 +17,7 @@ from clusterlab.web.accounts.models import OwnedLab, User
 from clusterlab.web.labs.host import host
 from clusterlab.web.models import Lab
 
-__all__ = ["current_user", "delete_account", "keep_key", "keep_progress", "key_of", "listen", "take_along"]
+__all__ = ["current_user", "delete_account", "keep_key", "keep_progress", "key_of", "known_progress", "listen", "take_along"]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
 PROGRESS = "lessons"
@@ -65,6 +65,15 @@ async def keep_progress(session: Any, lesson: str, done: list[str]) -> None:
     if user is not None:
         user.progress = merged(user.progress, {lesson: done})
         await user.asave(update_fields=["progress"])
+
+
+async def known_progress(session: Any) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """What the account has done, in whatever browser, and the newest lab of each lesson to go on in."""
+    user = await current_user(session)
+    if user is None:
+        return {}, {}
+    labs = OwnedLab.objects.filter(user=user).exclude(lab__lesson="").order_by("lab__used").values_list("lab__lesson", "lab_id")
+    return merged(user.progress, {}), {lesson: lab_id async for lesson, lab_id in labs}
 
 
 def take_along(session: Any, user: User) -> None:

@@ -3,9 +3,11 @@
 import { charts } from "./de/charts";
 import { lab } from "./de/lab";
 import { stage } from "./de/stage";
+import { lessons } from "./de/lessons";
 
 export const german: Record<string, string> = {
   ...lab,
   ...charts,
   ...stage,
+  ...lessons,
 };

@@ -2,25 +2,16 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
-import { fetchChecks } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { currentLab, LabElement } from "./element";
 import type { DrawerElement } from "./drawer";
+import { ask } from "../lab/lessonApi";
+import { recall, remember } from "../lab/remember";
 import { inline, takeContent } from "./inline";
+import { checks, type Task } from "./lessonChecks";
+import "./lessonDebrief";
 import "./lessonParts";
-
-export interface Check {
-  text: string;
-  done: boolean;
-  message?: string;
-}
-
-export interface Task {
-  id: string;
-  text: string;
-  done: boolean;
-  checks: Check[];
-}
+import "./lessonSteps";
 
 @customElement("cl-run")
 export class RunElement extends LabElement {
@@ -45,40 +36,6 @@ export class RunElement extends LabElement {
     document.querySelector<DrawerElement>("cl-drawer")?.run(this.command);
   }
 }
-
-/** One fetch of the checks serves all tasks of the page. */
-class Checks {
-  tasks = new Map<string, Task>();
-  private readonly listeners = new Set<() => void>();
-  private timer = 0;
-  private started = false;
-
-  listen(listener: () => void): void {
-    this.listeners.add(listener);
-    if (this.started) return;
-    this.started = true;
-    currentLab().on(["state", "mode", "connection"], () => this.later());
-    this.later();
-  }
-
-  private later(): void {
-    this.timer ||= window.setTimeout(() => void this.fetch(), 500);
-  }
-
-  private async fetch(): Promise<void> {
-    try {
-      const answer = (await fetchChecks(currentLab().options.id)) as { tasks: Task[] };
-      this.tasks = new Map(answer.tasks.map((task) => [task.id, task]));
-      for (const listener of this.listeners) listener();
-    } catch {
-      // The next change asks again.
-    } finally {
-      this.timer = 0;
-    }
-  }
-}
-
-const checks = new Checks();
 
 /** Below the last step: how much is done, and what comes next. */
 @customElement("cl-lesson-end")
@@ -112,6 +69,7 @@ export class TaskElement extends LabElement {
   @property({ type: Number }) hints = 0;
   @property() allow = "";
   @state() private known: Task | undefined;
+  @state() private skipped = false;
   private words: Node[] | undefined;
   private name = "";
   private wasDone = false;
@@ -119,6 +77,8 @@ export class TaskElement extends LabElement {
   override connectedCallback(): void {
     this.name ||= this.textContent?.trim() ?? "";
     this.words ??= takeContent(this);
+    this.skipped = recall(this.skipKey) === "yes";
+    if (this.skipped) this.tellSkip();
     super.connectedCallback();
     checks.listen(() => {
       const first = this.known === undefined;
@@ -128,14 +88,33 @@ export class TaskElement extends LabElement {
     });
   }
 
+  private get skipKey(): string {
+    return `skipped.${currentLab().options.id}.${this.task}`;
+  }
+
+  /** The server holds kubectl to what the current task allows; a task that is skipped allows everything. */
+  private tellSkip(): void {
+    if (this.allow && currentLab().options.canEdit) void ask("POST", `skip/${this.task}`, { skip: this.skipped }).catch(() => undefined);
+  }
+
+  private skip(): void {
+    this.skipped = !this.skipped;
+    remember(this.skipKey, this.skipped ? "yes" : null);
+    this.tellSkip();
+  }
+
   protected override render(): TemplateResult {
     const { known } = this;
+    if (this.skipped && !known?.done)
+      return html`<div class="task skipped" role="group" aria-label=${t("Task")} data-testid=${`task:${this.task}`} data-done="false"><b>${t("Skipped")}</b><p class="soft">${this.words}</p>
+        <button type="button" class="small" @click=${this.skip}>${t("take it up again")}</button></div>`;
     const open = known?.checks.find((check) => !check.done);
     return html`<div class="task ${known?.done ? "finished" : ""}" role="group" aria-label=${t("Task")} data-testid=${`task:${this.task}`} data-done=${String(known?.done ?? false)}>
       <b>${known?.done ? t("Done") : t("Your task")}</b><p>${this.words}</p>
       <ul>${known?.checks.map((check) => html`<li class=${check.done ? "done" : ""}><span aria-hidden="true">${check.done ? "✓" : "○"}</span><span class="visually-hidden">${check.done ? t("done:") : t("open:")}</span> ${inline(check.text)}</li>`) ?? nothing}</ul>
       ${open?.message ? html`<p class="soft">${inline(open.message)}</p>` : nothing}
       ${this.allow ? html`<p class="soft">${t("Use only: {verbs}", { verbs: this.allow })}</p>` : nothing}
-      ${this.hints ? html`<cl-task-help task=${this.task} count=${this.hints}></cl-task-help>` : nothing}</div>`;
+      ${this.hints ? html`<cl-task-help task=${this.task} count=${this.hints}></cl-task-help>` : nothing}
+      ${known?.done ? nothing : html`<button type="button" class="small quiet pass" data-testid=${`skip:${this.task}`} @click=${this.skip}>${t("skip this task")}</button>`}</div>`;
   }
 }

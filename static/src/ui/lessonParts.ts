@@ -14,7 +14,7 @@ const runLine = (line: string): void => document.querySelector<DrawerElement>("c
 const editable = (): boolean => currentLab().options.canEdit;
 
 /** An element that takes its text content as its words. */
-abstract class WordsElement extends LabElement {
+export abstract class WordsElement extends LabElement {
   protected words: Node[] | undefined;
   @state() protected trouble = "";
   @state() protected busy = false;

@@ -1,0 +1,55 @@
+// How far the tasks of the lesson are: one fetch serves all elements of the page.
+import { fetchChecks } from "../lab/api";
+import { currentLab } from "./element";
+
+export interface Check {
+  text: string;
+  done: boolean;
+  message?: string;
+}
+
+export interface Task {
+  id: string;
+  text: string;
+  done: boolean;
+  checks: Check[];
+}
+
+class Checks {
+  tasks = new Map<string, Task>();
+  private readonly listeners = new Set<() => void>();
+  private timer = 0;
+  private started = false;
+
+  listen(listener: () => void): () => void {
+    this.listeners.add(listener);
+    if (!this.started) {
+      this.started = true;
+      currentLab().on(["state", "mode", "connection"], () => this.later());
+      this.later();
+    }
+    return () => this.listeners.delete(listener);
+  }
+
+  get allDone(): boolean {
+    return this.tasks.size > 0 && [...this.tasks.values()].every((task) => task.done);
+  }
+
+  private later(): void {
+    this.timer ||= window.setTimeout(() => void this.fetch(), 500);
+  }
+
+  private async fetch(): Promise<void> {
+    try {
+      const answer = (await fetchChecks(currentLab().options.id)) as { tasks: Task[] };
+      this.tasks = new Map(answer.tasks.map((task) => [task.id, task]));
+      for (const listener of this.listeners) listener();
+    } catch {
+      // The next change asks again.
+    } finally {
+      this.timer = 0;
+    }
+  }
+}
+
+export const checks = new Checks();

@@ -1,0 +1,92 @@
+// <cl-step>: at the foot of each step of a lesson: undo the last command, begin the step again, go on to the next one.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, property } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import type { Topic } from "../lab/lab";
+import { recall, remember } from "../lab/remember";
+import { currentLab, LabElement } from "./element";
+
+/** Those who act for a person: what they did last is what undo takes back. */
+const PEOPLE = new Set(["kubectl", "etcdctl", "fault"]);
+
+/** Where the lab stood when each step of the lesson was begun. */
+class Marks {
+  private get key(): string {
+    return `steps.${currentLab().options.id}`;
+  }
+
+  private read(): Record<string, number> {
+    try {
+      return JSON.parse(recall(this.key) ?? "{}") as Record<string, number>;
+    } catch {
+      return {};
+    }
+  }
+
+  of(step: number): number | undefined {
+    return step === 0 ? 0 : this.read()[step];
+  }
+
+  set(step: number, seq: number): void {
+    const marks = this.read();
+    if (marks[step] === undefined) remember(this.key, JSON.stringify({ ...marks, [step]: seq }));
+  }
+
+  /** Forgets what was begun after a step that is begun again. */
+  cut(step: number): void {
+    remember(this.key, JSON.stringify(Object.fromEntries(Object.entries(this.read()).filter(([number]) => Number(number) <= step))));
+  }
+}
+
+const marks = new Marks();
+
+@customElement("cl-step")
+export class StepElement extends LabElement {
+  protected override readonly topics: Topic[] = ["headings", "mode"];
+  @property({ type: Number }) number = 0;
+  @property({ type: Boolean }) last = false;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // Before the click does anything: where did the lab stand when this step was begun?
+    this.closest("section")?.addEventListener("click", this.touched, true);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.closest("section")?.removeEventListener("click", this.touched, true);
+  }
+
+  private readonly touched = (event: Event): void => {
+    const target = event.target as HTMLElement;
+    if (target.closest("button") && !target.closest("cl-step, cl-debrief")) marks.set(this.number, currentLab().headings.last);
+  };
+
+  protected override render(): TemplateResult {
+    const lab = currentLab();
+    const mark = marks.of(this.number);
+    const mine = lab.headings.newest(lab.headings.last, 1, (step) => PEOPLE.has(step.actor))[0];
+    return html`<div class="stepfoot">${lab.options.canEdit
+      ? html`<button type="button" class="small" data-testid=${`undo:${this.number}`} ?disabled=${!mine} title=${mine ? mine.explain : ""} @click=${() => lab.seek(mine!.seq - 1)}>${t("undo")}</button>
+        <button type="button" class="small" data-testid=${`restart:${this.number}`} ?disabled=${mark === undefined || mark >= lab.headings.last} @click=${this.again}>${t("begin this step again")}</button>`
+      : nothing}<span class="spacer"></span>${this.last ? nothing : html`<button type="button" class="small" @click=${this.next}>${t("next step")}</button>`}</div>`;
+  }
+
+  private again(): void {
+    const mark = marks.of(this.number);
+    if (mark === undefined) return;
+    marks.cut(this.number);
+    currentLab().seek(mark);
+    currentLab().say(t("The lab stands where this step began."));
+  }
+
+  private next(): void {
+    let section = this.closest("section")?.nextElementSibling;
+    while (section && section.tagName !== "SECTION") section = section.nextElementSibling;
+    const heading = section?.querySelector<HTMLElement>("h2");
+    if (!heading) return;
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+    heading.scrollIntoView({ block: "start" });
+  }
+}
