@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from clusterlab.apiserver import http
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.server import ApiServer
 from clusterlab.apiserver.storage import Bucket
+from clusterlab.autoscaler import ClusterAutoscaler, Group, Options, options
 from clusterlab.client.api import Request
 from clusterlab.client.process import Process
 from clusterlab.controllers.gateway import gateway_controller
@@ -32,13 +34,13 @@ from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
 from clusterlab.network.fabric import Fabric
 from clusterlab.network.traffic import Traffic
-from clusterlab.proxy import kube_proxy
+from clusterlab.proxy import KubeProxy, kube_proxy
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.scenario import crds
 from clusterlab.scenario.addons import addons
 from clusterlab.scenario.kubectl import path_of
-from clusterlab.scenario.model import Node, Scenario
+from clusterlab.scenario.model import CAPACITY, Node, Scenario
 from clusterlab.scheduler import scheduler
 from clusterlab.scheduler.scheduler import SchedulerProcess
 from clusterlab.sim import EPOCH, Component, Object, Simulation, Step
@@ -134,6 +136,9 @@ class Cluster:
             self._add(cloud_controller_manager(self.sim, self.api))
         if scenario.gateway_api:
             self._add(gateway_controller(self.sim, self.api))
+        if scenario.cluster_autoscaler is not None:
+            workers = tuple(node.name for node in scenario.all_nodes() if not node.control_plane)
+            self._add(ClusterAutoscaler(self.sim, self.api, _like_workers(scenario), self, workers))
         if boot:
             for _ in self.booting():
                 pass
@@ -146,12 +151,35 @@ class Cluster:
 
     def _build_node(self, node: Node) -> None:
         """A machine: its runtime, its kubelet, its kube-proxy."""
+        if node.number < 0:  # it decides on the node's addresses, so a restored node must have the same again
+            taken = {other.number for other in self.nodes.values()}
+            node = replace(node, number=next(each for each in range(len(taken) + 1) if each not in taken))
         self.nodes[node.name] = node
         process = kubelet(self.sim, self.api, node, self.scenario)
         self.runtimes[node.name] = process.runtime
         self._add(process)
         self._add(kube_proxy(self.sim, self.api, node.name, self.scenario.proxy_mode))
         hosted.host(self, node)
+
+    # The cloud that the cluster autoscaler asks for machines.
+
+    def create(self, group: Group, name: str) -> None:
+        """A machine of a group starts and joins the cluster."""
+        self._build_node(Node(
+            name, labels=dict(group.labels), taints=tuple(dict(each) for each in group.taints),
+            capacity={**CAPACITY, **dict(group.capacity)}, runtime=group.runtime or self.scenario.runtime,
+        ))
+        for process in (f"kubelet/{name}", f"kube-proxy/{name}"):
+            self.processes[process].start()
+
+    def destroy(self, name: str) -> None:
+        """A machine is taken away."""
+        if name not in self.nodes:
+            return
+        self.runtimes[name].power_off()
+        for process in (f"kubelet/{name}", f"kube-proxy/{name}"):
+            self.processes[process].stop()
+        self._drop_node(name)
 
     def booting(self) -> Iterator[None]:
         """Builds the nodes and boots, in small pieces, so that a host can give way to others in between."""
@@ -259,6 +287,8 @@ class Cluster:
         self.sim.remove(self.runtimes.pop(name).name)
         for process_name in (f"kubelet/{name}", f"kube-proxy/{name}"):
             process = self.processes.pop(process_name, None)
+            if isinstance(process, KubeProxy):
+                process.services.nodes.remove(process_name)
             if process is not None:
                 for part in process.parts:
                     self.sim.remove(part.name)
@@ -425,6 +455,19 @@ class Cluster:
     def close_watches(self) -> None:
         """Ends every watch from outside: the timeline has jumped."""
         self.api.cache.close_external()
+
+
+def _like_workers(scenario: Scenario) -> Options:
+    """The autoscaler's options, with groups that say nothing of their nodes made like the scenario's first worker."""
+    workers = [node for node in scenario.all_nodes() if not node.control_plane]
+    first = workers[0] if workers else Node("node-1", runtime=scenario.runtime)
+    chosen = options(scenario.cluster_autoscaler or {}, len(workers))
+    taints = tuple(tuple(each.items()) for each in first.taints)
+    return chosen._replace(groups=tuple(
+        group if group.capacity or group.labels or group.taints else group._replace(
+            capacity=tuple(first.capacity.items()), labels=tuple(first.labels.items()), taints=taints,
+            runtime=group.runtime or first.runtime)
+        for group in chosen.groups))
 
 
 def _replicas(program: str, count: int) -> list[str]:

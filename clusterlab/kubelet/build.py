@@ -28,7 +28,7 @@ def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
     if not isinstance(registry, Registry):
         registry = Registry(sim, tuple(scenario.images))
     taken = {other.config.number for other in sim.components.values() if isinstance(other, Kubelet)}
-    number = next(each for each in range(len(taken) + 1) if each not in taken)
+    number = node.number if getattr(node, "number", -1) >= 0 else next(each for each in range(len(taken) + 1) if each not in taken)
     pod_cidr = addresses.pod_cidr(number, len(scenario.all_nodes()))
     config = NodeConfig.of(node, number, addresses.node_address(number), pod_cidr)
     if f"runtime/{node.name}" in sim.components:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from clusterlab.autoscaler.config import ConfigError, options
 from clusterlab.machinery.decode import parse_yaml
 from clusterlab.scenario import values
 from clusterlab.scenario.images import behaviours
@@ -73,7 +74,7 @@ def load(data: Any) -> Scenario:
         gateway_api=top.take("gatewayApi", boolean, False),
         rollouts=top.take("rollouts", boolean, False),
         metrics_server=top.take("metricsServer", boolean, True),
-        cluster_autoscaler=top.take("clusterAutoscaler", plain_object) if top.has("clusterAutoscaler") else None,
+        cluster_autoscaler=_autoscaler(top) if top.has("clusterAutoscaler") else None,
         scheduler=top.take("scheduler", plain_object) if top.has("scheduler") else None,
         images=behaviours(top),
         traffic=traffic(top),
@@ -85,6 +86,16 @@ def load(data: Any) -> Scenario:
     if problems:
         raise ScenarioError(problems)
     return scenario
+
+
+def _autoscaler(top: Reader) -> dict[str, Any] | None:
+    """The options of the cluster autoscaler, checked here and read again where it is built."""
+    given: dict[str, Any] | None = top.take("clusterAutoscaler", plain_object)
+    try:
+        options(given or {}, 0)
+    except ConfigError as error:
+        top.problem(f"clusterAutoscaler.{error.field}".rstrip("."), str(error))
+    return given
 
 
 def _bound(data: Any) -> None:

@@ -51,6 +51,7 @@ class Node:
     images: tuple[NodeImage, ...] = ()
     unschedulable: bool = False
     control_plane: bool = False
+    number: int = -1  # which address and pod range it has; -1: the first that is free
 
 
 @dataclass(frozen=True, slots=True)
