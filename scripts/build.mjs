@@ -26,6 +26,8 @@ const bundles = [
       front: "static/src/front.ts",
       lessons: "static/src/lessons.ts",
       accounts: "static/src/accounts.ts",
+      board: "static/src/class/board.ts",
+      class: "static/src/class/strip.ts",
       plotly: "static/src/plotly.ts",
     },
   },

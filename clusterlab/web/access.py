@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
@@ -17,7 +17,10 @@ from clusterlab.web.labs.host import hash_key
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.models import Lab as LabRecord
 
-__all__ = ["bearer", "check_csrf", "keepers", "keyrings", "may_edit", "remember_key", "session_key"]
+__all__ = [
+    "GUEST", "Guest", "bearer", "check_csrf", "guest_of", "guests", "hearers", "keepers", "key_fits", "keyrings", "may_edit",
+    "remember_key", "session_key", "tell",
+]
 
 SESSION_KEYS = "labs"
 #: Keys kept in one session; the oldest goes.
@@ -26,6 +29,47 @@ MAX_KEYS = 200
 keyrings: list[Callable[[Any, str], Awaitable[str | None]]] = []
 #: (session, lab id, key): told of each key that a session is given.
 keepers: list[Callable[[Any, str, str], Awaitable[None]]] = []
+#: (guest key) -> what it stands for now. A guest key is no lab's own: who gave it may take it back at any time.
+guests: list[Callable[[str], Awaitable[Guest | None]]] = []
+#: (key, lab id, what was done, whether it failed): told of commands that came with a guest's key.
+hearers: list[Callable[[str, str, str, bool], Awaitable[None]]] = []
+#: How guest keys begin; no lab's key has a dash.
+GUEST = "c-"
+
+
+class Guest(NamedTuple):
+    """The lab that a guest may change, and the name to act under there; "" for the lab's own administrator."""
+
+    lab_id: str
+    name: str
+
+
+async def guest_of(key: str) -> Guest | None:
+    """What a guest key stands for; None where it is none. Raises LabError where it opens nothing just now."""
+    if key.startswith(GUEST):
+        for ask in guests:
+            if found := await ask(key):
+                return found
+    return None
+
+
+async def key_fits(lab_id: str, key: str) -> bool:
+    """Whether a key is the right to change a lab."""
+    if key.startswith(GUEST):
+        try:
+            guest = await guest_of(key)
+        except LabError:
+            return False
+        return guest is not None and guest.lab_id == lab_id
+    stored = await LabRecord.objects.filter(pk=lab_id).values_list("key_hash", flat=True).afirst()
+    return stored is not None and hmac.compare_digest(stored, hash_key(key))
+
+
+async def tell(key: str, lab_id: str, what: str, failed: bool = False) -> None:
+    """Tells whoever gave a guest key what was done with it."""
+    if key.startswith(GUEST):
+        for hearer in hearers:
+            await hearer(key, lab_id, what, failed)
 
 
 async def remember_key(session: Any, lab_id: str, key: str) -> None:
@@ -58,10 +102,7 @@ def bearer(request: HttpRequest) -> str | None:
 async def may_edit(request: HttpRequest, lab_id: str) -> bool:
     """Whether the request carries the right to change a lab."""
     key = bearer(request) or await session_key(request.session, lab_id)
-    if not key:
-        return False
-    stored = await LabRecord.objects.filter(pk=lab_id).values_list("key_hash", flat=True).afirst()
-    return stored is not None and hmac.compare_digest(stored, hash_key(key))
+    return bool(key) and await key_fits(lab_id, key)
 
 
 def check_csrf(request: HttpRequest) -> None:

@@ -12,6 +12,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.sessions import SessionMiddlewareStack  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from clusterlab.web.classroom.consumers import ClassConsumer  # noqa: E402
 from clusterlab.web.consumers import LabConsumer  # noqa: E402
 from clusterlab.web.kubeapi import KubeApi  # noqa: E402
 from clusterlab.web.kubesockets import KubeSockets  # noqa: E402
@@ -33,6 +34,7 @@ async def no_socket(scope, receive, send):  # type: ignore[no-untyped-def]
 
 pages = SessionMiddlewareStack(URLRouter([
     re_path(r"^ws/labs/(?P<lab_id>[a-z0-9]{1,16})/$", LabConsumer.as_asgi()),
+    re_path(r"^ws/classes/(?P<room_id>[a-z0-9]{1,16})/$", ClassConsumer.as_asgi()),
     re_path(r"", no_socket),
 ]))
 

@@ -16,9 +16,8 @@ from django.conf import settings
 
 from clusterlab.web import access, runs, terminal
 from clusterlab.web.hosts import allowed_host
-from clusterlab.web.labs.host import hash_key, host
+from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
-from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.throttle import address_of, misses
 
 __all__ = ["LabConsumer"]
@@ -32,6 +31,18 @@ BATCH = 200
 #: A browser that is this many frames behind gets a snapshot instead.
 FAR_BEHIND = 3000
 CHANGING = {"run", "play", "pause", "seek", "back", "reset", "fault", "heal", "kubectl", "hold", "breakpoints"}
+
+
+def _words_for(kind: str, message: dict[str, Any]) -> str:
+    """A change in a few words, for those who ask who did what."""
+    if kind == "kubectl":
+        line = str(message.get("line", ""))[:190]
+        return line if line.startswith(("kubectl", "etcdctl")) else f"kubectl {line}"
+    if kind == "run":
+        return "step" if message.get("until") in ("step", "request") else "run"
+    if kind == "fault" and isinstance(message.get("fault"), dict):
+        return f"fault {str(message['fault'].get('kind'))[:40]} {str(message['fault'].get('target', ''))[:80]}"
+    return kind
 
 
 class LabConsumer(AsyncWebsocketConsumer):
@@ -76,9 +87,7 @@ class LabConsumer(AsyncWebsocketConsumer):
 
     async def _may_edit(self, lab_id: str) -> bool:
         key = await access.session_key(self.scope["session"], lab_id)
-        if not key:
-            return False
-        return await LabRecord.objects.filter(pk=lab_id, key_hash=hash_key(key)).aexists()
+        return bool(key) and await access.key_fits(lab_id, key)
 
     async def disconnect(self, code: int) -> None:
         if self.lab is not None:
@@ -125,7 +134,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         elif kind == "frames":
             await self._replay(lab, message)
         elif kind in CHANGING:
-            if not self.can_edit:
+            if not await self._may_edit(lab.id):  # asked anew: in a class the right comes and goes
                 raise LabError("you may watch this lab, not change it", code="Forbidden")
             if len(self.running) >= MAX_RUNNING:
                 raise LabError("too many commands are under way; wait for some to end", code="TooManyRequests")
@@ -137,6 +146,7 @@ class LabConsumer(AsyncWebsocketConsumer):
             raise LabError(f"unknown message type {kind!r}")
 
     async def _change(self, lab: Lab, kind: str, message: dict[str, Any]) -> None:
+        failed = True
         try:
             if kind == "run":
                 await runs.run(lab, message)
@@ -162,11 +172,18 @@ class LabConsumer(AsyncWebsocketConsumer):
             elif kind == "heal":
                 await runs.heal(lab, str(message.get("id", "")))
             elif kind == "kubectl":
-                await self._kubectl(lab, message)
+                failed = await self._kubectl(lab, message)
+                return
+            failed = False
         except LabError as error:
             await self._error(error.code, str(error), error.field)
+        finally:
+            key = await access.session_key(self.scope["session"], lab.id)
+            if key:
+                await access.tell(key, lab.id, _words_for(kind, message), failed)
 
-    async def _kubectl(self, lab: Lab, message: dict[str, Any]) -> None:
+    async def _kubectl(self, lab: Lab, message: dict[str, Any]) -> bool:
+        """Runs a line and answers; whether it failed."""
         line = message.get("line")
         if not isinstance(line, str) or len(line) > 4000:
             raise LabError("line must be a text of at most 4,000 characters", "line")
@@ -175,6 +192,7 @@ class LabConsumer(AsyncWebsocketConsumer):
             raise LabError("you may watch this lab, not change it", code="Forbidden")
         answer = await terminal.run_line(lab, key, line)
         await self._send({"type": "kubectl", "line": line, **answer})
+        return bool(answer["exit"])
 
     async def _replay(self, lab: Lab, message: dict[str, Any]) -> None:
         await lab.past()

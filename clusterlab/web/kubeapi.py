@@ -16,6 +16,7 @@ import orjson
 from django.conf import settings
 
 from clusterlab.machinery.errors import StatusError
+from clusterlab.web import access
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.throttle import address_of, misses
@@ -55,6 +56,8 @@ class KubeApi:
             await _send(send, *_failure(404, "NotFound", "there is no lab with this key; start one on the front page"))
             return
         headers = _headers(scope)
+        if (name := scope.get("guest")) and "authorization" not in headers and not any(one.startswith("impersonate-") for one in headers):
+            headers |= {"impersonate-user": name, "impersonate-group": "system:masters"}  # so that steps tell who did it
         method, path, query = scope["method"], "/" + rest, scope.get("query_string", b"").decode("latin-1")
         if path == "/kubeconfig":
             await _kubeconfig(lab, key, scope, send)
@@ -73,6 +76,8 @@ class KubeApi:
         except LabError as error:
             await _send(send, *_failure(error.status, "TooManyRequests" if error.status == 429 else "InternalError", str(error)))
             return
+        if key.startswith(access.GUEST) and not lab.cluster.is_read(method, path, query):
+            await access.tell(key, lab.id, f"api {method} {path.rpartition('/api')[2] or path}"[:190], getattr(answer, "code", 200) >= 400)
         if hasattr(answer, "body"):
             await _send(send, answer.code, [(k.lower().encode(), v.encode("latin-1", "replace")) for k, v in answer.headers], answer.body)
         else:
@@ -80,11 +85,18 @@ class KubeApi:
 
 
 async def lab_of(key: str, scope: Scope) -> Lab | None:
-    """The lab of the key in an address. Who guesses too often is not even looked up."""
+    """The lab of the key in an address. Who guesses too often is not even looked up.
+
+    A guest's name is left in the scope. Raises LabError for a guest's key that opens nothing just now."""
     address = address_of(scope)
     if not 0 < len(key) <= 64 or (misses.exhausted(address) and not host.knows(key)):
         return None
-    lab = await host.by_key(key)
+    if key.startswith(access.GUEST):
+        guest = await access.guest_of(key)
+        lab = await host.get(guest.lab_id) if guest else None
+        scope["guest"] = guest.name if guest else ""
+    else:
+        lab = await host.by_key(key)
     if lab is None:
         misses.count(address)
     return lab

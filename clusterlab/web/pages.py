@@ -11,10 +11,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from clusterlab.web import access, api
 from clusterlab.web.labs.host import host
-from clusterlab.web.labs.lab import LabError
+from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.lessons import catalogue, lesson_for_page, remember_lab
 
-__all__ = ["bad_request", "forbidden", "front", "healthz", "lab", "new_lab", "not_found", "server_error"]
+__all__ = ["bad_request", "error_page", "forbidden", "front", "healthz", "lab", "lab_context", "new_lab", "not_found", "server_error"]
 
 #: How long, in wall ms, each step that matters takes in a lab started on the page, so that it can be followed.
 PAGE_PACE_MS = 160
@@ -46,7 +46,7 @@ async def new_lab(request: HttpRequest) -> HttpResponse:
             body["nodes"] = int(request.POST["nodes"])
         made, key = await api.new_lab(request, body)
     except LabError as error:
-        return _error_page(request, error.status, str(error))
+        return error_page(request, error.status, str(error))
     await access.remember_key(request.session, made.id, key)
     if made.lesson:
         await remember_lab(request.session, made.lesson, made.id)
@@ -58,16 +58,22 @@ async def lab(request: HttpRequest, lab_id: str) -> HttpResponse:
     try:
         found = await host.get(lab_id)
     except LabError as error:
-        return _error_page(request, error.status, str(error))
+        return error_page(request, error.status, str(error))
     if found is None:
-        return _error_page(request, 404, _("There is no lab at this address. It may have expired: start a new one."))
+        return error_page(request, 404, _("There is no lab at this address. It may have expired: start a new one."))
+    return render(request, "lab.html", await lab_context(request, found))
+
+
+async def lab_context(request: HttpRequest, found: Lab) -> dict[str, Any]:
+    """What the lab page needs: the lab as this visitor may have it, and its lesson."""
+    lab_id = found.id
     key = await access.session_key(request.session, lab_id)
     can_edit = bool(key) and await access.may_edit(request, lab_id)
     server = request.build_absolute_uri(f"/kube/{key}") if can_edit else ""
     from clusterlab.web.lessons import rendered
 
     line = f"curl -so clusterlab.yaml {server}/kubeconfig && export KUBECONFIG=$PWD/clusterlab.yaml"
-    context = {
+    return {
         "lab": {
             "id": found.id, "scenario": found.cluster.scenario.name or "blank", "url": request.build_absolute_uri(f"/labs/{found.id}/"),
             "key": key if can_edit else "", "server": server, "can_edit": can_edit,
@@ -75,26 +81,25 @@ async def lab(request: HttpRequest, lab_id: str) -> HttpResponse:
         },
         "lesson": rendered(found.lesson) if found.lesson else None,
     }
-    return render(request, "lab.html", context)
 
 
-def _error_page(request: HttpRequest, status: int, message: str) -> HttpResponse:
+def error_page(request: HttpRequest, status: int, message: str) -> HttpResponse:
     if request.path.startswith("/api/"):
         return JsonResponse({"error": {"code": str(status), "message": message}}, status=status)
     return render(request, "error.html", {"status": status, "message": message}, status=status)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _error_page(request, 404, _("There is nothing at this address."))
+    return error_page(request, 404, _("There is nothing at this address."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _error_page(request, 500, _("Something went wrong on our side. The lab itself is safe: go back and try again."))
+    return error_page(request, 500, _("Something went wrong on our side. The lab itself is safe: go back and try again."))
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _error_page(request, 403, _("This was refused. If it came from an old page, load it again and retry."))
+    return error_page(request, 403, _("This was refused. If it came from an old page, load it again and retry."))
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _error_page(request, 400, _("The request could not be understood."))
+    return error_page(request, 400, _("The request could not be understood."))

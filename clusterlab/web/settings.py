@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "channels",
     "clusterlab.web",
     "clusterlab.web.accounts",
+    "clusterlab.web.classroom",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -183,6 +184,12 @@ CLUSTERLAB = {
     "SIGN_IN_FAILURES_PER_ADDRESS": _number("CLUSTERLAB_SIGN_IN_FAILURES_PER_ADDRESS", 60),
     "ACCOUNTS_PER_MINUTE": _number("CLUSTERLAB_ACCOUNTS_PER_MINUTE", 40),
     "MAILS_PER_MINUTE": _number("CLUSTERLAB_MAILS_PER_MINUTE", 3),
+    "MAX_CLASSES": _number("CLUSTERLAB_MAX_CLASSES", 20),
+    "MAX_MEMBERS_PER_CLASS": _number("CLUSTERLAB_MAX_MEMBERS_PER_CLASS", 200),
+    "CLASS_CODE_S": _number("CLUSTERLAB_CLASS_CODE_S", 12 * 3600),
+    "CLASS_MESSAGES_PER_SECOND": _number("CLUSTERLAB_CLASS_MESSAGES_PER_SECOND", 20),
+    "CODES_PER_MINUTE": _number("CLUSTERLAB_CODES_PER_MINUTE", 60),
+    "CLASS_EXPIRES_S": _number("CLUSTERLAB_CLASS_EXPIRES_S", 180 * 86400),
     "LESSONS": BASE_DIR / "lessons",
 }
 

@@ -19,8 +19,9 @@ from typing import Any
 from django.conf import settings
 
 from clusterlab.etcd import ctl
-from clusterlab.web import lessons
+from clusterlab.web import access, lessons
 from clusterlab.web.kubeapi import kubeconfig
+from clusterlab.web.labs.host import hash_key
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.words import Refused, words_of
 
@@ -45,7 +46,8 @@ def available() -> bool:
 
 def folder_of(lab: Lab, key: str) -> Path:
     """The lab's folder, with its kubeconfig."""
-    folder = Path(settings.VAR_DIR) / "terminal" / lab.id
+    own = f"-{hash_key(key)[:12]}" if key.startswith(access.GUEST) else ""  # those who share a lab share no files and no key
+    folder = Path(settings.VAR_DIR) / "terminal" / f"{lab.id}{own}"
     path = folder.with_suffix(".kubeconfig")  # beside the folder, where no command of a line can write
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

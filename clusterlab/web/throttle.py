@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-__all__ = ["Throttle", "address_of", "is_loopback", "misses", "new_labs"]
+__all__ = ["Throttle", "address_of", "is_loopback", "misses", "new_labs", "wrong_codes"]
 
 #: Addresses remembered in one minute; beyond that all are forgotten, which costs less than to be filled up.
 MAX_ADDRESSES = 20_000
@@ -59,4 +59,6 @@ def is_loopback(address: str) -> bool:
 
 #: Addresses and keys of labs that do not exist, and keys that do not fit.
 misses = Throttle("MISSES_PER_MINUTE")
+#: Join codes that open no class.
+wrong_codes = Throttle("CODES_PER_MINUTE")
 new_labs = Throttle("LABS_PER_MINUTE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +18,14 @@ from clusterlab.web.accounts.models import OwnedLab, User
 from clusterlab.web.labs.host import host
 from clusterlab.web.models import Lab
 
-__all__ = ["current_user", "delete_account", "keep_key", "keep_progress", "key_of", "known_progress", "listen", "take_along"]
+__all__ = [
+    "current_user", "delete_account", "forgetters", "keep_key", "keep_progress", "key_of", "known_progress", "listen", "take_along",
+]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
 PROGRESS = "lessons"
+#: Told of an account before it is deleted: they delete what else there is of it.
+forgetters: list[Callable[[User], Awaitable[None]]] = []
 MAX_LESSONS, MAX_TASKS = 500, 100
 
 
@@ -111,6 +116,8 @@ def _close_sessions(user: User) -> None:
 
 async def delete_account(user: User) -> None:
     """Deletes an account with all that is stored for it: labs, progress, sessions, and by cascade its classes."""
+    for forget in forgetters:
+        await forget(user)
     lab_ids = [pk async for pk in OwnedLab.objects.filter(user=user).values_list("lab_id", flat=True)]
     for lab_id in lab_ids:
         lab = host.labs.get(lab_id)

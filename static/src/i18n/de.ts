@@ -1,11 +1,13 @@
 // German. Kubernetes' own words (Pod, Deployment, Service, kubelet …) stay as they are; sentences about steps come from the server.
 // A part of the page brings its words in a file of its own under de/.
 import { charts } from "./de/charts";
+import { classroom } from "./de/classroom";
 import { lab } from "./de/lab";
 import { stage } from "./de/stage";
 import { lessons } from "./de/lessons";
 
 export const german: Record<string, string> = {
+  ...classroom,
   ...lab,
   ...charts,
   ...stage,

@@ -1,0 +1,41 @@
+"""What learners do, as it is heard: for the tiles, for knowing who is stuck, and for telling who did what while all act on one lab."""
+
+from __future__ import annotations
+
+from django.db.models import F
+from django.utils import timezone
+
+from clusterlab.web.classroom import news
+from clusterlab.web.classroom.models import TOGETHER, Activity, Member
+
+__all__ = ["heard", "note"]
+
+#: Lines kept of a class; older ones go.
+KEEP = 500
+#: What does not tell that somebody works at something.
+_LOOKING = {"play", "pause"}
+
+
+async def note(room_id: str, who: str, text: str) -> None:
+    """Adds a line to the list of who did what."""
+    row = await Activity.objects.acreate(room_id=room_id, who=who, text=text[:200])
+    if row.pk % 50 == 0:
+        old = Activity.objects.filter(room_id=room_id)[KEEP : KEEP + 200].values_list("pk", flat=True)
+        await Activity.objects.filter(pk__in=[pk async for pk in old]).adelete()
+    await news.changed(room_id)
+
+
+async def heard(key: str, lab_id: str, what: str, failed: bool) -> None:
+    """A command that came with a learner's key."""
+    member = await Member.objects.select_related("room").filter(guest_key=key).afirst()
+    if member is None:
+        return
+    api = what.startswith("api ")
+    if api and member.last_line.startswith("kubectl ") and member.active and (timezone.now() - member.active).total_seconds() < 5:
+        return  # the request of a line that was heard already
+    fields = {"active": timezone.now(), "last_line": what.removeprefix("api ")[:200], "last_failed": failed, "commands": F("commands") + 1}
+    if what not in _LOOKING:
+        fields["tries"] = F("tries") + 1
+    await Member.objects.filter(pk=member.pk).aupdate(**fields)
+    if member.room.mode == TOGETHER and lab_id == member.room.lab_id:
+        await note(member.room_id, member.name, what.removeprefix("api "))

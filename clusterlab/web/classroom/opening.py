@@ -1,0 +1,162 @@
+"""How a class begins and ends, and how learners come in and go."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.utils import timezone
+
+from clusterlab.web.accounts.models import User
+from clusterlab.web.accounts.names import MAX_NAME, clean_name
+from clusterlab.web.classroom import news
+from clusterlab.web.classroom.keys import SEATS, new_guest_key, seat_of
+from clusterlab.web.classroom.models import Classroom, Member, token
+from clusterlab.web.labs.host import host
+from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.models import Lab as LabRecord
+
+__all__ = [
+    "by_code", "delete_labs", "delete_room", "end", "forget", "join", "leave", "new_code", "open_class", "plain_code", "revoke_code",
+    "shown_code",
+]
+
+#: Forty bits: with the misses that an address has, a guess takes longer than a code holds.
+CODE_LENGTH = 8
+#: A session remembers its seats in so many classes.
+MAX_SEATS = 20
+_joining: dict[str, asyncio.Lock] = {}
+
+
+def plain_code(text: str) -> str:
+    """A join code as it was typed, as it is stored."""
+    return "".join(char for char in text.lower() if char.isalnum())[:16]
+
+
+def shown_code(code: str | None) -> str:
+    """A join code as people read it."""
+    return f"{code[:4]}-{code[4:]}".upper() if code else ""
+
+
+async def open_class(owner: User, lab: Lab, key: str, title: str) -> Classroom:
+    """A new class on a lab of its instructor, with a code to join. Raises LabError."""
+    if not owner.may_teach:
+        raise LabError("only instructors may open a class", code="Forbidden", status=403)
+    most = settings.CLUSTERLAB["MAX_CLASSES"]
+    if await Classroom.objects.filter(owner=owner, ended=None).acount() >= most:
+        raise LabError(f"you have {most} open classes, as many as you may: end one first", code="TooManyClasses", status=429)
+    room = await Classroom.objects.acreate(
+        id=token(10), owner=owner, title=clean_name(title) or "Class", lesson=lab.lesson, lab_id=lab.id, lab_key=key
+    )
+    await new_code(room)
+    return room
+
+
+async def new_code(room: Classroom) -> None:
+    """Gives the class another code; the old one opens nothing any more."""
+    until = timezone.now() + timedelta(seconds=settings.CLUSTERLAB["CLASS_CODE_S"])
+    while True:
+        try:
+            await news.changed(room.pk, code=token(CODE_LENGTH), code_until=until)
+            return
+        except IntegrityError:
+            continue
+
+
+async def revoke_code(room: Classroom) -> None:
+    await news.changed(room.pk, code=None, code_until=None)
+
+
+async def by_code(text: str) -> Classroom | None:
+    """The class that a code opens now."""
+    code = plain_code(text)
+    if len(code) != CODE_LENGTH:
+        return None
+    return await Classroom.objects.filter(code=code, code_until__gt=timezone.now(), ended=None).afirst()
+
+
+async def join(session: Any, room: Classroom, name: str, user: User | None) -> Member:
+    """Takes a seat; who has one already sits down on it again. Raises LabError."""
+    seat = await seat_of(session, room.pk)
+    if seat is not None and seat.member is not None:
+        await _remember(session, seat.member)
+        return seat.member
+    wanted = clean_name(name)
+    if not wanted:
+        raise LabError("write the name that the class shall see you by", "name")
+    if room.locked:
+        raise LabError("this class is locked: ask the instructor to let you in", code="Locked", status=403)
+    async with _joining.setdefault(room.pk, asyncio.Lock()):
+        most = settings.CLUSTERLAB["MAX_MEMBERS_PER_CLASS"]
+        if await Member.objects.filter(room=room).acount() >= most:
+            raise LabError(f"this class has {most} members, as many as it may", code="ClassFull", status=429)
+        member = await _seated(room, wanted, user)
+    await _remember(session, member)
+    await news.changed(room.pk)
+    return member
+
+
+async def _seated(room: Classroom, wanted: str, user: User | None) -> Member:
+    """A new member, under the name wanted or, where somebody has it, with a number behind it."""
+    taken = {name.casefold() async for name in Member.objects.filter(room=room).values_list("name", flat=True)}
+    name, number = wanted, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{wanted[: MAX_NAME]} {number}"
+    now = timezone.now()
+    return await Member.objects.acreate(
+        id=token(24), room=room, user=user, seat=token(6), name=name, guest_key=new_guest_key(token(32)), active=now, progressed=now
+    )
+
+
+async def _remember(session: Any, member: Member) -> None:
+    seats = await session.aget(SEATS, {})
+    seats = {**(seats if isinstance(seats, dict) else {}), member.room_id: member.pk}
+    while len(seats) > MAX_SEATS:
+        del seats[next(iter(seats))]
+    await session.aset(SEATS, seats)
+
+
+async def leave(member: Member) -> None:
+    """Deletes a learner's seat with all that is stored of it: name, votes, progress, the own copy."""
+    await delete_labs([member.lab_id] if member.lab_id else [])
+    await member.adelete()
+    await news.changed(member.room_id)
+
+
+async def delete_labs(lab_ids: list[str]) -> None:
+    """Deletes labs, the running ones too."""
+    for lab_id in lab_ids:
+        lab = host.labs.get(lab_id)
+        if lab is not None:
+            await host.sleep(lab)
+    await LabRecord.objects.filter(pk__in=lab_ids).adelete()
+
+
+async def end(room: Classroom) -> None:
+    """Ends a class: nobody joins or changes its lab any more. The report stays, and each learner's own copy stays the learner's."""
+    await Member.objects.filter(room=room).aupdate(taken=False, watched=False, hand=None)
+    await news.changed(
+        room.pk, ended=timezone.now(), code=None, code_until=None, frozen=False, locked=True, timer_until=None, timer_label="",
+    )
+
+
+async def delete_room(room: Classroom) -> None:
+    """Deletes a class with its report and the learners' copies."""
+    labs = [pk async for pk in Member.objects.filter(room=room).exclude(lab=None).values_list("lab_id", flat=True)]
+    await delete_labs([str(pk) for pk in labs])
+    await news.changed(room.pk, ended=timezone.now())
+    await room.adelete()
+
+
+
+
+async def forget(user: User) -> None:
+    """Deletes the classes of an account, and its seats in others', before the account itself goes."""
+    async for room in Classroom.objects.filter(owner=user):
+        await delete_room(room)
+    async for member in Member.objects.filter(user=user):
+        await leave(member)

@@ -1,0 +1,229 @@
+"""Pages of classes: teach, join, the class itself, its report."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from typing import Any
+
+import segno
+from django.conf import settings
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from clusterlab.web import access, api
+from clusterlab.web.accounts.models import User
+from clusterlab.web.accounts.views import signed_in
+from clusterlab.web.classroom import modes, opening, polls
+from clusterlab.web.classroom.keys import SEATS, Seat, seat_of
+from clusterlab.web.classroom.models import Classroom, Member
+from clusterlab.web.classroom.report import as_csv, report
+from clusterlab.web.labs.host import host
+from clusterlab.web.labs.lab import LabError
+from clusterlab.web.lessons import catalogue, lesson_for_page
+from clusterlab.web.pages import PAGE_PACE_MS, error_page, lab_context
+from clusterlab.web.throttle import address_of, wrong_codes
+
+__all__ = ["code_picture", "delete", "join", "lab", "learner_lab", "leave", "new", "report_csv", "report_page", "room", "teach"]
+
+NO_CLASS = "There is no class at this address, or you are not in it. Join with its code."
+
+
+async def _taught(request: HttpRequest, room_id: str) -> Classroom | None:
+    """The class, for its own instructor; None for everybody else, as if it were not there."""
+    seat = await seat_of(request.session, room_id)
+    return seat.room if seat is not None and seat.teaches else None
+
+
+def _not_there(request: HttpRequest) -> HttpResponse:
+    return error_page(request, 404, _(NO_CLASS))
+
+
+@require_GET
+@signed_in
+async def teach(request: HttpRequest) -> HttpResponse:
+    """An instructor's classes, and the form that opens another one."""
+    user: User = await request.auser()  # type: ignore[assignment]
+    if not user.may_teach:
+        return render(request, "classroom/not_yet.html", {"person": user}, status=403)
+    before = timezone.now() - timedelta(seconds=settings.CLUSTERLAB["CLASS_EXPIRES_S"])
+    async for old in Classroom.objects.filter(owner=user, ended__lt=before)[:20]:
+        await opening.delete_room(old)
+    rooms = [room async for room in Classroom.objects.filter(owner=user).annotate(size=Count("members")).order_by("-created")[:100]]
+    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "lessons": catalogue()})
+
+
+@require_POST
+@signed_in
+async def new(request: HttpRequest) -> HttpResponse:
+    """Opens a class on a lesson, or on a blank cluster."""
+    user: User = await request.auser()  # type: ignore[assignment]
+    try:
+        if not user.may_teach:
+            raise LabError(_("Only instructors may open a class."), code="Forbidden", status=403)
+        body: dict[str, Any] = {"pace": PAGE_PACE_MS, "paused": True}
+        if lesson := request.POST.get("lesson", ""):
+            body |= lesson_for_page(lesson)
+        else:
+            nodes = request.POST.get("nodes", "3")
+            if not (nodes.isdecimal() and len(nodes) < 5):
+                raise LabError(_("The number of workers must be a whole number."), "nodes")
+            body["nodes"] = int(nodes)
+        made, key = await api.new_lab(request, body)
+        await access.remember_key(request.session, made.id, key)
+        room = await opening.open_class(user, made, key, request.POST.get("title", ""))
+    except LabError as error:
+        return error_page(request, error.status, str(error))
+    return HttpResponseRedirect(f"/classes/{room.pk}/")
+
+
+@require_http_methods(["GET", "POST"])
+async def join(request: HttpRequest, code: str = "") -> HttpResponse:
+    """Joins a class with its code and a name."""
+    user = await request.auser()
+    person = user if isinstance(user, User) else None
+    code = request.POST.get("code", code)
+    name = request.POST.get("name", person.username if person else "")
+    context: dict[str, Any] = {"person": person, "code": opening.shown_code(opening.plain_code(code)), "name": name}
+    address = address_of(request.scope)  # type: ignore[attr-defined]
+    room = None
+    if code:
+        if wrong_codes.exhausted(address):
+            context["trouble"] = _("Too many wrong codes came from your address. Wait a minute.")
+            return render(request, "classroom/join.html", context, status=429)
+        room = await opening.by_code(code)
+        if room is None:
+            wrong_codes.count(address)
+            context["trouble"] = _("This code opens no class. It may have been mistyped, or be over.")
+            return render(request, "classroom/join.html", context, status=404)
+    if room is not None:
+        context["room"] = room
+        seat = await seat_of(request.session, room.pk)
+        if seat is not None:
+            return HttpResponseRedirect(f"/classes/{room.pk}/")
+        if request.method == "POST":
+            try:
+                await opening.join(request.session, room, name, person)
+                return HttpResponseRedirect(f"/classes/{room.pk}/")
+            except LabError as error:
+                context["trouble"] = _(str(error))
+                return render(request, "classroom/join.html", context, status=error.status)
+    return render(request, "classroom/join.html", context)
+
+
+def _class_context(seat: Seat, watching: Member | None = None) -> dict[str, Any]:
+    return {"klass": seat.room, "teaches": seat.teaches, "watching": watching}
+
+
+@require_GET
+async def room(request: HttpRequest, room_id: str) -> HttpResponse:
+    """The class: for its instructor the board with the tiles, for a learner the lab that the mode gives."""
+    seat = await seat_of(request.session, room_id)
+    if seat is None:
+        return HttpResponseRedirect("/join")
+    if seat.member is None:
+        return await _board(request, seat)
+    if seat.room.ended is not None and seat.member.lab_id is None:
+        return render(request, "classroom/over.html", {"room": seat.room})
+    try:
+        found = await modes.current_lab(seat.member, seat.room)
+    except LabError as error:
+        return error_page(request, error.status, str(error))
+    context = {**await lab_context(request, found), **_class_context(seat)}
+    return render(request, "lab.html", context)
+
+
+async def _board(request: HttpRequest, seat: Seat) -> HttpResponse:
+    here = seat.room
+    context = {
+        "room": here, "join": request.build_absolute_uri(reverse("join")), "person": await request.auser(),
+        "predictions": [{"id": one.id, "question": one.data.get("question") or one.info} for one in polls.predictions(here.lesson)],
+        "steps": [],
+    }
+    if here.lesson:
+        from clusterlab.web.lessons import rendered
+
+        context["steps"] = (rendered(here.lesson) or {}).get("steps", [])
+    return render(request, "classroom/board.html", context)
+
+
+@require_GET
+async def lab(request: HttpRequest, room_id: str) -> HttpResponse:
+    """The lab of the class, for its instructor."""
+    seat = await seat_of(request.session, room_id)
+    if seat is None or not seat.teaches:
+        return _not_there(request)
+    try:
+        found = await modes.class_lab(seat.room)
+    except LabError as error:
+        return error_page(request, error.status, str(error))
+    return render(request, "lab.html", {**await lab_context(request, found), **_class_context(seat)})
+
+
+@require_GET
+async def learner_lab(request: HttpRequest, room_id: str, seat: str) -> HttpResponse:
+    """A learner's own lab, for the instructor of the class."""
+    here = await _taught(request, room_id)
+    member = await Member.objects.filter(room=here, seat=seat, removed=False).afirst() if here is not None else None
+    found = await host.get(member.lab_id) if member is not None and member.lab_id else None
+    if here is None or member is None or found is None:
+        return _not_there(request)
+    return render(request, "lab.html", {**await lab_context(request, found), **_class_context(Seat(here, None), member)})
+
+
+@require_GET
+async def code_picture(request: HttpRequest, room_id: str) -> HttpResponse:
+    """The join address as a QR picture."""
+    here = await _taught(request, room_id)
+    if here is None or not here.code:
+        return _not_there(request)
+    address = request.build_absolute_uri(reverse("join-code", args=[opening.shown_code(here.code)]))
+    out = io.BytesIO()
+    segno.make(address, error="m", micro=False).save(out, kind="svg", scale=8, border=3, dark="#0a1120", light="#ffffff", xmldecl=False)
+    return HttpResponse(out.getvalue(), content_type="image/svg+xml")
+
+
+@require_GET
+async def report_page(request: HttpRequest, room_id: str) -> HttpResponse:
+    """What became of the class."""
+    here = await _taught(request, room_id)
+    if here is None:
+        return _not_there(request)
+    return render(request, "classroom/report.html", {**await report(here), "person": await request.auser()})
+
+
+@require_GET
+async def report_csv(request: HttpRequest, room_id: str) -> HttpResponse:
+    """The report as a file."""
+    here = await _taught(request, room_id)
+    if here is None:
+        return _not_there(request)
+    headers = {"Content-Disposition": f'attachment; filename="class-{here.pk}.csv"'}
+    return HttpResponse(as_csv(await report(here)), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@require_POST
+async def delete(request: HttpRequest, room_id: str) -> HttpResponse:
+    """Deletes a class with its report and the learners' copies."""
+    here = await _taught(request, room_id)
+    if here is None:
+        return _not_there(request)
+    await opening.delete_room(here)
+    return HttpResponseRedirect("/classes/")
+
+
+@require_POST
+async def leave(request: HttpRequest, room_id: str) -> HttpResponse:
+    """Leaves a class; what is stored of the learner goes."""
+    seat = await seat_of(request.session, room_id)
+    if seat is not None and seat.member is not None:
+        await opening.leave(seat.member)
+        seats = dict(await request.session.aget(SEATS, {}))
+        seats.pop(room_id, None)
+        await request.session.aset(SEATS, seats)
+    return HttpResponseRedirect("/")
