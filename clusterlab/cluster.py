@@ -35,6 +35,7 @@ from clusterlab.metrics.source import MetricsSource
 from clusterlab.network.fabric import Fabric
 from clusterlab.network.traffic import Traffic
 from clusterlab.proxy import KubeProxy, kube_proxy
+from clusterlab.rollouts import rollouts
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.scenario import crds
@@ -139,6 +140,8 @@ class Cluster:
         if scenario.cluster_autoscaler is not None:
             workers = tuple(node.name for node in scenario.all_nodes() if not node.control_plane)
             self._add(ClusterAutoscaler(self.sim, self.api, _like_workers(scenario), self, workers))
+        if scenario.rollouts:
+            self._add(rollouts(self.sim, self.api))
         if boot:
             for _ in self.booting():
                 pass
@@ -249,6 +252,9 @@ class Cluster:
     def _start_scenario(self) -> Iterator[None]:
         """Applies the scenario's manifests and plans its timeline."""
         for definition in crds.gateway_api() if self.scenario.gateway_api else ():
+            self.apply(definition)
+            yield
+        for definition in crds.rollouts() if self.scenario.rollouts else ():
             self.apply(definition)
             yield
         for manifest in self.scenario.manifests:

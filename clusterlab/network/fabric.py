@@ -268,7 +268,11 @@ class Fabric(Component):
         shares = route.shares or ((route.backend, 1),)
         weights = tuple(weight for _, weight in shares)
         flows = [(each, part, False) for (each, _), part in zip(shares, self.split(route.key, weights, count), strict=True)]
-        flows += [(each, count, True) for each in route.mirrors]
+        for number, (each, percent) in enumerate(zip(route.mirrors, route.mirror_percents, strict=True)):
+            copies = count if percent >= 100 else 0
+            if 0 < percent < 100:
+                copies = self.split(f"{route.key}/mirror/{number}", (percent, 100 - percent), count)[0]
+            flows.append((each, copies, True))
         return [one for backend, part, copy in flows if part for one in self._spread(trip, backend, part, copy)]
 
     def _spread(self, trip: Trip, backend: routing.Backend, count: int, copy: bool) -> list[tuple[Backend, int, bool]]:

@@ -38,6 +38,7 @@ class Route(NamedTuple):
     path: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     mirrors: tuple[Backend, ...] = ()
+    mirror_percents: tuple[int, ...] = ()  # of the requests, that each mirror gets
     shares: tuple[tuple[Backend, int], ...] = ()  # all backends with their weights
     key: str = ""  # the rule
 
@@ -151,6 +152,7 @@ def _act(route: Object, rule: Object, target: str, host: str, pick: Pick) -> Rou
     why, key = f"HTTPRoute {namespace}/{name}", f"{namespace}/{name}/{number}"
     headers: list[tuple[str, str]] = []
     mirrors: list[Backend] = []
+    percents: list[int] = []
     for each in rule.get("filters") or ():
         kind = each.get("type")
         if kind == "RequestRedirect":
@@ -165,14 +167,25 @@ def _act(route: Object, rule: Object, target: str, host: str, pick: Pick) -> Rou
             change = each["requestHeaderModifier"]
             headers += [(one["name"], one["value"]) for one in (*(change.get("set") or ()), *(change.get("add") or ()))]
         if kind == "RequestMirror":
-            mirrors.append(_reference(namespace, each["requestMirror"]["backendRef"]))
+            mirror = each["requestMirror"]
+            mirrors.append(_reference(namespace, mirror["backendRef"]))
+            percents.append(_percent(mirror))
     shares = tuple((_reference(namespace, each), each.get("weight", 1)) for each in rule.get("backendRefs") or () if each.get("weight", 1))
     if not shares:
         return Route(None, f"{why}: no backend", 500)
     backend, weight = shares[pick(key, tuple(each for _, each in shares))]
     share = f", weight {weight} of {sum(each for _, each in shares)}" if len(shares) > 1 else ""
     return Route(
-        backend, why + share, path=path + mark + query, headers=tuple(headers), mirrors=tuple(mirrors), shares=shares, key=key)
+        backend, why + share, path=path + mark + query, headers=tuple(headers), mirrors=tuple(mirrors),
+        mirror_percents=tuple(percents), shares=shares, key=key)
+
+
+def _percent(mirror: Object) -> int:
+    """The share of requests that a mirror gets: all, unless it says a percent or a fraction."""
+    fraction = mirror.get("fraction")
+    if fraction:
+        return min(100, int(fraction["numerator"]) * 100 // max(1, int(fraction.get("denominator", 100))))
+    return int(mirror.get("percent", 100))
 
 
 def _reference(namespace: str, ref: Object) -> Backend:

@@ -341,7 +341,9 @@ class Trip:
             self.tell(where, f"{self.host}{self.path}", "404", "no rule for this host and path")
             body = "default backend - 404\n" if where.startswith("ingress") else ""
             return Exchange("", self.address, 404, body, self.latency_us, tuple(self.hops))
-        for mirror in route.mirrors:
+        for number, (mirror, percent) in enumerate(zip(route.mirrors, route.mirror_percents, strict=True)):
+            if percent < 100 and (not percent or self.fabric.pick(f"{route.key}/mirror/{number}", (percent, 100 - percent))):
+                continue
             self.tell(where, f"a copy to service {mirror.namespace}/{mirror.service}", "mirrored", "its answer is thrown away")
             copy = Trip(self.fabric, self.source, self.method, self.path, self.headers, self.host)
             seen = copy.by_route(where, routing.Route(mirror, "a copy", path=route.path))

@@ -22,13 +22,8 @@ __all__ = ["Bucket", "Mark", "Past", "buckets", "version_of_group"]
 
 #: Series that one chart shows at most.
 SERIES_MOST = 12
-#: Reasons of events that are moments of a release.
-MOMENTS = {
-    "RolloutUpdated": "update", "RolloutCompleted": "promoted", "RolloutAborted": "aborted", "RolloutPaused": "paused",
-    "RolloutResumed": "resumed", "SwitchService": "switched", "RolloutStepCompleted": "step", "AnalysisRunFailed": "failed",
-    "AnalysisRunError": "failed", "AnalysisRunInconclusive": "paused", "DeploymentRollback": "rolled back",
-    "SuccessfulRescale": "scaled", "Synced": "step",
-}
+#: Reasons of events that are moments of a release; those of Rollouts are read off their status, as a source's events may be too many.
+MOMENTS = {"DeploymentRollback": "rolled back", "SuccessfulRescale": "scaled"}
 
 
 class Bucket(NamedTuple):
@@ -124,10 +119,22 @@ class Past:
             self._change(step.time_ms, change.key, change.new)
             if change.new is not None and change.key.startswith("events/"):
                 self._event(step, change.new, change.old)
+            elif change.key.startswith(("rollouts.argoproj.io/", "analysisruns.argoproj.io/")):
+                self._moments(step, change.key, change.old, change.new)
         if step.actor == "kubectl" and any(span.code < 300 and span.verb in _CHANGING for span in step.requests):
             resource = step.object.partition("/")[0]
             if resource in _RELEASING:
                 self.marks.append(Mark(step.time_ms, step.seq, "kubectl", f"kubectl: {step.verb} {step.object}"))
+
+    def _moments(self, step: Step, key: str, old: Object | None, new: Object | None) -> None:
+        """The moments that a change of a Rollout, or of an AnalysisRun, is."""
+        was, now = (old or {}).get("status") or {}, (new or {}).get("status") or {}
+        name = key.rpartition("/")[2]
+        if key.startswith("rollouts.argoproj.io/"):
+            for kind, text in rollout_moments(was, now):
+                self.marks.append(Mark(step.time_ms, step.seq, kind, f"Rollout {name}: {text}"))
+        elif now.get("phase") in ("Failed", "Error") and was.get("phase") != now["phase"]:
+            self.marks.append(Mark(step.time_ms, step.seq, "failed", f"AnalysisRun {name}: {now.get('message') or now['phase']}"[:300]))
 
     def _event(self, step: Step, event: Object, old: Object | None) -> None:
         kind = MOMENTS.get(str(event.get("reason")))
@@ -158,6 +165,31 @@ class Past:
             changed.add(group)
         for group in sorted(changed):
             _put(self.sizes.setdefault(group, []), time_ms, self._now[group])
+
+
+def rollout_moments(was: Object, now: Object) -> list[tuple[str, str]]:
+    """(kind, what happened) between two statuses of a Rollout."""
+    found: list[tuple[str, str]] = []
+    if now.get("currentPodHash") != was.get("currentPodHash") and was.get("currentPodHash"):
+        found.append(("update", f"a new template, {now.get('currentPodHash')}"))
+    if now.get("abort") and not was.get("abort"):
+        found.append(("aborted", str(now.get("message", "aborted"))[:250]))
+    selectors = [(status.get("blueGreen") or {}).get("activeSelector") for status in (was, now)]
+    if selectors[0] != selectors[1] and selectors[0]:
+        found.append(("switched", f"all traffic moves from {selectors[0]} to {selectors[1]}"))
+    if now.get("stableRS") != was.get("stableRS") and was.get("stableRS"):
+        found.append(("promoted", f"{now.get('stableRS')} is the stable version now"))
+    weights = [((status.get("canary") or {}).get("weights") or {}).get("canary", {}).get("weight") for status in (was, now)]
+    if weights[1] is not None and weights[0] not in (None, weights[1]):
+        found.append(("step", f"the canary's weight goes from {weights[0]} to {weights[1]}"))
+    elif now.get("currentStepIndex") != was.get("currentStepIndex") and was.get("currentStepIndex") is not None and not now.get("abort"):
+        found.append(("step", f"on to step {now.get('currentStepIndex', 0) + 1}"))
+    paused = [bool(status.get("pauseConditions")) for status in (was, now)]
+    if paused[1] and not paused[0]:
+        found.append(("paused", f"paused ({now['pauseConditions'][0]['reason']})"))
+    elif paused[0] and not paused[1] and not now.get("abort"):
+        found.append(("resumed", "resumed"))
+    return found
 
 
 _CHANGING = ("create", "update", "patch", "delete")

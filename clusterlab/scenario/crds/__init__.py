@@ -8,11 +8,18 @@ from typing import Any
 
 import yaml
 
-__all__ = ["gateway_api"]
+__all__ = ["gateway_api", "rollouts"]
 
 
 @cache
 def gateway_api() -> tuple[dict[str, Any], ...]:
     """The definitions of the Gateway API."""
     text = (Path(__file__).parent / "gateway.yaml").read_text()
+    return tuple(yaml.safe_load(text)["definitions"])
+
+
+@cache
+def rollouts() -> tuple[dict[str, Any], ...]:
+    """The definitions of progressive delivery."""
+    text = (Path(__file__).parent / "rollouts.yaml").read_text()
     return tuple(yaml.safe_load(text)["definitions"])
