@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.controllers.objects import Object, Objects, controller_ref, status_count, unix_ms, with_meta
 from clusterlab.machinery.errors import StatusError
-from clusterlab.machinery.meta import pod_template_hash
+from clusterlab.machinery.go_dump import revision_hash
 from clusterlab.rollouts import sizes, spec
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Context:
     def _find_new(self) -> Object | None:
         """The ReplicaSet of the Rollout's template: by its hash, or made of the very same template."""
         template = self.ro["spec"]["template"]
-        digest = pod_template_hash(template, spec.status_of(self.ro).get("collisionCount"))
+        digest = revision_hash(template, spec.status_of(self.ro).get("collisionCount"))
         same = [rs for rs in self.sets if spec.hash_of(rs) == digest]
         return next(iter(same), None) or next((rs for rs in self.sets if plain_template(rs) == template), None)
 
@@ -81,7 +81,7 @@ class Context:
     def _create(self, revision: int) -> None:
         ro, meta = self.ro, self.ro["metadata"]
         template = ro["spec"]["template"]
-        digest = pod_template_hash(template, spec.status_of(ro).get("collisionCount"))
+        digest = revision_hash(template, spec.status_of(ro).get("collisionCount"))
         labels = {**((template.get("metadata") or {}).get("labels") or {}), spec.HASH: digest}
         selector = ro["spec"]["selector"]
         body: Object = {

@@ -12,7 +12,7 @@ from clusterlab.client.api import Request
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.objects import Object, Objects, controlled_by, controller_ref, deleting, key_of, status_count, unix_ms
 from clusterlab.machinery.errors import StatusError
-from clusterlab.machinery.meta import pod_template_hash
+from clusterlab.machinery.go_dump import revision_hash
 from clusterlab.rollouts import analyses, spec
 from clusterlab.rollouts.context import Context, plain_template
 from clusterlab.rollouts.status import merge_diff
@@ -259,7 +259,7 @@ class _Experiment:
 
     def _create(self, template: Object, name: str, wanted: int) -> Object:
         meta, body = self.experiment["metadata"], template["template"]
-        digest = pod_template_hash({"template": body, "experiment": name})
+        digest = revision_hash({"template": body, "experiment": name})
         labels = {**((body.get("metadata") or {}).get("labels") or {}), spec.HASH: digest}
         selector = template["selector"]
         rs: Object = {

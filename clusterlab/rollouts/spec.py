@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from clusterlab.controllers.objects import Object, condition_of, scaled_value
-from clusterlab.machinery.meta import hash_object
+from clusterlab.machinery.go_dump import revision_hash
 
 __all__ = [
     "ANALYSIS_RUNS", "ANALYSIS_TEMPLATES", "API", "CLUSTER_TEMPLATES", "DEADLINE", "DESIRED", "EXPERIMENTS", "HASH", "MANAGED_BY",
@@ -146,7 +146,7 @@ def current_set_weight(ro: Object) -> int:
 
 
 def step_hash(ro: Object) -> str:
-    return hash_object({"steps": steps_of(ro)}, None) if canary(ro) is not None else ""
+    return revision_hash({"steps": steps_of(ro)}) if canary(ro) is not None else ""
 
 
 def step_text(step: Object) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from clusterlab.controllers.objects import Object, condition_of, status_count, unix_ms
+from clusterlab.machinery.go_dump import revision_hash
 from clusterlab.machinery.labels import from_object
-from clusterlab.machinery.meta import pod_template_hash
 from clusterlab.rollouts import sizes, spec
 from clusterlab.rollouts.context import Context, actual
 
@@ -21,7 +21,7 @@ def base(context: Context) -> Object:
     """The fields that every strategy has alike."""
     ro, old = context.ro, spec.status_of(context.ro)
     status: Object = {
-        "currentPodHash": spec.hash_of(context.new) or pod_template_hash(ro["spec"]["template"], old.get("collisionCount")),
+        "currentPodHash": spec.hash_of(context.new) or revision_hash(ro["spec"]["template"], old.get("collisionCount")),
         "replicas": actual(context.sets), "updatedReplicas": status_count(context.new, "replicas") if context.new else 0,
         "readyReplicas": sum(status_count(rs, "readyReplicas") for rs in context.sets),
         "availableReplicas": sum(map(sizes.available, context.sets)), "HPAReplicas": actual(context.sets),
