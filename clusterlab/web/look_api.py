@@ -8,10 +8,11 @@ from django.http import HttpRequest
 
 from clusterlab.stream import access as policies
 from clusterlab.stream import looks
+from clusterlab.stream.past import past as object_past
 from clusterlab.web.api import endpoint
 from clusterlab.web.labs.lab import Lab, LabError
 
-__all__ = ["access", "explain", "inside", "loops", "usage"]
+__all__ = ["access", "explain", "inside", "loops", "past", "usage"]
 
 TEXT_MOST = 300
 
@@ -48,6 +49,11 @@ async def explain(request: HttpRequest, lab: Lab) -> Any:
     if found is None:
         raise LabError(f"{kind!r} has no field {path!r}; ask as in kind=apps/v1/Deployment&path=spec.replicas", "path", "NotFound", 404)
     return found
+
+
+@endpoint("GET")
+async def past(request: HttpRequest, lab: Lab) -> Any:
+    return object_past(lab.cluster, _text(request, "object"))
 
 
 @endpoint("GET")

@@ -44,6 +44,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/loops", look_api.loops),
     path("api/labs/<slug:lab_id>/inside", look_api.inside),
     path("api/labs/<slug:lab_id>/explain", look_api.explain),
+    path("api/labs/<slug:lab_id>/past", look_api.past),
     path("api/labs/<slug:lab_id>/access", look_api.access),
     path("api/labs/<slug:lab_id>/kubeconfig", api.kubeconfig_view),
     path("api/labs/<slug:lab_id>/lesson/checks", lesson_api.checks),

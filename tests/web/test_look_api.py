@@ -84,6 +84,14 @@ def test_what_a_field_means(server: Server, lab: str) -> None:
     assert get(server, lab, "explain?kind=v1/Pod&path=metadata.labels.app")["type"] == "string"
 
 
+def test_the_past_of_an_object(server: Server, lab: str) -> None:
+    past = get(server, lab, "past?object=deployments/default/web")
+    available = [(one["before"], one["status"]) for one in past["conditions"] if one["type"] == "Available"]
+    assert available == [("False", "True"), ("", "False")]
+    assert any(one["manager"] == "kube-controller-manager" and one["subresource"] == "status" and ".status.readyReplicas" in one["fields"] for one in past["managed"])
+    assert get(server, lab, "past?object=nonsense/none") == {"conditions": [], "managed": []}
+
+
 @pytest.mark.parametrize(("path", "status"), [
     ("explain?kind=v1/Pod&path=spec.nonsense", 404), ("explain?kind=&path=", 404), ("inside?node=nobody", 404),
     ("access?who=ana&verb=get&resource=pods", 400), ("access?who=User:ana", 400), (f"access?who={'x' * 400}", 400),

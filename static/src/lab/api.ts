@@ -53,6 +53,33 @@ export interface InsideAnswer {
   services: { key: string; address: string; endpoints: number }[];
   pods: Record<string, { probes: Record<string, string>; volumes: { name: string; kind: string; of: string }[] }>;
 }
+/** Who wrote a field's value: the step and its causes; the values that it had, newest first. */
+export interface FieldWhy {
+  set: boolean;
+  value: unknown;
+  before: unknown;
+  explain: string;
+  step: Heading | null;
+  chain: Heading[];
+  writes: { seq: number; time: number; actor: string; value: unknown }[];
+}
+export interface PastAnswer {
+  conditions: { seq: number; time: number; type: string; status: string; before: string; reason: string; message: string }[];
+  managed: { manager: string; operation: string; subresource: string; time: string; fields: string[] }[];
+}
+/** Two labs: the first step in which they part (null: none), the steps there, what differs. */
+export interface Comparison {
+  shared: number;
+  first: number | null;
+  here: Heading | null;
+  there: Heading | null;
+  seq: number;
+  withSeq: number;
+  last: number;
+  withLast: number;
+  objects: { key: string; op: string; paths: { path: string; here?: unknown; there?: unknown }[] }[];
+  more: number;
+}
 export interface FieldAnswer {
   type: string;
   description: string;
@@ -86,6 +113,9 @@ export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => g
 export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
 export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
 export const fetchChart = (id: string, name: string, by: string): Promise<unknown> => get(`${labPath(id)}/charts/${name}?by=${encodeURIComponent(by)}`);
+export const fetchWhyField = (id: string, key: string, field: string): Promise<FieldWhy> => get(`${labPath(id)}/why?${new URLSearchParams({ object: key, field })}`);
+export const fetchPast = (id: string, key: string): Promise<PastAnswer> => get(`${labPath(id)}/past?object=${encodeURIComponent(key)}`);
+export const fetchComparison = (id: string, other: string, seq?: number): Promise<Comparison> => get(`${labPath(id)}/compare?with=${encodeURIComponent(other)}${seq === undefined ? "" : `&seq=${seq}`}`);
 export const fetchLoops = (id: string): Promise<LoopsAnswer> => get(`${labPath(id)}/loops`);
 export const fetchAccess = (id: string): Promise<AccessGraph> => get(`${labPath(id)}/access`);
 export const askAccess = (id: string, question: Record<string, string>): Promise<AccessAnswer> => get(`${labPath(id)}/access?${new URLSearchParams(question)}`);

@@ -50,3 +50,23 @@ export function litLines(yaml: string, changed: string[]): YamlLine[] {
   const paths = pathsOf(lines);
   return lines.map((text, i) => ({ text, changed: wanted.some((change) => within(paths[i]!, change)) }));
 }
+
+/** The changed lines with the keys that they are under, and nothing else. */
+export function changedExcerpt(yaml: string, changed: string[], most = 40): YamlLine[] {
+  const lines = litLines(yaml, changed);
+  const shown = new Set<number>();
+  lines.forEach((line, i) => {
+    if (!line.changed) return;
+    shown.add(i);
+    let column = line.text.search(/\S/);
+    for (let above = i - 1; above >= 0 && column > 0; above--) {
+      const at = lines[above]!.text.search(/\S/);
+      const item = /^\s*-\s/.test(lines[above]!.text);
+      if (at >= 0 && (at < column || (at === column && item && !/^\s*-\s/.test(lines[i]!.text)))) {
+        shown.add(above);
+        column = at;
+      }
+    }
+  });
+  return [...shown].sort((a, b) => a - b).slice(0, most).map((i) => lines[i]!);
+}

@@ -1,76 +1,34 @@
 // <cl-inspector>: whatever is selected, or else the step on the stage: what it is, why it is here, what changed, what is said of it.
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { customElement } from "lit/decorators.js";
 import { t } from "../i18n/t";
-import { ApiError, fetchObject, fetchWhy, type ObjectAnswer } from "../lab/api";
-import { litLines } from "../lab/yaml";
 import { actorName, age, clock, sentenceOf } from "../lab/words";
 import type { Topic } from "../lab/lab";
 import type { Frame, Heading, Span, View } from "../stream/types";
-import { nameOf, namespaceOf, resourceOf, type EventView, type NodeView, type PodView } from "../stream/views";
+import { nameOf, namespaceOf, resourceOf, type NodeView, type PodView } from "../stream/views";
 import { lookOf } from "../stage/pod";
 import { requestTitle } from "../stage/travel";
 import { LabElement } from "./element";
 import { faultButtons } from "./faults";
 import { icons } from "./icons";
 import { fork } from "./fork";
-import { theScene } from "./stage";
+import { stepLink } from "./object";
 
-const REFRESH_MS = 250;
 const RUSH_MS = 160;
 const MOST_REQUESTS = 8;
 
 @customElement("cl-inspector")
 export class InspectorElement extends LabElement {
   protected override readonly topics: Topic[] = ["selection", "step", "state", "mode"];
-  @state() private answer: ObjectAnswer | null = null;
-  @state() private chain: Heading[] = [];
-  @state() private problem = "";
-  private fetched = "";
-  private timer = 0;
   private later = 0;
 
   protected override told(topic: Topic): void {
-    if (topic === "selection") {
-      this.answer = null;
-      this.chain = [];
-      this.problem = "";
-      this.fetched = "";
-    }
-    this.refresh();
     if (topic === "selection" || !this.lab.player.waiting) return super.told(topic);
     // While steps rush by nobody can read each of them.
     this.later ||= window.setTimeout(() => {
       this.later = 0;
       this.requestUpdate();
     }, RUSH_MS);
-  }
-
-  /** Fetches what the stream does not carry, once things have been still for a moment. */
-  private refresh(): void {
-    const { selected } = this.lab;
-    if (!isObject(selected) || this.timer) return;
-    const version = `${selected}@${this.lab.player.state.seq}`;
-    if (version === this.fetched) return;
-    this.timer = window.setTimeout(async () => {
-      this.timer = 0;
-      this.fetched = `${selected}@${this.lab.player.state.seq}`;
-      await this.load(selected);
-      this.refresh();
-    }, this.answer ? REFRESH_MS : 0);
-  }
-
-  private async load(key: string): Promise<void> {
-    const { id } = this.lab.options;
-    try {
-      const answer = await fetchObject(id, key);
-      const why = answer.steps?.length ? await fetchWhy(id, key).catch(() => ({ chain: [] })) : { chain: [] };
-      if (this.lab.selected !== key) return;
-      [this.answer, this.chain, this.problem] = [answer, why.chain, ""];
-    } catch (error) {
-      if (this.lab.selected !== key) return;
-      this.problem = error instanceof ApiError && error.status === 404 ? t("It is no longer there.") : t("It cannot be read now.");
-    }
   }
 
   protected override render(): TemplateResult {
@@ -90,13 +48,7 @@ export class InspectorElement extends LabElement {
   private objectPart(key: string): TemplateResult {
     const view = this.lab.player.state.objects[key];
     return html`${this.head(view?.kind ?? resourceOf(key), nameOf(key), view ? this.pills(view) : [html`<span class="pill">${t("gone")}</span>`])}
-      ${this.problem && !this.answer ? html`<p class="soft">${this.problem}</p>` : nothing}
-      ${view && !view.deleting ? faultButtons(this.lab, key) : nothing}
-      ${this.whyPart(this.chain)}
-      ${this.podsPart(key)}
-      ${this.answer ? this.yamlPart(this.answer) : nothing}
-      ${this.eventsPart(key)}
-      ${this.answer?.steps?.length ? this.stepsPart(t("Steps that touched it"), [...this.answer.steps].reverse().slice(0, 12)) : nothing}`;
+      <cl-object .key=${key}></cl-object>`;
   }
 
   private pills(view: View): TemplateResult[] {
@@ -121,48 +73,8 @@ export class InspectorElement extends LabElement {
     return pills;
   }
 
-  private whyPart(chain: Heading[]): TemplateResult | typeof nothing {
-    if (!chain.length) return nothing;
-    return html`<section><h3 class="eyebrow">${t("Why is it here?")}</h3><ol class="why" data-testid="why">
-      ${chain.map((step) => html`<li>${this.stepLink(step)}</li>`)}</ol></section>`;
-  }
-
-  private stepLink(step: Heading): TemplateResult {
-    const about = `${t("step {seq}", { seq: step.seq })} · ${actorName(step.actor)} · ${clock(step.time)}`;
-    return html`${sentenceOf(step)}<br /><button type="button" class="link" ?disabled=${!this.lab.options.canEdit || step.seq === this.lab.shownSeq}
-      title=${t("Go to this step")} @click=${() => this.lab.seek(step.seq)}>${about}</button>`;
-  }
-
-  private yamlPart(answer: ObjectAnswer): TemplateResult {
-    const lines = litLines(answer.yaml, answer.changed ?? []);
-    const lit = lines.some((line) => line.changed);
-    return html`<section><h3 class="eyebrow">YAML ${lit ? html`<small>${t("what changed last is lit")}</small>` : nothing}</h3>
-      <pre class="yaml" tabindex="0" aria-label="YAML" data-testid="yaml">${lines.map((line) => (line.changed ? html`<mark>${line.text}</mark>\n` : `${line.text}\n`))}</pre></section>`;
-  }
-
-  private eventsPart(key: string): TemplateResult | typeof nothing {
-    const { objects, time } = this.lab.player.state;
-    const events = Object.values(objects).filter((view): view is EventView => view.kind === "Event" && (view as EventView).about === key);
-    if (!events.length) return nothing;
-    events.sort((a, b) => b.last - a.last);
-    return html`<section><h3 class="eyebrow">${t("Events")}</h3><ul class="events">${events.slice(0, 12).map((event) => html`<li class=${event.type === "Warning" ? "warn" : ""}>
-      <b>${event.reason}</b> <small>${age(time - event.last)}${event.count > 1 ? ` ×${event.count}` : ""} · ${event.source}</small><br />${event.message}</li>`)}</ul></section>`;
-  }
-
-  /** The pods of a node or of a workload, as a list that can be walked by keyboard. */
-  private podsPart(key: string): TemplateResult | typeof nothing {
-    const index = theScene?.index;
-    if (!index) return nothing;
-    const keys = key.startsWith("nodes/") ? [...index.podsOn(nameOf(key))] : [...(index.childrenOf.get(key) ?? [])];
-    if (!keys.length) return nothing;
-    return html`<section><h3 class="eyebrow">${key.startsWith("nodes/") ? t("Pods") : t("Owns")}</h3><ul class="links">${keys.slice(0, 60).map((child) => {
-      const pod = index.pods.get(child);
-      return html`<li><button type="button" class="link" @click=${() => this.lab.select(child)}>${nameOf(child)}</button> <small>${pod ? pod.status : resourceOf(child)}</small></li>`;
-    })}</ul>${keys.length > 60 ? html`<p class="soft">${t("and {count} more", { count: keys.length - 60 })}</p>` : nothing}</section>`;
-  }
-
   private stepsPart(title: string, steps: Heading[]): TemplateResult {
-    return html`<section><h3 class="eyebrow">${title}</h3><ol class="why plain">${steps.map((step) => html`<li>${this.stepLink(step)}</li>`)}</ol></section>`;
+    return html`<section><h3 class="eyebrow">${title}</h3><ol class="why plain">${steps.map((step) => html`<li>${stepLink(this.lab, step)}</li>`)}</ol></section>`;
   }
 
   // A component.
@@ -188,7 +100,7 @@ export class InspectorElement extends LabElement {
     return html`${this.head(t("Step {seq}", { seq: step.seq }), actorName(step.actor), [html`<span class="pill">${clock(step.time)}</span> `, step.routine ? html`<span class="pill">${t("routine")}</span>` : html``])}
       <p data-testid="step-sentence">${sentenceOf(step)}</p>
       ${frame ? this.framePart(frame) : nothing}
-      ${chain.length ? html`<section><h3 class="eyebrow">${t("Because")}</h3><ol class="why">${chain.map((cause) => html`<li>${this.stepLink(cause)}</li>`)}</ol></section>` : nothing}
+      ${chain.length ? html`<section><h3 class="eyebrow">${t("Call stack: because")}</h3><ol class="why">${chain.map((cause) => html`<li>${stepLink(this.lab, cause)}</li>`)}</ol></section>` : nothing}
       ${this.lab.options.canEdit ? html`<p class="hint"><button type="button" class="small" data-testid="fork" title=${t("A new lab with the same past, to try something else in")} @click=${() => fork(this.lab)}>${t("Fork from here")}</button></p>` : nothing}
       <p class="soft hint">${t("Select anything on the stage to look into it.")}</p>`;
   }

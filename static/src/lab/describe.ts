@@ -1,0 +1,93 @@
+// An object in plain rows, as kubectl describe tells it: what a person asks first of each kind. Pure.
+import { inOneLine } from "./paths";
+
+export type Row = [name: string, value: string];
+export interface Section {
+  title: string;
+  rows: Row[];
+}
+
+type Json = Record<string, unknown>;
+const dict = (value: unknown): Json => (value && typeof value === "object" && !Array.isArray(value) ? (value as Json) : {});
+const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
+const text = (value: unknown): string => (value === undefined || value === null || value === "" ? "" : inOneLine(value));
+const pairs = (value: unknown): string => Object.entries(dict(value)).map(([key, one]) => `${key}=${inOneLine(one)}`).join(", ");
+const rows = (...all: Row[]): Row[] => all.filter(([, value]) => value !== "");
+
+export function describe(object: Json): Section[] {
+  const meta = dict(object["metadata"]), spec = dict(object["spec"]), status = dict(object["status"]);
+  const first: Section = { title: "", rows: rows(["Labels", pairs(meta["labels"])], ["Annotations", pairs(meta["annotations"])], ...ofKind(String(object["kind"]), spec, status, object)) };
+  const sections = [first];
+  const pod = object["kind"] === "Pod" ? spec : dict(dict(spec["template"])["spec"]);
+  for (const container of [...list(pod["initContainers"]), ...list(pod["containers"])]) sections.push(containerSection(container, status));
+  const volumes = list(pod["volumes"]).map((volume): Row => volumeRow(volume));
+  if (volumes.length) sections.push({ title: "Volumes", rows: volumes });
+  return sections.filter((section) => section.rows.length);
+}
+
+function ofKind(kind: string, spec: Json, status: Json, object: Json): Row[] {
+  switch (kind) {
+    case "Pod":
+      return [["Node", text(spec["nodeName"])], ["IP", text(status["podIP"])], ["QoS class", text(status["qosClass"])], ["Service account", text(spec["serviceAccountName"])], ["Priority", text(spec["priority"])],
+        ["Node selector", pairs(spec["nodeSelector"])], ["Restart policy", text(spec["restartPolicy"])], ["Grace period", spec["terminationGracePeriodSeconds"] === undefined ? "" : `${text(spec["terminationGracePeriodSeconds"])} s`], ["Tolerations", list(spec["tolerations"]).map(toleration).join(", ")]];
+    case "Node":
+      return [["Addresses", list(status["addresses"]).map((one) => text(one["address"])).join(", ")], ["Taints", list(spec["taints"]).map((one) => `${text(one["key"])}${one["value"] ? `=${text(one["value"])}` : ""}:${text(one["effect"])}`).join(", ")],
+        ["Unschedulable", text(spec["unschedulable"])], ["Capacity", pairs(status["capacity"])], ["Allocatable", pairs(status["allocatable"])], ["Pod network", text(spec["podCIDR"])], ["Kubelet", text(dict(status["nodeInfo"])["kubeletVersion"])], ["Runtime", text(dict(status["nodeInfo"])["containerRuntimeVersion"])]];
+    case "Service":
+      return [["Type", text(spec["type"])], ["Cluster IP", text(spec["clusterIP"])], ["Selector", pairs(spec["selector"])], ["Ports", list(spec["ports"]).map((one) => `${text(one["port"])} → ${text(one["targetPort"])}${one["nodePort"] ? ` (node port ${text(one["nodePort"])})` : ""}`).join(", ")],
+        ["Session affinity", spec["sessionAffinity"] === "None" ? "" : text(spec["sessionAffinity"])], ["Load balancer", list(dict(status["loadBalancer"])["ingress"]).map((one) => text(one["ip"] ?? one["hostname"])).join(", ")]];
+    case "ConfigMap":
+    case "Secret":
+      return Object.entries(dict(object["data"])).map(([key, value]): Row => [key, kind === "Secret" ? `${String(value).length} characters, base64` : text(value).slice(0, 300)]);
+    case "PersistentVolumeClaim":
+      return [["Class", text(spec["storageClassName"])], ["Volume", text(spec["volumeName"])], ["Asked for", pairs(dict(spec["resources"])["requests"])], ["Capacity", pairs(status["capacity"])], ["Access modes", list(spec["accessModes"]).join(", ")], ["Phase", text(status["phase"])]];
+    case "HorizontalPodAutoscaler":
+      return [["Target", `${text(dict(spec["scaleTargetRef"])["kind"])}/${text(dict(spec["scaleTargetRef"])["name"])}`], ["Replicas", `${text(spec["minReplicas"])} to ${text(spec["maxReplicas"])}`], ["Now", `${text(status["currentReplicas"])} of ${text(status["desiredReplicas"])}`], ["Metrics", text(status["currentMetrics"])]];
+    default:
+      return [["Replicas", replicas(spec, status)], ["Selector", selector(spec["selector"])], ["Strategy", strategy(dict(spec["strategy"] ?? spec["updateStrategy"]))], ["Paused", spec["paused"] ? "true" : ""], ["Schedule", text(spec["schedule"])], ["Completions", text(spec["completions"])],
+        ["Back-off limit", text(spec["backoffLimit"])], ["Class", text(spec["storageClassName"] ?? object["provisioner"])], ["Phase", text(status["phase"])]];
+  }
+}
+
+const toleration = (one: Json): string => `${text(one["key"]) || "everything"}${one["value"] ? `=${text(one["value"])}` : ""}${one["effect"] ? `:${text(one["effect"])}` : ""}${one["tolerationSeconds"] === undefined ? "" : ` for ${text(one["tolerationSeconds"])} s`}`;
+const selector = (value: unknown): string => pairs("matchLabels" in dict(value) ? dict(value)["matchLabels"] : value);
+
+function replicas(spec: Json, status: Json): string {
+  if (spec["replicas"] === undefined) return "";
+  const parts = ["updatedReplicas", "readyReplicas", "availableReplicas"].flatMap((name) => (status[name] === undefined ? [] : [`${text(status[name])} ${name.replace("Replicas", "")}`]));
+  return `${text(spec["replicas"])} wanted, ${text(status["replicas"]) || "0"} there${parts.length ? `, ${parts.join(", ")}` : ""}`;
+}
+
+const strategy = (value: Json): string => [text(value["type"]), pairs(value["rollingUpdate"])].filter(Boolean).join(": ");
+
+function containerSection(container: Json, status: Json): Section {
+  const name = text(container["name"]);
+  const state = [...list(status["initContainerStatuses"]), ...list(status["containerStatuses"])].find((one) => one["name"] === name);
+  const resources = dict(container["resources"]);
+  const probes = ["startupProbe", "readinessProbe", "livenessProbe"].map((kind): Row => [kind.replace("Probe", " probe"), probe(dict(container[kind]))]);
+  return {
+    title: `Container ${name}`,
+    rows: rows(["Image", text(container["image"])], ["State", stateOf(dict(state?.["state"]))], ["Last state", stateOf(dict(state?.["lastState"]))], ["Restarts", state?.["restartCount"] ? text(state["restartCount"]) : ""],
+      ["Ports", list(container["ports"]).map((one) => text(one["containerPort"])).join(", ")], ["Command", [...list(container["command"]), ...list(container["args"])].join(" ")], ["Requests", pairs(resources["requests"])], ["Limits", pairs(resources["limits"])],
+      ["Environment", list(container["env"]).map((one) => `${text(one["name"])}=${text(one["value"]) || "…"}`).join(", ")], ["Mounts", list(container["volumeMounts"]).map((one) => `${text(one["mountPath"])} from ${text(one["name"])}`).join(", ")], ...probes),
+  };
+}
+
+function stateOf(state: Json): string {
+  const [name, detail] = Object.entries(state)[0] ?? [];
+  if (!name) return "";
+  const more = dict(detail);
+  return [name, text(more["reason"]), more["exitCode"] === undefined ? "" : `exit code ${text(more["exitCode"])}`, text(more["message"])].filter(Boolean).join(", ");
+}
+
+function probe(value: Json): string {
+  const http = dict(value["httpGet"]), tcp = dict(value["tcpSocket"]);
+  const how = "httpGet" in value ? `GET ${text(http["path"])} on ${text(http["port"])}` : "tcpSocket" in value ? `connects to ${text(tcp["port"])}` : "exec" in value ? `runs ${list(dict(value["exec"])["command"]).join(" ")}` : "grpc" in value ? "grpc" : "";
+  return how && `${how}, every ${text(value["periodSeconds"]) || "10"} s, ${text(value["failureThreshold"]) || "3"} failures`;
+}
+
+function volumeRow(volume: Json): Row {
+  const kind = Object.keys(volume).find((key) => key !== "name") ?? "emptyDir";
+  const source = dict(volume[kind]);
+  return [text(volume["name"]), [kind, text(source["claimName"] ?? source["name"] ?? source["secretName"] ?? source["path"])].filter(Boolean).join(": ")];
+}

@@ -1,0 +1,206 @@
+// <cl-object>: everything about one object, in tabs: why it is here and what changed, its YAML with an explanation of each field, its
+// events, what it uses, and its past.
+import { html, nothing, svg, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import { ApiError, fetchObject, fetchPast, fetchUsage, fetchWhy, type ObjectAnswer, type PastAnswer, type UsageAnswer } from "../lab/api";
+import { describe } from "../lab/describe";
+import { related } from "../lab/related";
+import { recall, remember } from "../lab/remember";
+import { changedExcerpt } from "../lab/yaml";
+import { age, clock, sentenceOf, actorName } from "../lab/words";
+import type { Topic } from "../lab/lab";
+import type { Heading } from "../stream/types";
+import { nameOf, resourceOf, type EventView, type NodeView, type PodView } from "../stream/views";
+import { LabElement } from "./element";
+import { faultButtons } from "./faults";
+import "./fields";
+
+type Tab = "about" | "yaml" | "events" | "use" | "past";
+const TABS: [Tab, string][] = [["about", "About"], ["yaml", "YAML"], ["events", "Events"], ["use", "Use"], ["past", "Past"]];
+const REFRESH_MS = 250;
+const MOST = 60;
+
+@customElement("cl-object")
+export class ObjectElement extends LabElement {
+  protected override readonly topics: Topic[] = ["step", "state", "mode"];
+  @property() key = "";
+  @state() private tab: Tab = (recall("object.tab") as Tab | null) ?? "about";
+  @state() private answer: ObjectAnswer | null = null;
+  @state() private chain: Heading[] = [];
+  @state() private past: PastAnswer | null = null;
+  @state() private usage: UsageAnswer | null = null;
+  @state() private problem = "";
+  private readonly samples = new Map<string, { time: number; cpu: number; memory: number }[]>();
+  private fetched = "";
+  private timer = 0;
+
+  protected override willUpdate(changed: PropertyValues): void {
+    if (!changed.has("key")) return;
+    this.answer = this.past = null;
+    this.chain = [];
+    this.problem = this.fetched = "";
+    this.refresh();
+  }
+
+  protected override told(topic: Topic): void {
+    this.refresh();
+    super.told(topic);
+  }
+
+  /** Fetches what the stream does not carry, once things have been still for a moment. */
+  private refresh(): void {
+    if (this.timer || !this.key) return;
+    const version = `${this.key}@${this.lab.player.state.seq}@${this.tab}`;
+    if (version === this.fetched) return;
+    this.timer = window.setTimeout(async () => {
+      this.timer = 0;
+      this.fetched = `${this.key}@${this.lab.player.state.seq}@${this.tab}`;
+      await this.load(this.key);
+      this.refresh();
+    }, this.answer ? REFRESH_MS : 0);
+  }
+
+  private async load(key: string): Promise<void> {
+    const { id } = this.lab.options;
+    try {
+      const answer = await fetchObject(id, key);
+      const why = answer.steps?.length ? await fetchWhy(id, key).catch(() => ({ chain: [] })) : { chain: [] };
+      const past = this.tab === "past" ? await fetchPast(id, key) : this.past;
+      const usage = this.tab === "use" ? await fetchUsage(id).catch(() => null) : this.usage;
+      if (this.key !== key) return;
+      [this.answer, this.chain, this.past, this.usage, this.problem] = [answer, why.chain, past, usage, ""];
+      if (usage) this.sample(key, usage);
+    } catch (error) {
+      if (this.key !== key) return;
+      this.problem = error instanceof ApiError && error.status === 404 ? t("It is no longer there.") : t("It cannot be read now.");
+    }
+  }
+
+  private show(tab: Tab): void {
+    this.tab = tab;
+    remember("object.tab", tab);
+    this.refresh();
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="tabs" role="tablist" aria-label=${t("What of it")} @keydown=${this.keyed}>${TABS.map(([tab, name]) => html`<button type="button" role="tab" id=${`object-${tab}`} data-testid=${`object:${tab}`} aria-controls="object-panel"
+        aria-selected=${this.tab === tab ? "true" : "false"} tabindex=${this.tab === tab ? 0 : -1} @click=${() => this.show(tab)}>${t(name)}</button>`)}</div>
+      <div role="tabpanel" id="object-panel" aria-labelledby=${`object-${this.tab}`}>${this.problem && !this.answer ? html`<p class="soft">${this.problem}</p>` : nothing}${this.panel()}</div>`;
+  }
+
+  private keyed(event: KeyboardEvent): void {
+    const at = TABS.findIndex(([tab]) => tab === this.tab);
+    const way = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (!way) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const tab = TABS[(at + way + TABS.length) % TABS.length]![0];
+    this.show(tab);
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>(`#object-${tab}`)?.focus());
+  }
+
+  private panel(): TemplateResult | typeof nothing {
+    switch (this.tab) {
+      case "yaml":
+        return this.answer ? html`<cl-fields .answer=${this.answer} .key=${this.key}></cl-fields>` : nothing;
+      case "events":
+        return this.eventsPart();
+      case "use":
+        return this.usePart();
+      case "past":
+        return this.pastPart();
+      default:
+        return this.aboutPart();
+    }
+  }
+
+  private aboutPart(): TemplateResult {
+    const view = this.lab.player.state.objects[this.key];
+    return html`${view && !view.deleting ? faultButtons(this.lab, this.key) : nothing}
+      ${this.chain.length ? html`<section><h3 class="eyebrow">${t("Why is it here?")}</h3><ol class="why" data-testid="why">${this.chain.map((step) => html`<li>${stepLink(this.lab, step)}</li>`)}</ol></section>` : nothing}
+      ${this.changedPart()}${this.relatedPart()}${this.describePart()}`;
+  }
+
+  private changedPart(): TemplateResult | typeof nothing {
+    if (!this.answer) return nothing;
+    const lines = changedExcerpt(this.answer.yaml, this.answer.changed ?? []);
+    if (!lines.length) return nothing;
+    return html`<section><h3 class="eyebrow">${t("What changed last")}</h3><pre class="yaml" tabindex="0" aria-label=${t("What changed last")} data-testid="changed">${lines.map((line) => (line.changed ? html`<mark>${line.text}</mark>\n` : `${line.text}\n`))}</pre></section>`;
+  }
+
+  private relatedPart(): TemplateResult | typeof nothing {
+    const all = related(this.lab.player.state.objects, this.key);
+    if (!all.length) return nothing;
+    return html`<section><h3 class="eyebrow">${t("Related")}</h3><ul class="links" data-testid="related">${all.slice(0, MOST).map(([kind, key]) => {
+      const pod = this.lab.player.state.objects[key] as PodView | undefined;
+      return html`<li><small>${t(kind)}</small> <button type="button" class="link" @click=${() => this.lab.select(key)}>${nameOf(key)}</button> <small>${pod?.kind === "Pod" ? pod.status : resourceOf(key)}</small></li>`;
+    })}</ul></section>`;
+  }
+
+  private describePart(): TemplateResult | typeof nothing {
+    if (!this.answer) return nothing;
+    return html`<div data-testid="describe">${describe(this.answer.object).map(({ title, rows }) => html`<section><h3 class="eyebrow">${title || t("Described")}</h3><dl class="fields">${rows.map(([name, value]) => html`<dt>${t(name)}</dt><dd>${value}</dd>`)}</dl></section>`)}</div>`;
+  }
+
+  private eventsPart(): TemplateResult {
+    const { objects, time } = this.lab.player.state;
+    const events = Object.values(objects).filter((view): view is EventView => view.kind === "Event" && (view as EventView).about === this.key);
+    if (!events.length) return html`<p class="soft">${t("No events yet.")}</p>`;
+    events.sort((a, b) => b.last - a.last);
+    return html`<ul class="events" data-testid="object-events">${events.slice(0, MOST).map((event) => html`<li class=${event.type === "Warning" ? "warn" : ""}>
+      <b>${event.reason}</b> <small>${age(time - event.last)}${event.count > 1 ? ` ×${event.count}` : ""} · ${event.source}</small><br />${event.message}</li>`)}</ul>`;
+  }
+
+  // What it uses.
+
+  private sample(key: string, usage: UsageAnswer): void {
+    const used = key.startsWith("nodes/") ? usage.nodes[nameOf(key)] : usage.pods[key];
+    const kept = this.samples.get(key) ?? [];
+    if (!used || kept.at(-1)?.time === usage.time) return;
+    this.samples.set(key, [...kept.filter((one) => one.time < usage.time), { time: usage.time, cpu: used.cpu, memory: used.memory }].slice(-MOST));
+  }
+
+  private usePart(): TemplateResult {
+    const view = this.lab.player.state.objects[this.key];
+    const kept = this.samples.get(this.key) ?? [];
+    const now = kept.at(-1);
+    if (!view || !now) return html`<p class="soft">${this.usage ? t("Nothing is measured of it: pods that run and nodes that are up use something.") : t("Measuring …")}</p>`;
+    const pod = view as PodView, node = view as NodeView, isNode = view.kind === "Node";
+    const whole = isNode ? { cpu: node.cpu, memory: node.memory } : { cpu: pod.cpuLimit ?? 0, memory: pod.memoryLimit ?? 0 };
+    const traffic = (this.lab.player.state.components["traffic"]?.["pods"] as Record<string, { served: number; errors: number; ms: number }> | undefined)?.[`${view.namespace}/${view.name}`];
+    const containers = Object.entries(this.usage?.pods[this.key]?.containers ?? {});
+    return html`<div data-testid="use">${this.meter(t("Processor"), now.cpu, isNode ? 0 : pod.cpu, whole.cpu, (value) => `${(value / 1000).toFixed(2)} cpu`, kept.map((one) => one.cpu))}
+      ${this.meter(t("Memory"), now.memory, isNode ? 0 : pod.memory, whole.memory, (value) => `${Math.round(value / 1048576)} Mi`, kept.map((one) => one.memory))}
+      ${traffic ? html`<p>${t("{served} requests a second, {errors} of them errors, {ms} ms each", { served: Math.round(traffic.served), errors: Math.round(traffic.errors), ms: Math.round(traffic.ms) })}</p>` : nothing}
+      ${containers.length > 1 ? html`<dl class="fields">${containers.map(([name, used]) => html`<dt>${name}</dt><dd>${used.cpu} m · ${Math.round(used.memory / 1048576)} Mi</dd>`)}</dl>` : nothing}</div>`;
+  }
+
+  private meter(title: string, now: number, asked: number, limit: number, words: (value: number) => string, history: number[]): TemplateResult {
+    const most = Math.max(now, asked, limit, ...history, 1);
+    const points = history.map((value, i) => `${((i / Math.max(1, history.length - 1)) * 100).toFixed(1)},${(30 - (28 * value) / most).toFixed(1)}`).join(" ");
+    const line = (value: number): string => (30 - (28 * value) / most).toFixed(1);
+    return html`<section class="meter"><h3 class="eyebrow">${title}</h3><p><b>${words(now)}</b> ${asked ? html`<small>${t("of {amount} requested", { amount: words(asked) })}</small>` : nothing} ${limit ? html`<small>${t("at most {amount}", { amount: words(limit) })}</small>` : nothing}</p>
+      <svg viewBox="0 0 100 32" preserveAspectRatio="none" role="img" aria-label=${`${title}: ${words(now)}`}>${asked ? lineOf(line(asked), "asked") : nothing}${limit ? lineOf(line(limit), "limit") : nothing}${history.length > 1 ? sparkOf(points) : nothing}</svg></section>`;
+  }
+
+  // Its past.
+
+  private pastPart(): TemplateResult {
+    const { past } = this;
+    const steps = [...(this.answer?.steps ?? [])].reverse();
+    return html`${past?.conditions.length ? html`<section><h3 class="eyebrow">${t("Conditions")}</h3><ol class="why plain" data-testid="conditions">${past.conditions.map((one) => html`<li><b>${one.type}</b> ${one.before ? html`<del>${one.before}</del> → ` : nothing}<b>${one.status}</b> <small>${one.reason}</small>${one.message ? html`<br />${one.message}` : nothing}
+        <br /><button type="button" class="link" ?disabled=${!this.lab.options.canEdit} @click=${() => this.lab.seek(one.seq)}>${t("step {seq}", { seq: one.seq })} · ${clock(one.time)}</button></li>`)}</ol></section>` : nothing}
+      ${steps.length ? html`<section><h3 class="eyebrow">${t("Steps that touched it")}</h3><ol class="why plain">${steps.slice(0, 30).map((step) => html`<li>${stepLink(this.lab, step)}</li>`)}</ol></section>` : nothing}
+      ${past?.managed.length ? html`<section><h3 class="eyebrow">${t("Who owns which field")}</h3>${past.managed.map((one) => html`<details class="request"><summary><b>${one.manager}</b> <small>${one.operation}${one.subresource ? ` · ${one.subresource}` : ""} · ${t("{count} fields", { count: one.fields.length })}</small></summary><ul class="links mono">${one.fields.map((field) => html`<li>${field}</li>`)}</ul></details>`)}</section>` : nothing}`;
+  }
+}
+
+export function stepLink(lab: LabElement["lab"], step: Heading): TemplateResult {
+  const about = `${t("step {seq}", { seq: step.seq })} · ${actorName(step.actor)} · ${clock(step.time)}`;
+  return html`${sentenceOf(step)}<br /><button type="button" class="link" ?disabled=${!lab.options.canEdit || step.seq === lab.shownSeq}
+    title=${t("Go to this step")} @click=${() => lab.seek(step.seq)}>${about}</button>`;
+}
+
+const lineOf = (y: string, kind: string): TemplateResult<2> => svg`<line class=${kind} x1="0" x2="100" y1=${y} y2=${y}></line>`;
+const sparkOf = (points: string): TemplateResult<2> => svg`<polyline class="now" points=${points}></polyline>`;
