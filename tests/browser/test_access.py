@@ -41,6 +41,10 @@ def test_lab_page(open_lab: OpenLab, axe: str, theme: str) -> None:
     assert found(lab.page, axe) == []
     lab.deploy(2)
     lab.stage(lab.pods()[0]).click()
+    for part in ("about", "yaml", "events", "use", "past"):
+        lab.by(f"object:{part}").click()
+        assert found(lab.page, axe) == []
+    lab.by("object:yaml").click()
     lab.by("yaml").wait_for()
     for tab in ("log", "events", "debug", "connect"):
         lab.by(f"tab-{tab}").click()

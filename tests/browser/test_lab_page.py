@@ -132,12 +132,17 @@ def test_the_inspector_by_click(open_lab: OpenLab) -> None:
     pod = lab.pods()[0]
     lab.stage(pod).click()
     expect(lab.by("inspector").locator("h2")).to_have_text(pod.split("/")[-1])
-    expect(lab.by("yaml")).to_contain_text("image: nginx:1.25")
-    expect(lab.by("yaml").locator("mark").first).to_be_visible()
+    expect(lab.by("changed").locator("mark").first).to_be_visible()
+    expect(lab.by("describe")).to_contain_text("nginx:1.25")
+    expect(lab.by("related")).to_contain_text("web")
     why = lab.by("why").locator("li")
     expect(why.first).to_be_visible()
     assert why.count() > 3
     assert "web" in why.last.inner_text()
+    lab.by("object:yaml").click()
+    expect(lab.by("yaml")).to_contain_text("image: nginx:1.25")
+    expect(lab.by("yaml").locator("mark").first).to_be_visible()
+    lab.by("object:about").click()
     # A cause is a place to go to.
     seq = int(re.search(r"step (\d+)", why.last.inner_text()).group(1))  # type: ignore[union-attr]
     why.last.get_by_role("button").click()

@@ -95,5 +95,5 @@ def test_a_phone(open_lab: OpenLab) -> None:
     lab.wait_still()
     lab.stage(lab.pods()[0]).tap()
     lab.by("panel:inspector").tap()
-    expect(lab.by("yaml")).to_contain_text("nginx:1.25")
+    expect(lab.by("describe")).to_contain_text("nginx:1.25")
     expect(lab.by("inspector").locator("h2")).to_have_text(re.compile("^web-"))

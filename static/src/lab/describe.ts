@@ -68,7 +68,7 @@ function containerSection(container: Json, status: Json): Section {
   return {
     title: `Container ${name}`,
     rows: rows(["Image", text(container["image"])], ["State", stateOf(dict(state?.["state"]))], ["Last state", stateOf(dict(state?.["lastState"]))], ["Restarts", state?.["restartCount"] ? text(state["restartCount"]) : ""],
-      ["Ports", list(container["ports"]).map((one) => text(one["containerPort"])).join(", ")], ["Command", [...list(container["command"]), ...list(container["args"])].join(" ")], ["Requests", pairs(resources["requests"])], ["Limits", pairs(resources["limits"])],
+      ["Ports", list(container["ports"]).map((one) => text(one["containerPort"])).join(", ")], ["Command", [...list(container["command"]), ...list(container["args"])].join(" ")], ["Requested", pairs(resources["requests"])], ["Limits", pairs(resources["limits"])],
       ["Environment", list(container["env"]).map((one) => `${text(one["name"])}=${text(one["value"]) || "…"}`).join(", ")], ["Mounts", list(container["volumeMounts"]).map((one) => `${text(one["mountPath"])} from ${text(one["name"])}`).join(", ")], ...probes),
   };
 }

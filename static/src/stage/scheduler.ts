@@ -67,7 +67,7 @@ function drawScores(d: Drawing, last: Decision | undefined): void {
   const { pen, at, selected } = d;
   const { theme } = pen;
   if (!last) return;
-  if (at.lens === "scheduling" && d.decision) return drawDecision(d, last.pod);
+  if (at.lens === "scheduling" && d.decision) return drawDecision(d, d.decisionOf || last.pod);
   const { x, y, w, h } = at.scores;
   const scores = [...(last.scores ?? [])].sort((a, b) => b.total - a.total || Number(b.node === last.chosen) - Number(a.node === last.chosen));
   if (!scores.length) {
