@@ -9,6 +9,7 @@ from clusterlab.apiserver.admission.certificates import CertificateApproval, Cer
 from clusterlab.apiserver.admission.default_classes import DefaultIngressClass, DefaultStorageClass
 from clusterlab.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from clusterlab.apiserver.admission.limit_ranger import LimitRanger
+from clusterlab.apiserver.admission.mutating_admission_policy import MutatingAdmissionPolicy
 from clusterlab.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from clusterlab.apiserver.admission.node_restriction import NodeRestriction, NodeTaint
 from clusterlab.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin
@@ -33,8 +34,8 @@ __all__ = ["Admission"]
 _ORDER: tuple[type[Plugin], ...] = (
     NamespaceLifecycle, LimitRanger, ServiceAccount, NodeRestriction, NodeTaint, PodSecurity, Priority, DefaultTolerationSeconds,
     DefaultStorageClass, StorageObjectInUseProtection, PersistentVolumeClaimResize, RuntimeClass, CertificateApproval,
-    CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, MutatingAdmissionWebhook, ValidatingAdmissionPolicy,
-    ValidatingAdmissionWebhook, ResourceQuota,
+    CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass, MutatingAdmissionPolicy, MutatingAdmissionWebhook,
+    ValidatingAdmissionPolicy, ValidatingAdmissionWebhook, ResourceQuota,
 )
 
 
