@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from clusterlab.apiserver.flowcontrol import defaults
+
 if TYPE_CHECKING:
     from clusterlab.apiserver.server import ApiServer
 
@@ -122,10 +124,11 @@ def _core(address: str) -> list[tuple[str, Object]]:
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}}], "ports": ports,
         }),
         ("servicecidrs", {
-            "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "kubernetes"},
+            "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1",
+            "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
             "spec": {"cidrs": [SERVICE_CIDR]},
             "status": {"conditions": [{
-                "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
+                "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes Service CIDR is ready",
                 "lastTransitionTime": None,
             }]},
         }),
@@ -180,7 +183,7 @@ def fill(server: ApiServer, address: str) -> None:
     """Puts into an empty etcd what a cluster begins with. `address` is where the API server listens."""
     now, uids = server.sim.now_rfc3339(), server.sim.rng("uid")
     storage = server.storage
-    for label, obj in (*_core(address), *_classes(), *_policies(), *_kubeadm(), *_api_services(server, now)):
+    for label, obj in (*_core(address), *_classes(), *_policies(), *_kubeadm(), *_api_services(server, now), *defaults(now)):
         store = server.stores[label]
         meta = {**obj["metadata"], "uid": uids.uuid(), "creationTimestamp": now}
         if label == "servicecidrs":

@@ -145,6 +145,14 @@ class Custom:
                 call.warn(text)
         return made
 
+    def converted(self, wanted: Resource, obj: Object) -> Object:
+        """An object in another version: the strategy None changes apiVersion, and the version's schema does the rest."""
+        definition = self.of(wanted)
+        made = {**obj, "apiVersion": wanted.api_version}
+        if definition is None or not definition.schema:
+            return made
+        return self.with_defaults(wanted, _pruned(made, definition.schema, [], "", True))
+
     def with_defaults(self, resource: Resource, obj: Object) -> Object:
         """An object with the defaults of its schema."""
         definition = self.of(resource)
@@ -204,6 +212,10 @@ def _by_group(resources: list[Resource]) -> list[Resource]:
     return sorted(resources, key=lambda r: (r.group, version_order(r.version), r.plural))
 
 
+#: In the order in which discovery tells them (apiextensions-apiserver/pkg/apiserver/customresource_discovery_controller.go).
+_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+
+
 def _definition(crd: Object, version: Object, preferred: bool) -> Definition:
     spec, names = crd["spec"], (crd.get("status") or {}).get("acceptedNames") or crd["spec"]["names"]
     kind, group = names["kind"], spec["group"]
@@ -217,14 +229,24 @@ def _definition(crd: Object, version: Object, preferred: bool) -> Definition:
     resource = Resource(
         group, version["name"], kind, names["plural"], names.get("singular") or kind.lower(), spec["scope"] == "Namespaced",
         tuple(names.get("shortNames") or ()), tuple(names.get("categories") or ()), subresources=subresources, preferred=preferred,
-        list_kind=names.get("listKind") or kind + "List", custom=True,
+        list_kind=names.get("listKind") or kind + "List", custom=True, verbs=_VERBS,
     )
     warning = ""
     if version.get("deprecated"):
-        warning = version.get("deprecationWarning") or f"{group}/{version['name']} {kind} is deprecated"
+        warning = version.get("deprecationWarning") or _deprecation(spec, version["name"], kind)
     selectable = tuple(field["jsonPath"].lstrip(".") for field in version.get("selectableFields") or ())
     node = from_openapi(schema, kind) if schema else None
     return Definition(resource, schema, node, parts, custom_printer(version.get("additionalPrinterColumns")), selectable, warning)
+
+
+def _deprecation(spec: Object, version: str, kind: str) -> str:
+    """What is said of a deprecated version that has no words of its own: which one to use instead, if there is a better one."""
+    text = f"{spec['group']}/{version} {kind} is deprecated"
+    better = [
+        one["name"] for one in spec["versions"]
+        if one.get("served") and not one.get("deprecated") and version_order(one["name"]) < version_order(version)
+    ]
+    return f"{text}; use {spec['group']}/{min(better, key=version_order)} {kind}" if better else text
 
 
 # Pruning and defaults (pkg/apiserver/schema/{pruning,defaulting}).

@@ -50,9 +50,8 @@ def resources(scheme: Registry, name: str, version: str) -> Object | None:
         rows.append(_resource(resource))
         rows += _subresources(resource)
     rows.sort(key=lambda row: str(row["name"]))
-    return {
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{name}/{version}" if name else version, "resources": rows,
-    }
+    head: Object = {"kind": "APIResourceList", **({"apiVersion": "v1"} if name else {})}  # the oldest group is older than that field
+    return {**head, "groupVersion": f"{name}/{version}" if name else version, "resources": rows}
 
 
 def _resource(resource: Resource) -> Object:

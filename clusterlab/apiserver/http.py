@@ -85,6 +85,10 @@ def _handle(
         return _not_found(server, route, user)
     if resource.namespaced and not route.namespace and route.verb not in ("list", "watch") and not _create_anywhere(route):
         raise method_not_supported(resource.plural, resource.group, route.verb) if not route.name else _no_such_path()
+    if not route.subresource and route.verb in ("get", "list", "deletecollection", "delete", "update", "patch", "create") and (
+        route.verb not in resource.verbs
+    ):
+        raise status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
     asked = options.parse(params)
     deprecated = server.deprecation(resource)
     if deprecated:
@@ -194,6 +198,8 @@ def _other(
         media = accepted.media
         if accepted.kind:
             media = f"application/json;g=apidiscovery.k8s.io;v={accepted.version};as={accepted.kind}"
+        if path in ("/", "/version"):  # always written for people to read
+            return HttpAnswer(200, [("Content-Type", "application/json")], orjson.dumps(document, option=orjson.OPT_INDENT_2))
         return HttpAnswer(200, [("Content-Type", media), ("Vary", "Accept")], dump(document, accepted, pretty))
     told = health.answer(server, path, params)
     if told is not None:

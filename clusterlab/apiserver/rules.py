@@ -54,7 +54,7 @@ class Rules:
         if wanted is given or (wanted.group, wanted.version) == (given.group, given.version):
             return obj
         if wanted.custom:
-            return {**obj, "apiVersion": wanted.api_version}
+            return self.server.custom.converted(wanted, obj)
         return convert(wanted, obj, wanted.version)
 
     def with_defaults(self, call: Call, obj: Object) -> Object:

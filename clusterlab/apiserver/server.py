@@ -50,6 +50,11 @@ _DEPRECATED = {
     ("", "v1", "Endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     ("", "v1", "ComponentStatus"): "v1 ComponentStatus is deprecated in v1.19+",
 }
+#: The order in which Go writes metadata; seen only by who reads the bytes.
+_META_ORDER = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+    "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
+)
 _READS = frozenset(("get", "list"))
 
 
@@ -306,10 +311,10 @@ class ApiServer(ServerCore):
             return obj
         entries = self.managed.entries(store.storage, store.bucket, store.key(meta.get("namespace", ""), meta["name"]))
         obj = self.rules.converted(obj, resource, store.storage)
-        meta = obj["metadata"]
+        meta = {key: obj["metadata"][key] for key in _META_ORDER if key in obj["metadata"]}
         if entries:
-            return {**obj, "metadata": {**meta, "managedFields": entries}}
-        return obj
+            meta["managedFields"] = entries
+        return {**obj, "metadata": meta}
 
     def deprecation(self, resource: Resource) -> str:
         """The warning that every use of a deprecated version earns."""

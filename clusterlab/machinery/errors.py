@@ -77,7 +77,7 @@ def invalid(kind: str, group: str, name: str, errors: list[Any]) -> StatusError:
 
 def forbidden(resource: str, group: str, name: str, why: str) -> StatusError:
     what = qualified(resource, group)
-    message = f'{what} "{name}" is forbidden: {why}' if name else f"{what} is forbidden: {why}"
+    message = f'{what} "{name}" is forbidden: {why}' if name else f"{what} is forbidden: {why}" if what else f"forbidden: {why}"
     return status(403, "Forbidden", message, _details(resource, group, name))
 
 

@@ -12,7 +12,7 @@ from clusterlab.apiserver.registry.delete import delete_object
 from clusterlab.apiserver.registry.store import Hooks
 from clusterlab.client.api import Request, User
 from clusterlab.machinery.errors import StatusError, status
-from clusterlab.machinery.meta import with_condition, with_finalizer, without_finalizer
+from clusterlab.machinery.meta import with_condition, without_finalizer
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -32,7 +32,10 @@ class CrdHooks(Hooks):
 
     def begin_create(self, call: Call, obj: Object) -> Object:
         self.server.custom.check(obj)
-        return with_finalizer(obj, CLEANUP)
+        return obj
+
+    def ending(self, obj: Object) -> tuple[str, ...]:
+        return () if CLEANUP in (obj["metadata"].get("finalizers") or ()) else (CLEANUP,)
 
     def begin_update(self, call: Call, new: Object, old: Object) -> Object:
         if new.get("spec") is not old.get("spec"):

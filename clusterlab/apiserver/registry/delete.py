@@ -187,7 +187,7 @@ def _mark(server: ApiServer, obj: Object) -> Object:
 
 def _finalizers(call: Call, obj: Object) -> list[str]:
     """The finalizers that the propagation policy asks for, with the object's own."""
-    known = obj["metadata"].get("finalizers") or []
+    known = [*(obj["metadata"].get("finalizers") or []), *call.store.hooks.ending(obj)]
     if not call.store.garbage_collected:
         return list(known)
     kept = [name for name in known if name not in (ORPHAN, FOREGROUND)]

@@ -51,7 +51,8 @@ def token_review(server: ApiServer, call: Call) -> Object:
     audiences = tuple(spec.get("audiences") or ()) or (tokens.AUDIENCE,)
     outcome = tokens.verify(server, token, audiences)
     if isinstance(outcome, str):
-        return {**body, "status": {"user": {}, "error": f"[invalid bearer token, {outcome}]"}}
+        told = f"[invalid bearer token, {outcome}]" if token.count(".") == 2 else outcome  # only what looks like one of ours is tried
+        return {**body, "status": {"user": {}, "error": told}}
     user, good_for = outcome
     state: Object = {"authenticated": True, "user": _user_info(user)}
     if spec.get("audiences"):
@@ -72,7 +73,7 @@ def _validate(call: Call, spec: Object, needs_user: bool) -> None:
         detail = "at least one of user or group must be specified"
         errors.append(FieldError("FieldValueInvalid", "spec.user", spec.get("user") or "", detail))
     if errors:
-        raise invalid(call.resource.kind, call.resource.group, "", errors)
+        raise invalid("", call.resource.group, "", errors)
 
 
 def _attributes(user: User, spec: Object) -> Attributes:

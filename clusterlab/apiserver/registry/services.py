@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.bootstrap import SERVICE_CIDR
 from clusterlab.apiserver.registry.store import Hooks
+from clusterlab.apiserver.validation.service import cluster_addresses
 from clusterlab.machinery.errors import internal_error, invalid
 from clusterlab.machinery.field import FieldError
 
@@ -133,6 +134,9 @@ class _Allocation:
         lone = spec.get("clusterIP") == "None" and not spec.get("selector")
         policy = spec.get("ipFamilyPolicy") or self.before.get("ipFamilyPolicy") or ("RequireDualStack" if lone else "SingleStack")
         spec["ipFamilyPolicy"] = policy
+        errors = cluster_addresses(spec)  # before anything else, as what follows relies on it
+        if errors:
+            raise invalid("Service", "", self.name, errors)
         families = list(spec.get("ipFamilies") or ())
         if policy == "SingleStack" and len(families) == 2:
             why = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"

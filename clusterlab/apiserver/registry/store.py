@@ -65,6 +65,10 @@ class Hooks:
         """Whether something else than metadata.finalizers holds up the end of a deletion."""
         return False
 
+    def ending(self, obj: Object) -> tuple[str, ...]:
+        """Finalizers that an object gets when its deletion begins."""
+        return ()
+
     def before_delete(self, call: Call, obj: Object) -> Object:
         """Changes an object that stays for a while because it has to be finalized."""
         return obj

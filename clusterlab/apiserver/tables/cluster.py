@@ -250,6 +250,30 @@ def _signing_request(obj: Object, context: Context) -> list[Any]:
     ]
 
 
+def _flow_schema(obj: Object, context: Context) -> list[Any]:
+    spec = obj.get("spec") or {}
+    dangling = "?"
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Dangling":
+            dangling = condition["status"]
+    method = spec.get("distinguisherMethod")
+    return [
+        _name(obj), (spec.get("priorityLevelConfiguration") or {}).get("name", ""), spec.get("matchingPrecedence", 0),
+        method.get("type", "") if method else "<none>", _age(obj, context), dangling,
+    ]
+
+
+def _priority_level(obj: Object, context: Context) -> list[Any]:
+    spec = obj.get("spec") or {}
+    limited, queuing = spec.get("limited"), None
+    if limited is not None:
+        queuing = (limited.get("limitResponse") or {}).get("queuing")
+    queues = [queuing.get(key, 0) for key in ("queues", "handSize", "queueLengthLimit")] if queuing is not None else ["<none>"] * 3
+    shares = "<none>" if limited is None else limited.get("nominalConcurrencyShares", 0)
+    return [_name(obj), spec.get("type", ""), shares, *queues, _age(obj, context)]
+
+
+_FLOW = "flowcontrol.apiserver.k8s.io"
 _REGISTRATION, _STORAGE, _RBAC = "admissionregistration.k8s.io", "storage.k8s.io", "rbac.authorization.k8s.io"
 
 #: (group, kind) -> (columns, row)
@@ -273,6 +297,8 @@ CLUSTER: dict[tuple[str, str], tuple[str, Callable[[Object, Context], Any]]] = {
     (_REGISTRATION, "MutatingAdmissionPolicy"): ("MutatingAdmissionPolicy", _admission_policy("mutations")),
     (_REGISTRATION, "MutatingAdmissionPolicyBinding"): ("MutatingAdmissionPolicyBinding", _policy_binding),
     ("certificates.k8s.io", "CertificateSigningRequest"): ("CertificateSigningRequest", _signing_request),
+    (_FLOW, "FlowSchema"): ("FlowSchema", _flow_schema),
+    (_FLOW, "PriorityLevelConfiguration"): ("PriorityLevelConfiguration", _priority_level),
     ("resource.k8s.io", "DeviceClass"): ("DeviceClass", _plain),
     ("resource.k8s.io", "ResourceClaimTemplate"): ("ResourceClaimTemplate", _plain),
 }

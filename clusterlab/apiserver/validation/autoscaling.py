@@ -16,12 +16,14 @@ _POLICIES = ("Percent", "Pods")
 _SELECTS = ("Disabled", "Max", "Min")
 
 
-def _reference(path: str, ref: Obj, need_group: bool) -> Errors:
+def _reference(path: str, ref: Obj, need_group: bool, any_version: bool = False) -> Errors:
     out: Errors = []
     for field in ("kind", "name"):
         value = text(ref, field)
         out += invalids(f"{path}.{field}", value, path_segment_name(value)) if value else [required(f"{path}.{field}")]
     version = text(ref, "apiVersion")
+    if any_version:
+        return out
     if version.count("/") > 1:
         out.append(invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}"))
     elif need_group and not version.rpartition("/")[0]:
@@ -152,7 +154,7 @@ def _rules(path: str, rules: Obj | None) -> Errors:
     return out
 
 
-def _spec(spec: Obj, least: int) -> Errors:
+def _spec(spec: Obj, least: int, before: Obj | None = None) -> Errors:
     out: Errors = []
     low, high = spec.get("minReplicas"), number(spec, "maxReplicas")
     if low is not None and low < least:
@@ -163,7 +165,10 @@ def _spec(spec: Obj, least: int) -> Errors:
         out.append(invalid("spec.maxReplicas", high, "must be greater than or equal to 1"))
     if low is not None and high < low:
         out.append(invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
-    out += _reference("spec.scaleTargetRef", struct(spec, "scaleTargetRef"), False)
+    target = struct(spec, "scaleTargetRef")
+    was = struct(before, "scaleTargetRef") if before is not None else None
+    same = was is not None and all(text(was, field) == text(target, field) for field in ("apiVersion", "kind"))
+    out += _reference("spec.scaleTargetRef", target, text(target, "kind") != "ReplicationController", same)
     metrics = structs(spec, "metrics")
     for i, metric in enumerate(metrics):
         out += _metric(f"spec.metrics[{i}]", metric)
@@ -183,7 +188,7 @@ def update(new: Obj, old: Obj) -> Errors:
     """A changed HorizontalPodAutoscaler."""
     spec, before = struct(new, "spec"), struct(old, "spec")
     out = object_meta_update(new, old)
-    return out if spec is before else out + _spec(spec, 0 if before.get("minReplicas") == 0 else 1)
+    return out if spec is before else out + _spec(spec, 0 if before.get("minReplicas") == 0 else 1, before)
 
 
 def update_status(new: Obj, old: Obj) -> Errors:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from clusterlab.apiserver.validation.admission import webhook_client
 from clusterlab.apiserver.validation.common import Errors, Obj, condition_true, enum, immutable, strings, struct, structs, text
+from clusterlab.apiserver.validation.crd_go import go_versions
 from clusterlab.apiserver.validation.crd_schema import validation_errors
 from clusterlab.apiserver.validation.formats import Messages, dns1035_label, dns1123_subdomain, name_is_subdomain
 from clusterlab.apiserver.validation.meta import object_meta, object_meta_update
@@ -230,9 +231,9 @@ def _spec(spec: Obj) -> Errors:
         out += _parts(base, version, "schema", subresources.get("status") is not None)
     names = [text(version, "name") for version in versions]
     if len(set(names)) < len(names):
-        out.append(invalid("spec.versions", versions, "must contain unique version names"))
+        out.append(invalid("spec.versions", go_versions(versions), "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        out.append(invalid("spec.versions", versions, "must have exactly one version marked as storage version"))
+        out.append(invalid("spec.versions", go_versions(versions), "must have exactly one version marked as storage version"))
     out += [invalid("spec.version", name, ",".join(dns1035_label(name))) for name in names[:1] if name and dns1035_label(name)]
     given = struct(spec, "names")
     out += [required(f"spec.names.{field}") for field in ("plural", "singular", "kind", "listKind") if not given.get(field)]
@@ -251,7 +252,7 @@ def _spec(spec: Obj) -> Errors:
 def _stored(obj: Obj) -> Errors:
     path, stored = "status.storedVersions", strings(struct(obj, "status"), "storedVersions")
     if not stored:
-        return [invalid(path, stored, "must have at least one stored version")]
+        return [invalid(path, stored or None, "must have at least one stored version")]
     versions = structs(struct(obj, "spec"), "versions")
     out = [
         invalid(path, stored, f"must have the storage version {text(version, 'name')}")

@@ -25,7 +25,8 @@ from clusterlab.apiserver.validation.probes import port_num_or_name
 from clusterlab.machinery.field import Raw, duplicate, forbidden, go_json, invalid, not_supported, required
 
 __all__ = [
-    "create", "create_endpoints", "endpoint_ip", "externally_accessible", "load_balancer_hostname", "needs_health_check", "update",
+    "cluster_addresses", "create", "create_endpoints", "endpoint_ip", "externally_accessible", "load_balancer_hostname",
+    "needs_health_check", "update",
     "update_endpoints", "update_status",
 ]
 
@@ -116,7 +117,7 @@ def _affinity(spec: Obj) -> Errors:
     return [invalid(f"{path}.clientIP.timeoutSeconds", seconds, "must be greater than 0 and less than 86400")]
 
 
-def _addresses(spec: Obj) -> Errors:
+def cluster_addresses(spec: Obj) -> Errors:
     """clusterIPs, ipFamilies and ipFamilyPolicy."""
     if text(spec, "type") == "ExternalName":
         return []
@@ -281,7 +282,7 @@ def _service(obj: Obj, old: Obj | None) -> Errors:
         out += _port(f"spec.ports[{i}]", port, names, len(ports) > 1)
     if spec.get("selector"):
         out += labels("spec.selector", spec["selector"])
-    out += _affinity(spec) + _addresses(spec)
+    out += _affinity(spec) + cluster_addresses(spec)
     known = strings(struct(old or EMPTY, "spec"), "externalIPs")
     for i, ip in enumerate(strings(spec, "externalIPs")):
         out += legacy_ip(f"spec.externalIPs[{i}]", ip, known) or endpoint_ip(f"spec.externalIPs[{i}]", ip)
