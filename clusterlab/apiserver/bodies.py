@@ -47,7 +47,7 @@ class Raw:
             if self.patch_type == "apply":
                 raise bad_request(f"error decoding YAML: {error}") from None
             if self.patch_type:
-                raise bad_request(f"error decoding patch: {error}") from None
+                raise bad_request(str(error) if self.patch_type == "strategic" else f"error decoding patch: {error}") from None
             text = f"couldn't get version/kind; json parse error: {error}"
             raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {text} ({summary(data)})") from None
 

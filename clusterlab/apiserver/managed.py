@@ -44,6 +44,12 @@ class Record(NamedTuple):
     notes: tuple[Note, ...]
 
 
+def _given(call: Call) -> list[Entry] | None:
+    """The managedFields that a request brings."""
+    found: list[Entry] | None = ((call.claimed or {}).get("metadata") or {}).get("managedFields")
+    return found if not call.subresource else None
+
+
 class Ledger:
     """The owners of all objects, by bucket and key. Records are never changed, only replaced."""
 
@@ -63,11 +69,15 @@ class Ledger:
             write.old, call.claimed if call.claimed is not None else write.last, call.manager, call.resource.api_version,
             call.field_subresource, self.server.sim.now_rfc3339(),
         )
+        given = _given(call)
         known = records.get(write.key) if write.old is not None else None
         if known is None:
             records[write.key] = Record([], (note,))
             return
         notes = known.notes
+        if given is not None:  # the client says itself who owns what
+            records[write.key] = Record(self._worked_out(call.resource, Record(known.entries, (*notes, note))), ())
+            return
         if notes and notes[-1].before is not None and notes[-1][2:5] == note[2:5]:
             records[write.key] = Record(known.entries, (*notes[:-1], note._replace(before=notes[-1].before)))
             return
@@ -95,8 +105,11 @@ class Ledger:
         return record.entries
 
     def claims(self, call: Call, bucket: Bucket, key: str) -> bool:
-        """Whether an apply changes who owns what, though it changes no field."""
-        return call.operation == "Apply" and call.entries != self.entries(call.resource, bucket, key)
+        """Whether a request changes who owns what, though it changes no field."""
+        if call.operation == "Apply":
+            return call.entries != self.entries(call.resource, bucket, key)
+        given = _given(call)
+        return given is not None and given != self.entries(call.resource, bucket, key)
 
     def _worked_out(self, resource: Resource, record: Record) -> list[Entry]:
         node = self.server.node(resource)

@@ -52,6 +52,10 @@ class Patching:
         duplicates: list[str] = []
         body = request.body.parsed("", duplicates) if isinstance(request.body, Raw) else request.body
         node = self._node(call, old)
+        if not call.subresource and _concerns_owners(body):
+            store = call.store
+            entries = self.server.managed.entries(storage, store.bucket, store.key(call.namespace, request.name))
+            old = {**old, "metadata": {**old["metadata"], "managedFields": entries}}
         try:
             if request.patch_type == "json":
                 new = self._json(old, body)
@@ -79,7 +83,7 @@ class Patching:
 
     def _json(self, old: Object, body: Any) -> Any:
         if not isinstance(body, list):
-            raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+            raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp")
         if len(body) > MAX_OPERATIONS:
             raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(body)}")
         return apply_json_patch(old, body)
@@ -166,6 +170,13 @@ class Patching:
         if old is None:
             merged["metadata"].setdefault("name", call.request.name)
         return server.rules.converted(self._decoded(call, node, merged, []), call.store.storage, resource)
+
+
+def _concerns_owners(body: Any) -> bool:
+    """Whether a patch touches metadata.managedFields, which objects in storage do not carry."""
+    if isinstance(body, list):
+        return any(isinstance(one, dict) and str(one.get("path") or "").startswith("/metadata/managedFields") for one in body)
+    return isinstance(body, dict) and isinstance(body.get("metadata"), dict) and "managedFields" in body["metadata"]
 
 
 def _touched(body: Any) -> Any:

@@ -83,7 +83,7 @@ def _gates(gates: list[Object], conditions: list[Object]) -> tuple[str, str, str
 def _condition(name: str, what: tuple[str, str, str], before: Object | None, now: str, generation: int) -> Object:
     same = before is not None and before["status"] == what[0]
     condition: Object = {
-        "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
+        "lastProbeTime": None, "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
         "status": what[0], "type": name,
     }
     if generation:

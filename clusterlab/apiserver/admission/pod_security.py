@@ -104,7 +104,11 @@ class PodSecurity(Plugin):
         self._warn(call, labels, pod)
 
     def _warn(self, call: Call, labels: dict[str, str], pod: Object) -> None:
-        standard = _standard(labels, "warn")
+        standard, enforced = _standard(labels, "warn"), _standard(labels, "enforce")
+        if PREFIX + "warn" not in labels and labels.get(PREFIX + "enforce") in LEVELS and (
+            LEVELS.index(enforced.level) > LEVELS.index(standard.level)
+        ):  # what is enforced is warned of too, where nothing is said about warnings
+            standard = Standard(enforced.level, standard.version if f"{PREFIX}warn-version" in labels else enforced.version)
         detail = _detail(violations(standard.level, pod))
         if detail:
             call.warn(f'would violate PodSecurity "{standard}": {detail}')

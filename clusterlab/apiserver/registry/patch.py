@@ -30,7 +30,6 @@ def patch(server: ApiServer, call: Call) -> Object:
         raise not_found(call.resource.plural, call.resource.group, name)
     call.claimed = new = server.patching.patched(call, old)
     _check_identity(call, new, old)
-    check_uid(call, new, old)
     return replace(server, call, new, old)
 
 
