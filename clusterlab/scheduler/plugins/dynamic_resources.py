@@ -13,6 +13,7 @@ from clusterlab.scheduler.framework import (
     Plugin,
     PostFilterResult,
     Status,
+    error,
     unschedulable,
 )
 from clusterlab.scheduler.nodeinfo import NodeInfo
@@ -28,6 +29,7 @@ class DynamicResources(Plugin):
     name = "DynamicResources"
 
     def pre_filter(self, state: CycleState, pod: PodInfo, snapshot: Snapshot) -> tuple[frozenset[str] | None, Status | None]:
+        state.data[self.name] = True
         return None, None if pod.spec.get("resourceClaims") else SKIPPED
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
@@ -36,5 +38,7 @@ class DynamicResources(Plugin):
     def post_filter(
         self, state: CycleState, pod: PodInfo, snapshot: Snapshot, statuses: NodeToStatus
     ) -> tuple[PostFilterResult | None, Status | None]:
+        if self.name not in state.data:  # another plugin's PreFilter refused the pod before this one was asked
+            return None, error("not found", self.name)
         text = "still not schedulable" if pod.spec.get("resourceClaims") else "no new claims to deallocate"
         return None, unschedulable(text)
