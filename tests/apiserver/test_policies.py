@@ -112,7 +112,7 @@ def test_who_asks_for_a_certificate_is_written_down(server: Server) -> None:
 
 
 def test_nobody_becomes_a_master_by_certificate(server: Server) -> None:
-    with pytest.raises(StatusError, match="use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"):
+    with pytest.raises(StatusError, match=r"use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"):
         server.create("certificatesigningrequests", request(groups=("system:masters",)))
 
 
@@ -149,7 +149,7 @@ def test_only_bound_claims_of_a_growing_class_grow(server: Server) -> None:
         "accessModes": ["ReadWriteOnce"], "storageClassName": "s", "resources": {"requests": {"storage": "1Gi"}}}}
     server.create("persistentvolumeclaims", claim)
     grow = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
-    with pytest.raises(StatusError, match="Only bound persistent volume claims can be expanded|spec is immutable"):
+    with pytest.raises(StatusError, match=r"Only bound persistent volume claims can be expanded|spec is immutable"):
         server.ask("patch", "persistentvolumeclaims", "c", body=grow, patch_type="merge")
     server.ask("patch", "persistentvolumeclaims", "c", subresource="status", body={"status": {"phase": "Bound"}}, patch_type="merge")
     with pytest.raises(StatusError, match="only dynamically provisioned pvc can be resized"):
