@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
+
+from clusterlab.machinery.decode import ParseError, parse_yaml, yaml_documents
 
 __all__ = [
     "DIRECTIVES", "Check", "Directive", "Lesson", "LessonError", "Step", "Task", "lesson_names", "load_all", "load_lesson", "markdown",
@@ -194,8 +195,8 @@ def _load(path: Path, stamp: tuple[Any, ...]) -> Lesson:
 
 def _mapping(text: str, where: str) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = parse_yaml(text.encode())
+    except ParseError as error:
         raise LessonError(f"{where}: not YAML: {error}") from None
     if not isinstance(data, dict):
         raise LessonError(f"{where}: must be a mapping of names to values")
@@ -227,8 +228,8 @@ def _scenario(folder: Path) -> dict[str, Any]:
         if not source.is_relative_to(folder.resolve()) or not source.is_file():
             raise LessonError(f"{path}: there is no manifest {entry!r} under {folder.name}/manifests/")
         try:
-            manifests += [document for document in yaml.safe_load_all(source.read_text(encoding="utf-8")) if document]
-        except yaml.YAMLError as error:
+            manifests += [document for document in yaml_documents(source.read_text(encoding="utf-8")) if document]
+        except ParseError as error:
             raise LessonError(f"{source}: not YAML: {error}") from None
     if manifests:
         scenario = {**scenario, "manifests": manifests}
@@ -281,8 +282,8 @@ def _check_manifest(info: str, text: str, path: Path, where: str) -> None:
             raise LessonError(f"{where}: there is no manifests/{name}; make it, or write the YAML into the block")
         source = file.read_text(encoding="utf-8")
     try:
-        list(yaml.safe_load_all(source))
-    except yaml.YAMLError as error:
+        yaml_documents(source)
+    except ParseError as error:
         raise LessonError(f"{where}: {name} is not YAML: {error}") from None
 
 

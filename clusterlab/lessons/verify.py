@@ -24,7 +24,7 @@ from clusterlab.scenario.kubectl import KubectlError
 from clusterlab.scenario.load import ScenarioError, load
 from clusterlab.stream.conditions import ConditionError, parse_condition
 
-__all__ = ["Problem", "verify"]
+__all__ = ["Problem", "verify", "written"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Problem:
         return f"{self.where}: {self.message}"
 
 
-def verify(folder: Path, name: str, bench: Bench) -> list[Problem]:
-    """Everything that does not hold of a lesson."""
+def verify(folder: Path, name: str, bench: Bench, others: Path | None = None) -> list[Problem]:
+    """Everything that does not hold of a lesson. `others` is where the lessons lie that it names, if elsewhere."""
     try:
         lesson = load_lesson(folder, name)
     except LessonError as error:
         where, _, message = str(error).partition(": ")
         return [Problem(where, message)]
-    problems = [*_written(lesson, folder)]
+    problems = [*written(lesson, others or folder)]
     if problems:
         return problems
     try:
@@ -55,8 +55,8 @@ def verify(folder: Path, name: str, bench: Bench) -> list[Problem]:
     return [*_Player(lesson, cluster, bench).play()]
 
 
-def _written(lesson: Lesson, folder: Path) -> Iterator[Problem]:
-    """What can be told without running anything."""
+def written(lesson: Lesson, folder: Path) -> Iterator[Problem]:
+    """What can be told without running anything; `folder` holds the lessons that it may name."""
     file = lesson.file
     for name in lesson.prerequisites:
         if not (folder / name / "lesson.md").is_file():
@@ -65,19 +65,21 @@ def _written(lesson: Lesson, folder: Path) -> Iterator[Problem]:
         for directive in step.directives:
             for message in _wrong_with(directive):
                 yield Problem(f"{file}:{directive.line}", message)
-    yield from _links(lesson)
+    yield from _links(lesson, folder)
     if not any(d.kind in ("predict", "quiz") for step in lesson.steps for d in step.directives):
         yield Problem(f"{file}:1", "asks nothing: add a predict or a quiz block")
     if not lesson.tasks:
         yield Problem(f"{file}:1", "has no task: add one, so that the learner does something")
 
 
-def _links(lesson: Lesson) -> Iterator[Problem]:
+def _links(lesson: Lesson, folder: Path) -> Iterator[Problem]:
     """Links that lead nowhere: to other lessons by folder, to files of this one; the web is not asked."""
     for number, line in enumerate(lesson.file.read_text(encoding="utf-8").splitlines(), 1):
-        for target in re.findall(r"\]\(([^)\s]+)\)", line):
-            if target.startswith("lesson:"):
-                if not (lesson.folder.parent / target.removeprefix("lesson:") / "lesson.md").is_file():
+        for mark, target in re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", line):
+            if mark:
+                yield Problem(f"{lesson.file}:{number}", f"{target}: pictures come from the stage; put a stage block here")
+            elif target.startswith("lesson:"):
+                if not (folder / target.removeprefix("lesson:") / "lesson.md").is_file():
                     yield Problem(f"{lesson.file}:{number}", f"{target} leads to no lesson")
             elif not target.startswith(("https://", "#")):
                 yield Problem(f"{lesson.file}:{number}", f"{target}: link to https://… or lesson:NAME")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from clusterlab.lessons.debrief import chain_of
-from clusterlab.lessons.loader import Directive, LessonError, Task, lesson_names, load_lesson
+from clusterlab.lessons.loader import Directive, Task, lesson_names
 from clusterlab.lessons.predictions import answer_on, shown
 from clusterlab.lessons.running import Late, copy_of, fault_of, named
 from clusterlab.scenario.kubectl import KubectlError
@@ -35,7 +35,8 @@ async def catalogue_page(request: HttpRequest) -> HttpResponse:
     progress = await lessons.read_progress(request.session)
     known = await lessons.labs_of(request.session)
     kept = {pk async for pk in LabRecord.objects.filter(pk__in=list(known.values())).values_list("pk", flat=True)}
-    found = lessons.paths(progress, {name: lab_id for name, lab_id in known.items() if lab_id in kept})
+    more = [lesson for source in lessons.more_lessons for lesson in await source(request)]
+    found = lessons.paths(progress, {name: lab_id for name, lab_id in known.items() if lab_id in kept}, more)
     done = sum(path["done"] for path in found)
     context = {"paths": found, "done": done, "count": sum(path["count"] for path in found), "person": await request.auser()}
     return render(request, "lessons.html", context)
@@ -45,8 +46,9 @@ async def catalogue_page(request: HttpRequest) -> HttpResponse:
 async def certificate(request: HttpRequest, name: str) -> HttpResponse:
     """What was learnt, to print."""
     try:
-        lesson = load_lesson(lessons.lessons_folder(), name)
-    except LessonError:
+        await lessons.open_lesson(request, name)
+        lesson = lessons.find(name)
+    except LabError:
         raise Http404 from None
     tasks = {task.id for task in lesson.tasks}
     done = tasks & set((await lessons.read_progress(request.session)).get(name, ()))

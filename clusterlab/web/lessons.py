@@ -9,6 +9,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from clusterlab.lessons.allowed import refusal
 from clusterlab.lessons.checks import Past, check_task
@@ -17,8 +19,9 @@ from clusterlab.lessons.render import render_end, render_step
 from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = [
-    "PROGRESS", "catalogue", "checks", "labs_of", "lesson_for_page", "lesson_of", "lessons_folder", "next_lesson", "note_progress",
-    "paths", "progress_keepers", "progress_sources", "put_files", "read_progress", "refused", "remember_lab", "rendered", "skip",
+    "PROGRESS", "catalogue", "checks", "find", "folder_for", "labs_of", "lesson_for_page", "lesson_of", "lessons_folder",
+    "more_lessons", "next_lesson", "note_progress", "open_lesson", "openers", "page_of", "paths", "progress_keepers",
+    "progress_sources", "put_files", "read_progress", "refused", "remember_lab", "rendered", "shelves", "skip",
 ]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
@@ -28,6 +31,12 @@ LABS = "lesson_labs"
 #: (session, lesson, ids of all tasks done in it): told of what is done for the first time in this browser.
 progress_keepers: list[Callable[[Any, str, list[str]], Awaitable[None]]] = []
 #: (session): what is known from elsewhere of what was done, and of the labs in which lessons were begun.
+#: (name): the folder in which a lesson of that name lies, where it is none of the course.
+shelves: list[Callable[[str], Path | None]] = []
+#: (request, name): makes a lesson ready for whoever asks. Raises LabError when it is not for them.
+openers: list[Callable[[HttpRequest, str], Awaitable[None]]] = []
+#: (request): lessons beside those of the course.
+more_lessons: list[Callable[[HttpRequest], Awaitable[list[Lesson]]]] = []
 progress_sources: list[Callable[[Any], Awaitable[tuple[dict[str, list[str]], dict[str, str]]]]] = []
 _pasts: WeakKeyDictionary[Lab, tuple[int, Past]] = WeakKeyDictionary()
 #: Tasks that have been done once in a lab; what comes after them may undo them without their rules coming back.
@@ -39,8 +48,10 @@ def lessons_folder() -> Path:
     return Path(settings.CLUSTERLAB["LESSONS"])
 
 
-def catalogue(progress: dict[str, list[str]] | None = None, labs: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """All lessons, in their order, with what was done of them and the lab to go on in."""
+def catalogue(
+    progress: dict[str, list[str]] | None = None, labs: dict[str, str] | None = None, found: list[Lesson] | None = None
+) -> list[dict[str, Any]]:
+    """All lessons (or those that are given), in their order, with what was done of them and the lab to go on in."""
     done, labs = progress or {}, labs or {}
     return [
         {
@@ -49,11 +60,11 @@ def catalogue(progress: dict[str, list[str]] | None = None, labs: dict[str, str]
             "prerequisites": list(lesson.prerequisites), "tasks": len(lesson.tasks), "lab": labs.get(lesson.name, ""),
             "done": len({task.id for task in lesson.tasks} & set(done.get(lesson.name, ()))),
         }
-        for lesson in load_all(lessons_folder())
+        for lesson in (load_all(lessons_folder()) if found is None else found)
     ]
 
 
-def paths(progress: dict[str, list[str]], labs: dict[str, str] | None = None) -> list[dict[str, Any]]:
+def paths(progress: dict[str, list[str]], labs: dict[str, str] | None = None, more: list[Lesson] | None = None) -> list[dict[str, Any]]:
     """The catalogue path by path: [{title, lessons, tasks, done}]."""
     lessons = catalogue(progress, labs)
     found = []
@@ -62,12 +73,32 @@ def paths(progress: dict[str, list[str]], labs: dict[str, str] | None = None) ->
         if row:
             done = sum(lesson["done"] == lesson["tasks"] for lesson in row)
             found.append({"title": title, "lessons": row, "done": done, "count": len(row)})
+    if more:
+        row = catalogue(progress, labs, more)
+        done = sum(lesson["done"] == lesson["tasks"] for lesson in row)
+        found.append({"title": _("From other authors"), "lessons": row, "done": done, "count": len(row)})
     return found
+
+
+def folder_for(name: str) -> Path:
+    """The folder that holds the lesson's folder."""
+    return next((found for shelf in shelves if (found := shelf(name)) is not None), lessons_folder())
+
+
+async def open_lesson(request: HttpRequest, name: str) -> None:
+    """Makes a lesson ready, wherever it is kept. Raises LabError when it is not for whoever asks."""
+    for opener in openers:
+        await opener(request, name)
+
+
+def find(name: str) -> Lesson:
+    """A lesson of the course or of somebody's own. Raises LabError."""
+    return _lesson(name)
 
 
 def _lesson(name: str) -> Lesson:
     try:
-        return load_lesson(lessons_folder(), name)
+        return load_lesson(folder_for(name), name)
     except LessonError:
         raise LabError(f"there is no lesson called {name!r}", "lesson", "NotFound", 404) from None
 
@@ -88,9 +119,15 @@ def lesson_for_page(name: str) -> dict[str, Any]:
 def rendered(name: str) -> dict[str, Any] | None:
     """A lesson as the lab page shows it; None when it has gone."""
     try:
-        lesson = load_lesson(lessons_folder(), name)
+        lesson = load_lesson(folder_for(name), name)
     except LessonError:
         return None
+    return page_of(lesson)
+
+
+def page_of(lesson: Lesson) -> dict[str, Any]:
+    """What the lab page needs of a lesson: {name, title, html, steps}."""
+    name = lesson.name
     following = next_lesson(name)
     end = f'<cl-lesson-end name="{escape(name)}" tasks="{len(lesson.tasks)}"'
     if following is not None:
@@ -120,7 +157,11 @@ def checks(lab: Lab) -> dict[str, Any]:
     if generation != lab.generation:
         past = Past()
     _pasts[lab] = (lab.generation, past)
-    found = [check_task(task, lab.cluster, past) for task in _lesson(lab.lesson).tasks]
+    try:
+        tasks = _lesson(lab.lesson).tasks
+    except LabError:  # its author is just mending it
+        return {"tasks": []}
+    found = [check_task(task, lab.cluster, past) for task in tasks]
     _once_done.setdefault(lab, set()).update(task["id"] for task in found if task["done"])
     return {"tasks": found}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from clusterlab.web import access, api
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
-from clusterlab.web.lessons import catalogue, lesson_for_page, remember_lab
+from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, remember_lab
 
 __all__ = ["bad_request", "error_page", "forbidden", "front", "healthz", "lab", "lab_context", "new_lab", "not_found", "server_error"]
 
@@ -39,6 +40,7 @@ async def new_lab(request: HttpRequest) -> HttpResponse:
     try:
         lesson = request.POST.get("lesson", "")
         if lesson:
+            await open_lesson(request, lesson)
             body |= lesson_for_page(lesson)
         elif request.POST.get("nodes"):
             if not (request.POST["nodes"].isdecimal() and len(request.POST["nodes"]) < 10):
@@ -72,6 +74,11 @@ async def lab_context(request: HttpRequest, found: Lab) -> dict[str, Any]:
     server = request.build_absolute_uri(f"/kube/{key}") if can_edit else ""
     from clusterlab.web.lessons import rendered
 
+    draft = await _own_draft(request, found.lesson) if found.lesson else ""
+    shown = rendered(found.lesson) if found.lesson else None
+    if shown is None and draft:  # only its author, who can mend it, sees a lesson that does not load
+        shown = {"name": found.lesson, "title": _("A lesson that cannot be read yet"), "html": "", "steps": []}
+
     line = f"curl -so clusterlab.yaml {server}/kubeconfig && export KUBECONFIG=$PWD/clusterlab.yaml"
     return {
         "lab": {
@@ -79,8 +86,19 @@ async def lab_context(request: HttpRequest, found: Lab) -> dict[str, Any]:
             "key": key if can_edit else "", "server": server, "can_edit": can_edit,
             "kubeconfig_line": line if can_edit else "",
         },
-        "lesson": rendered(found.lesson) if found.lesson else None,
+        "lesson": shown, "draft": draft, "live": settings.CLUSTERLAB["LIVE"],
     }
+
+
+async def _own_draft(request: HttpRequest, name: str) -> str:
+    """The id of the lesson that whoever asks may edit on the lab page, or ""; lays it out for the loader as well."""
+    from clusterlab.web.authoring import store
+
+    try:
+        await store.ensure(request, name)
+        return (await store.owned(request, store.id_of(name))).pk if name.endswith(store.DRAFT) and store.id_of(name) else ""
+    except LabError:
+        return ""
 
 
 def error_page(request: HttpRequest, status: int, message: str) -> HttpResponse:

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "clusterlab.web",
     "clusterlab.web.accounts",
     "clusterlab.web.classroom",
+    "clusterlab.web.authoring",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -190,7 +191,9 @@ CLUSTERLAB = {
     "CLASS_MESSAGES_PER_SECOND": _number("CLUSTERLAB_CLASS_MESSAGES_PER_SECOND", 20),
     "CODES_PER_MINUTE": _number("CLUSTERLAB_CODES_PER_MINUTE", 60),
     "CLASS_EXPIRES_S": _number("CLUSTERLAB_CLASS_EXPIRES_S", 180 * 86400),
-    "LESSONS": BASE_DIR / "lessons",
+    "LESSONS": Path(os.environ.get("CLUSTERLAB_LESSONS", BASE_DIR / "lessons")),
+    # Set by manage.py lesson serve: pages follow the files of their lesson.
+    "LIVE": os.environ.get("CLUSTERLAB_LIVE", "") == "1",
 }
 
 LOGGING = {

@@ -57,6 +57,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/lesson/fault/<slug:name>", lesson_api.fault),
     path("api/labs/<slug:lab_id>/lesson/manifests/<str:name>", lesson_api.manifest),
     path("api/lessons/progress", lesson_api.progress),
+    path("", include("clusterlab.web.authoring.urls")),
     re_path(r"^api/labs/(?P<lab_id>[a-z0-9]+)/objects/(?P<key>[^/]+(?:/[^/]+){1,2})$", api.objects),
     re_path(r"^api/(?P<rest>.*)$", api.not_here),
 ]

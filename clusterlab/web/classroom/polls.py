@@ -17,7 +17,7 @@ from clusterlab.web.classroom import news
 from clusterlab.web.classroom.models import Classroom, Member, Poll, Vote
 from clusterlab.web.classroom.modes import class_lab
 from clusterlab.web.labs.lab import LabError
-from clusterlab.web.lessons import lessons_folder
+from clusterlab.web.lessons import folder_for
 
 __all__ = ["ask", "close", "current", "decide", "next_binding", "predictions", "tally", "vote"]
 
@@ -39,7 +39,7 @@ def predictions(lesson: str) -> list[Directive]:
     if not lesson:
         return []
     try:
-        found = load_lesson(lessons_folder(), lesson)
+        found = load_lesson(folder_for(lesson), lesson)
     except LessonError:
         return []
     return [directive for step in found.steps for directive in step.directives if directive.kind == "predict"]
@@ -164,7 +164,7 @@ async def _model_says(room: Classroom, poll: Poll) -> tuple[str, str]:
         if poll.decide["by"] == "scheduler":
             return await asyncio.to_thread(next_binding, other), ""
         directive = _prediction(room, poll.decide["name"])
-        files = load_lesson(lessons_folder(), room.lesson).manifests()
+        files = load_lesson(folder_for(room.lesson), room.lesson).manifests()
         return await asyncio.to_thread(answer_on, directive, other, files), str(directive.data.get("explain", ""))
     except (Late, KubectlError, LookupError) as error:
         raise LabError(f"the model cannot answer that from where the lab stands now: {error}", code="Conflict", status=409) from None

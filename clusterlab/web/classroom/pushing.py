@@ -21,7 +21,7 @@ from clusterlab.web.classroom.models import OWN, Classroom, Member
 from clusterlab.web.classroom.modes import class_lab
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
-from clusterlab.web.lessons import lessons_folder
+from clusterlab.web.lessons import folder_for
 
 __all__ = ["push_fault", "push_manifest", "push_step", "set_timer"]
 
@@ -49,7 +49,7 @@ async def _tell(room: Classroom, kind: str, text: str, trouble: list[str]) -> No
 async def push_step(room: Classroom, step: Any) -> None:
     """Opens a step of the lesson on every page."""
     try:
-        steps = load_lesson(lessons_folder(), room.lesson).steps if room.lesson else ()
+        steps = load_lesson(folder_for(room.lesson), room.lesson).steps if room.lesson else ()
     except LessonError:
         steps = ()
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < len(steps):

@@ -28,7 +28,7 @@ export function faultButtons(lab: Lab, id: string): TemplateResult | typeof noth
   if (!choices.length) return nothing;
   const active = faultsOf(lab.player.state.components).filter((fault) => choices.some((choice) => choice.target === fault.target && choice.kind === fault.kind));
   const shown = active.length
-    ? active.map((fault) => html`<button type="button" class="small ok" data-testid="heal" @click=${() => lab.send({ type: "heal", id: fault.id })}>${t("Heal: {kind}", { kind: fault.kind })}</button>`)
+    ? active.map((fault) => html`<button type="button" class="small ok" data-testid="heal" @click=${() => lab.send({ type: "heal", id: fault.id, kind: fault.kind })}>${t("Heal: {kind}", { kind: fault.kind })}</button>`)
     : choices.map((choice) => html`<button type="button" class="small" data-testid=${`fault:${choice.kind}`} @click=${() => lab.send({ type: "fault", fault: { kind: choice.kind, target: choice.target } })}>${choice.name}</button>`);
   return html`<section class="break"><h3 class="eyebrow">${t("Break it")}</h3>${shown}</section>`;
 }

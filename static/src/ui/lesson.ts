@@ -9,6 +9,7 @@ import { ask } from "../lab/lessonApi";
 import { recall, remember } from "../lab/remember";
 import { inline, takeContent } from "./inline";
 import { checks, type Task } from "./lessonChecks";
+import "./author";
 import "./lessonDebrief";
 import "./lessonParts";
 import "./lessonSteps";

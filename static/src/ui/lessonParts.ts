@@ -151,6 +151,7 @@ export class FaultElement extends WordsElement {
   private send(method: "POST" | "DELETE"): void {
     void this.asking(async () => {
       await ask(method, `fault/${this.name}`, method === "POST" ? {} : undefined);
+      document.dispatchEvent(new CustomEvent("clusterlab:did", { detail: { type: method === "POST" ? "lesson-fault" : "heal", name: this.name, kind: this.kind } }));
       this.on = method === "POST";
     });
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         check.add_argument("names", nargs="*", metavar="NAME")
         check.add_argument("--jobs", type=int, default=2, help="lessons that are checked at the same time (default 2)")
         verbs.add_parser("list", help="print the catalogue")
-        serve = verbs.add_parser("serve", help="check a lesson again after each save, beside a running server")
+        serve = verbs.add_parser("serve", help="a server whose pages follow each save of a lesson, which is checked again as well")
         serve.add_argument("name")
         serve.add_argument("--port", type=int, default=8000)
         verbs.add_parser("new", help="make a working lesson to change").add_argument("name")
@@ -74,8 +75,9 @@ class Command(BaseCommand):
         name, port = options["name"], options["port"]
         if name not in lesson_names(folder):
             raise CommandError(f"there is no lesson {name!r} in {folder}; lesson new {name} makes it")
-        server = subprocess.Popen([sys.executable, "-m", "clusterlab.web.serve", "--port", str(port)])
-        self.stdout.write(f"http://127.0.0.1:{port}/lessons/#{name}  (reload the page after a save; Ctrl-C ends)")
+        env = {**os.environ, "CLUSTERLAB_LIVE": "1", "CLUSTERLAB_LESSONS": str(folder.resolve())}
+        server = subprocess.Popen([sys.executable, "-m", "clusterlab.web.serve", "--port", str(port)], env=env)
+        self.stdout.write(f"http://127.0.0.1:{port}/lessons/#{name}  (the page follows each save; Ctrl-C ends)")
         seen: Any = None
         try:
             while server.poll() is None:

@@ -1,0 +1,283 @@
+// <cl-author>: the author's editor beside the running lab. It saves versions, shows what is wrong with file and line, renews the text
+// below, records what the author does as a solution, and publishes. <cl-live-lesson> follows files that are saved in another editor.
+import { html, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { t } from "../i18n/t";
+import { call } from "../lab/authorApi";
+import { ask } from "../lab/lessonApi";
+import { currentLab, LabElement } from "./element";
+import { Recorder, withSolution } from "./recorder";
+
+interface Problem {
+  file: string;
+  line: number;
+  message: string;
+}
+
+interface Page {
+  html: string;
+  title: string;
+}
+
+interface State {
+  version: number;
+  audience: "private" | "class" | "all";
+  published: number;
+  problems: Problem[];
+  page: Page | null;
+  tasks: string[];
+  may: { publish: boolean; prove: boolean; folder: boolean };
+  files?: Record<string, string>;
+}
+
+const NAME = /^(lesson\.[a-z]{2}\.md|manifests\/[a-z0-9][a-z0-9._-]{0,60}\.(yaml|json))$/;
+const EDITING_PX = 620;
+
+/** Puts a lesson's text (sanitised by the server) into its place; the elements in it come to life by themselves. */
+function show(page: Page): void {
+  const place = document.querySelector<HTMLElement>("#lesson-text");
+  if (!place) return;
+  place.innerHTML = page.html;
+  const title = document.querySelector<HTMLElement>("#lesson .title");
+  if (title) title.textContent = page.title;
+  currentLab().tell("state");
+}
+
+@customElement("cl-author")
+export class AuthorElement extends LabElement {
+  @property() lesson = "";
+  @state() private known: State | undefined;
+  @state() private files: Record<string, string> = {};
+  @state() private file = "lesson.md";
+  @state() private open = false;
+  @state() private dirty = false;
+  @state() private busy = "";
+  @state() private notice = "";
+  @state() private proof: { holds: boolean; problems: Problem[] } | undefined;
+  @state() private versions: { number: number; created: string }[] | undefined;
+  @state() private recording = false;
+  private readonly recorder = new Recorder();
+  private readonly guard = (event: BeforeUnloadEvent): void => {
+    if (this.dirty) event.preventDefault();
+  };
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener("beforeunload", this.guard);
+    void this.asking(t("reading"), async () => {
+      this.known = await call<State>("GET", this.lesson);
+      this.files = this.known.files ?? {};
+    });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener("beforeunload", this.guard);
+  }
+
+  private async asking(what: string, work: () => Promise<void>): Promise<void> {
+    this.busy = what;
+    this.notice = "";
+    try {
+      await work();
+    } catch (error) {
+      this.notice = error instanceof Error ? error.message : String(error);
+    } finally {
+      this.busy = "";
+    }
+  }
+
+  protected override render(): TemplateResult {
+    const { known } = this;
+    return html`<div class="author" role="group" aria-label=${t("The author's editor")} data-testid="author" @keydown=${this.keyed}>
+      <div class="author-bar"><b>${t("Your lesson")}</b>${known ? html`<span class="soft">${t("version {number}", { number: known.version })}${this.dirty ? " *" : ""}</span>` : nothing}<span class="spacer"></span>
+        <button type="button" class="small" data-testid="author-edit" aria-expanded=${this.open ? "true" : "false"} @click=${this.toggle}>${this.open ? t("close the editor") : t("edit")}</button></div>
+      ${this.open && known ? this.editor(known) : nothing}
+      <p class="author-notice" role="status">${this.busy ? `${this.busy} …` : this.notice}</p></div>`;
+  }
+
+  private editor(known: State): TemplateResult {
+    const problems = [...known.problems, ...(this.proof?.problems ?? [])];
+    return html`<div class="author-bar"><label class="visually-hidden" for="author-file">${t("File")}</label><select id="author-file" data-testid="author-file" @change=${(event: Event) => (this.file = (event.target as HTMLSelectElement).value)}>
+        ${Object.keys(this.files).sort().map((name) => html`<option value=${name} ?selected=${name === this.file}>${name}</option>`)}</select>
+        <button type="button" class="small" @click=${this.add}>${t("add a file")}</button>
+        <button type="button" class="small" ?disabled=${this.file === "lesson.md"} @click=${this.drop}>${t("delete it")}</button><span class="spacer"></span>
+        <button type="button" class="small primary" data-testid="author-save" ?disabled=${!!this.busy} @click=${this.save}>${t("save")}</button></div>
+      <textarea class="mono" spellcheck="false" rows="22" data-testid="author-text" aria-label=${t("Text of {file}", { file: this.file })} .value=${this.files[this.file] ?? ""} @input=${this.typed}></textarea>
+      ${problems.length ? html`<ul class="problems" data-testid="author-problems">${problems.map((one) => html`<li><button type="button" class="link" @click=${() => this.jump(one)}><span class="mono">${one.file}:${one.line}</span></button> ${one.message}</li>`)}</ul>` : html`<p class="soft">${this.proof?.holds ? t("It holds: played from start to end.") : t("No mistake found by reading it.")}</p>`}
+      <div class="author-bar">
+        <button type="button" class="small" aria-pressed=${this.recording ? "true" : "false"} data-testid="author-record" @click=${this.record}>${this.recording ? t("end the recording") : t("record what I do as a solution")}</button>
+        ${known.may.prove ? html`<button type="button" class="small" data-testid="author-prove" ?disabled=${!!this.busy || this.dirty} @click=${this.prove}>${t("play it from start to end")}</button>` : nothing}
+        <form method="post" action=${`/author/${this.lesson}/lab`}><input type="hidden" name="csrfmiddlewaretoken" value=${document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? ""} /><button type="submit" class="small" ?disabled=${this.dirty}>${t("new lab of this version")}</button></form></div>
+      <div class="author-bar"><a class="small button" href=${`/api/author/${this.lesson}/zip`} download>${t("save as a zip")}</a>
+        ${known.may.folder ? html`<button type="button" class="small" @click=${this.toFolder}>${t("save as a folder")}</button>` : nothing}
+        <button type="button" class="small" @click=${this.history}>${t("versions")}</button>
+        <button type="button" class="small" @click=${this.forget}>${t("delete the lesson")}</button>
+        ${known.may.publish ? html`<label>${t("published to")} <select data-testid="author-audience" @change=${this.publish}>${[["private", t("nobody")], ["class", t("my classes")], ["all", t("all")]].map(([value, name]) => html`<option value=${value!} ?selected=${known.audience === value}>${name}</option>`)}</select></label>${known.published ? html`<span class="soft">${t("version {number}", { number: known.published })}</span>` : nothing}` : nothing}</div>
+      ${this.versions ? html`<ol class="versions" reversed>${this.versions.map((one) => html`<li><span class="mono">${one.number}</span> ${new Date(one.created).toLocaleString()} <button type="button" class="small" @click=${() => this.restore(one.number)}>${t("take this one")}</button></li>`)}</ol>` : nothing}`;
+  }
+
+  private toggle(): void {
+    this.open = !this.open;
+    const root = document.documentElement;
+    if (this.open && parseInt(getComputedStyle(root).getPropertyValue("--lesson-size") || "0") < EDITING_PX) root.style.setProperty("--lesson-size", `${Math.min(EDITING_PX, innerWidth * 0.5)}px`);
+  }
+
+  private typed(event: InputEvent): void {
+    this.files = { ...this.files, [this.file]: (event.target as HTMLTextAreaElement).value };
+    this.dirty = true;
+    this.proof = undefined;
+  }
+
+  private keyed(event: KeyboardEvent): void {
+    if ((event.ctrlKey || event.metaKey) && event.key === "s") {
+      event.preventDefault();
+      this.save();
+    }
+  }
+
+  private save(): void {
+    void this.asking(t("saving"), async () => {
+      this.known = await call<State>("PUT", this.lesson, { files: this.files });
+      this.dirty = false;
+      this.versions = undefined;
+      if (this.known.page) show(this.known.page);
+      this.notice = t("Saved as version {number}.", { number: this.known.version });
+    });
+  }
+
+  private prove(): void {
+    void this.asking(t("playing it from start to end"), async () => {
+      this.proof = await call("POST", `${this.lesson}/prove`, {});
+    });
+  }
+
+  private publish(event: Event): void {
+    const audience = (event.target as HTMLSelectElement).value;
+    void this.asking(t("publishing"), async () => {
+      const found = await call<Pick<State, "audience" | "published">>("POST", `${this.lesson}/publish`, { audience });
+      this.known = { ...this.known!, ...found };
+    }).then(() => this.requestUpdate());
+  }
+
+  private history(): void {
+    void this.asking(t("reading"), async () => {
+      this.versions = this.versions ? undefined : (await call<{ versions: { number: number; created: string }[] }>("GET", `${this.lesson}/versions`)).versions;
+    });
+  }
+
+  private restore(number: number): void {
+    void this.asking(t("reading"), async () => {
+      this.files = (await call<{ files: Record<string, string> }>("GET", `${this.lesson}/versions/${number}`)).files;
+      this.file = "lesson.md";
+      this.dirty = true;
+      this.notice = t("Version {number} is in the editor. Save it to make it the newest.", { number });
+    });
+  }
+
+  private toFolder(): void {
+    const name = prompt(t("Name of the folder under lessons/"));
+    if (!name) return;
+    void this.asking(t("saving"), async () => {
+      const made = await call<{ folder: string; check: string }>("POST", `${this.lesson}/folder`, { name });
+      this.notice = `${made.folder} · ${made.check}`;
+    });
+  }
+
+  private add(): void {
+    const name = prompt(t("Name of the file, such as manifests/web.yaml or lesson.de.md"), "manifests/");
+    if (!name) return;
+    if (!NAME.test(name)) return void (this.notice = t("A lesson holds lesson.md, lesson.de.md and the like, scenario.yaml, and manifests/NAME.yaml."));
+    this.files = { ...this.files, [name]: this.files[name] ?? "" };
+    this.file = name;
+    this.dirty = true;
+  }
+
+  private drop(): void {
+    const { [this.file]: _gone, ...rest } = this.files;
+    this.files = rest;
+    this.file = "lesson.md";
+    this.dirty = true;
+  }
+
+  private forget(): void {
+    if (!confirm(t("Delete this lesson with all of its versions?"))) return;
+    void this.asking(t("deleting"), async () => {
+      await call("DELETE", this.lesson);
+      this.dirty = false;
+      location.assign("/author/");
+    });
+  }
+
+  /** Puts the cursor on the line of a problem. */
+  private jump(problem: Problem): void {
+    if (this.files[problem.file] !== undefined) this.file = problem.file;
+    void this.updateComplete.then(() => {
+      const area = this.querySelector<HTMLTextAreaElement>("textarea")!;
+      const start = area.value.split("\n").slice(0, problem.line - 1).join("\n").length + (problem.line > 1 ? 1 : 0);
+      area.focus();
+      area.setSelectionRange(start, area.value.indexOf("\n", start) < 0 ? area.value.length : area.value.indexOf("\n", start));
+      area.scrollTop = (problem.line - 4) * parseFloat(getComputedStyle(area).lineHeight);
+    });
+  }
+
+  private record(): void {
+    if (!this.recording) {
+      this.recorder.start();
+      this.recording = true;
+      this.notice = t("Do what solves the task: commands, faults, waiting. Then end the recording.");
+      return;
+    }
+    this.recording = false;
+    const actions = this.recorder.stop();
+    if (!actions.length) return void (this.notice = t("Nothing was done."));
+    const tasks = this.known?.tasks ?? [];
+    const task = tasks.length > 1 ? prompt(t("Of which task is it the solution? {tasks}", { tasks: tasks.join(", ") }), tasks[0]) : tasks[0];
+    const changed = task ? withSolution(this.files["lesson.md"] ?? "", task, actions) : null;
+    if (changed === null) {
+      void navigator.clipboard?.writeText(actions.map((line) => `- ${line}`).join("\n")).catch(() => undefined);
+      return void (this.notice = t("There is no such task; the lines are in the clipboard."));
+    }
+    this.files = { ...this.files, "lesson.md": changed };
+    this.file = "lesson.md";
+    this.dirty = true;
+    this.notice = t("The solution of {task} now has {count} lines. Save to keep it.", { task: task!, count: actions.length });
+  }
+}
+
+const FOLLOW_MS = 1000;
+
+@customElement("cl-live-lesson")
+export class LiveLessonElement extends LabElement {
+  @state() private problem = "";
+  private stamp = "";
+  private timer = 0;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.timer = window.setInterval(() => void this.follow(), FOLLOW_MS);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.timer);
+  }
+
+  protected override render(): TemplateResult {
+    return html`<p class=${this.problem ? "trouble" : "soft"} role="status">${this.problem || t("This text follows its files.")}</p>`;
+  }
+
+  private async follow(): Promise<void> {
+    if (document.hidden) return;
+    try {
+      const found = await ask<{ stamp: string; page?: Page; problem?: string }>("GET", `text?stamp=${encodeURIComponent(this.stamp)}`);
+      if (found.stamp === this.stamp) return;
+      const first = this.stamp === "";
+      this.stamp = found.stamp;
+      this.problem = found.problem ?? "";
+      if (found.page && !first) show(found.page);
+    } catch {
+      // The server starts again; the next second asks again.
+    }
+  }
+}
