@@ -35,8 +35,7 @@ async def catalogue_page(request: HttpRequest) -> HttpResponse:
     progress = await lessons.read_progress(request.session)
     known = await lessons.labs_of(request.session)
     kept = {pk async for pk in LabRecord.objects.filter(pk__in=list(known.values())).values_list("pk", flat=True)}
-    more = [lesson for source in lessons.more_lessons for lesson in await source(request)]
-    found = lessons.paths(progress, {name: lab_id for name, lab_id in known.items() if lab_id in kept}, more)
+    found = lessons.paths(progress, {name: lab_id for name, lab_id in known.items() if lab_id in kept}, await lessons.others(request))
     done = sum(path["done"] for path in found)
     context = {"paths": found, "done": done, "count": sum(path["count"] for path in found), "person": await request.auser()}
     return render(request, "lessons.html", context)

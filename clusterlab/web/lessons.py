@@ -20,7 +20,7 @@ from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = [
     "PROGRESS", "catalogue", "checks", "find", "folder_for", "labs_of", "lesson_for_page", "lesson_of", "lessons_folder",
-    "more_lessons", "next_lesson", "note_progress", "open_lesson", "openers", "page_of", "paths", "progress_keepers",
+    "more_lessons", "next_lesson", "note_progress", "open_lesson", "openers", "others", "page_of", "paths", "progress_keepers",
     "progress_sources", "put_files", "read_progress", "refused", "remember_lab", "rendered", "shelves", "skip",
 ]
 
@@ -89,6 +89,11 @@ async def open_lesson(request: HttpRequest, name: str) -> None:
     """Makes a lesson ready, wherever it is kept. Raises LabError when it is not for whoever asks."""
     for opener in openers:
         await opener(request, name)
+
+
+async def others(request: HttpRequest) -> list[Lesson]:
+    """The lessons beside those of the course that whoever asks may open."""
+    return [lesson for source in more_lessons for lesson in await source(request)]
 
 
 def find(name: str) -> Lesson:

@@ -9,6 +9,7 @@ import pytest
 from clusterlab.lessons.package import from_zip, to_zip
 from clusterlab.web.management.commands.lesson import EXAMPLE
 from tests.server import Server
+from tests.web.classes import Page, open_class
 from tests.web.people import Person
 
 
@@ -106,3 +107,16 @@ def test_a_zip_comes_in_and_a_bad_one_is_told(server: Server) -> None:
     answer = sent(to_zip({**EXAMPLE, "lesson.md": EXAMPLE["lesson.md"].replace("A lesson of your own", "From a zip")}, "x"))
     assert answer.status_code == 302 and "From a zip" in person.get(answer.headers["location"]).text
     assert sent(b"no zip").status_code == 400 and "not a zip" in sent(b"no zip").text
+
+
+async def test_what_is_published_to_a_class_is_for_its_learners(server: Server) -> None:
+    teacher, room = open_class(server, "teacher8")
+    lesson, _ = begun(teacher)
+    saved(teacher, lesson, {**EXAMPLE, "lesson.md": EXAMPLE["lesson.md"].replace("A lesson of your own", "For my class alone")})
+    assert teacher.call("POST", f"/api/author/{lesson}/publish", {"audience": "class"}).json()["audience"] == "class"
+    async with Page(server, teacher, room) as page:
+        code = page.state["code"]
+    member, stranger = Person(server, "member8").sign_up(), Person(server, "stranger8").sign_up()
+    assert member.send("/join", {"code": code, "name": "member8"}).status_code == 302
+    assert "For my class alone" in member.get("/lessons/").text
+    assert "For my class alone" not in stranger.get("/lessons/").text

@@ -15,6 +15,7 @@ from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 
 from clusterlab.lessons.loader import Lesson, LessonError, load_lesson
@@ -182,7 +183,8 @@ async def shared_with(request: HttpRequest) -> list[Lesson]:
     if user is not None and apps.is_installed("clusterlab.web.classroom"):
         teachers = apps.get_model("classroom", "Classroom").objects.filter(members__user=user, members__removed=False)
         owners = teachers.values_list("owner_id", flat=True)
-        found += [each async for each in OwnLesson.objects.filter(audience=CLASS, published__gt=0, owner_id__in=owners)[:200]]
+        reach = Q(owner_id__in=owners) | Q(owner=user)
+        found += [each async for each in OwnLesson.objects.filter(reach, audience=CLASS, published__gt=0)[:200]]
     out = []
     for lesson in found:
         try:

@@ -71,7 +71,7 @@ def thumbnail(lab: Lab) -> list[Any]:
 def lesson_size(room: Classroom) -> int:
     """How many tasks the lesson of the class has."""
     try:
-        return len(load_lesson(lessons.lessons_folder(), room.lesson).tasks) if room.lesson else 0
+        return len(load_lesson(lessons.folder_for(room.lesson), room.lesson).tasks) if room.lesson else 0
     except LessonError:
         return 0
 

@@ -25,7 +25,7 @@ from clusterlab.web.classroom.models import Classroom, Member
 from clusterlab.web.classroom.report import as_csv, report
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import LabError
-from clusterlab.web.lessons import catalogue, lesson_for_page
+from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, others
 from clusterlab.web.pages import PAGE_PACE_MS, error_page, lab_context
 from clusterlab.web.throttle import address_of, wrong_codes
 
@@ -55,7 +55,7 @@ async def teach(request: HttpRequest) -> HttpResponse:
     async for old in Classroom.objects.filter(owner=user, ended__lt=before)[:20]:
         await opening.delete_room(old)
     rooms = [room async for room in Classroom.objects.filter(owner=user).annotate(size=Count("members")).order_by("-created")[:100]]
-    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "lessons": catalogue()})
+    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "lessons": [*catalogue(), *catalogue(found=await others(request))]})
 
 
 @require_POST
@@ -68,6 +68,7 @@ async def new(request: HttpRequest) -> HttpResponse:
             raise LabError(_("Only instructors may open a class."), code="Forbidden", status=403)
         body: dict[str, Any] = {"pace": PAGE_PACE_MS, "paused": True}
         if lesson := request.POST.get("lesson", ""):
+            await open_lesson(request, lesson)
             body |= lesson_for_page(lesson)
         else:
             nodes = request.POST.get("nodes", "3")
