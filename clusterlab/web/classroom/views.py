@@ -55,7 +55,8 @@ async def teach(request: HttpRequest) -> HttpResponse:
     async for old in Classroom.objects.filter(owner=user, ended__lt=before)[:20]:
         await opening.delete_room(old)
     rooms = [room async for room in Classroom.objects.filter(owner=user).annotate(size=Count("members")).order_by("-created")[:100]]
-    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "lessons": [*catalogue(), *catalogue(found=await others(request))]})
+    known = [*catalogue(), *catalogue(found=await others(request))]
+    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "lessons": known})
 
 
 @require_POST
