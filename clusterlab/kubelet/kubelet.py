@@ -343,7 +343,11 @@ class Kubelet(Process):
         host = bool(spec.get("hostNetwork"))
         ip = self.config.address if host else self.runtime.allocate_address(rec.uid)
         hostname = self.config.name if host else (spec.get("hostname") or meta["name"])[:63]
-        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname)
+        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname, bool(spec.get("shareProcessNamespace")))
+        aliases = spec.get("hostAliases")
+        if aliases and not host:
+            lines = "".join("\t".join((each["ip"], *(each.get("hostnames") or ()))) + "\n" for each in aliases)
+            self.runtime.hosts[rec.uid] = f"\n# Entries added by HostAliases.\n{lines}"
         self.acted += 1
 
     def spec_grace_ms(self, rec: Pod) -> int:

@@ -18,7 +18,8 @@ def lines(runtime: Runtime, container: Container) -> list[Line]:
     """The log of a container as whole lines, oldest first."""
     program = container.program
     if program.script:
-        return _split(scripts.lines_of(runtime, container))
+        now = runtime.sim.time_ms  # what a trap will still say is known already
+        return _split([each for each in scripts.lines_of(runtime, container) if each[0] <= now])
     if not container.started or container.reason == "StartError":
         return []
     shown = [(container.started_ms, "stdout", _filled(runtime, container, text)) for text in program.behaviour.logs if program.acts]

@@ -24,6 +24,7 @@ class Sandbox(NamedTuple):
     created_ms: int
     host_network: bool = False
     hostname: str = ""
+    share_processes: bool = False
 
 
 class Mount(NamedTuple):

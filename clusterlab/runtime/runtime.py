@@ -128,11 +128,14 @@ class Runtime(Component):
 
     # Sandboxes.
 
-    def run_sandbox(self, uid: str, namespace: str, name: str, host_network: bool, ip: str, hostname: str) -> Sandbox:
+    def run_sandbox(
+        self, uid: str, namespace: str, name: str, host_network: bool, ip: str, hostname: str,
+        share_processes: bool = False,
+    ) -> Sandbox:
         """RunPodSandbox: namespaces, a pause container and an address."""
         old = self.sandboxes.get(uid)
         attempt = old.attempt + 1 if old is not None else 0
-        made = Sandbox(self.new_id(), uid, namespace, name, attempt, ip, True, self.sim.time_ms, host_network, hostname)
+        made = Sandbox(self.new_id(), uid, namespace, name, attempt, ip, True, self.sim.time_ms, host_network, hostname, share_processes)
         self.sandboxes[uid] = made
         return made
 
@@ -327,13 +330,14 @@ class Runtime(Component):
             due, code = ends[0], program.stop_code
         else:
             due, code = ends[1], OOM_CODE
-        if container.timer:
-            self.sim.cancel(container.timer)
-        container = self.containers[container_id] = container._replace(timer=0, stopping_ms=asked)
         if due <= now:
             return self._ended(container, code, "")
+        kept = container.timer if container.vm is not None and not container.vm.ended and container.stopping_ms >= 0 else 0
+        if container.timer and not kept:
+            self.sim.cancel(container.timer)
         timer = self.after(due - now, "ended", container_id, code, "")
-        container = self.containers[container_id] = container._replace(timer=timer)
+        # A script that has caught the signal goes on meanwhile, and may end by itself before it is killed.
+        container = self.containers[container_id] = container._replace(timer=kept or timer, stopping_ms=asked)
         return container
 
     def forget(self, container_id: str) -> None:

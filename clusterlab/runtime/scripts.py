@@ -162,10 +162,6 @@ def _advance(runtime: Runtime, container: Container, state: State) -> Container:
     now = runtime.sim.time_ms
     box = Box(runtime, container)
     run = Run(state, box)
-    stopping = container.stopping_ms >= 0
-    if stopping and state.wake_ms <= now:
-        run.time_ms = now
-        run.signal("TERM")
     after = run.until(now)
     _keep(runtime, container, box.lines)
     container = runtime.containers[container.id] = container._replace(vm=after)
@@ -200,20 +196,28 @@ def terminate(runtime: Runtime, container: Container) -> None:
         return
     if container.timer:
         runtime.sim.cancel(container.timer)
-    container = runtime.containers[container.id] = container._replace(stopping_ms=runtime.sim.time_ms, timer=0)
-    if state.wake_ms == FOREVER:
-        container = container._replace(vm=state._replace(wake_ms=runtime.sim.time_ms))
+    now = runtime.sim.time_ms
+    container = runtime.containers[container.id] = container._replace(stopping_ms=now, timer=0)
+    if state.wake_ms == FOREVER and "TERM" not in state.traps:  # the server that it waits for ends, and the script goes on
+        container = container._replace(vm=state._replace(wake_ms=now))
         _advance(runtime, container, container.vm)
-    elif state.wake_ms > runtime.sim.time_ms:
-        program = container.program._replace(stop_ms=state.wake_ms - runtime.sim.time_ms, stop_code=0)
-        box = Box(runtime, container)
-        run = Run(state, box)
-        run.time_ms = state.wake_ms
-        run.signal("TERM")
-        after = run.until(state.wake_ms)
-        if after.ended:
-            _keep(runtime, container, box.lines)
-            runtime.containers[container.id] = container._replace(program=program._replace(stop_code=after.status), vm=after)
+        return
+    box = Box(runtime, container)
+    run = Run(state, box)
+    run.time_ms = now if state.wake_ms == FOREVER else max(now, state.wake_ms)  # the trap runs when the command under way is over
+    run.signal("TERM")
+    run.wake_ms = run.time_ms
+    after = run.until(run.time_ms)
+    _keep(runtime, container, box.lines)
+    program = container.program
+    if after.ended:
+        program = program._replace(stop_ms=run.time_ms - now, stop_code=after.status)
+        runtime.containers[container.id] = container._replace(program=program, vm=after)
+        return
+    container = runtime.containers[container.id] = container._replace(vm=after)
+    if after.wake_ms != FOREVER:
+        timer = runtime.after(max(1, after.wake_ms - now), "script", container.id)
+        runtime.containers[container.id] = container._replace(timer=timer)
 
 
 def last_words(runtime: Runtime, container: Container, code: int) -> str:
@@ -290,6 +294,7 @@ def execute(
         return 126, "", "", 0
     program, name = container.program, command[0].rsplit("/", 1)[-1]
     box = Box(runtime, container, tty)
+    box.asked = True
     if not program.behaviour.shell or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
         why = 'no such file or directory' if command[0].startswith("/") else 'executable file not found in $PATH'
         if program.behaviour.match != "*" or (name in {"sh", "bash"} and not program.behaviour.shell):

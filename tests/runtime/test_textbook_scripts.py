@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clusterlab.runtime import scripts
-from clusterlab.runtime.records import EXITED, RUNNING, Mount
+from clusterlab.runtime.records import EXITED, RUNNING, ContainerConfig, Mount
 from tests.runtime.test_shell import Node
 
 
@@ -115,3 +115,60 @@ def test_cgroup_files_show_limits_and_throttling() -> None:
 @pytest.mark.parametrize(("image", "missing"), [("nginx:1.161", True), ("nginx:1.29", False), ("redis:alpine", False), ("web:1.161", False)])
 def test_tags_that_were_never_made(image: str, missing: bool) -> None:
     assert bool(Node().runtime.registry.pull_error(image)) == missing
+
+
+def test_a_trap_may_take_its_time() -> None:
+    node = Node()
+    script = "trap 'echo caught TERM; sleep 3; echo done; exit 7' TERM; while true; do sleep 1; done"
+    made = node.start("sh", "-c", script)
+    node.run(10.2)
+    node.runtime.stop_container(made, 20_000)
+    node.run(1.5)
+    assert node.log(made) == ["caught TERM"] and node.get(made).state == RUNNING
+    node.run(3)
+    assert (node.get(made).exit_code, node.log(made)) == (7, ["caught TERM", "done"])
+
+
+def test_a_trap_that_only_sets_a_flag_lets_the_loop_end() -> None:
+    node = Node()
+    made = node.start("sh", "-c", "on=1; trap 'on=0' TERM; while [ $on = 1 ]; do sleep 1; done; echo bye; exit 3")
+    node.run(5.5)
+    node.runtime.stop_container(made, 30_000)
+    node.run(3)
+    assert (node.get(made).state, node.get(made).exit_code, node.log(made)) == (EXITED, 3, ["bye"])
+
+
+def test_a_script_without_a_trap_is_killed() -> None:
+    node = Node()
+    made = node.start("sh", "-c", "while true; do sleep 1; done")
+    node.run(3)
+    node.runtime.stop_container(made, 10_000)
+    node.run(9)
+    assert node.get(made).state == RUNNING
+    node.run(2)
+    assert node.get(made).exit_code == 137
+
+
+def test_redis_keeps_what_it_is_told() -> None:
+    node = Node()
+    node.runtime.volumes["uid/config"] = {"redis.conf": "maxmemory 2mb\nmaxmemory-policy allkeys-lru\n"}
+    mounts = (Mount("uid/config", "/redis-master", kind="configMap"),)
+    server = node.runtime.create_container("uid", ContainerConfig(
+        "redis", "redis:8.0.2", ("redis-server", "/redis-master/redis.conf"), mounts=mounts))
+    node.runtime.start_container(server.id)
+
+    def ask(*words: str) -> str:
+        return scripts.execute(node.runtime, node.get(server.id), ("redis-cli", *words))[1]
+
+    assert ask("CONFIG", "GET", "maxmemory") == "maxmemory\n2097152\n"
+    assert (ask("SET", "visits", "41"), ask("INCR", "visits"), ask("GET", "visits"), ask("GET", "no")) == ("OK\n", "42\n", "42\n", "\n")
+
+
+@pytest.mark.parametrize(("image", "env", "code"), [
+    ("mysql:8.0", (), 1), ("mysql:8.0", (("MYSQL_ROOT_PASSWORD", "x"),), 0), ("postgres:16", (), 1), ("postgres:16", (("POSTGRES_PASSWORD", "x"),), 0),
+])
+def test_databases_want_a_password(image: str, env: tuple[tuple[str, str], ...], code: int) -> None:
+    node = Node()
+    made = node.start(image=image, env=env)
+    node.run(1)
+    assert (node.get(made).state == EXITED, node.get(made).exit_code) == (code == 1, code)

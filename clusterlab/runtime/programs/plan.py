@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from clusterlab.runtime.flavours import Flavour
-from clusterlab.runtime.programs.behaviour import Behaviour, Serve
+from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Serve
 from clusterlab.runtime.records import ContainerConfig, Program
 from clusterlab.runtime.scripts import is_pure, script_of
 from clusterlab.runtime.shell.box import TOOLS
@@ -29,16 +29,16 @@ def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Pro
         if behaviour.entrypoint and config.args:
             argv = _wrapped(behaviour, config.args)
     if behaviour.exit is not None and not config.command and not config.args:
-        return _own(behaviour, argv)
+        return _own(behaviour, argv, config.env)
     name = argv[0].rsplit("/", 1)[-1] if argv else ""
     if not argv or _is_own(behaviour, name, config) or (name not in TOOLS and behaviour.match == "*"):
-        return _own(behaviour, argv)
+        return _own(behaviour, argv, config.env)
     if name in TOOLS and (behaviour.shell or name not in _SHELLS):
         return _script(behaviour, argv, name, config)
     if behaviour.shell and "/" in argv[0] and any(mount.path != "/" and argv[0].startswith(mount.path) for mount in config.mounts):
         return _script(behaviour, ("sh", *argv), name, config)
     if not behaviour.shell and not config.command:
-        return _own(behaviour, argv)
+        return _own(behaviour, argv, config.env)
     why = "stat " + argv[0] + ": no such file or directory" if argv[0].startswith("/") else "executable file not found in $PATH"
     error = flavour.executable_error.replace("{command}", argv[0]).replace("{why}", why)
     return Program(argv, behaviour, acts=False, start_error=error, start_code=NOT_FOUND)
@@ -86,9 +86,11 @@ def _script(behaviour: Behaviour, argv: tuple[str, ...], name: str, config: Cont
     )
 
 
-def _own(behaviour: Behaviour, argv: tuple[str, ...]) -> Program:
+def _own(behaviour: Behaviour, argv: tuple[str, ...], env: tuple[tuple[str, str], ...] = ()) -> Program:
     """The image's own program, as its behaviour and its arguments have it."""
     end = behaviour.exit
+    if behaviour.needs_env and not any(value and name in behaviour.needs_env for name, value in env):
+        end = Exit(0, 1, behaviour.needs_message)
     serves, special = _arguments(behaviour, argv)
     return Program(
         argv=argv, behaviour=behaviour, exit_after_ms=end.after_ms if end is not None else -1,

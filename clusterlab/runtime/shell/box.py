@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from clusterlab.runtime.records import RUNNING, Container, Mount
 from clusterlab.runtime.shell import files as made_files
-from clusterlab.runtime.shell import tools_files, tools_lines, tools_net, tools_system, tools_text
+from clusterlab.runtime.shell import tools_data, tools_files, tools_lines, tools_net, tools_system, tools_text
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.parser import compile_script
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
-TOOLS = {**tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS}
+TOOLS = {**tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS, **tools_data.TOOLS}
 FILE_LIMIT = 1_000_000
 _BASE = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
 _DIRECTORIES = frozenset(f"/{name}" for name in (*_BASE, "usr/bin", "usr/share", "usr/local", "var/log", "var/run", "var/lib", "var/tmp"))
@@ -38,6 +38,7 @@ class Reply(NamedTuple):
     status: int = 0
     body: str = ""
     latency_us: int = 0
+    container: str = ""  # that answered
 
 
 class Lookup(NamedTuple):
@@ -57,6 +58,7 @@ class Box:
         self.sandbox = runtime.sandboxes[container.pod_uid]
         self.lines: list[tuple[int, str, str]] = []
         self.tty = tty
+        self.asked = False  # it is somebody outside who runs commands here, not the container's own program
         self._size = 0
         self._mounts = sorted(container.config.mounts, key=lambda mount: -len(mount.path))
         self.root = f"{container.pod_uid}/#{container.id}"
@@ -90,6 +92,8 @@ class Box:
         if text is not None:
             inner = run.nested("\n".join(line for line in text.splitlines() if not line.startswith("#!")))
             return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
+        if self.asked and program.behaviour.match == "*":
+            return Result()  # a tool that only the real image has, asked for from outside: it finds all well
         if program.behaviour.match == "*" or short == "docker-entrypoint.sh":
             run.serving = True  # a program of an image that nothing is known of: it runs well
             return Result(0, wait_ms=FOREVER)
@@ -295,6 +299,8 @@ class Box:
 
     def processes(self) -> list[tuple[int, str]]:
         """(pid, command line) of what runs in the container; of the whole pod where it shares its process namespace."""
+        if self.sandbox.share_processes:
+            return self._shared()
         main = " ".join(self.container.program.argv) or "sh"
         found = [(1, main)]
         vm = self.container.vm
@@ -308,6 +314,16 @@ class Box:
             found = [(1, waits)]  # a shell becomes its only command
         elif waits and waits != main:
             found.append((7 + vm.loops % 30_000, waits))
+        return found
+
+    def _shared(self) -> list[tuple[int, str]]:
+        """The processes of all containers of a pod that shares its process namespace, behind the one that holds it open."""
+        found = [(1, "/pause")]
+        for each in self.runtime.of_pod(self.container.pod_uid):
+            if each.state == RUNNING:
+                box = Box(self.runtime, each)
+                box.sandbox = self.sandbox._replace(share_processes=False)
+                found += [(found[-1][0] + 7 + number, command) for number, (_, command) in enumerate(box.processes())]
         return found
 
     @property
@@ -340,6 +356,13 @@ class Box:
     def _local(self, host: str) -> bool:
         return host in {"localhost", "127.0.0.1", "0.0.0.0", "::1", self.ip, self.hostname}
 
+    def alias(self, name: str) -> str:
+        """The address that hostAliases give a name."""
+        for line in self.runtime.hosts.get(self.container.pod_uid, "").splitlines():
+            if name in line.split()[1:] and not line.startswith("#"):
+                return line.split()[0]
+        return ""
+
     def _network(self) -> Any:
         return self.runtime.sim.components.get("network")
 
@@ -351,6 +374,10 @@ class Box:
         except ValueError:
             return Reply("name")
         host = parts.hostname or ""
+        alias = self.alias(host)
+        if alias and not self._local(host):
+            headers = {"Host": parts.netloc, **(headers or {})}
+            url, host = url.replace(host, alias, 1), alias
         if self._local(host):
             answer = self.runtime.answer(self.container.pod_uid, port, parts.path or "/")
             if answer.refused:
@@ -369,12 +396,13 @@ class Box:
         """A connection to a port, without saying anything."""
         if self._local(host):
             answer = self.runtime.answer(self.container.pod_uid, port, "/")
-            return Reply("refused" if answer.refused else "", "127.0.0.1", answer.status, answer.body, answer.latency_us)
+            error = "refused" if answer.refused else ""
+            return Reply(error, "127.0.0.1", answer.status, answer.body, answer.latency_us, answer.container_id)
         network = self._network()
         if network is None:
             return Reply("name")
         found = network.request_from(self.container.pod_uid, self.runtime.node, f"tcp://{host}:{port}", "GET", {})
-        return Reply(found.error, found.address, found.status, found.body, found.latency_us)
+        return Reply(found.error, found.address, found.status, found.body, found.latency_us, found.container)
 
     def ping(self, run: Run, host: str) -> Reply:
         if self._local(host):
@@ -386,6 +414,9 @@ class Box:
         return Reply(error, address, 0, "", latency_us)
 
     def resolve(self, run: Run, name: str, kind: str = "A", search: bool = True) -> Lookup:
+        alias = self.alias(name)
+        if alias and kind == "A":
+            return Lookup(((name, "A", alias),), "", name)
         if name in {"localhost", self.hostname}:
             return Lookup(((name, "A", "127.0.0.1" if name == "localhost" else self.ip),), "", name)
         network = self._network()

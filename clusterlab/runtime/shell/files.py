@@ -39,7 +39,7 @@ def read(box: Box, path: str) -> str | None:
     if path == "/etc/hostname":
         return box.hostname + "\n"
     if path == "/etc/hosts":
-        return runtime.hosts.get(box.sandbox.pod_uid) or hosts(box)
+        return hosts(box) + runtime.hosts.get(box.sandbox.pod_uid, "")
     if path == "/etc/resolv.conf":
         network: Any = runtime.sim.components.get("network")
         if network is None:

@@ -132,12 +132,15 @@ class Run:
         if not trap:
             return True
         source, code, pc = self.start.source, self.code, self.pc
+        self.pending = (0, "")
         self.code, self.pc = compile_script(trap).code, 0
         frames, self.frames = self.frames, []
         try:
             while self.pc < len(self.code) and self.budget > 0:
                 if self.step(self.code[self.pc]):
-                    break
+                    if self.wake_ms == FOREVER:
+                        break
+                    self.time_ms = max(self.time_ms, self.wake_ms)  # what the trap waits for passes before the script goes on
             self.code, self.pc, self.frames = code, pc, frames
         except Exit as leave:
             self.frames = []

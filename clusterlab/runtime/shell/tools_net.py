@@ -168,7 +168,8 @@ def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     old = behaviour.distribution == "busybox" and _OLD_BUSYBOX.search(box.container.config.image) is not None
     if old and kind == "A":
         return _old_nslookup(box, run, name, server, [value for _, what, value in found.records if what == "A"])
-    head = f"Server:\t\t{server}\nAddress:\t{server}{'#' if behaviour.distribution == 'debian' else ':'}53\n\n"
+    bind = behaviour.distribution == "debian" or "agnhost" in behaviour.match
+    head = f"Server:\t\t{server}\nAddress:\t{server}{'#' if bind else ':'}53\n\n"
     if not found.records:
         return Result(1, head + f"** server can't find {found.asked or name}: {found.error or 'NXDOMAIN'}\n\n")
     out = head
@@ -360,33 +361,8 @@ def sockets(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, head + "".join(rows))
 
 
-def client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    """redis-cli, mysqladmin, pg_isready and the like: is the server there?"""
-    defaults = {"redis-cli": 6379, "mysqladmin": 3306, "mysql": 3306, "pg_isready": 5432, "psql": 5432, "mongosh": 27017,
-                "mongo": 27017, "grpc_health_probe": 8080, "podcli": 9898}
-    flags, _ = _flags(argv[1:], "hp")
-    host = flags.get("h") or "localhost"
-    port = int(flags["p"]) if flags.get("p", "").isdigit() else defaults[argv[0].rsplit("/", 1)[-1]]
-    target = next((re.sub(r"^-+addr=", "", each) for each in argv[1:] if each.startswith("-addr=") or each.startswith("--addr=")), "")
-    url = next((each for each in argv[1:] if re.fullmatch(r"[\w.-]+:\d+(/\S*)?", each)), "")
-    if target or url:
-        address, _, rest = (target or url).partition(":")
-        digits = re.match(r"\d{1,5}", rest)
-        host, port = address or "localhost", int(digits[0]) if digits else port
-    answer = box.connect(run, host, port)
-    name = argv[0].rsplit("/", 1)[-1]
-    if answer.error:
-        said = {"redis-cli": f"Could not connect to Redis at {host}:{port}: Connection refused\n",
-                "pg_isready": f"{host}:{port} - no response\n"}.get(name, f"{name}: cannot connect to {host}:{port}\n")
-        return Result(2 if name == "pg_isready" else 1, "", said)
-    out = {"redis-cli": "PONG\n" if "ping" in map(str.lower, argv) else "OK\n", "mysqladmin": "mysqld is alive\n",
-           "pg_isready": f"{host}:{port} - accepting connections\n", "grpc_health_probe": "status: SERVING\n"}.get(name, "")
-    return Result(0, out)
-
-
 TOOLS: dict[str, Tool] = {
     "wget": wget, "curl": curl, "nslookup": nslookup, "dig": dig, "host": getent, "getent": getent, "ping": ping, "nc": nc,
     "ncat": nc, "netcat": nc, "telnet": telnet, "httpd": httpd, "python": python, "python3": python, "perl": perl, "ip": addresses,
-    "ifconfig": addresses, "ss": sockets, "netstat": sockets, "redis-cli": client, "mysqladmin": client, "mysql": client,
-    "pg_isready": client, "psql": client, "mongosh": client, "mongo": client, "grpc_health_probe": client, "podcli": client,
+    "ifconfig": addresses, "ss": sockets, "netstat": sockets,
 }
