@@ -13,7 +13,7 @@ __all__ = ["behaviours"]
 
 _FIELDS = (
     "match", "pull", "pullError", "sizeBytes", "start", "ready", "exit", "serve", "memory", "cpu", "logs", "stop", "ignoresTerm",
-    "stopCode", "command", "args", "shell",
+    "stopCode", "command", "args", "shell", "needsEnv",
 )
 
 
@@ -43,6 +43,7 @@ def _behaviour(read: Reader) -> Behaviour:
         entrypoint=_lines(read, "command", 100),
         arguments=_lines(read, "args", 100),
         shell=read.take("shell", boolean, True),
+        needs_env=_lines(read, "needsEnv", 20),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from clusterlab.runtime import logs, scripts
 from clusterlab.runtime.images import Registry
+from clusterlab.runtime.programs.behaviour import Behaviour
 from clusterlab.runtime.records import EXITED, RUNNING, Container, ContainerConfig
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
@@ -16,9 +17,9 @@ from clusterlab.sim import Simulation
 class Node:
     """A runtime with one pod and nobody else."""
 
-    def __init__(self) -> None:
+    def __init__(self, behaviours: tuple[Behaviour, ...] = ()) -> None:
         self.sim = Simulation()
-        self.runtime = Runtime(self.sim, "node-1", "containerd", Registry(self.sim), "10.244.0.0/24")
+        self.runtime = Runtime(self.sim, "node-1", "containerd", Registry(self.sim, behaviours), "10.244.0.0/24")
         self.runtime.tell_kubelet = lambda uid: None  # type: ignore[method-assign]
         self.runtime.run_sandbox("uid", "default", "p", False, "10.244.0.2", "p")
 

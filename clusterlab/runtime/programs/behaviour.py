@@ -86,9 +86,8 @@ class Behaviour:
     files: tuple[tuple[str, str], ...] = field(default=())
     #: Variables that the image sets.
     env: tuple[tuple[str, str], ...] = ()
-    #: The program ends with an error unless one of these variables is set; what it says then.
+    #: The program ends with an error unless one of these variables is set, as those of databases do that want a password.
     needs_env: tuple[str, ...] = ()
-    needs_message: str = ""
     user: str = "root"
     #: Text of /etc/os-release and the like comes from the distribution.
     distribution: str = "debian"

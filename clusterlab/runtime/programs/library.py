@@ -53,12 +53,6 @@ def _tcp(match: str, port: int, **rest: object) -> Behaviour:
     return Behaviour(match=match, serves=(Serve(port, "tcp", 500, 200),), **rest)  # type: ignore[arg-type]
 
 
-_NO_PASSWORD = (
-    "[ERROR] [Entrypoint]: Database is uninitialized and password option is not specified\n    You need to specify one of the following "
-    "as an environment variable:\n    - {name}_ROOT_PASSWORD\n    - {name}_ALLOW_EMPTY_PASSWORD\n    - {name}_RANDOM_ROOT_PASSWORD"
-)
-
-
 #: First match wins.
 LIBRARY: tuple[Behaviour, ...] = (
     _web("*nginx*", 80, NGINX_PAGE, size_bytes=72_000_000, memory_base=6 * MIB, logs=_NGINX_LOGS,
@@ -73,18 +67,11 @@ LIBRARY: tuple[Behaviour, ...] = (
          entrypoint=("docker-entrypoint.sh",), arguments=("redis-server",), logs=(
         "1:C {redis} * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo", "1:M {redis} * Ready to accept connections tcp")),
     _tcp("*postgres*", 5432, size_bytes=155_000_000, memory_base=40 * MIB,
-         entrypoint=("docker-entrypoint.sh",), arguments=("postgres",),
-         needs_env=("POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "POSTGRES_HOST_AUTH_METHOD"), needs_message=(
-             "Error: Database is uninitialized and superuser password is not specified.\n       You must specify POSTGRES_PASSWORD to a "
-             "non-empty value for the\n       superuser. For example, \"-e POSTGRES_PASSWORD=password\" on \"docker run\"."), logs=(
+         entrypoint=("docker-entrypoint.sh",), arguments=("postgres",), logs=(
         "{time} UTC [1] LOG:  starting PostgreSQL", "{time} UTC [1] LOG:  database system is ready to accept connections")),
-    _tcp("*mysql*", 3306, size_bytes=240_000_000, memory_base=380 * MIB, entrypoint=("docker-entrypoint.sh",), arguments=("mysqld",),
-         needs_env=("MYSQL_ROOT_PASSWORD", "MYSQL_ROOT_PASSWORD_FILE", "MYSQL_ALLOW_EMPTY_PASSWORD", "MYSQL_RANDOM_ROOT_PASSWORD"),
-         needs_message=_NO_PASSWORD.replace("{name}", "MYSQL"), logs=(
+    _tcp("*mysql*", 3306, size_bytes=240_000_000, memory_base=380 * MIB, entrypoint=("docker-entrypoint.sh",), arguments=("mysqld",), logs=(
         "{time} 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. port: 3306",)),
-    _tcp("*mariadb*", 3306, size_bytes=120_000_000, memory_base=90 * MIB, entrypoint=("docker-entrypoint.sh",), arguments=("mariadbd",),
-         needs_env=("MARIADB_ROOT_PASSWORD", "MYSQL_ROOT_PASSWORD", "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD", "MARIADB_RANDOM_ROOT_PASSWORD"),
-         needs_message=_NO_PASSWORD.replace("{name}", "MARIADB")),
+    _tcp("*mariadb*", 3306, size_bytes=120_000_000, memory_base=90 * MIB, entrypoint=("docker-entrypoint.sh",), arguments=("mariadbd",)),
     Behaviour(match="*zookeeper*", serves=(Serve(2181, "tcp", 500, 200), Serve(2888, "tcp"), Serve(3888, "tcp")), size_bytes=120_000_000,
               memory_base=120 * MIB, ready_ms=8_000, entrypoint=("start-zookeeper", "zkServer.sh", "docker-entrypoint.sh"),
               arguments=("start-foreground",)),

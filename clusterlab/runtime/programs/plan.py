@@ -90,7 +90,7 @@ def _own(behaviour: Behaviour, argv: tuple[str, ...], env: tuple[tuple[str, str]
     """The image's own program, as its behaviour and its arguments have it."""
     end = behaviour.exit
     if behaviour.needs_env and not any(value and name in behaviour.needs_env for name, value in env):
-        end = Exit(0, 1, behaviour.needs_message)
+        end = Exit(0, 1, "error: one of these variables must be set: " + ", ".join(behaviour.needs_env))
     serves, special = _arguments(behaviour, argv)
     return Program(
         argv=argv, behaviour=behaviour, exit_after_ms=end.after_ms if end is not None else -1,
