@@ -36,6 +36,7 @@ class Kubelet(Process):
 
     STATE: tuple[str, ...] = (
         *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure", "pressure_ms",
+        "collected_ms",
         "registered", "refreshing", "cache",
     )
 
@@ -69,7 +70,8 @@ class Kubelet(Process):
         self.used: Amounts = {}  # asked for by the pods that run here
         self.admitted = 0
         self.pressure: tuple[str, ...] = ()
-        self.pressure_ms = 0
+        self.pressure_ms: dict[str, int] = {}
+        self.collected_ms = self.sim.time_ms
         self.registered = False
         self.refreshing: dict[str, bool] = {}  # uids of pods whose volumes follow the API
         self.cache: dict[str, Object] = {}  # configMaps that are the same for every pod of a namespace

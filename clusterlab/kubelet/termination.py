@@ -105,6 +105,8 @@ def _done(kl: Kubelet, rec: Pod) -> Pod:
     if not rec.removed:
         rec = report(kl, rec, generate(kl, rec))
     kl.runtime.stop_sandbox(rec.uid)
+    if rec.failed[0] == "Evicted":
+        kl.runtime.remove_files(rec.uid)  # the room that it took is why it had to go
     kl.release(rec)
     if rec.removed:
         kl.forget(rec)

@@ -166,6 +166,10 @@ class Runtime(Component):
             if gone is not None and gone.timer:
                 self.sim.cancel(gone.timer)
         self.hosts.pop(uid, None)
+        self.remove_files(uid)
+
+    def remove_files(self, uid: str) -> None:
+        """What a pod has on the node's disk goes: the layers of its containers and its emptyDirs."""
         prefix = uid + "/"
         for key in [key for key in self.volumes if key.startswith(prefix)]:
             del self.volumes[key]

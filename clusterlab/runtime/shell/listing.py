@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clusterlab.runtime import disk
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -103,5 +104,5 @@ def _row(mode: str, owner: str, group: str, size: int, when: str, name: str) -> 
 
 
 def _long(box: Box, path: str, name: str) -> str:
-    size = 4096 if box.is_directory(path) else len((box.read(path) or "").encode())
+    size = 4096 if box.is_directory(path) else disk.size_of(box.read(path) or "")
     return _row(_mode(box, path), *_owner(box, path), size, box.date("%b %e %H:%M"), name)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from clusterlab.network.patterns import safe
+from clusterlab.runtime import disk
 from clusterlab.runtime.shell import listing
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
@@ -174,13 +175,25 @@ def dd(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     found = _SIZE.fullmatch(given.get("bs", "512"))
     size = (int(found[1]) * scale[found[2]] if found else 512) * int(given.get("count", "1")[:6] or 1)
     if "of" in given and given["of"] != "/dev/null":
-        problem = box.write(run.path(given["of"]), f"({size} bytes)", False)
+        problem = box.write(run.path(given["of"]), disk.note_of(size), False)
         if problem:
             return Result(1, "", f"dd: can't open '{given['of']}': {problem}\n")
     if "count" not in given and given.get("if", "").startswith("/dev/"):
         return Result(0, "", "", -1, cpu_milli=1000)
     count = given.get("count", "1")
     return Result(0, "", f"{count}+0 records in\n{count}+0 records out\n{size} bytes copied, 0.1 seconds\n")
+
+
+def allocate(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """fallocate and truncate: a file of a size."""
+    flags, names = _flags(argv[1:], "lso")
+    given = flags.get("l") or flags.get("s") or flags.get("length") or flags.get("size") or "0"
+    found = _SIZE.fullmatch(given.replace("iB", ""))
+    if found is None or not names:
+        return Result(1, "", f"{argv[0]}: invalid length value\n")
+    size = int(found[1]) * {"": 1, "k": 1024, "K": 1024, "M": 1 << 20, "G": 1 << 30}[found[2]]
+    problem = box.write(run.path(names[-1]), disk.note_of(size), False)
+    return Result(1, "", f"{argv[0]}: cannot open '{names[-1]}': {problem}\n") if problem else Result()
 
 
 def which(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -197,5 +210,6 @@ def tar(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 TOOLS: dict[str, Tool] = {
     "ls": listing.ls, "mkdir": mkdir, "touch": touch, "rm": rm, "rmdir": rm, "cp": copy, "mv": copy, "find": find, "test": test, "[": test,
     "[[": test, "chmod": nothing, "chown": nothing, "ln": nothing, "sync": nothing, "mount": nothing, "stat": stat, "dd": dd,
+    "fallocate": allocate, "truncate": allocate,
     "which": which, "command": which, "type": which, "tar": tar,
 }
