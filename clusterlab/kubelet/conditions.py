@@ -14,7 +14,9 @@ Object = dict[str, Any]
 
 __all__ = ["KUBELET_CONDITIONS", "add_conditions"]
 
-KUBELET_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+KUBELET_CONDITIONS = (
+    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "PodResizePending", "PodResizeInProgress",
+)
 
 
 def _unready(status: Object, containers: list[Object], inits: list[Object]) -> str:

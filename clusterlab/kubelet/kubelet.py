@@ -12,7 +12,7 @@ from typing import Any
 from clusterlab.client.api import Api, User
 from clusterlab.client.events import EventRecorder
 from clusterlab.client.process import Process
-from clusterlab.kubelet import admission, eviction, node_status, pod_workers, static_pods, volumes
+from clusterlab.kubelet import admission, allocation, eviction, node_status, pod_workers, resize, static_pods, volumes
 from clusterlab.kubelet.config import NodeConfig
 from clusterlab.kubelet.records import NEW, REJECTED, SYNC, TERMINATED, Pod
 from clusterlab.kubelet.resources import Amounts, pod_requests
@@ -288,8 +288,10 @@ class Kubelet(Process):
         return rec
 
     def admit(self, rec: Pod, asked: Amounts | None = None) -> Pod:
-        """Takes a pod in and counts what it asks for."""
-        for name, value in (pod_requests(rec.pod) if asked is None else asked).items():
+        """Takes a pod in and counts what it is given."""
+        rec = rec._replace(allocation=allocation.allocation_of(rec.pod))
+        given = allocation.allocated(rec)
+        for name, value in (pod_requests(given) if asked is None or given is not rec.pod else asked).items():
             self.used[name] = self.used.get(name, 0) + value
         self.admitted += 1
         self.pods[rec.uid] = rec
@@ -298,9 +300,10 @@ class Kubelet(Process):
     def release(self, rec: Pod) -> None:
         """Gives back what an admitted pod asked for, once."""
         if rec.uid in self.pods and self.pods[rec.uid].stage not in {NEW, REJECTED, TERMINATED}:
-            for name, value in pod_requests(rec.pod).items():
+            for name, value in pod_requests(allocation.allocated(rec)).items():
                 self.used[name] = self.used.get(name, 0) - value
             self.admitted -= 1
+            resize.retry(self)
         self.refreshing.pop(rec.uid, None)
 
     def forget(self, rec: Pod) -> None:

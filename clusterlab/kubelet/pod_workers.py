@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.kubelet import environment, hooks, images, prober, termination, volumes
+from clusterlab.kubelet import environment, hooks, images, prober, resize, termination, volumes
 from clusterlab.kubelet.records import SYNC, Pod
 from clusterlab.kubelet.reporting import report
 from clusterlab.kubelet.resources import is_sidecar
@@ -37,6 +37,7 @@ def sync(kl: Kubelet, rec: Pod) -> Pod:
     rec = _have_started(kl, rec) if rec.starting else rec
     rec = hooks.finish(kl, rec)
     rec = prober.advance(kl, rec)
+    rec = resize.advance(kl, rec)
     status = generate(kl, rec)
     if status["phase"] in TERMINAL or _is_over(kl, rec):
         return termination.begin(kl, rec)

@@ -46,4 +46,5 @@ class Pod(NamedTuple):
     hooks: dict[str, int] = {}  # container id -> when its postStart or preStop hook is over, in ms
     removed: bool = False  # gone from the API without having been ended here
     starting: dict[str, str] = {}  # container -> id of the one that the runtime is starting
+    allocation: dict[str, Object] = {}  # container -> resources that it was given, which a resize may change
     killing: dict[str, bool] = {}  # container ids that this kubelet has begun to stop

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.kubelet.allocation import allocated
 from clusterlab.kubelet.conditions import add_conditions
 from clusterlab.kubelet.records import Pod
 from clusterlab.kubelet.resources import is_sidecar, limits, pod_requests, qos_class, quantities
@@ -49,7 +50,7 @@ def generate(kl: Kubelet, rec: Pod) -> Object:
         status["observedGeneration"] = generation
     status["qosClass"] = qos_class(pod)
     status["startTime"] = old.get("startTime") or kl.sim.now_rfc3339()
-    _resources(pod, status)
+    _resources(allocated(rec), status)
     add_conditions(kl, rec, spec, status, sandbox is not None and sandbox.ready, old)
     return status
 
@@ -151,7 +152,7 @@ def _fill(kl: Kubelet, rec: Pod, container: Object, latest: Container, status: O
     status["containerID"] = f"{kl.runtime.flavour.scheme}://{latest.id}"
     status["imageID"] = image_ref(latest)
     status["restartCount"] = latest.config.attempt
-    resources = container.get("resources") or {}
+    resources = rec.allocation.get(container["name"]) or container.get("resources") or {}
     status["resources"] = resources
     if resources.get("requests"):
         status["allocatedResources"] = resources["requests"]

@@ -18,6 +18,7 @@ __all__ = ["SYSTEM_PERCENT", "PodDisk", "note_of", "pod_disk", "size_of", "used"
 
 #: What the operating system takes of a node's disk.
 SYSTEM_PERCENT = 5
+BLOCK = 4096
 _NOTE = re.compile(r"\((\d{1,16}) bytes\)")
 
 
@@ -50,7 +51,8 @@ def pod_disk(runtime: Runtime, uid: str, empty_dirs: tuple[str, ...] = ()) -> Po
         if each.state == RUNNING:
             files = runtime.volumes.get(f"{uid}/#{each.id}")
             layer = sum(map(size_of, files.values())) if files else 0
-            containers[each.name] = layer + sum(len(text) for _, _, text in runtime.logs.get(each.id, ()))
+            taken = layer + sum(len(text) for _, _, text in runtime.logs.get(each.id, ()))
+            containers[each.name] = -(-taken // BLOCK) * BLOCK
     volumes = {name: sum(map(size_of, (runtime.volumes.get(f"{uid}/{name}") or {}).values())) for name in empty_dirs}
     return PodDisk(containers, volumes)
 

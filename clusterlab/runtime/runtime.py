@@ -344,6 +344,15 @@ class Runtime(Component):
         container = self.containers[container_id] = container._replace(timer=kept or timer, stopping_ms=asked)
         return container
 
+    def update_container(self, container_id: str, cpu_request_milli: int, cpu_limit_milli: int, memory_limit: int) -> None:
+        """UpdateContainerResources: other limits from now on, without a restart."""
+        container = self.containers[container_id]
+        config = container.config._replace(
+            cpu_request_milli=cpu_request_milli, cpu_limit_milli=cpu_limit_milli, memory_limit=memory_limit)
+        container = self.containers[container_id] = container._replace(config=config)
+        if container.state == RUNNING and (not container.program.script or container.program.pure):
+            self._plan_end(container)
+
     def forget(self, container_id: str) -> None:
         """RemoveContainer."""
         gone = self.containers.pop(container_id, None)
