@@ -32,7 +32,7 @@ from clusterlab.kubelet.server import NodeServer
 from clusterlab.machinery.errors import StatusError, not_found
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
-from clusterlab.network.fabric import Fabric
+from clusterlab.network.fabric import Fabric, Source
 from clusterlab.network.traffic import Traffic
 from clusterlab.proxy import KubeProxy, kube_proxy
 from clusterlab.rollouts import rollouts
@@ -313,6 +313,8 @@ class Cluster:
             return self.etcd_shell.run(data["argv"])
         if kind == "exec":
             return self._exec(data)
+        if kind == "follow":
+            return self._follow(data)
         if kind == "heal":
             return self.fault_board.end_fault(data["id"])
         raise ValueError(f"unknown command {kind!r}")
@@ -341,6 +343,38 @@ class Cluster:
             return error
         finally:
             self.sim.finish()
+
+    def is_source(self, name: str) -> bool:
+        """Whether requests can come from there: "outside", a node, or a pod (NAMESPACE/NAME) that runs."""
+        if name == "outside" or name in self.nodes:
+            return True
+        pod = self.find(f"pods/{name}") if "/" in name else None
+        return pod is not None and pod["spec"].get("nodeName", "") in self.nodes
+
+    def _source(self, name: str) -> Source:
+        pod = self.find(f"pods/{name}") if "/" in name else None
+        if pod is not None and pod["spec"].get("nodeName") in self.nodes:
+            return self.network.source_of(pod["metadata"]["uid"], pod["spec"]["nodeName"])
+        return Source(name, name=f"node {name}") if name in self.nodes else Source()
+
+    def _follow(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Sends one request and tells its hops."""
+        source = self._source(data["source"])
+        step = self.sim.perform("client", "request", f"pods/{data['source']}" if source.uid else "")
+        try:
+            found = self.network.request(source, data["url"], data["method"], dict(data["headers"]))
+            if found.container:
+                self.traffic.count(found.container, found.cpu_us, found.pod)
+            hops = [each._asdict() for each in found.hops]
+            outcome = f"{found.status} after {found.latency_us / 1000:g} ms" if not found.error else {
+                "name": "no such name", "refused": "connection refused", "timeout": "no answer"}.get(found.error, found.error)
+            who = f", from pod {found.pod}" if found.pod else ""
+            step.explain = f"A request from {source.name} to {data['url'][:120]}: {outcome}{who}."
+            self.sim.note("network", {"request": {"url": data["url"], "status": found.status, "error": found.error, "hops": hops[:60]}})
+        finally:
+            self.sim.finish()
+        return {"error": found.error, "status": found.status, "body": found.body[:20_000], "address": found.address, "pod": found.pod,
+                "latency_ms": found.latency_us / 1000, "hops": hops}
 
     def may_connect(self, headers: dict[str, str], namespace: str, pod: str, subresource: str) -> None:
         """Raises StatusError unless the caller may open a stream to a pod (exec, attach, portforward)."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
+from clusterlab.network import urls
 from clusterlab.network.series import Group, Key
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Fan:
             traffic.tally(Key(name, group), sent=count, **{field: count})
             self.failed(caller, count if required else 0, count * (TIMEOUT_MS * 1000 if field == "timeouts" else 1_000))
             return
-        path = urlsplit(to if "://" in to else f"http://{to}").path or "/"
+        path = urls.path_of(to)
         for each, part in zip(backends, traffic.parts(backends, count), strict=True):
             if not part:
                 continue
@@ -174,7 +174,7 @@ def send(traffic: Traffic, container_id: str, arrivals: dict[str, Arrival], shar
             field = {"name": "unresolved", "refused": "refused"}.get(error, "timeouts")
             traffic.tally(Key(name, backends[0].group if backends else Group()), sent=count, **{field: count})
             continue
-        path = urlsplit(to).path or "/"
+        path = urls.path_of(to)
         for backend, part in zip(backends, traffic.parts(backends, count), strict=True):
             if part:
                 traffic.arrive(Key(name, backend.group), backend, part, arrivals, shares, path)

@@ -7,9 +7,8 @@ addresses, and the shared watch of kube-proxy for names. Its own state are the f
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
-from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing
+from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing, urls
 from clusterlab.network.series import Group, group_of
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
 from clusterlab.sim import Component, Simulation
@@ -169,19 +168,16 @@ class Fabric(Component):
         self, source: Source, url: str, method: str = "GET", headers: dict[str, str] | None = None, depth: int = 0,
     ) -> Exchange:
         """One request, followed from its source to its answer; `depth` is that of a call that another request caused."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        try:
-            port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 80)
-        except ValueError:
+        found = urls.parse(url)
+        if found is None:
             return Exchange("name")
-        host, path = (parts.hostname or "").lower(), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        trip = Trip(self, source, method, path, dict(headers or {}), host)
+        trip = Trip(self, source, method, found.target, dict(headers or {}), found.host)
         trip.depth = depth
         trip.tell(source.name, f"{method} {url}", "asks")
-        ip = trip.resolve(host)
+        ip = trip.resolve(found.host)
         if not ip:
             return trip.fail("name")
-        return trip.to(ip, port, "TCP")
+        return trip.to(ip, found.port, "TCP")
 
 
     def split(self, key: str, weights: tuple[int, ...], count: int) -> list[int]:
@@ -203,9 +199,11 @@ class Fabric(Component):
         self, source: Source, url: str, method: str = "GET", headers: dict[str, str] | None = None,
     ) -> tuple[str, list[Backend]]:
         """Where requests to an address go now: (error, backends), without choosing between them."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port or {"https": 443}.get(parts.scheme, 80)
-        trip = Trip(self, source, method, parts.path or "/", dict(headers or {}), (parts.hostname or "").lower())
+        asked = urls.parse(url)
+        if asked is None:
+            return "name", []
+        port = asked.port
+        trip = Trip(self, source, method, asked.path, dict(headers or {}), asked.host)
         ip = trip.resolve(trip.host)
         if not ip:
             return "name", []
@@ -254,12 +252,11 @@ class Fabric(Component):
         self, source: Source, url: str, method: str, headers: dict[str, str], count: int,
     ) -> list[tuple[Backend, int, bool]] | None:
         """Many requests through a gateway or an ingress: (backend, how many, whether they are copies). None: no such way."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port or {"https": 443}.get(parts.scheme, 80)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        trip = Trip(self, source, method, path, dict(headers), (parts.hostname or "").lower())
-        ip = trip.resolve(trip.host)
-        found = trip.route_at(ip, port, lambda key, weights: 0)
+        asked = urls.parse(url)
+        if asked is None:
+            return None
+        trip = Trip(self, source, method, asked.target, dict(headers), asked.host)
+        found = trip.route_at(trip.resolve(trip.host), asked.port, lambda key, weights: 0)
         if found is None:
             return None
         _, route = found

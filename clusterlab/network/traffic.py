@@ -8,9 +8,8 @@ are whole numbers and add up: sent = answered + failed + waiting.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
-from clusterlab.network import calls, connections
+from clusterlab.network import calls, connections, urls
 from clusterlab.network.fabric import Backend, Fabric, Source
 from clusterlab.network.series import BUCKETS_US as BUCKETS
 from clusterlab.network.series import Counts, Group, Key, Series, add, slot_of
@@ -196,7 +195,7 @@ class Traffic(Component):
 
     def _send(self, name: str, source: Any, count: int, arrivals: dict[str, Arrival], shares: list[Share]) -> None:
         """Splits a source's requests over the backends that its address leads to."""
-        client, path = self._client(source), urlsplit(source.to).path or "/"
+        client, path = self._client(source), urls.path_of(source.to)
         flows = self.fabric.through_routes(client, source.to, source.method, source.headers, count)
         if flows is not None:
             for each, part, copy in flows:
@@ -251,7 +250,7 @@ class Traffic(Component):
             parts = self.fabric.split(f"connections/{name}", tuple(pin.size for pin, _ in every), count)
             for (pin, backend), part in zip(every, parts, strict=True):
                 if part:
-                    self.arrive(Key(name, pin.group), backend, part, arrivals, shares, urlsplit(source.to).path or "/")
+                    self.arrive(Key(name, pin.group), backend, part, arrivals, shares, urls.path_of(source.to))
         # A server that is being stopped answers what it was asked and then closes: such connections are opened anew elsewhere.
         kept = [pin for pin, _ in held_now if not self.fabric.ending(pin.at)]
         self.open[name] = held._replace(pins=tuple(kept))

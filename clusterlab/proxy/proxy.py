@@ -11,7 +11,7 @@ from typing import Any
 from clusterlab.client.api import Api, User
 from clusterlab.client.process import Process
 from clusterlab.network.services import Endpoint, Port, ServiceMap, usable
-from clusterlab.proxy import iptables, ipvs
+from clusterlab.proxy import iptables, ipvs, nftables
 from clusterlab.proxy.services import Services, Snapshot, services_of
 from clusterlab.sim import Simulation
 
@@ -106,10 +106,27 @@ class KubeProxy(Process):
 
     # What a learner sees.
 
+    def views(self) -> dict[str, str]:
+        """What a person on the node would look at, by the command that shows it."""
+        if self.mode == "ipvs":
+            return {"ipvsadm -Ln": self.ipvsadm()}
+        if self.mode == "nftables":
+            return {"nft list table ip kube-proxy": self.nft()}
+        return {"iptables-save": self.iptables_save()}
+
+    def nft(self) -> str:
+        """The table ip kube-proxy, as `nft list` prints it."""
+        return nftables.listing(self.map, self.node, self.address())
+
+    def address(self) -> str:
+        """The node's own address."""
+        network: Any = self.sim.components.get("network")
+        return str(network.node_addresses().get(self.node, "")) if network is not None else ""
+
     def iptables_save(self) -> str:
         """The nat and filter tables, as `iptables-save` prints them."""
         return iptables.save(self.map, self.node, self.snapshot.revision)
 
     def ipvsadm(self) -> str:
         """The virtual servers, as `ipvsadm -Ln` prints them."""
-        return ipvs.listing(self.map, self.node)
+        return ipvs.listing(self.map, self.node, self.address())

@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from clusterlab.web import api, charts, debug_api, lesson_api, look_api, pages
+from clusterlab.web import api, charts, debug_api, inside_api, lesson_api, look_api, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -33,6 +33,8 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/faults/<slug:fault_id>", api.fault),
     path("api/labs/<slug:lab_id>/steps", api.steps),
     path("api/labs/<slug:lab_id>/why", api.why),
+    path("api/labs/<slug:lab_id>/request", inside_api.follow),
+    re_path(r"^api/labs/(?P<lab_id>[a-z0-9]+)/nodes/(?P<name>[a-z0-9][-a-z0-9.]{0,252})$", inside_api.node),
     path("api/labs/<slug:lab_id>/compare", debug_api.compare),
     path("api/labs/<slug:lab_id>/export", debug_api.export),
     path("api/labs/<slug:lab_id>/breakpoints", debug_api.breakpoints),

@@ -19,7 +19,8 @@ from clusterlab.web.labs.lab import Lab, weight_of
 __all__ = ["FORMAT", "VERSION", "commands_of", "export", "position_of"]
 
 FORMAT, VERSION = "clusterlab-lab", 1
-_TEXTS = {"request": ("method", "path", "query"), "fault": (), "heal": ("id",), "etcdctl": (), "exec": ("namespace", "pod", "container")}
+_TEXTS = {"request": ("method", "path", "query"), "fault": (), "heal": ("id",), "etcdctl": (), "exec": ("namespace", "pod", "container"),
+          "follow": ("url", "source", "method")}
 
 
 def export(lab: Lab, scenario: Any, seq: int | None = None) -> dict[str, Any]:
@@ -86,11 +87,11 @@ def _check_data(data: Any, field: str) -> None:
     for name in texts:
         if not isinstance(data.get(name), str):
             raise LabError(f"{name} must be a text", f"{field}.{name}")
-    if kind == "request":
+    if kind in ("request", "follow"):
         headers = data.get("headers")
         if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
             raise LabError("headers must be an object of texts", f"{field}.headers")
-        if "body" not in data and "body64" not in data:
+        if kind == "request" and "body" not in data and "body64" not in data:
             raise LabError("a request has a body, which may be empty", f"{field}.body")
     if kind in ("exec", "etcdctl"):
         argv = data.get("argv")
