@@ -11,7 +11,7 @@ const lab = new Lab({ id: labId, canEdit: canEdit === "true" });
 useLab(lab);
 
 // Elements come after the lab that they show.
-const [{ listenToKeys }] = await Promise.all([import("./ui/keys"), import("./ui/stage"), import("./ui/transport"), import("./ui/timeline"), import("./ui/inspector"), import("./ui/drawer"), import("./ui/debug"), import("./ui/charts"), import("./ui/lesson"), import("./ui/chrome")]);
+const [{ listenToKeys }] = await Promise.all([import("./ui/keys"), import("./ui/stage"), import("./ui/transport"), import("./ui/timeline"), import("./ui/inspector"), import("./ui/drawer"), import("./ui/debug"), import("./ui/compare"), import("./ui/charts"), import("./ui/lesson"), import("./ui/chrome")]);
 listenToKeys(lab);
 chooseLanguage(document.querySelector<HTMLSelectElement>("header select[name=language]"));
 lab.stream.start();

@@ -11,6 +11,7 @@ from tests.browser.conftest import Visitor
 from tests.browser.lab import LabPage
 
 OpenLab = Callable[..., LabPage]
+_LAB = "document.querySelector('cl-stage').lab"
 
 
 def begin(lab: LabPage, replicas: int = 2) -> int:
@@ -59,9 +60,8 @@ def test_a_breakpoint_that_cannot_be_read(open_lab: OpenLab, visitor: Visitor) -
     lab.page.keyboard.press("b")
     lab.by("breakpoint-line").fill("kind is Pod")
     lab.by("breakpoint-line").press("Enter")
-    lab.by("continue").click()
     expect(lab.by("notice")).to_be_visible()
-    expect(lab.by("hit")).to_have_count(0)
+    expect(lab.by("breakpoint")).to_have_count(0)
 
 
 def test_into_a_step_stage_by_stage(open_lab: OpenLab) -> None:
@@ -138,3 +138,44 @@ def test_requests_can_be_held(open_lab: OpenLab) -> None:
     lab.page.evaluate("document.activeElement?.blur()")
     lab.page.keyboard.press("h")
     expect(lab.by("holding")).to_have_count(0)
+
+
+def test_a_breakpoint_in_the_margin_of_the_timeline(open_lab: OpenLab) -> None:
+    lab = open_lab()
+    lab.deploy(1)
+    lab.by("timeline").scroll_into_view_if_needed()
+    box = lab.by("timeline").bounding_box()
+    assert box is not None
+    lab.page.mouse.click(box["x"] + 5, box["y"] + box["height"] - 4)
+    offer = lab.by("offers").locator("[data-offer]").first
+    expect(offer).to_be_focused()
+    condition = offer.inner_text()
+    offer.press("Enter")
+    lab.by("tab-debug").click()
+    expect(lab.by("breakpoint")).to_contain_text(condition)
+    # It is the lab's, not the page's: it stops the lab for whoever runs it.
+    lab.page.evaluate("document.activeElement?.blur()")
+    lab.page.keyboard.press("Home")
+    lab.wait_seq("< 1")
+    lab.kubectl("create deployment two --image=nginx:1.25")
+    lab.by("settle").click()
+    lab.by("tab-debug").click()
+    expect(lab.by("hit").first).to_be_visible()
+
+
+def test_two_futures_side_by_side(open_lab: OpenLab) -> None:
+    lab = open_lab()
+    lab.deploy(1)
+    with lab.page.context.expect_page() as opened:
+        lab.page.keyboard.press("f")
+    other = LabPage(opened.value).ready()
+    parted = other.wait_still()
+    other.kubectl("scale deployment web --replicas=3")
+    other.wait(f"{_LAB}.kubectlAnswers.length > 0")
+    other.settle()
+    other.page.close()
+    lab.page.keyboard.press("x")
+    expect(lab.by("parted")).to_contain_text(f"step {parted}")
+    expect(lab.by("compare")).to_contain_text("web")
+    lab.by("compare-close").click()
+    expect(lab.by("compare")).to_have_count(0)

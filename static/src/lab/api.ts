@@ -138,3 +138,7 @@ export const forkLab = (id: string, seq: number): Promise<{ id: string; url: str
 export const runLab = (id: string, until: unknown, limit: number): Promise<{ seq: number; settled: boolean }> => post(`${labPath(id)}/run`, { until, limit });
 /** Steps of any lab whose id is known. */
 export const fetchSteps = (id: string, from: number, limit: number): Promise<{ steps: Frame[] }> => get(`${labPath(id)}/steps?from=${from}&limit=${limit}`);
+/** A link through which everybody can open a copy of the lab at a step. */
+export const makeReplay = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/replays`, { seq });
+/** Opens a lab's file as a lab of one's own. */
+export const importLab = (file: object): Promise<{ id: string; url: string }> => post("/api/labs/import", file);

@@ -1,5 +1,5 @@
-// What a debugger remembers of a lab, in this browser: breakpoints, watches, bookmarks, and where breakpoints were met.
-import type { Frame } from "../stream/types";
+// The debugger of a lab. Breakpoints are the lab's own: they stop it for all who look. Watches and bookmarks are kept in this browser.
+import type { Frame, Heading, ModeState } from "../stream/types";
 import { t } from "../i18n/t";
 import { fetchObject, runLab } from "./api";
 import type { Lab } from "./lab";
@@ -27,7 +27,6 @@ export interface Bookmark {
 }
 
 interface Kept {
-  breakpoints: Breakpoint[];
   watches: { key: string; path: string }[];
   bookmarks: Bookmark[];
 }
@@ -49,7 +48,6 @@ export class Debugger {
 
   constructor(private readonly lab: Lab) {
     const kept = JSON.parse(recall(this.place) ?? "null") as Kept | null;
-    this.breakpoints = kept?.breakpoints ?? [];
     this.watches = kept?.watches ?? [];
     this.bookmarks = kept?.bookmarks ?? [];
   }
@@ -60,27 +58,40 @@ export class Debugger {
 
   private changed(): void {
     const watches = this.watches.map(({ key, path }) => ({ key, path }));
-    remember(this.place, JSON.stringify({ breakpoints: this.breakpoints, watches, bookmarks: this.bookmarks } satisfies Kept));
+    remember(this.place, JSON.stringify({ watches, bookmarks: this.bookmarks } satisfies Kept));
     this.lab.tell("debug");
   }
 
   // Breakpoints.
 
+  /** What the lab says of its breakpoints, and of the one at which it stands. */
+  heard({ breakpoints, stopped }: Pick<ModeState, "breakpoints" | "stopped">): void {
+    if (breakpoints) this.breakpoints = breakpoints;
+    if (stopped) this.hits.set(stopped.seq, stopped.condition);
+    this.lab.tell("debug");
+  }
+
+  private propose(breakpoints: Breakpoint[]): void {
+    this.lab.send({ type: "breakpoints", breakpoints: breakpoints.slice(-MOST) });
+  }
+
   addBreakpoint(text: string): void {
     const condition = text.trim();
     if (!condition || this.breakpoints.some((one) => one.condition === condition)) return;
-    this.breakpoints = [...this.breakpoints, { condition, on: true }].slice(-MOST);
-    this.changed();
+    this.propose([...this.breakpoints, { condition, on: true }]);
   }
 
   removeBreakpoint(condition: string): void {
-    this.breakpoints = this.breakpoints.filter((one) => one.condition !== condition);
-    this.changed();
+    this.propose(this.breakpoints.filter((one) => one.condition !== condition));
   }
 
   toggleBreakpoint(condition: string): void {
-    this.breakpoints = this.breakpoints.map((one) => (one.condition === condition ? { ...one, on: !one.on } : one));
-    this.changed();
+    this.propose(this.breakpoints.map((one) => (one.condition === condition ? { ...one, on: !one.on } : one)));
+  }
+
+  /** Whether a step of which only the heading is known would have met a breakpoint: those that ask no more than that. */
+  matches(heading: Heading): boolean {
+    return this.breakpoints.some(({ condition, on }) => on && meets(condition, heading));
   }
 
   /** Runs until any of the conditions holds: those that are on, unless one is given. */
@@ -94,7 +105,7 @@ export class Debugger {
     this.lab.tell("debug");
     try {
       const { seq } = await runLab(this.lab.options.id, { condition }, LIMIT);
-      if (this.running && seq - start < LIMIT) this.hits.set(seq, condition);
+      if (this.running && seq - start < LIMIT) this.hits.set(seq, this.hits.get(seq) ?? condition);
       else if (this.running) this.lab.say(t("No breakpoint was met in {count} steps.", { count: LIMIT }));
     } catch (error) {
       this.lab.say(error instanceof Error ? error.message : String(error));
@@ -173,4 +184,16 @@ export class Debugger {
     if (watch.value !== undefined) [watch.before, watch.changedAt] = [watch.value, this.lab.mode.seq];
     watch.value = value;
   }
+}
+
+const TEST = /^(actor|verb|object)\s*(=|~)\s*(\S+)$/;
+
+/** Whether a heading meets a condition that is made of actor, verb and object alone; false for all others. */
+export function meets(condition: string, heading: Heading): boolean {
+  return condition.split(/\s+and\s+/).every((part) => {
+    const found = TEST.exec(part.trim());
+    if (!found) return false;
+    const value = heading[found[1] as "actor" | "verb" | "object"], wanted = found[3]!.replace(/^"|"$/g, "");
+    return found[2] === "=" ? value === wanted : new RegExp(`^${wanted.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*").replace(/\?/g, ".")}$`).test(value);
+  });
 }

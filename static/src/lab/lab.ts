@@ -10,7 +10,7 @@ import { Debugger } from "./debugger";
 import { Headings } from "./headings";
 import { recall, remember } from "./remember";
 
-export type Topic = "mode" | "step" | "state" | "selection" | "connection" | "kubectl" | "headings" | "lens" | "notice" | "read" | "theme" | "debug" | "ask" | "access";
+export type Topic = "mode" | "step" | "state" | "selection" | "connection" | "kubectl" | "headings" | "lens" | "notice" | "read" | "theme" | "debug" | "ask" | "access" | "compare";
 type Listener = (topic: Topic) => void;
 
 export interface LabOptions {
@@ -47,6 +47,10 @@ export class Lab {
   mode: ModeState = STOPPED;
   connection: ConnectionState = "connecting";
   selected = "";
+  /** The id of the lab that stands beside this one; "" for none. */
+  comparing = "";
+  /** The link that was made last. */
+  replayUrl = "";
   /** The answer to who may do what. */
   access: AccessAnswer | null = null;
   lens: Lens = "workloads";
@@ -135,6 +139,12 @@ export class Lab {
   answered(access: AccessAnswer | null): void {
     this.access = access;
     this.tell("access");
+  }
+
+  compare(id: string): void {
+    this.comparing = id;
+    this.tell("compare");
+    this.tell("debug");
   }
 
   say(notice: string): void {
@@ -269,6 +279,7 @@ export class Lab {
 
   private setMode(mode: ModeState): void {
     this.mode = mode;
+    this.debugger.heard(mode);
     if (mode.last < this.headings.last) {
       this.headings.end(mode.last);
       this.debugger.ended(mode.last);

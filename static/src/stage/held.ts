@@ -6,6 +6,7 @@ import { actorBoxes, wireOf } from "./actors";
 import { isWrite } from "./choreography";
 import type { Drawing } from "./drawing";
 import { along, clamp, type Box } from "./geometry";
+import type { Layout } from "./layout";
 import { STAGES } from "./layoutControl";
 import { requestTitle } from "./travel";
 
@@ -47,9 +48,20 @@ function glow({ pen }: Drawing, box: Box, color: string): void {
   }
 }
 
+const boxOfObject = (at: Layout, key: string): Box | undefined =>
+  at.pods.get(key)?.box ?? at.shelf.get(key) ?? at.owners.get(key) ?? at.services.get(key) ?? at.board?.boxes.get(key) ?? (key.startsWith("nodes/") ? at.nodes.get(nameOf(key))?.box : undefined);
+
+/** What is otherwise in the lab beside this one. */
+export function drawDiffering({ pen, at }: Drawing, keys: Set<string>): void {
+  for (const key of keys) {
+    const box = boxOfObject(at, key);
+    if (box) pen.rect({ x: box.x - 3, y: box.y - 3, w: box.w + 6, h: box.h + 6 }, { stroke: pen.theme.warn, width: 2.4, dash: [6, 3], radius: Math.min(13, box.h / 2) });
+  }
+}
+
 /** Rings round what the step wrote. */
 function rings({ pen, at }: Drawing, frame: Frame): void {
-  const boxOf = (key: string): Box | undefined => at.pods.get(key)?.box ?? at.shelf.get(key) ?? at.owners.get(key) ?? at.services.get(key) ?? at.board?.boxes.get(key) ?? (key.startsWith("nodes/") ? at.nodes.get(nameOf(key))?.box : undefined);
+  const boxOf = (key: string): Box | undefined => boxOfObject(at, key);
   let left = MOST_RINGS;
   for (const { key } of frame.changes) {
     const box = boxOf(key);

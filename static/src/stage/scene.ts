@@ -11,7 +11,7 @@ import { NO_EXTRAS, type BoardExtras } from "./board";
 import { drawControllers } from "./controllers";
 import type { Drawing } from "./drawing";
 import { drawEtcd } from "./etcd";
-import { drawHeld } from "./held";
+import { drawDiffering, drawHeld } from "./held";
 import { Flights } from "./flights";
 import { layout, type Layout, type Lens, type Size } from "./layout";
 import { Slots } from "./layoutNodes";
@@ -44,6 +44,8 @@ export class Scene {
   asking = false;
   /** What controllers watch and what waits on their queues. */
   private loops: LoopsAnswer | null = null;
+  /** What another lab has otherwise: ringed. */
+  private differing = new Set<string>();
   private extras: BoardExtras = NO_EXTRAS;
   private usage: UsageAnswer | null = null;
   private held: Frame | null = null;
@@ -105,6 +107,11 @@ export class Scene {
   hold(frame: Frame | null): void {
     if (frame === this.held) return;
     this.held = frame;
+    this.moved = true;
+  }
+
+  set differ(keys: Set<string>) {
+    this.differing = keys;
     this.moved = true;
   }
 
@@ -321,6 +328,7 @@ export class Scene {
     if (this.at.services.size) this.passBeneath(ctx);
     if (traffic) drawRequests(d, this.at.board!, this.phase);
     this.flights.draw(d, now);
+    drawDiffering(d, this.differing);
     if (live.length) drawBeats(d, live);
     else if (this.held && !this.flights.active && this.player.idle) drawHeld(d, this.held);
     this.moved = active;

@@ -7,6 +7,7 @@ import type { Topic } from "../lab/lab";
 import { sentenceOf } from "../lab/words";
 import { nameOf } from "../stream/views";
 import { LabElement } from "./element";
+import { historyPart } from "./history";
 import { icons } from "./icons";
 import { isObject } from "./inspector";
 
@@ -21,7 +22,7 @@ const PATHS: Record<string, string[]> = {
 
 @customElement("cl-debug")
 export class DebugElement extends LabElement {
-  protected override readonly topics: Topic[] = ["debug", "selection", "mode", "headings"];
+  protected override readonly topics: Topic[] = ["debug", "selection", "mode", "headings", "compare"];
 
   /** Puts the cursor where a breakpoint or a watch is written. */
   focusField(name: "condition" | "path"): void {
@@ -34,7 +35,7 @@ export class DebugElement extends LabElement {
 
   protected override render(): TemplateResult {
     const off = !this.lab.options.canEdit;
-    return html`<div class="debug" data-testid="debug">${off ? nothing : this.breakpoints()}${this.watches()}${this.bookmarks()}</div>`;
+    return html`<div class="debug" data-testid="debug">${off ? nothing : this.breakpoints()}${this.watches()}${this.bookmarks()}${historyPart(this.lab)}</div>`;
   }
 
   private breakpoints(): TemplateResult {

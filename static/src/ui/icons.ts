@@ -10,6 +10,7 @@ export const icons = {
   pause: icon(svg`<path d="M4 3h3v10H4zM9 3h3v10H9z"/>`),
   step: icon(svg`<path d="M3 3.2v9.6L10 8zM12 3v10"/>`),
   into: icon(svg`<path class="stroke" d="M8 1.800v6.400M5.200 5.600L8 8.400l2.800-2.800"/><circle cx="8" cy="12.200" r="2.300"/>`),
+  out: icon(svg`<path class="stroke" d="M8 8.400V2M5.200 4.600L8 1.800l2.800 2.800"/><circle cx="8" cy="12.200" r="2.300"/>`),
   settle: icon(svg`<path d="M2.5 3.2v9.6L8 8zM8 3.2v9.6L13.5 8z"/>`),
   until: icon(svg`<path d="M2.5 3.2v9.6L9 8z"/><circle cx="12" cy="8" r="2.8"/>`),
   close: icon(svg`<path class="stroke" d="M4 4l8 8M12 4l-8 8"/>`),

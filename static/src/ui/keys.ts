@@ -2,8 +2,9 @@
 import type { Lab } from "../lab/lab";
 import { markStep } from "./debug";
 import type { DrawerElement } from "./drawer";
-import { fork } from "./fork";
+import { fork, forksOf } from "./fork";
 import { savePicture } from "./picture";
+import type { TimelineElement } from "./timeline";
 import type { UntilElement } from "./transport";
 import { LENS_ORDER, nextTheme, togglePresenting } from "./chrome";
 
@@ -13,12 +14,13 @@ export function listenToKeys(lab: Lab): void {
   const edit: Record<string, () => void> = {
     " ": () => lab.toggle(), ArrowRight: () => lab.step(), ".": () => lab.step(), ArrowLeft: () => lab.back(), Home: () => lab.send({ type: "reset" }), End: () => lab.settle(),
     i: () => lab.into(), o: () => lab.out(), c: () => void lab.debugger.run(), h: () => lab.hold(!lab.mode.hold),
-    b: () => drawer()?.debug("condition"), u: () => document.querySelector<UntilElement>("cl-until")?.ask(),
+    b: () => drawer()?.debug("condition"), B: () => document.querySelector<TimelineElement>("cl-timeline")?.offer(), u: () => document.querySelector<UntilElement>("cl-until")?.ask(),
     "[": () => lab.seek(lab.shownSeq - 10), "]": () => lab.seek(lab.shownSeq + 10),
   };
   const anyone: Record<string, () => void> = {
     "/": () => drawer()?.focusLine(), "?": () => void document.dispatchEvent(new Event("clusterlab:help")), Escape: () => lab.select(""),
     w: () => drawer()?.debug("path"), m: () => markStep(lab), f: () => void fork(lab),
+    x: () => lab.compare(lab.comparing ? "" : (forksOf(lab)[0] ?? "")),
     l: () => drawer()?.show("log"), s: () => void savePicture(lab),
     p: () => {
       togglePresenting();

@@ -1,16 +1,20 @@
 // <cl-timeline>: every step a tick in the colour of its component; click, drag or arrow keys go there. Where ticks would be thinner
 // than a pixel, those of a stretch are drawn as one, as tall as there is much to tell.
-import { html, type PropertyValues } from "lit";
-import { customElement, query } from "lit/decorators.js";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, query, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import type { Topic } from "../lab/lab";
 import { actorName, CATEGORY_COLORS, clock, sentenceOf, type Category } from "../lab/words";
 import { binsOf } from "../lab/bins";
+import type { Heading } from "../stream/types";
 import { LabElement } from "./element";
+import { icons } from "./icons";
 
 const TICK = 7;
+/** In a longer timeline what a breakpoint would have met is not looked for. */
+const MOST_MATCHED = 20_000;
 /** The height of the strip of marks. */
-const MARKS = 10;
+const MARKS = 13;
 
 @customElement("cl-timeline")
 export class TimelineElement extends LabElement {
@@ -22,11 +26,56 @@ export class TimelineElement extends LabElement {
   private dragging = false;
   private wanted = -1;
   private sent = -1;
+  @state() private offered: Heading | null = null;
 
   protected override render() {
     return html`<div class="track" data-testid="timeline" role="slider" tabindex="0" aria-label=${t("Timeline")} aria-valuemin="0"
         @pointerdown=${this.grab} @pointermove=${this.drag} @pointerup=${this.drop} @pointercancel=${this.drop} @pointerleave=${() => (this.tip.hidden = true)}
-        @keydown=${this.keyed}><canvas aria-hidden="true"></canvas><div class="tip" hidden></div></div>`;
+        @keydown=${this.keyed}><canvas aria-hidden="true"></canvas><div class="tip" hidden></div></div>${this.legend()}${this.offered ? this.offers(this.offered) : nothing}`;
+  }
+
+  /** Which component has which colour. */
+  private legend(): TemplateResult {
+    const names: [Category, string][] = [["user", t("you")], ["controller", t("controllers")], ["scheduler", t("scheduler")], ["node", t("nodes")], ["proxy", t("network")], ["etcd", "etcd"], ["fault", t("faults")]];
+    return html`<p class="timeline-legend" aria-hidden="true">${names.map(([category, name]) => html`<span><i data-category=${category}></i>${name}</span>`)}</p>`;
+  }
+
+  /** In the margin of a step: what to stop at from now on. */
+  private offers(step: Heading): TemplateResult {
+    const all = [`actor = ${step.actor}`, `actor = ${step.actor} and verb = ${step.verb}`, ...(step.object ? [`object = ${step.object}`] : [])];
+    return html`<div class="offers" role="dialog" aria-label=${t("A breakpoint here")} data-testid="offers" @keydown=${(event: KeyboardEvent) => event.key === "Escape" && this.close(event)}><p><b>${t("Stop whenever")}</b> <button type="button" class="quiet" aria-label=${t("Close")} @click=${() => this.close()}>${icons.close}</button></p>
+      ${all.map((condition) => html`<button type="button" class="link mono" data-offer @click=${() => this.take(condition)}>${condition}</button>`)}
+      <button type="button" class="link" @click=${() => this.mark(step)}>${t("Mark this step")}</button></div>`;
+  }
+
+  private close(event?: Event): void {
+    event?.stopPropagation();
+    this.offered = null;
+    this.track.focus();
+  }
+
+  private take(condition: string): void {
+    this.lab.debugger.addBreakpoint(condition);
+    this.close();
+  }
+
+  private mark(step: Heading): void {
+    this.lab.debugger.toggleBookmark(sentenceOf(step), step.seq);
+    this.close();
+  }
+
+  /** Opens the offers for a step. */
+  offer(seq = this.lab.shownSeq): void {
+    const heading = this.lab.headings.get(seq);
+    if (!heading || !this.lab.options.canEdit) return;
+    this.offered = heading;
+    this.tip.hidden = true;
+    void this.updateComplete.then(() => {
+      const box = this.querySelector<HTMLElement>(".offers")!;
+      box.style.left = `${Math.max(0, Math.min(this.track.clientWidth - box.offsetWidth, seq * this.step - box.offsetWidth / 2))}px`;
+      // After the press that opened it has given its own focus away.
+      setTimeout(() => box.querySelector<HTMLElement>("[data-offer]")?.focus());
+    });
   }
 
   protected override firstUpdated(_changed: PropertyValues): void {
@@ -84,10 +133,18 @@ export class TimelineElement extends LabElement {
   private marks(ctx: CanvasRenderingContext2D, h: number, style: CSSStyleDeclaration): void {
     const y = h - MARKS / 2;
     const at = (seq: number): number => (seq - 0.5) * this.step;
-    ctx.fillStyle = style.getPropertyValue("--bad");
+    const bad = style.getPropertyValue("--bad");
+    ctx.strokeStyle = style.getPropertyValue("--line");
+    ctx.lineWidth = 1;
+    ctx.beginPath();
+    ctx.moveTo(0, h - MARKS);
+    ctx.lineTo(this.track.clientWidth, h - MARKS);
+    ctx.stroke();
+    this.wouldStop(ctx, at, y, bad);
+    ctx.fillStyle = bad;
     for (const seq of this.lab.debugger.hits.keys()) {
       ctx.beginPath();
-      ctx.arc(at(seq), y, 3.6, 0, 7);
+      ctx.arc(at(seq), y, 4, 0, 7);
       ctx.fill();
     }
     ctx.fillStyle = style.getPropertyValue("--accent");
@@ -97,6 +154,23 @@ export class TimelineElement extends LabElement {
       ctx.lineTo(at(seq) + 3.5, y + 4);
       ctx.lineTo(at(seq), y - 4);
       ctx.fill();
+    }
+  }
+
+  /** Hollow: steps at which a breakpoint would have stopped. */
+  private wouldStop(ctx: CanvasRenderingContext2D, at: (seq: number) => number, y: number, color: string): void {
+    const { headings, debugger: { breakpoints } } = this.lab;
+    if (!breakpoints.some((one) => one.on) || headings.last > MOST_MATCHED) return;
+    ctx.strokeStyle = color;
+    ctx.lineWidth = 1.3;
+    let last = -10;
+    for (let seq = 1; seq <= headings.last; seq++) {
+      const heading = headings.get(seq);
+      if (!heading || at(seq) - last < 4 || !this.lab.debugger.matches(heading)) continue;
+      last = at(seq);
+      ctx.beginPath();
+      ctx.arc(last, y, 3, 0, 7);
+      ctx.stroke();
     }
   }
 
@@ -115,6 +189,8 @@ export class TimelineElement extends LabElement {
 
   private grab(event: PointerEvent): void {
     if (!this.lab.options.canEdit || event.button !== 0) return;
+    if (event.clientY > this.track.getBoundingClientRect().bottom - MARKS) return this.offer(this.seqAt(event));
+    this.offered = null;
     this.dragging = true;
     this.sent = -1;
     this.track.setPointerCapture(event.pointerId);
@@ -147,8 +223,8 @@ export class TimelineElement extends LabElement {
 
   private hint(seq: number): void {
     const heading = this.lab.headings.get(seq);
-    this.tip.hidden = !heading;
-    if (!heading) return;
+    this.tip.hidden = !heading || this.offered !== null;
+    if (!heading || this.offered) return;
     this.tip.textContent = `${seq} · ${clock(heading.time)} · ${actorName(heading.actor)}: ${sentenceOf(heading)}`;
     const w = this.track.clientWidth;
     this.tip.style.transform = `translateX(${Math.max(0, Math.min(w - this.tip.offsetWidth, seq * this.step - this.tip.offsetWidth / 2))}px)`;

@@ -26,6 +26,7 @@ export class TransportElement extends LabElement {
       ${button("play", playing ? t("Pause") : t("Play"), "Space", playing ? icons.pause : icons.play, () => lab.toggle(), "go")}
       ${button("step", t("Step"), "→ or .", icons.step, () => lab.step())}
       ${button("into", t("Step into"), "I", icons.into, () => lab.into())}
+      ${button("out", t("Step out"), "O", icons.out, () => lab.out(), "wide-only")}
       ${button("settle", t("Run until settled"), "End", icons.settle, () => lab.settle())}
       ${button("until", t("Run until a condition holds"), "U", icons.until, () => void document.querySelector<UntilElement>("cl-until")?.ask(), "wide-only")}
       <label class="pace"><span class="visually-hidden">${t("Pace")}</span>
