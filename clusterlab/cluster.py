@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from clusterlab import hosted
+from clusterlab import hosted, nodeshell
 from clusterlab.apiserver import http
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.server import ApiServer
@@ -315,6 +315,8 @@ class Cluster:
             return self._exec(data)
         if kind == "follow":
             return self._follow(data)
+        if kind == "node":
+            return nodeshell.command(self.sim, data)
         if kind == "heal":
             return self.fault_board.end_fault(data["id"])
         raise ValueError(f"unknown command {kind!r}")

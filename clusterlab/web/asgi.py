@@ -16,13 +16,18 @@ from clusterlab.web.classroom.consumers import ClassConsumer  # noqa: E402
 from clusterlab.web.consumers import LabConsumer  # noqa: E402
 from clusterlab.web.kubeapi import KubeApi  # noqa: E402
 from clusterlab.web.kubesockets import KubeSockets  # noqa: E402
+from clusterlab.web.terminal import editing  # noqa: E402
+from clusterlab.web.terminal.session import TerminalConsumer  # noqa: E402
 
 kube = KubeApi()
 kube_sockets = KubeSockets()
 
 
 async def http(scope, receive, send):  # type: ignore[no-untyped-def]
-    """Sends /kube/ to the Kubernetes endpoint, everything else to Django."""
+    """Sends /kube/ to the Kubernetes endpoint, kubectl's edits to the page that makes them, everything else to Django."""
+    if editing.PATH in scope["path"]:
+        await editing.serve(scope, receive, send)
+        return
     await (kube if scope["path"].startswith("/kube/") else django_application)(scope, receive, send)
 
 
@@ -35,6 +40,7 @@ async def no_socket(scope, receive, send):  # type: ignore[no-untyped-def]
 pages = SessionMiddlewareStack(URLRouter([
     re_path(r"^ws/labs/(?P<lab_id>[a-z0-9]{1,16})/$", LabConsumer.as_asgi()),
     re_path(r"^ws/classes/(?P<room_id>[a-z0-9]{1,16})/$", ClassConsumer.as_asgi()),
+    re_path(r"^ws/labs/(?P<lab_id>[a-z0-9]{1,16})/terminal/$", TerminalConsumer.as_asgi()),
     re_path(r"", no_socket),
 ]))
 

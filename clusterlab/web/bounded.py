@@ -8,6 +8,8 @@ body that no answer could need.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from typing import Any
 
@@ -15,7 +17,7 @@ import daphne.server
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
-__all__ = ["Server"]
+__all__ = ["Server", "adopt", "can_adopt"]
 
 #: Bytes that may wait for a slow reader before its application has to; and how long a reader may read nothing at all.
 MAX_UNREAD = 1 << 20
@@ -83,8 +85,15 @@ daphne.server.HTTPFactory = _HttpFactory
 daphne.server.WebSocketFactory = _SocketFactory
 
 
+_running: list[Server] = []
+
+
 class Server(daphne.server.Server):  # type: ignore[misc]
     """Daphne's server, whose applications feel how fast their clients read."""
+
+    def run(self) -> None:
+        _running[:] = [self]
+        super().run()
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         transport = getattr(protocol, "transport", None)
@@ -109,3 +118,16 @@ class Server(daphne.server.Server):  # type: ignore[misc]
 def _unread(transport: Any) -> int:
     """Bytes that Twisted still holds for a connection."""
     return len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0) + getattr(transport, "_tempDataLen", 0)
+
+
+def can_adopt() -> bool:
+    """Whether this process serves with a server that takes listening sockets from elsewhere."""
+    return bool(_running)
+
+
+def adopt(descriptor: int) -> None:
+    """Serves one more listening socket, of any network namespace. The descriptor stays the caller's."""
+    from twisted.internet import reactor
+
+    os.set_blocking(descriptor, False)
+    reactor.adoptStreamPort(descriptor, socket.AF_INET, _running[0].http_factory)  # type: ignore[attr-defined]

@@ -48,6 +48,8 @@ def _words_for(kind: str, message: dict[str, Any]) -> str:
 class LabConsumer(AsyncWebsocketConsumer):
     """One browser on one lab."""
 
+    max_message = MAX_MESSAGE
+
     async def connect(self) -> None:
         self.lab: Lab | None = None
         self.sender: asyncio.Task[None] | None = None
@@ -100,7 +102,7 @@ class LabConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         raw = text_data if text_data is not None else bytes_data or b""
-        if len(raw) > MAX_MESSAGE:
+        if len(raw) > self.max_message:
             await self.close(1009)
             return
         if self.lab is None:

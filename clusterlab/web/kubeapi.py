@@ -213,12 +213,12 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def kubeconfig(server: str, name: str) -> str:
+def kubeconfig(server: str, name: str, namespace: str = "default") -> str:
     """The kubeconfig that points kubectl at a lab; the key is in the server's address."""
     return (
         "apiVersion: v1\nkind: Config\nclusters:\n- name: clusterlab\n  cluster:\n"
         f"    server: {server}\n"
-        f"contexts:\n- name: {name}\n  context: {{cluster: clusterlab, user: clusterlab, namespace: default}}\n"
+        f"contexts:\n- name: {name}\n  context: {{cluster: clusterlab, user: clusterlab, namespace: {namespace}}}\n"
         f"current-context: {name}\nusers:\n- name: clusterlab\n  user: {{}}\n"
     )
 

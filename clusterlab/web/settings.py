@@ -194,6 +194,9 @@ CLUSTERLAB = {
     "LESSONS": Path(os.environ.get("CLUSTERLAB_LESSONS", BASE_DIR / "lessons")),
     # Set by manage.py lesson serve: pages follow the files of their lesson.
     "LIVE": os.environ.get("CLUSTERLAB_LIVE", "") == "1",
+    # How kubectl of the page is confined: auto, port (without a network of its own), or off (then on loopback only).
+    "TERMINAL_JAIL": os.environ.get("CLUSTERLAB_TERMINAL_JAIL", "auto"),
+    "MAX_TERMINALS_PER_LAB": _number("CLUSTERLAB_MAX_TERMINALS_PER_LAB", 8),
 }
 
 LOGGING = {

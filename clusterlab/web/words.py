@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-__all__ = ["Refused", "words_of"]
+__all__ = ["Refused", "check", "command_of", "words_of"]
 
 
 class Refused(ValueError):
@@ -19,6 +19,8 @@ _ELSEWHERE = (
 )
 #: Commands that need a terminal, listen on a port, or write files of any name.
 _COMMANDS = {"proxy", "port-forward", "edit", "plugin", "completion", "config", "kuberc", "kustomize", "alpha"}
+#: Those of them that a jail does not help.
+_LISTENING = {"proxy", "port-forward", "plugin", "kuberc"}
 #: Flags that name a file or a folder.
 _FILE_FLAGS = (
     "--filename", "--kustomize", "--from-file", "--from-env-file", "--patch-file", "--cert", "--key", "--template", "--output-directory",
@@ -40,24 +42,38 @@ def words_of(line: str) -> list[str]:
         raise Refused(f"the line cannot be read: {error}") from None
     if words[:1] in (["kubectl"], ["k"]):
         words = words[1:]
+    check(words)
+    return words
+
+
+def check(words: list[str], confined: bool = False) -> None:
+    """Refuses the words after `kubectl` that lead out of the lab. `confined`: files and addresses are closed off by the jail, so that
+    only what could not work is refused here."""
     if not words:
         raise Refused("write a kubectl command, such as: kubectl get pods")
-    command = _command(words)
-    if command in _COMMANDS:
+    if confined and "edit" not in words:
+        command = next((word for word in words if not word.startswith("-")), "")
+    else:
+        command = command_of(words)
+    if command in (_LISTENING if confined else _COMMANDS):
         raise Refused(f"kubectl {command} needs a terminal of your own: use the line under Connect")
+    if confined and command != "edit":
+        return
     own = words[: words.index("--")] if "--" in words else words
     for at, word in enumerate(own):
         if word.startswith(_ELSEWHERE) and not word.startswith(("--server-side", "--server-print", "-shell")):
             raise Refused(f"{word.split('=')[0]} is not for this command line: it always speaks to this lab")
+        if confined:
+            continue
         for value in _files(word, own[at + 1] if at + 1 < len(own) else ""):
             if _outside(value):
                 raise Refused(f"{value} lies outside the lab's folder")
         if not word.startswith("-") and command not in _PATHS_ARE_FINE and _outside(word):
             raise Refused(f"{word} lies outside the lab's folder")
-    return words
 
 
-def _command(words: list[str]) -> str:
+def command_of(words: list[str]) -> str:
+    """The command among the words after `kubectl`; "" where there is none."""
     at = 0
     while at < len(words) and words[at].startswith("-"):
         flag = words[at]

@@ -1,0 +1,184 @@
+"""A small process that starts programs for the server, each behind walls, and tells when they end.
+
+The server is large and has threads; a fork of it would be slow and unsafe. This process is started once. Orders come over a socket as
+JSON with three descriptors (stdin, stdout, stderr); answers go back as JSON. When the server goes, so do all programs.
+
+Where it may, it lives in a network namespace of its own: nothing is there but a loopback device, and on it one listening socket that
+is handed to the server. So programs reach the server's API and nothing else, whatever address they are given.
+
+    order  {"id", "argv", "env", "cwd", "read", "write", "port", "jail", "forks", "tty"}  or  {"kill": pid, "signal"}
+    answer {"hello": {"landlock", "seccomp", "network"}}, {"id", "pid"}, {"ended": pid, "code"}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import termios
+from typing import Any
+
+from clusterlab.web.jail import landlock, seccomp
+
+__all__ = ["main"]
+
+_NEWUSER, _NEWNET = 0x10000000, 0x40000000
+_NO_NEW_PRIVS, _PDEATHSIG = 38, 1
+MESSAGE = 256 * 1024
+LIMITS = {
+    resource.RLIMIT_CPU: 30, resource.RLIMIT_FSIZE: 4 << 20, resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: 256,
+    resource.RLIMIT_DATA: 1 << 30,
+}
+
+
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def own_network(port: int) -> socket.socket | None:
+    """Moves this process into a network of its own; the socket that listens there, or None where that is not allowed."""
+    if not sys.platform.startswith("linux") or not port:
+        return None
+    uid, gid = os.getuid(), os.getgid()
+    if _libc().unshare(_NEWNET) != 0:
+        if _libc().unshare(_NEWUSER | _NEWNET) != 0:
+            return None
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            fcntl.ioctl(control, 0x8914, struct.pack("16sh14x", b"lo", 0x41))  # SIOCSIFFLAGS: up and running
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(256)
+    except OSError:
+        return None
+    return listener
+
+
+def _drop_capabilities() -> None:
+    """A server that runs as root starts programs that can do no more than anybody."""
+    head = struct.pack("Ii", 0x20080522, 0)
+    if os.geteuid() == 0 and _libc().capset(ctypes.create_string_buffer(head, len(head)), ctypes.create_string_buffer(24)) != 0:
+        raise OSError(ctypes.get_errno(), "capabilities cannot be dropped")
+
+
+def _become(order: dict[str, Any], descriptors: list[int]) -> None:
+    """In the new process: walls, then the program. Never returns."""
+    try:
+        os.setsid()
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+        os.closerange(3, 256)
+        if order.get("tty"):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for what, most in LIMITS.items():
+            hard = resource.getrlimit(what)[1]
+            least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(what, (least, least))
+        os.chdir(order["cwd"])
+        if sys.platform.startswith("linux"):
+            _libc().prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if order.get("jail"):
+            _libc().prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+            landlock.restrict(order["read"], order["write"], [order["argv"][0]], order.get("port"))
+            _drop_capabilities()
+            if seccomp.available():
+                seccomp.confine(bool(order.get("forks")))
+        os.execve(order["argv"][0], order["argv"], order["env"])
+    except BaseException as error:
+        os.write(2, f"clusterlab: this cannot be run confined: {error}\n".encode())
+    finally:
+        os._exit(126)
+
+
+class _Spawner:
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.children: dict[int, int] = {}  # pid -> id of the order
+        self.wake, wake = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(self.wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def say(self, **message: Any) -> None:
+        self.control.send(json.dumps(message).encode())
+
+    def serve(self) -> None:
+        while True:
+            ready, _, _ = select.select([self.control, self.wake], [], [])
+            if self.wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self.wake, 512)
+                self.reap()
+            if self.control in ready:
+                data, descriptors, _, _ = socket.recv_fds(self.control, MESSAGE, 3)
+                if not data:
+                    return
+                self.obey(json.loads(data), list(descriptors))
+
+    def obey(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        try:
+            if "kill" in order:
+                if order["kill"] in self.children:
+                    os.killpg(order["kill"], order["signal"])
+                return
+            pid = os.fork()
+            if pid == 0:
+                _become(order, descriptors)
+            self.children[pid] = order["id"]
+            self.say(id=order["id"], pid=pid)
+        except OSError as error:
+            if "id" in order:
+                self.say(id=order["id"], error=str(error))
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def reap(self) -> None:
+        while self.children:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)  # what it may have started
+            if self.children.pop(pid, None) is not None:
+                self.say(ended=pid, code=os.waitstatus_to_exitcode(status))
+
+    def end(self) -> None:
+        for pid in self.children:
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def main() -> None:
+    """`spawner.main()` of a process with the arguments CONTROL-DESCRIPTOR PORT (0: no network of its own)."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the server's terminal is the server's affair
+    listener = own_network(int(sys.argv[2]))
+    hello = {"landlock": landlock.abi(), "seccomp": seccomp.available(), "network": listener is not None}
+    socket.send_fds(control, [json.dumps({"hello": hello}).encode()], [listener.fileno()] if listener else [])
+    if listener:
+        listener.close()
+    spawner = _Spawner(control)
+    try:
+        spawner.serve()
+    except (OSError, BrokenPipeError):
+        pass  # the server has gone
+    finally:
+        spawner.end()

@@ -1,0 +1,67 @@
+"""kubectl edit with the page as its editor.
+
+kubectl starts $KUBE_EDITOR with the name of a temporary file and waits until it ends. Here that is kubectl itself: `create --raw` sends
+the file to this server and waits for the answer, which comes when the person has saved; meanwhile the server has put the new text into
+the file. So the real `kubectl edit` does the rest: it compares, patches, and opens the editor anew with its complaint in the file's head.
+Follows staging/src/k8s.io/kubectl/pkg/cmd/util/editor/editor.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clusterlab.web.terminal.desk import Io
+from clusterlab.web.terminal.files import write_atomically
+
+__all__ = ["PATH", "close_desk", "command", "open_desk", "serve"]
+
+#: Below the address of the lab's API server, as kubectl's raw requests are; the token at its end is what counts.
+PATH = "/terminal/edit/"
+MOST = 3 << 20
+
+
+class _Open(NamedTuple):
+    io: Io
+    folder: Path
+
+
+_open: dict[str, _Open] = {}
+
+
+def command(kubectl: str, token: str) -> str:
+    """What stands in KUBE_EDITOR; the file's name is appended to it."""
+    return f"{kubectl} create --raw {PATH}{token} -f"
+
+
+def open_desk(token: str, io: Io, folder: Path) -> None:
+    """From now on the kubectl that knows the token may ask for an edit of the one file in its folder."""
+    _open[token] = _Open(io, folder)
+
+
+def close_desk(token: str) -> None:
+    _open.pop(token, None)
+
+
+async def serve(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    """ASGI: an edit under way. Answers when it is saved or given up."""
+    found = _open.get(scope["path"].partition(PATH)[2])
+    while (await receive()).get("more_body"):
+        pass
+    status = 404
+    if found is not None and scope["method"] == "POST":
+        status = 200 if await _edit(found) else 409
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), (b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _edit(found: _Open) -> bool:
+    files = [path for path in found.folder.iterdir() if path.is_file() and not path.is_symlink()]
+    if len(files) != 1 or files[0].stat().st_size > MOST:
+        return False
+    text = files[0].read_text(encoding="utf-8", errors="replace")
+    edited = await found.io.edit(files[0].name, text)
+    if edited is not None and edited != text:
+        write_atomically(files[0], edited)
+    return True

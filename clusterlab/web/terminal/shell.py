@@ -1,0 +1,208 @@
+"""The shell of a lab's page. There is no real one: lines are read by the same small machine that runs scripts in containers
+(`runtime.shell`), whose files are the lab's folder and whose only program is kubectl, in its jail.
+
+A line runs in a worker thread, for the machine is not asynchronous; whatever touches the lab or a process goes through the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from clusterlab.runtime.shell.machine import FOREVER, Result, Run, begin
+from clusterlab.runtime.shell.parser import Command, Instruction, compile_script
+from clusterlab.web.terminal.desk import Desk
+from clusterlab.web.terminal.files import HOME, simulated
+from clusterlab.web.terminal.tools import find_tool
+
+__all__ = ["Interrupted", "Shell", "unfinished"]
+
+T = TypeVar("T")
+_HEREDOC = re.compile(r"(?<!<)<<(-?)\s*['\"]?([A-Za-z_]\w*)")
+#: Commands of one line.
+BUDGET = 3000
+#: What a lab remembers of a line: variables, and the bytes of them.
+MOST_VARIABLES, MOST_VARIABLE_BYTES = 200, 100_000
+#: Commands that pass on a stream line by line, so that `kubectl get -w | grep` speaks while it runs.
+_STREAMING = {"grep", "egrep", "fgrep", "sed", "awk", "gawk", "cut", "tr", "cat"}
+_COUNTING = {"-c", "-n", "-m", "-v0", "--count", "--line-number", "-A", "-B", "-C"}
+
+
+class Interrupted(Exception):
+    """Ctrl-C."""
+
+
+def unfinished(line: str) -> bool:
+    """Whether a line goes on in the next one: an open quote, a here-document, a loop without its end, a backslash."""
+    error = compile_script(line + "\n").error
+    for found in _HEREDOC.finditer(line):
+        if found[2] not in (each.lstrip("\t") if found[1] else each for each in line.split("\n")[1:]):
+            return True
+    return line.endswith("\\") or any(word in error for word in ("end of file", "unterminated", "EOF", "(expecting"))
+
+
+class PageRun(Run):
+    """The machine, with pipes that stream where the first command does."""
+
+    def _op_pipeline(self, instruction: Instruction) -> bool:
+        stages = instruction.arg
+        if self.capture is None and self._streams(stages):
+            return self._stream(stages)
+        return super()._op_pipeline(instruction)
+
+    def _argv(self, stage: tuple[Instruction, ...]) -> list[str]:
+        """The words of a stage that is one simple command without redirections; none otherwise."""
+        runs = [each for each in stage if each.op != "ok"]
+        if len(runs) != 1 or runs[0].op != "run":
+            return []
+        command: Command = runs[0].arg
+        return self.expander().fields(command.words) if command.words and not command.redirects and not command.assignments else []
+
+    def _streams(self, stages: tuple[tuple[Instruction, ...], ...]) -> bool:
+        first = self._argv(stages[0])
+        if not first or first[0] not in ("kubectl", "k"):
+            return False
+        endless = any(word in ("-w", "--watch", "--watch-only", "-f", "--follow", "--watch=true", "--follow=true") for word in first)
+        if not endless or ("-f" in first and "logs" not in first):
+            return False
+        rest = [self._argv(stage) for stage in stages[1:]]
+        return all(words and words[0] in _STREAMING and not _COUNTING & set(words) for words in rest)
+
+    def _stream(self, stages: tuple[tuple[Instruction, ...], ...]) -> bool:
+        def through(text: str) -> None:
+            for stage in stages[1:]:
+                inner = self._inner(stage, text)
+                text, self.status = inner.output(), inner.status
+            self.budget = max(self.budget, 500)  # a watch may last
+            self.emit(1, text)
+
+        page: Shell = self.host  # type: ignore[assignment]
+        page.stream(self, self._argv(stages[0]), through)
+        return False
+
+
+class Shell:
+    """One session: variables, folder and status from line to line. The host of the machine."""
+
+    #: For the tools of containers: `cat` alone waits for nobody here.
+    tty = False
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.io = desk, desk.io
+        self.variables = {"HOME": HOME, "USER": "learner", "PS1": "$ "}
+        self.exported = ["HOME", "USER"]
+        self.cwd, self.status = HOME, 0
+
+    # The machine's host.
+
+    def read(self, path: str) -> str | None:
+        return self.desk.folder.read(path)
+
+    def write(self, path: str, text: str, append: bool) -> str:
+        return self.desk.folder.write(path, text, append)
+
+    def names(self, pattern: str, cwd: str) -> list[str]:
+        return self.desk.folder.names(pattern, cwd)
+
+    def out(self, time_ms: int, stream: str, text: str) -> None:
+        self.check()
+        self.wait_for(self.io.out(text.encode()) if stream == "stdout" else self.io.err(text.encode()))
+
+    def tool(self, run: Run, argv: list[str], stdin: str) -> Result:
+        self.check()
+        return find_tool(argv[0])(self, run, argv, stdin)
+
+    # What the commands need besides.
+
+    def check(self) -> None:
+        """Raises Interrupted after Ctrl-C."""
+        if self.desk.interrupted:
+            raise Interrupted
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does something on the event loop, from the worker thread. Raises what it raises."""
+        return asyncio.run_coroutine_threadsafe(work, self.desk.loop).result()
+
+    def sleep(self, wait_s: float) -> None:
+        """Waits on the wall; Ctrl-C ends it."""
+        until = time.monotonic() + wait_s
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 0.1))
+
+    def date(self, form: str, _time_ms: int | None = None) -> str:
+        return self.desk.folder.date(form, simulated(self.desk.lab))
+
+    def exists(self, path: str) -> bool:
+        return self.desk.folder.exists(path)
+
+    def is_directory(self, path: str) -> bool:
+        return self.desk.folder.is_directory(path)
+
+    def make_directory(self, path: str) -> str:
+        return self.desk.folder.make_directory(path)
+
+    def remove(self, path: str) -> str:
+        return self.desk.folder.remove(path)
+
+    def entries(self, path: str) -> list[str]:
+        return self.desk.folder.entries(path)
+
+    def tree(self, path: str) -> list[str]:
+        return self.desk.folder.tree(path)
+
+    def has_tool(self, name: str) -> bool:
+        return find_tool(name, missing=None) is not None
+
+    def stream(self, run: Run, argv: list[str], through: Any) -> None:
+        """kubectl whose output goes on line by line."""
+        from clusterlab.web.terminal.tools_kubectl import stream_kubectl
+
+        stream_kubectl(self, run, argv, through)
+
+    def is_direct(self, run: Run) -> bool:
+        """Whether what the command under way prints goes straight to where the person looks."""
+        if run.capture is not None or any(frame[0] == "redirect" for frame in run.frames):
+            return False
+        command = run.code[run.pc - 1].arg if run.pc else None
+        return not (isinstance(command, Command) and any(each.op not in ("<", "<<") for each in command.redirects))
+
+    # A line.
+
+    def run(self, line: str) -> int:
+        """Runs a line to its end, in a worker thread; its exit code."""
+        program = compile_script(line)
+        if program.error:
+            self.out(0, "stderr", f"{program.error}\n")
+            self.status = 2
+            return 2
+        state = begin(line, 0, self.variables, self.cwd)._replace(status=self.status, exported=tuple(self.exported))
+        run = PageRun(state, self, BUDGET)  # type: ignore[arg-type]
+        now_ms = 0
+        try:
+            while not run.ended and run.budget > 0:
+                run.until(now_ms)
+                if run.wake_ms == FOREVER and not run.ended:
+                    break
+                if not run.ended and run.wake_ms > now_ms:
+                    self.sleep((run.wake_ms - now_ms) / 1000)
+                    now_ms = run.wake_ms
+            if run.budget <= 0:
+                self.desk.interrupted = False
+                self.out(0, "stderr", f"clusterlab: a line runs at most {BUDGET} commands\n")
+                run.status = 1
+        except Interrupted:
+            run.status = 130
+        self._keep(run)
+        return self.status
+
+    def _keep(self, run: Run) -> None:
+        variables = dict(list(run.variables.items())[-MOST_VARIABLES:])
+        if sum(len(name) + len(value) for name, value in variables.items()) <= MOST_VARIABLE_BYTES:
+            self.variables = variables
+        self.exported = run.exported[-MOST_VARIABLES:]
+        self.cwd = run.cwd if self.desk.folder.is_directory(run.cwd) else HOME
+        self.status = run.status

@@ -1,0 +1,127 @@
+"""The commands of the page's shell, by name. Those that work on text and files are the ones that containers have too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.runtime.shell import tools_files, tools_system, tools_text
+from clusterlab.runtime.shell.machine import Result, Run
+from clusterlab.web.labs.lab import LabError
+
+if TYPE_CHECKING:
+    from clusterlab.web.terminal.shell import Shell
+
+Tool = Callable[["Shell", Run, list[str], str], Result]
+
+__all__ = ["HELP", "NAMES", "Tool", "find_tool", "tool"]
+
+_TEXT = (
+    "echo", "printf", "cat", "grep", "egrep", "fgrep", "sed", "awk", "head", "tail", "wc", "cut", "tr", "sort", "uniq", "seq", "expr",
+    "tee", "xargs", "md5sum", "sha1sum", "sha256sum", "base64", "basename", "dirname", "more", "less",
+)
+_FILES = ("ls", "mkdir", "touch", "rm", "rmdir", "cp", "mv", "find", "test", "[", "[[", "stat")
+_SYSTEM = ("sleep", "date", "true", "false", "env", "printenv", "time")
+NAMES: dict[str, Tool] = {}
+for _names, _tools in ((_TEXT, tools_text.TOOLS), (_FILES, tools_files.TOOLS), (_SYSTEM, tools_system.TOOLS)):
+    NAMES.update({_name: _tools[_name] for _name in _names})  # type: ignore[misc]
+
+HELP = """\
+kubectl (or k)    the real one: get -w, logs -f, exec -it, edit, apply -f, rollout …; Tab completes
+curl wget nslookup dig ping nc        from a client inside the cluster's network
+ssh NODE COMMAND  on a node: crictl, iptables-save, ipvsadm, curl, nslookup, ping
+etcdctl           get / --prefix --keys-only, member list, endpoint status …
+step play pause back seek settle until    the clock of this lab
+break continue bookmark               breakpoints (break kind = Pod and status = CrashLoopBackOff)
+why fault heal fork                   causes, faults, another future
+ls cat cp mv rm mkdir grep sed awk head tail wc sort uniq cut tr tee xargs base64 date watch history clear
+Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), variables and loops work as in sh. COMMAND --help tells more.
+"""
+
+
+def tool(*names: str) -> Callable[[Tool], Tool]:
+    """Registers a command."""
+
+    def wrap(function: Tool) -> Tool:
+        for name in names:
+            NAMES[name] = function
+        return function
+
+    return wrap
+
+
+def _missing(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(127, "", f"{argv[0]}: command not found (help lists what there is)\n")
+
+
+def find_tool(name: str, missing: Any = _missing) -> Any:
+    """The command of a name, or what says that there is none."""
+    found = NAMES.get(name)
+    if found is None:
+        from clusterlab.web.terminal import tools_clock, tools_cluster, tools_kubectl  # noqa: F401 - they register their commands
+
+        found = NAMES.get(name)
+    return missing if found is None else found
+
+
+def refused(name: str, error: LabError) -> Result:
+    """A lab's refusal as a command says it."""
+    return Result(1, "", f"{name}: {error}\n")
+
+
+@tool("help")
+def help_(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, HELP)
+
+
+@tool("clear", "reset")
+def clear(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, "\x1b[H\x1b[2J\x1b[3J")
+
+
+@tool("history")
+def history(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, "".join(f"{number:5}  {line}\n" for number, line in enumerate(shell.desk.history, 1)))
+
+
+@tool("which", "type", "command")
+def which(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    name = argv[-1]
+    return Result(0, f"/bin/{name}\n") if shell.has_tool(name) else Result(1)
+
+
+@tool("whoami", "id")
+def whoami(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, "learner\n")
+
+
+@tool("watch")
+def watch(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    """`watch [-n SECONDS] COMMAND`: again and again, until Ctrl-C."""
+    words, wait_s = argv[1:], 2.0
+    while words and words[0].startswith("-"):
+        flag = words.pop(0)
+        if flag in ("-n", "--interval") and words:
+            try:
+                wait_s = max(0.5, float(words.pop(0)))
+            except ValueError:
+                return Result(1, "", "watch: -n takes seconds\n")
+    if not words:
+        return Result(1, "", "watch: what? For example: watch kubectl get pods\n")
+    if not shell.desk.io.tty or not shell.is_direct(run):
+        return shell.tool(run, words, "")
+    import shlex
+
+    line = " ".join(words) if len(words) > 1 and not any(char in word for word in words for char in " '\"$") else shlex.join(words)
+    while True:
+        inner = run.nested(words[0] if len(words) == 1 else line)
+        run.budget = max(run.budget, 500)
+        head = f"Every {wait_s:.1f}s: {line}   {shell.date('%H:%M:%S')}\n\n"
+        shell.out(0, "stdout", "\x1b[H\x1b[2J" + head + inner.output())
+        shell.sleep(wait_s)
+
+
+def usage(name: str, text: str) -> Result:
+    return Result(2, "", f"usage: {name} {text}\n")
+
+

@@ -1,0 +1,84 @@
+"""Commands that look at the cluster from its inside: etcdctl, what runs on the nodes, and requests as a client makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.etcd import ctl
+from clusterlab.nodeshell import CLIENTS, VIEWS, view
+from clusterlab.runtime.shell.machine import Result, Run
+from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.terminal import limits
+from clusterlab.web.terminal.tools import refused, tool, usage
+
+if TYPE_CHECKING:
+    from clusterlab.web.terminal.shell import Shell
+
+__all__ = ["etcdctl_answer", "nodes_of"]
+
+
+def nodes_of(lab: Lab) -> list[str]:
+    """The nodes' names, workers first: where crictl and the like look unless told otherwise."""
+    names = list(lab.cluster.network.node_addresses())
+    return sorted(names, key=lambda name: ("control-plane" in name, name))
+
+
+async def etcdctl_answer(lab: Lab, argv: list[str]) -> tuple[int, str, str]:
+    """Answers etcdctl from the model; what changes something is a command of the lab."""
+    if ctl.changes(argv):
+        code, out, err = await lab.command({"kind": "etcdctl", "argv": argv})
+    else:
+        code, out, err = lab.cluster.etcd_shell.ask(argv)
+    return code, out, err
+
+
+async def _on_node(lab: Lab, node: str, argv: list[str], stdin: str) -> tuple[int, str, str]:
+    if argv[0] in CLIENTS:
+        data: dict[str, Any] = {"kind": "node", "node": node, "argv": [word[:4000] for word in argv[:100]]}
+        code, out, err = await lab.command({**data, "stdin": stdin[:65_536]} if stdin else data)
+        return code, out, err
+    lab.tick_clock()
+    return view(lab.cluster.sim, node or nodes_of(lab)[0], argv)
+
+
+def _answered(shell: Shell, work: Any, argv: list[str]) -> Result:
+    reason = limits.refusal(shell.desk.lab, argv)
+    if reason:
+        work.close()
+        return Result(1, "", f"{argv[0]}: {reason}\n")
+    try:
+        return Result(*shell.wait_for(work))
+    except LabError as error:
+        return refused(argv[0], error)
+
+
+@tool("etcdctl")
+def etcdctl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    return _answered(shell, etcdctl_answer(shell.desk.lab, argv[1:]), argv)
+
+
+@tool(*CLIENTS, *VIEWS)
+def on_any_node(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    """Clients ask from within the cluster; views are those of the first worker."""
+    result = _answered(shell, _on_node(shell.desk.lab, "", argv, stdin), argv)
+    if argv[0] in VIEWS and shell.is_direct(run) and not result.code:
+        note = f"(on {nodes_of(shell.desk.lab)[0]}; ssh NODE {argv[0]} looks at another node)\n"
+        return result._replace(err=result.err + note)
+    return result
+
+
+@tool("ssh", "node")
+def ssh(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    """`ssh NODE COMMAND …`."""
+    words = argv[1:]
+    lab = shell.desk.lab
+    if not words:
+        return usage("ssh", f"NODE COMMAND, with NODE one of {', '.join(nodes_of(lab)[:8])}")
+    node, rest = words[0].rpartition("@")[2], words[1:]
+    if rest[:1] == ["sudo"]:
+        rest = rest[1:]
+    if not rest or rest[0] not in (*CLIENTS, *VIEWS, "hostname"):
+        return Result(127, "", f"ssh: on a node there are {', '.join((*VIEWS, *CLIENTS))}: write ssh {node} crictl ps\n")
+    if rest[0] == "hostname":
+        return Result(0, node + "\n") if node in nodes_of(lab) else Result(255, "", f"ssh: Could not resolve hostname {node}\n")
+    return _answered(shell, _on_node(lab, node, rest, stdin), ["ssh", *words])

@@ -1,0 +1,101 @@
+"""kubectl as a command of the page's shell."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clusterlab.runtime.shell.machine import Result, Run
+from clusterlab.web.labs.lab import LabError
+from clusterlab.web.terminal import limits, programs
+from clusterlab.web.terminal.tools import refused, tool
+from clusterlab.web.words import Refused, check
+
+if TYPE_CHECKING:
+    from clusterlab.web.terminal.shell import Shell
+
+__all__ = ["stream_kubectl"]
+
+_INTERRUPTED = (130, 128 + signal.SIGINT)
+NOT_HERE = "this server does not run kubectl for its visitors; use your own with the line under Connect"
+
+
+def _refusal(shell: Shell, words: list[str]) -> str:
+    """Why kubectl is not started."""
+    desk = shell.desk
+    try:
+        check(words, desk.confined)
+    except Refused as error:
+        return str(error)
+    return limits.refusal(desk.lab, ["kubectl", *words])
+
+
+@tool("kubectl", "k")
+def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    desk = shell.desk
+    problem = _refusal(shell, argv[1:])
+    if problem:
+        return Result(1, "", f"{problem}\n")
+    direct = shell.is_direct(run)
+    try:
+        done = shell.wait_for(programs.kubectl(desk, argv[1:], run.cwd, stdin or None, direct))
+    except LabError as error:
+        return refused("kubectl", error)
+    except OSError as error:
+        return Result(126, "", f"kubectl: {error}\n")
+    if done.code in _INTERRUPTED and direct:
+        desk.interrupted = True
+    shell.check()
+    return Result(done.code, done.out, done.err)
+
+
+class _Lines:
+    """Takes the place of the terminal: whole lines go through a function."""
+
+    tty = False
+
+    def __init__(self, shell: Shell, through: Callable[[str], None]) -> None:
+        self.io, self.shell, self.through, self.rest = shell.desk.io, shell, through, ""
+        self.limit_s, self.most = self.io.limit_s, self.io.most
+        self.size, self.waits, self.edit, self.page, self.err = self.io.size, self.io.waits, self.io.edit, self.io.page, self.io.err
+
+    async def out(self, data: bytes) -> None:
+        import asyncio
+
+        whole, mark, self.rest = (self.rest + data.decode(errors="replace")).rpartition("\n")
+        if mark:
+            await asyncio.get_running_loop().run_in_executor(None, self._pass, whole + mark)
+
+    def _pass(self, text: str) -> None:
+        # What goes through comes back to the terminal from this thread.
+        with contextlib.suppress(Exception):
+            self.through(text)
+
+
+def stream_kubectl(shell: Shell, run: Run, argv: list[str], through: Callable[[str], None]) -> None:
+    """kubectl with each line passed on as it comes."""
+    desk = shell.desk
+    problem = _refusal(shell, argv[1:])
+    if problem:
+        run.emit(2, f"{problem}\n")
+        run.status = 1
+        return
+    lines, real = _Lines(shell, through), desk.io
+    desk.io = lines  # type: ignore[assignment]
+    try:
+        # Meanwhile this thread only waits, so the machine is used by one thread at a time.
+        done = shell.wait_for(programs.kubectl(desk, argv[1:], run.cwd, None, True))
+        desk.io = real
+        if lines.rest:
+            through(lines.rest)
+        shell.check()
+        if done.code:
+            run.status = done.code
+    except (LabError, OSError) as error:
+        desk.io = real
+        run.emit(2, f"kubectl: {error}\n")
+        run.status = 1
+    finally:
+        desk.io = real
