@@ -7,6 +7,7 @@ Left out: everything that would change the runtime behind the kubelet's back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from clusterlab.network.trip import Source
@@ -33,6 +34,11 @@ class _Node:
 
     dns_server = "10.96.0.10"
     gateway = broadcast = ""
+    #: The tools of a usual distribution, not those of an image.
+    container = SimpleNamespace(
+        config=SimpleNamespace(image="debian:13"),
+        program=SimpleNamespace(behaviour=SimpleNamespace(match="*", entrypoint=(), arguments=(), distribution="debian")),
+    )
 
     def __init__(self, sim: Simulation, source: Source) -> None:
         self.sim, self.source = sim, source
@@ -76,7 +82,10 @@ def ask(sim: Simulation, node: str, argv: list[str], stdin: str = "") -> Answer:
     run = Run(begin("", sim.time_ms, {}), _Nowhere())
     tool: Callable[..., Any] = tools_net.TOOLS[argv[0]]
     for _ in range(_TRIES):
-        result = tool(box, run, argv, stdin)
+        try:
+            result = tool(box, run, argv, stdin)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # an address that is none
+            return 2, "", f"{argv[0]}: {str(error)[:200]}\n"
         if not result.again:
             break
         run.tries += 1

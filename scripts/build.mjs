@@ -29,6 +29,8 @@ const bundles = [
       board: "static/src/class/board.ts",
       class: "static/src/class/strip.ts",
       plotly: "static/src/plotly.ts",
+      terminal: "static/src/terminal/screen.ts",
+      editor: "static/src/editor/editor.ts",
     },
   },
   // Not a module: it must run before the page is drawn.

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page
 
 __all__ = ["LabPage"]
 
+_SESSION = "document.querySelector('cl-terminal')?.sessions[document.querySelector('cl-terminal').active]"
 _LAB = "document.querySelector('cl-stage').lab"
 
 
@@ -74,11 +75,17 @@ class LabPage:
         return self.wait_still()
 
     def kubectl(self, line: str) -> None:
-        """Types a command line into the drawer, without waiting for its answer."""
-        if not self.by("kubectl-line").is_visible():
-            self.by("tab-kubectl").click()
-        self.by("kubectl-line").fill(line)
+        """Types a command line into the terminal, without waiting for its answer."""
+        self.terminal().press_sequentially(line)
         self.by("kubectl-line").press("Enter")
+
+    def terminal(self) -> Locator:
+        """Where command lines are typed, ready for the next one."""
+        if not self.by("kubectl").is_visible():
+            self.by("tab-kubectl").click()
+        self.by("kubectl-line").first.wait_for(state="attached")
+        self.wait(f"{_SESSION}?.state === 'ready'")
+        return self.by("kubectl-line")
 
     def settle(self) -> int:
         self.by("settle").click()

@@ -54,7 +54,7 @@ def test_the_events_and_kubectl_errors_are_shown(open_lab: OpenLab) -> None:
     lab.by("tab-events").click()
     expect(lab.by("events")).to_contain_text("Scheduled")
     lab.kubectl("get pods nothing-like-this")
-    expect(lab.by("kubectl").locator("pre.bad")).to_contain_text('pods "nothing-like-this" not found')
+    expect(lab.by("kubectl")).to_contain_text('pods "nothing-like-this" not found')
 
 
 def test_buttons_walk_through_time(open_lab: OpenLab) -> None:

@@ -6,7 +6,7 @@ JSON with three descriptors (stdin, stdout, stderr); answers go back as JSON. Wh
 Where it may, it lives in a network namespace of its own: nothing is there but a loopback device, and on it one listening socket that
 is handed to the server. So programs reach the server's API and nothing else, whatever address they are given.
 
-    order  {"id", "argv", "env", "cwd", "read", "write", "port", "jail", "forks", "tty"}  or  {"kill": pid, "signal"}
+    order  {"id", "argv", "env", "cwd", "read", "write", "execute"?, "port", "jail", "forks", "tty"}  or  {"kill": pid, "signal"}
     answer {"hello": {"landlock", "seccomp", "network"}}, {"id", "pid"}, {"ended": pid, "code"}
 """
 
@@ -92,7 +92,7 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
             _libc().prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if order.get("jail"):
             _libc().prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-            landlock.restrict(order["read"], order["write"], [order["argv"][0]], order.get("port"))
+            landlock.restrict(order["read"], order["write"], [order["argv"][0], *order.get("execute", ())], order.get("port"))
             _drop_capabilities()
             if seccomp.available():
                 seccomp.confine(bool(order.get("forks")))

@@ -36,7 +36,7 @@ def command(kubectl: str, token: str) -> str:
 
 
 def open_desk(token: str, io: Io, folder: Path) -> None:
-    """From now on the kubectl that knows the token may ask for an edit of the one file in its folder."""
+    """From now on the kubectl that knows the token may ask for an edit of a file in its folder."""
     _open[token] = _Open(io, folder)
 
 
@@ -47,21 +47,26 @@ def close_desk(token: str) -> None:
 async def serve(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
     """ASGI: an edit under way. Answers when it is saved or given up."""
     found = _open.get(scope["path"].partition(PATH)[2])
-    while (await receive()).get("more_body"):
-        pass
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"") if len(body) <= MOST else b""
+        more = message.get("more_body", False)
     status = 404
     if found is not None and scope["method"] == "POST":
-        status = 200 if await _edit(found) else 409
+        status = 200 if await _edit(found, body) else 409
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), (b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _edit(found: _Open) -> bool:
-    files = [path for path in found.folder.iterdir() if path.is_file() and not path.is_symlink()]
-    if len(files) != 1 or files[0].stat().st_size > MOST:
+async def _edit(found: _Open, body: bytes) -> bool:
+    """The file is the one that holds what was sent; those of earlier tries lie beside it."""
+    files = [path for path in found.folder.iterdir() if path.is_file() and not path.is_symlink() and path.stat().st_size == len(body)]
+    file = next((path for path in sorted(files, key=lambda path: -path.stat().st_mtime_ns) if path.read_bytes() == body), None)
+    if file is None:
         return False
-    text = files[0].read_text(encoding="utf-8", errors="replace")
-    edited = await found.io.edit(files[0].name, text)
+    text = body.decode(errors="replace")
+    edited = await found.io.edit(file.name, text)
     if edited is not None and edited != text:
-        write_atomically(files[0], edited)
+        write_atomically(file, edited)
     return True

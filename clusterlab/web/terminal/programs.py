@@ -257,7 +257,9 @@ def interrupt(desk: Desk) -> None:
 def typed(desk: Desk, data: bytes) -> None:
     """Keys for the program that runs."""
     if desk.master >= 0:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, termios.error):
+            if b"\x03" in data and termios.tcgetattr(desk.master)[3] & termios.ISIG:
+                desk.interrupted = True  # the line ends with its program; a shell in a container takes the key for itself
             os.write(desk.master, data)
     elif b"\x03" in data:
         interrupt(desk)

@@ -7,6 +7,7 @@ A line runs in a worker thread, for the machine is not asynchronous; whatever to
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Coroutine
@@ -21,6 +22,7 @@ from clusterlab.web.terminal.tools import find_tool
 __all__ = ["Interrupted", "Shell", "unfinished"]
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _HEREDOC = re.compile(r"(?<!<)<<(-?)\s*['\"]?([A-Za-z_]\w*)")
 #: Commands of one line.
 BUDGET = 3000
@@ -113,7 +115,12 @@ class Shell:
 
     def tool(self, run: Run, argv: list[str], stdin: str) -> Result:
         self.check()
-        return find_tool(argv[0])(self, run, argv, stdin)
+        try:
+            return find_tool(argv[0])(self, run, argv, stdin)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # A tool of containers has been asked for something that there is only in a container.
+            _log.info("the command %s met an error", argv[0], exc_info=error)
+            return Result(2, "", f"{argv[0]}: this cannot be done here ({type(error).__name__})\n")
 
     # What the commands need besides.
 

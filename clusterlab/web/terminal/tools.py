@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.runtime.shell import tools_files, tools_system, tools_text
@@ -20,7 +21,7 @@ _TEXT = (
     "echo", "printf", "cat", "grep", "egrep", "fgrep", "sed", "awk", "head", "tail", "wc", "cut", "tr", "sort", "uniq", "seq", "expr",
     "tee", "xargs", "md5sum", "sha1sum", "sha256sum", "base64", "basename", "dirname", "more", "less",
 )
-_FILES = ("ls", "mkdir", "touch", "rm", "rmdir", "cp", "mv", "find", "test", "[", "[[", "stat")
+_FILES = ("mkdir", "touch", "rm", "rmdir", "cp", "mv", "find", "test", "[", "[[", "stat")
 _SYSTEM = ("sleep", "date", "true", "false", "env", "printenv", "time")
 NAMES: dict[str, Tool] = {}
 for _names, _tools in ((_TEXT, tools_text.TOOLS), (_FILES, tools_files.TOOLS), (_SYSTEM, tools_system.TOOLS)):
@@ -72,6 +73,32 @@ def refused(name: str, error: LabError) -> Result:
 @tool("help")
 def help_(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, HELP)
+
+
+@tool("ls")
+def ls(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    flags = {letter for word in argv[1:] if word.startswith("-") for letter in word[1:]}
+    names = [word for word in argv[1:] if not word.startswith("-")] or ["."]
+    out, err = "", ""
+    for name in names:
+        path = run.path(name)
+        if not shell.exists(path):
+            err += f"ls: cannot access '{name}': No such file or directory\n"
+            continue
+        folder = shell.is_directory(path) and "d" not in flags
+        shown = [each for each in shell.entries(path) if flags & {"a", "A"} or not each.startswith(".")] if folder else [name]
+        out += f"{name}:\n" if folder and len(names) > 1 else ""
+        for each in shown:
+            place = f"{path.rstrip('/')}/{each}" if folder else path
+            out += _row(shell, place, each) if "l" in flags else each + ("/" if "F" in flags and shell.is_directory(place) else "") + "\n"
+    return Result(2 if err else 0, out, err)
+
+
+def _row(shell: Shell, path: str, name: str) -> str:
+    real = shell.desk.folder.real(path)
+    size, moment = (real.stat().st_size, datetime.fromtimestamp(real.stat().st_mtime, UTC)) if real else (4096, datetime.now(UTC))
+    mode = "drwx------ 2" if shell.is_directory(path) else "-rw------- 1"
+    return f"{mode} learner learner {size:>8} {moment:%b %e %H:%M} {name}\n"
 
 
 @tool("clear", "reset")

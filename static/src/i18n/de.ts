@@ -5,6 +5,7 @@ import { classroom } from "./de/classroom";
 import { lab } from "./de/lab";
 import { stage } from "./de/stage";
 import { lessons } from "./de/lessons";
+import { terminal } from "./de/terminal";
 
 export const german: Record<string, string> = {
   ...classroom,
@@ -12,4 +13,5 @@ export const german: Record<string, string> = {
   ...charts,
   ...stage,
   ...lessons,
+  ...terminal,
 };

@@ -126,6 +126,13 @@ export class Screen implements SessionView {
     this.terminal.focus();
   }
 
+  /** Puts a line at the prompt and enters it, as if it had been typed. */
+  enterLine(line: string): void {
+    if (!this.editing) return this.session.run(line);
+    this.line.text = line;
+    this.enter();
+  }
+
   retheme(): void {
     this.terminal.options.theme = themeOf();
     this.terminal.options.fontSize = this.fontSize();

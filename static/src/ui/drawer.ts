@@ -10,9 +10,11 @@ import type { EventView } from "../stream/views";
 import type { DebugElement } from "./debug";
 import { LabElement } from "./element";
 import { icons } from "./icons";
+import "./terminal";
+import type { TerminalElement } from "./terminal";
 
 type Tab = "log" | "events" | "kubectl" | "debug" | "charts" | "connect";
-const TABS: [Tab, string][] = [["kubectl", "kubectl"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["charts", "Charts"], ["connect", "Connect"]];
+const TABS: [Tab, string][] = [["kubectl", "Terminal"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["charts", "Charts"], ["connect", "Connect"]];
 const LOG_LINES = 200;
 /** What a chart needs to be read. */
 const CHART_HEIGHT = 300;
@@ -20,19 +22,15 @@ const PHONE = "(max-width: 760px)";
 
 @customElement("cl-drawer")
 export class DrawerElement extends LabElement {
-  protected override readonly topics: Topic[] = ["step", "state", "kubectl", "mode"];
+  protected override readonly topics: Topic[] = ["step", "state", "mode"];
   @state() private tab: Tab = (recall("drawer.tab") as Tab | null) ?? "kubectl";
   @state() open = recall("drawer") === "open";
-  @state() private running = "";
   @state() private routine = false;
-  private readonly history: string[] = JSON.parse(recall("kubectl.history") ?? "[]") as string[];
-  private historyAt = 0;
-  private readonly entries: { line: string; out?: string; err?: string; exit?: number }[] = [];
-  private answered = 0;
+  /** The terminal stays once it has been shown: what runs in it goes on behind other tabs. */
+  private terminalShown = false;
   private due = 0;
 
-  protected override told(topic: Topic): void {
-    if (topic === "kubectl") return this.answer();
+  protected override told(_topic: Topic): void {
     // The log may grow by thousands of steps a second; the page need not follow each.
     if (this.due) return;
     this.due = window.setTimeout(() => {
@@ -64,36 +62,18 @@ export class DrawerElement extends LabElement {
     const words = line.trim();
     if (!words) return;
     this.show("kubectl");
-    this.entries.push({ line: words });
-    if (this.entries.length > 60) this.entries.shift();
-    if (this.history.at(-1) !== words) this.history.push(words);
-    if (this.history.length > 100) this.history.shift();
-    remember("kubectl.history", JSON.stringify(this.history));
-    this.historyAt = this.history.length;
-    this.running = words;
-    this.lab.kubectl(words);
-    this.requestUpdate();
+    void this.updateComplete.then(() => this.querySelector<TerminalElement>("cl-terminal")?.run(words));
   }
 
   focusLine(): void {
     this.show("kubectl");
-    void this.updateComplete.then(() => this.querySelector<HTMLInputElement>(".prompt input")?.focus());
+    void this.updateComplete.then(() => this.querySelector<TerminalElement>("cl-terminal")?.focusLine());
   }
 
   /** Shows the debugger, with the cursor where a breakpoint or a watch is written. */
   debug(field: "condition" | "path"): void {
     this.show("debug");
     void this.updateComplete.then(() => this.querySelector<DebugElement>("cl-debug")?.focusField(field));
-  }
-
-  private answer(): void {
-    for (const answer of this.lab.kubectlAnswers.slice(this.answered)) {
-      const entry = this.entries.find((one) => one.exit === undefined && one.line === answer.line) ?? this.entries.find((one) => one.exit === undefined);
-      if (entry) Object.assign(entry, { out: answer.stdout, err: answer.stderr, exit: answer.exit });
-    }
-    this.answered = this.lab.kubectlAnswers.length;
-    this.running = this.entries.find((one) => one.exit === undefined)?.line ?? "";
-    this.requestUpdate();
   }
 
   override connectedCallback(): void {
@@ -109,6 +89,7 @@ export class DrawerElement extends LabElement {
 
   protected override render(): TemplateResult {
     const open = this.shown;
+    this.terminalShown ||= open && this.tab === "kubectl";
     return html`<div class="drawer">
       <div class="drawer-bar">
         <div role="tablist" aria-label=${t("Drawer")} @keydown=${this.tabKeyed}>${TABS.map(([tab, name]) => html`<button type="button" role="tab" id=${`tab-${tab}`} aria-controls="drawer-panel"
@@ -117,7 +98,7 @@ export class DrawerElement extends LabElement {
         <span class="spacer"></span>
         <button type="button" class="quiet" aria-label=${this.open ? t("Close the drawer") : t("Open the drawer")} aria-expanded=${this.open ? "true" : "false"} @click=${() => this.setOpen(!this.open)}>${this.open ? icons.down : icons.up}</button>
       </div>
-      <div class="drawer-panel" id="drawer-panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`} ?hidden=${!open}>${open ? this.panel() : nothing}</div>
+      <div class="drawer-panel" id="drawer-panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`} ?hidden=${!open}>${this.terminalShown ? html`<cl-terminal ?hidden=${this.tab !== "kubectl"}></cl-terminal>` : nothing}${open ? this.panel() : nothing}</div>
     </div>`;
   }
 
@@ -132,7 +113,7 @@ export class DrawerElement extends LabElement {
     void this.updateComplete.then(() => this.querySelector<HTMLElement>(`#tab-${tab}`)?.focus());
   }
 
-  private panel(): TemplateResult {
+  private panel(): TemplateResult | typeof nothing {
     switch (this.tab) {
       case "log":
         return this.logPanel();
@@ -144,8 +125,8 @@ export class DrawerElement extends LabElement {
         return html`<cl-charts></cl-charts>`;
       case "connect":
         return this.connectPanel();
-      default:
-        return this.kubectlPanel();
+      case "kubectl":
+        return nothing;
     }
   }
 
@@ -173,33 +154,6 @@ export class DrawerElement extends LabElement {
     return html`<div class="table" data-follow tabindex="0" role="region" aria-label=${t("Events")}><table data-testid="events"><thead><tr><th>${t("Last seen")}</th><th>${t("Type")}</th><th>${t("Reason")}</th><th>${t("Object")}</th><th>${t("Message")}</th></tr></thead><tbody>
       ${events.map((event) => html`<tr class=${event.type === "Warning" ? "warn" : ""}><td>${age(time - event.last)}${event.count > 1 ? html` <small>×${event.count}</small>` : nothing}</td><td>${event.type}</td><td>${event.reason}</td>
         <td><button type="button" class="link" @click=${() => this.lab.select(event.about)}>${event.about.replace(/^(\w+)\/[^/]+\//, "$1/")}</button></td><td>${event.message}</td></tr>`)}</tbody></table></div>`;
-  }
-
-  private kubectlPanel(): TemplateResult {
-    if (!this.lab.options.canEdit) return html`<p class="soft pad">${t("You watch this lab. Whoever started it can change it.")}</p>`;
-    return html`<div class="terminal" data-testid="kubectl">
-      <div class="output mono" data-follow tabindex="0" role="log" aria-label=${t("Answers of kubectl")}>${this.entries.length ? nothing : html`<p class="soft">${t("Try:")} ${["kubectl get nodes", "kubectl create deployment web --image=nginx:1.25 --replicas=3", "kubectl get pods -o wide"].map((line) => html`<button type="button" class="link mono" @click=${() => this.run(line)}>${line}</button>`)}</p>`}
-        ${this.entries.map((entry) => html`<div class="entry"><div class="line"><span aria-hidden="true">$ </span>${entry.line}</div>${entry.out ? html`<pre>${entry.out}</pre>` : nothing}${entry.err ? html`<pre class="bad">${entry.err}</pre>` : nothing}${entry.exit === undefined ? html`<div class="soft">…</div>` : nothing}</div>`)}</div>
-      <form class="prompt" @submit=${this.submitted}><span class="mono" aria-hidden="true">$</span><input class="mono" type="text" name="line" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
-        aria-label=${t("kubectl command line")} data-testid="kubectl-line" placeholder="kubectl get pods" @keydown=${this.lineKeyed} /><button type="submit" class="small">${this.running ? "…" : t("run")}</button></form></div>`;
-  }
-
-  private submitted(event: Event): void {
-    event.preventDefault();
-    const input = this.querySelector<HTMLInputElement>(".prompt input")!;
-    this.run(input.value);
-    input.value = "";
-  }
-
-  private lineKeyed(event: KeyboardEvent): void {
-    event.stopPropagation();
-    const input = event.target as HTMLInputElement;
-    if (event.key === "Escape") return input.blur();
-    const way = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
-    if (!way) return;
-    event.preventDefault();
-    this.historyAt = Math.max(0, Math.min(this.history.length, this.historyAt + way));
-    input.value = this.history[this.historyAt] ?? "";
   }
 
   private connectPanel(): TemplateResult {

@@ -1,0 +1,169 @@
+"""The terminal over its websocket: lines, pipes, loops, completion, edits, Ctrl-C, and what it remembers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.server import Server
+from tests.terminal.typist import Visit
+
+
+@pytest.fixture(scope="module")
+def visit(server: Server) -> Visit:
+    return Visit(server, nodes=2, pace=0)
+
+
+async def test_lines_as_in_a_shell(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        assert typist.ready["type"] == "ready"
+        assert "node-2 " in await typist.run("kubectl get nodes")
+        assert await typist.run("kubectl get nodes --no-headers | grep -c node-") == "2\n"
+        assert await typist.run("get nodes -o name > nodes.txt; wc -l < nodes.txt; sort -r nodes.txt | head -1") == "3\nnode/node-2\n"
+        assert await typist.run('for n in one two; do kubectl create cm $n --from-literal=a="b c" >/dev/null; done; kubectl get cm one -o jsonpath={.data.a}') == "b c"
+        assert await typist.run("NAME=$(kubectl get cm two -o name); echo has $NAME && false || echo $?") == "has configmap/two\n1\n"
+        assert await typist.run("cat <<EOF | kubectl apply -f -\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: three}\nEOF") == "configmap/three created\n"
+        assert "not found" in await typist.run("kubectl get cm four")
+        assert typist.exit == 1
+        assert await typist.run("echo $?; cd /; pwd") == "1\n/\n"
+        assert "command not found" in await typist.run("vi x")
+
+
+async def test_unfinished_lines_ask_for_more(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        for line in ("cat <<EOF", "echo 'open", "for i in 1 2; do", "echo a \\"):
+            await typist.start(line)
+            await typist.read("more")
+        assert await typist.run("cat <<EOF\nhello\nEOF") == "hello\n"
+
+
+async def test_files_stay_and_kubectl_reads_them(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        await typist.run("mkdir -p app && kubectl create deployment files --image=nginx --dry-run=client -o yaml > app/web.yaml")
+    async with visit.terminal() as typist:
+        assert "app" in typist.ready["files"]
+        assert await typist.run("kubectl apply -f app/") == "deployment.apps/files created\n"
+        assert await typist.run("cd app; kubectl apply -f /lab/app/web.yaml; kubectl delete -f ~/app/web.yaml") == (
+            "deployment.apps/files unchanged\ndeployment.apps \"files\" deleted from default namespace\n"
+        )
+        assert await typist.run("kubectl config set-context --current --namespace=kube-system >/dev/null; kubectl get sa default -o jsonpath={.metadata.namespace}") == "kube-system"
+        await typist.run("kubectl config set-context --current --namespace=default")
+
+
+async def test_completion(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        await typist.run("kubectl create deployment tabbed --image=nginx; mkdir -p manifests; touch manifests/a.yaml")
+
+        async def offered(line: str) -> list[str]:
+            await typist.send(type="complete", line=line, id=1)
+            await typist.read("completed")
+            return [each[0] for each in typist.messages[-1]["candidates"]]
+
+        assert "deployments.apps" in await offered("kubectl get depl")
+        assert await offered("kubectl rollout status deployment/tab") == ["deployment/tabbed"]
+        assert "describe" in await offered("kubectl des")
+        assert await offered("kubectl apply -f mani") == ["manifests/"]
+        assert await offered("echo x | kubectl apply --filename=manifests/") == ["--filename=manifests/a.yaml"]
+        assert await offered("cra") == []
+        assert await offered("crict") == ["crictl"]
+        assert await offered("ssh node-") == ["node-1", "node-2"]
+        assert "pods/" in await offered("why po")
+        assert await offered("why deployments/default/ta") == ["deployments/default/tabbed"]
+
+
+async def test_a_watch_streams_and_ends_with_ctrl_c(visit: Visit) -> None:
+    async with visit.terminal() as typist, visit.terminal() as other:
+        await typist.start("kubectl get cm -w -o name | grep streamed")
+        while not (await other.run("kubectl create cm streamed-1; kubectl get cm streamed-1 -o name")).endswith("streamed-1\n"):
+            pass
+        assert "configmap/streamed-1" in await typist.read(until="streamed-1")
+        await typist.send(type="input", data="\x03")
+        await typist.read()
+        assert typist.exit == 130
+        await typist.start("kubectl get cm -w")
+        assert "streamed-1" in await typist.read(until="streamed-1")
+        await typist.send(type="input", data="\x03")
+        await typist.read()
+        assert typist.exit == 130
+        assert await typist.run("echo still here") == "still here\n"
+
+
+async def test_exec_has_a_terminal(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        await typist.run("kubectl run shell --image=busybox -- sleep 10000; kubectl wait --for=condition=Ready pod/shell --timeout=60s")
+        await typist.start("kubectl exec -it shell -- sh")
+        await typist.read(until="# ")
+        await typist.send(type="input", data="hostname\r")
+        assert "shell" in await typist.read(until="shell\r\n")
+        await typist.send(type="input", data="exit\r")
+        await typist.read()
+        assert typist.exit == 0
+
+
+async def test_kubectl_edit_opens_the_page(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        await typist.run("kubectl create deployment edited --image=nginx --replicas=1")
+        typist.edit = lambda text: text.replace("replicas: 1", "replicas: 3", 1)
+        assert await typist.run("kubectl edit deployment edited") == "deployment.apps/edited edited\n"
+        assert await typist.run("kubectl get deploy edited -o jsonpath={.spec.replicas}") == "3"
+        typist.edit = lambda text: None
+        assert "Edit cancelled" in await typist.run("kubectl edit deployment edited")
+        seen: list[str] = []
+
+        def wrong_first(text: str) -> str | None:
+            seen.append(text)
+            return text.replace("replicas: 3", "replicas: x", 1) if len(seen) == 1 else None
+
+        typist.edit = wrong_first
+        await typist.run("kubectl edit deployment edited")
+        assert len(seen) == 2 and "replicas" in seen[1].split("apiVersion")[0], "the editor comes back with kubectl's complaint"
+
+
+async def test_the_clock_and_causes(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        assert "paused" in await typist.run("pause")
+        await typist.run("kubectl create deployment why --image=nginx --replicas=1")
+        assert "deployment-controller" in await typist.run("step 3")
+        assert "settled" in await typist.run("settle")
+        chain = await typist.run("why deploy/why")
+        assert "because of" in chain and chain.rstrip().endswith("done, revision " + chain.rstrip().rsplit(" ", 1)[1])
+        assert "must" in await typist.run("until nonsense here") or typist.exit != 0
+        assert "began" in await typist.run("fault node-down node-1 for=10s")
+        assert "node-down" in await typist.run("fault")
+        assert "healed" in await typist.run("heal all")
+        await typist.run("break kind = Pod and status = CrashLoopBackOff")
+        assert {"type": "page", "do": "break", "condition": "kind = Pod and status = CrashLoopBackOff"} in typist.messages
+        assert "playing" in await typist.run("play 5")
+
+
+async def test_the_cluster_from_within(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        await typist.run("play; kubectl create deployment inside --image=nginx:1.25; kubectl expose deployment inside --port=80")
+        await typist.run("kubectl rollout status deployment inside --timeout=60s")
+        answered = await typist.run("for i in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null -w '%{http_code}' inside && break; sleep 1; done")
+        assert answered.endswith("200")
+        assert "nginx" in await typist.run("ssh node-1 crictl ps; ssh node-2 crictl ps")
+        assert "inside" in await typist.run("ssh node-1 iptables-save | grep default/inside | head -1")
+        assert "cluster.local" in await typist.run("nslookup inside.default.svc.cluster.local")
+        assert "etcd-0" in await typist.run("etcdctl member list")
+        assert "No such" in await typist.run("cat /etc/hosts") or typist.exit == 1
+
+
+async def test_a_line_by_message_keeps_its_shell(server: Server) -> None:
+    """What lesson buttons and programs use: {"type": "kubectl"} on the lab's own websocket."""
+    visit = Visit(server, nodes=1)
+    async with visit.terminal() as typist:
+        typist.socket = await _main_socket(visit)
+        for line, wanted in (("X=5", ""), ("echo $X", "5\n"), ("get nodes -o name | tail -1", "node/node-1\n")):
+            await typist.send(type="kubectl", line=line)
+            await typist.read("kubectl")
+            assert typist.messages[-1]["stdout"] == wanted
+
+
+async def _main_socket(visit: Visit):  # type: ignore[no-untyped-def]
+    from websockets.asyncio.client import connect
+
+    socket = await connect(f"ws://127.0.0.1:{visit.server.port}/ws/labs/{visit.id}/", additional_headers={"Cookie": visit.cookie}, max_size=None)
+    await socket.send(json.dumps({"type": "hello"}))
+    return socket
