@@ -22,7 +22,7 @@ from clusterlab.web.terminal.programs import kubectl_path
 from clusterlab.web.terminal.shell import Shell
 from clusterlab.web.terminal.tools_clock import raw_line
 
-__all__ = ["MAX_LINE", "available", "folder_of", "kubectl_path", "new_shell", "on_loopback", "run_in_thread", "run_line"]
+__all__ = ["MAX_LINE", "available", "folder_of", "kubectl_path", "new_shell", "offered", "run_in_thread", "run_line"]
 
 #: Characters of one line, with what follows it in a here-document.
 MAX_LINE = 64 * 1024
@@ -34,15 +34,15 @@ _shells: dict[str, Shell] = {}
 _MOST_SHELLS = 500
 
 
-def on_loopback() -> bool:
-    """Whether this server answers to loopback names alone."""
+def available() -> bool:
+    """Whether this server answers to loopback names alone, so that what is not confined may run."""
     return all(name in ("127.0.0.1", "localhost", "[::1]", "::1", "testserver") for name in settings.ALLOWED_HOSTS)
 
 
-async def available() -> tuple[bool, bool]:
+async def offered() -> tuple[bool, bool]:
     """(whether this server may run kubectl for its visitors, whether it is confined)."""
     confined = (await jailer.ready()).confined
-    return confined or on_loopback(), confined
+    return confined or available(), confined
 
 
 def folder_of(lab: Lab, key: str) -> Path:
@@ -52,7 +52,7 @@ def folder_of(lab: Lab, key: str) -> Path:
 
 async def new_shell(lab: Lab, key: str, io: Io) -> Shell:
     """A shell for one session. Raises LabError where this server runs none."""
-    allowed, confined = await available()
+    allowed, confined = await offered()
     if not allowed:
         raise LabError("this server does not run kubectl for its visitors; use your own with the line under Connect", code="Forbidden")
     space = await asyncio.get_running_loop().run_in_executor(None, space_of, lab, key)
@@ -84,11 +84,12 @@ async def run_line(lab: Lab, key: str, line: str) -> dict[str, Any]:
     Raises LabError when this server runs none."""
     io = Plain()
     shell = await new_shell(lab, key, io)
-    before = _shells.get(lab.id)
+    name = shell.desk.space.root.name
+    before = _shells.get(name)
     if before is not None:
         shell.variables, shell.exported, shell.cwd, shell.status = before.variables, before.exported, before.cwd, before.status
-    _shells.pop(lab.id, None)
-    _shells[lab.id] = shell
+    _shells.pop(name, None)
+    _shells[name] = shell
     if len(_shells) > _MOST_SHELLS:
         del _shells[next(iter(_shells))]
     code = await run_in_thread(shell, with_kubectl(shell, line))

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from clusterlab.web import lessons
+from clusterlab.web import access, lessons
 from clusterlab.web.kubeapi import kubeconfig
+from clusterlab.web.labs.host import hash_key
 from clusterlab.web.labs.lab import Lab
 
 __all__ = ["HOME", "Folder", "Space", "forget", "space_of", "write_atomically"]
@@ -31,10 +32,10 @@ MAX_FILE = 2 << 20
 
 
 class Space:
-    """The folders of one lab."""
+    """The folders of one lab, or of one guest in it."""
 
-    def __init__(self, lab_id: str) -> None:
-        self.root = Path(settings.VAR_DIR) / "terminal" / lab_id
+    def __init__(self, name: str) -> None:
+        self.root = Path(settings.VAR_DIR) / "terminal" / name
         self.files, self.home, self.tmp = self.root / "files", self.root / "home", self.root / "tmp"
 
     @property
@@ -73,7 +74,8 @@ class Space:
 
 def space_of(lab: Lab, key: str) -> Space:
     """The lab's folders, made where they are missing, with its kubeconfig and its lesson's files."""
-    space = Space(lab.id)
+    own = f"-{hash_key(key)[:12]}" if key.startswith(access.GUEST) else ""  # those who share a lab share no files and no key
+    space = Space(lab.id + own)
     if not space.kubeconfig.exists():
         for folder in (space.root, space.files, space.home, space.tmp, space.home / ".kube"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -97,7 +99,9 @@ def kubeconfig_text(key: str, namespace: str = "default") -> str:
 def forget(lab_id: str) -> None:
     """Takes away the folders of a lab that is no more."""
     if lab_id.isalnum():
-        shutil.rmtree(Space(lab_id).root, ignore_errors=True)
+        root = Space(lab_id).root
+        for folder in (root, *root.parent.glob(f"{lab_id}-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -5,8 +5,10 @@ A check is a function of the lab and the words of a command (`["kubectl", "delet
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
+from clusterlab.web import lessons
 from clusterlab.web.labs.lab import Lab
 
 __all__ = ["Check", "refusal", "register"]
@@ -24,4 +26,6 @@ def register(check: Check) -> Check:
 
 def refusal(lab: Lab, argv: list[str]) -> str:
     """Why a command may not run in this lab; "" where it may."""
+    if argv[0] in ("kubectl", "etcdctl") and (reason := lessons.refused(lab, shlex.join(argv))):
+        return reason
     return next((reason for check in _checks if (reason := check(lab, argv))), "")

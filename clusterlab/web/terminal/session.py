@@ -133,8 +133,15 @@ class TerminalConsumer(LabConsumer):
         if line.strip() and history[-1:] != [line]:
             history.append(line)
             del history[:-HISTORY]
+        code = 1
         try:
-            code = await terminal.run_in_thread(shell, terminal.with_kubectl(shell, line)) if line.strip() else shell.status
+            if not await access.key_fits(lab.id, shell.desk.key):  # a guest's may have been taken back
+                await self.err(b"clusterlab: you may watch this lab, not change it\n")
+            elif line.strip():
+                code = await terminal.run_in_thread(shell, terminal.with_kubectl(shell, line))
+                await access.tell(shell.desk.key, lab.id, line.strip()[:200], bool(code))
+            else:
+                code = shell.status
         except Exception:  # a fault of ours must not leave the terminal waiting
             await self.err(b"clusterlab: this line met an internal error\n")
             code = 70

@@ -110,7 +110,7 @@ def modes(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
         elif argv[0] == "pause":
             await lab.pause()
         elif argv[0] == "back":
-            await lab.seek(runs.before(lab))
+            await lab.seek(await runs.before(lab))
         return _state(lab)
 
     return _do(shell, argv, work())
