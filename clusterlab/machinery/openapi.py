@@ -1,8 +1,8 @@
 """OpenAPI documents: v3 per group version with their index, and v2 of everything; from the published schemas and the registry.
 
 Follows kube-openapi's pkg/handler3 and builder3 (the index, paths, extensions) and apiserver/pkg/endpoints/installer.go (which
-parameters an operation has). Enumerations come from data/enums.txt; Kubernetes' sentences about their values are left out, and
-parameters and operations carry no descriptions. Documents are built when first asked for and kept as bytes per process.
+parameters an operation has). Enumerations come from data/enums.txt and enum_texts.txt; parameters and operations carry no
+descriptions. Documents are built when first asked for and kept as bytes per process.
 """
 
 from __future__ import annotations
@@ -50,12 +50,27 @@ def _enums() -> dict[tuple[str, str], list[str]]:
 
 
 @cache
+def _enum_texts() -> dict[tuple[str, str, str], str]:
+    """What is said of a value of an enumeration."""
+    text = (files("clusterlab.machinery") / "data" / "enum_texts.txt").read_text()
+    rows = (line.split("\t") for line in text.split("\n") if line and not line.startswith("#"))
+    return {(row[0], row[1], row[2]): row[3].replace("\\n", "\n") for row in rows}
+
+
+@cache
+def _type_texts() -> dict[str, str]:
+    """What is said of types whose published definitions say nothing."""
+    told: dict[str, str] = orjson.loads((files("clusterlab.machinery") / "data" / "type_texts.json").read_bytes())
+    return told
+
+
+@cache
 def _schema(name: str, version: int) -> Json:
     """A published definition in the form of OpenAPI v2 or v3."""
     definition = definitions()[name]
     special = (_SPECIAL if version == 3 else _SPECIAL_V2).get(name)
     if special is not None:
-        return {"description": definition.get("description", ""), **special}
+        return {"description": definition.get("description") or _type_texts()[name], **special}
     out = {key: _plain(key, value) for key, value in definition.items() if key not in ("properties", "oneOf")}
     if "properties" in definition:
         out["properties"] = {
@@ -75,7 +90,8 @@ def _property(owner: str, field: str, schema: Json, version: int) -> Json:
     values = _enums().get((owner, field))
     if values:
         out["enum"] = values
-        listed = "\n".join(f' - `"{value}"`' for value in values)
+        told = _enum_texts()
+        listed = "\n".join(f' - `"{value}"` {told.get((owner, field, value), "")}'.rstrip() for value in values)
         out["description"] = f"{out.get('description', '')}\n\nPossible enum values:\n{listed}"
     values = _enums().get((owner, f"{field}[]"))
     if values:
