@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.registry import certificates, crds, daemonsets, eviction, namespaces, pods, rbac, serviceaccounts, services
+from clusterlab.apiserver.registry.derived import DERIVED
 from clusterlab.apiserver.registry.reviews import REVIEWS
 from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
@@ -25,7 +26,7 @@ __all__ = ["SPECIAL", "add_store", "install", "reload", "serve_custom", "subreso
 
 #: (resource, verb) that the generic registry does not serve.
 SPECIAL: dict[tuple[str, str], Handler] = {
-    ("bindings", "create"): pods.bind_legacy, **REVIEWS, **VIRTUAL,
+    ("bindings", "create"): pods.bind_legacy, **REVIEWS, **VIRTUAL, **DERIVED,
 }
 #: (resource, subresource, verb); resource "*" stands for every one.
 SUBRESOURCES: dict[tuple[str, str, str], Handler] = {
