@@ -12,6 +12,7 @@ import yaml
 
 from clusterlab.apiserver.tables import table
 from clusterlab.machinery.errors import StatusError, status
+from clusterlab.machinery.go_order import in_go_order
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.negotiation import Accepted
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 __all__ = ["WatchEncoder", "dump", "shaped"]
+
+#: Lists of more objects than this keep the order of storage.
+ORDERED_MOST = 20
 
 
 def dump(obj: Any, accepted: Accepted, pretty: bool = False) -> bytes:
@@ -40,7 +44,7 @@ class _Dumper(yaml.CSafeDumper):
 def shaped(server: ApiServer, resource: Resource, answer: Object, accepted: Accepted, include: str) -> Object:
     """An answer in the form that the client asked for."""
     if not accepted.kind or answer.get("kind") == "Status":
-        return server.presented(resource, answer)
+        return _ordered(server, resource, server.presented(resource, answer))
     version = f"meta.k8s.io/{accepted.version}"
     if accepted.kind == "Table":
         return {**table(server, resource, answer, include), "apiVersion": version}
@@ -58,6 +62,17 @@ def shaped(server: ApiServer, resource: Resource, answer: Object, accepted: Acce
 
 def _not_acceptable(message: str) -> StatusError:
     return status(406, "NotAcceptable", message)
+
+
+def _ordered(server: ApiServer, resource: Resource, shape: Object) -> Object:
+    """One object, or a short list, with its fields in Go's order; long lists are not worth the time."""
+    items = shape.get("items")
+    if isinstance(items, list):
+        return shape if len(items) > ORDERED_MOST else {**shape, "items": [_ordered(server, resource, item) for item in items]}
+    if shape.get("kind") != resource.kind or resource.custom:
+        return shape
+    made: Object = in_go_order(shape, server.node(resource))
+    return {key: made[key] for key in ("kind", "apiVersion") if key in made} | made
 
 
 def _partial(server: ApiServer, resource: Resource, obj: Object, version: str) -> Object:

@@ -14,6 +14,7 @@ from clusterlab.machinery.apply import apply
 from clusterlab.machinery.convert import DecodeError, decode_node, from_unstructured, strict_error
 from clusterlab.machinery.errors import StatusError, bad_request, invalid, status, too_large, unsupported_media_type
 from clusterlab.machinery.field import FieldError
+from clusterlab.machinery.go_order import in_go_order
 from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic
 from clusterlab.machinery.patch.errors import go_print
 from clusterlab.machinery.schema import node_of
@@ -136,6 +137,7 @@ class Patching:
             entries = self.server.managed.entries(call.store.storage, call.store.bucket, call.store.key(call.namespace, call.request.name))
             if entries and call.subresource != "scale" and isinstance(new.get("metadata"), dict):
                 new = {**new, "metadata": {**new["metadata"], "managedFields": entries}}
+            new = in_go_order(new, self._node(call, new))
             shown = orjson.dumps(_reordered(new, _touched(body))).decode()
         return invalid("", "", "", [FieldError("FieldValueInvalid", "patch", shown, why)])
 
