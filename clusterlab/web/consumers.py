@@ -149,6 +149,9 @@ class LabConsumer(AsyncWebsocketConsumer):
 
     async def _change(self, lab: Lab, kind: str, message: dict[str, Any]) -> None:
         failed = True
+        key = await access.session_key(self.scope["session"], lab.id) or ""
+        if kind == "kubectl":
+            await access.tell(key, lab.id, _words_for(kind, message))  # before its requests come in
         try:
             if kind == "run":
                 await runs.run(lab, message)
@@ -175,13 +178,11 @@ class LabConsumer(AsyncWebsocketConsumer):
                 await runs.heal(lab, str(message.get("id", "")))
             elif kind == "kubectl":
                 failed = await self._kubectl(lab, message)
-                return
-            failed = False
+            failed = failed and kind == "kubectl"
         except LabError as error:
             await self._error(error.code, str(error), error.field)
         finally:
-            key = await access.session_key(self.scope["session"], lab.id)
-            if key:
+            if kind != "kubectl" or failed:
                 await access.tell(key, lab.id, _words_for(kind, message), failed)
 
     async def _kubectl(self, lab: Lab, message: dict[str, Any]) -> bool:

@@ -77,11 +77,17 @@ class KubeApi:
             await _send(send, *_failure(error.status, "TooManyRequests" if error.status == 429 else "InternalError", str(error)))
             return
         if key.startswith(access.GUEST) and not lab.cluster.is_read(method, path, query):
-            await access.tell(key, lab.id, f"api {method} {path.rpartition('/api')[2] or path}"[:190], getattr(answer, "code", 200) >= 400)
+            await access.tell(key, lab.id, f"api {method} {_what(path)}"[:190], getattr(answer, "code", 200) >= 400)
         if hasattr(answer, "body"):
             await _send(send, answer.code, [(k.lower().encode(), v.encode("latin-1", "replace")) for k, v in answer.headers], answer.body)
         else:
             await _stream(lab, answer, receive, send)
+
+
+def _what(path: str) -> str:
+    """The end of a path that tells what it is about: default/pods/web, nodes/node-1."""
+    parts = path.strip("/").split("/")
+    return "/".join(parts[parts.index("namespaces") + 1 :] if "namespaces" in parts[:-2] else parts[-2:])
 
 
 async def lab_of(key: str, scope: Scope) -> Lab | None:

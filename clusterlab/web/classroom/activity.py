@@ -12,8 +12,8 @@ __all__ = ["heard", "note"]
 
 #: Lines kept of a class; older ones go.
 KEEP = 500
-#: What does not tell that somebody works at something.
-_LOOKING = {"play", "pause"}
+#: What moves the clock, and is no try at anything.
+_CLOCK = {"play", "pause", "step", "run", "seek", "back", "hold", "reset", "breakpoints"}
 
 
 async def note(room_id: str, who: str, text: str) -> None:
@@ -30,12 +30,15 @@ async def heard(key: str, lab_id: str, what: str, failed: bool) -> None:
     member = await Member.objects.select_related("room").filter(guest_key=key).afirst()
     if member is None:
         return
+    if failed and what.startswith("kubectl") and what[:200] == member.last_line:  # a line that was heard when it began
+        await Member.objects.filter(pk=member.pk).aupdate(last_failed=True)
+        return
     api = what.startswith("api ")
     if api and member.last_line.startswith("kubectl ") and member.active and (timezone.now() - member.active).total_seconds() < 5:
         return  # the request of a line that was heard already
-    fields = {"active": timezone.now(), "last_line": what.removeprefix("api ")[:200], "last_failed": failed, "commands": F("commands") + 1}
-    if what not in _LOOKING:
-        fields["tries"] = F("tries") + 1
+    fields = {"active": timezone.now()}
+    if what not in _CLOCK:
+        fields |= {"last_line": what.removeprefix("api ")[:200], "last_failed": failed, "commands": F("commands") + 1, "tries": F("tries") + 1}
     await Member.objects.filter(pk=member.pk).aupdate(**fields)
     if member.room.mode == TOGETHER and lab_id == member.room.lab_id:
         await note(member.room_id, member.name, what.removeprefix("api "))

@@ -8,7 +8,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, state } from "lit/decorators.js";
 import { chooseLanguage } from "../i18n/choose";
 import { t, useLanguage } from "../i18n/t";
-import { bars, everySecond, MODES, modeSwitch, timerPill, verdict } from "./parts";
+import { bars, everySecond, handIcon, MODES, modeSwitch, timerPill, verdict } from "./parts";
 import { Room } from "./room";
 import { drawThumb, thumbText } from "./thumb";
 import type { ClassState, PollState, Tile } from "./types";
@@ -157,11 +157,11 @@ export class ClassBoard extends LitElement {
 
   private pushes(state: ClassState): TemplateResult | typeof nothing {
     if (state.ended) return nothing;
-    return html`<section class="box"><h2>${t("Send to everyone")}</h2>
+    return html`<details class="box fold" open><summary><h2>${t("Send to everyone")}</h2></summary>
       ${steps.length ? html`<form @submit=${this.pushStep}><label>${t("Step of the lesson")} <select name="step" data-testid="step">${steps.map((title, i) => html`<option value=${i} ?selected=${i === state.step}>${i + 1}. ${title}</option>`)}</select></label> <button type="submit" data-testid="push-step">${t("Open it")}</button></form>` : nothing}
       <form @submit=${this.pushFault}><label>${t("Fault")} <select name="fault" data-testid="fault">${FAULTS.map(([kind, target]) => html`<option value=${`${kind} ${target}`}>${kind} ${target}</option>`)}</select></label> <button type="submit" data-testid="push-fault">${t("Break it")}</button></form>
       <details><summary>${t("A manifest")}</summary><form @submit=${this.pushManifest}><label><span class="visually-hidden">${t("A manifest")}</span><textarea name="manifest" rows="8" class="mono" spellcheck="false" required data-testid="manifest"></textarea></label> <button type="submit" data-testid="push-manifest" ?disabled=${this.busy === "manifest"}>${t("Apply it")}</button></form></details>
-      <p class="row"><span>${t("Timer")}</span>${TIMERS.map((minutes) => html`<button type="button" class="small" data-testid=${`timer:${minutes}`} @click=${() => this.send({ type: "timer", seconds: minutes * 60 })}>${t("{minutes} min", { minutes })}</button>`)}${state.timer ? html`<button type="button" class="small" @click=${() => this.send({ type: "timer", seconds: 0 })}>${t("Stop")}</button>` : nothing}</p></section>`;
+      <p class="row"><span>${t("Timer")}</span>${TIMERS.map((minutes) => html`<button type="button" class="small" data-testid=${`timer:${minutes}`} @click=${() => this.send({ type: "timer", seconds: minutes * 60 })}>${t("{minutes} min", { minutes })}</button>`)}${state.timer ? html`<button type="button" class="small" @click=${() => this.send({ type: "timer", seconds: 0 })}>${t("Stop")}</button>` : nothing}</p></details>`;
   }
 
   private readonly pushStep = (event: Event): void => {
@@ -207,7 +207,7 @@ export class ClassBoard extends LitElement {
     const rank = (tile: Tile): number => (tile.hand !== null ? 0 : tile.stuck ? 1 : tile.online ? 2 : 3);
     const sorted = all.map((tile, i) => ({ tile, i })).sort((a, b) => rank(a.tile) - rank(b.tile) || (a.tile.hand ?? 0) - (b.tile.hand ?? 0) || a.i - b.i);
     const hands = all.filter((tile) => tile.hand !== null).length, stuck = all.filter((tile) => tile.stuck).length;
-    return html`<p class="sum" role="status">${t("{count} learners", { count: all.length })}${hands ? html` · <b class="warn">✋ ${hands === 1 ? t("1 hand") : t("{count} hands", { count: hands })}</b>` : nothing}${stuck ? html` · <b class="bad">${t("{count} may need help", { count: stuck })}</b>` : nothing}</p>
+    return html`<p class="sum" role="status">${t("{count} learners", { count: all.length })}${hands ? html` · <b class="warn">${handIcon} ${hands === 1 ? t("1 hand") : t("{count} hands", { count: hands })}</b>` : nothing}${stuck ? html` · <b class="bad">${t("{count} may need help", { count: stuck })}</b>` : nothing}</p>
       <ul class="tiles">${sorted.map(({ tile }) => this.tile(state, tile))}</ul>`;
   }
 
@@ -216,7 +216,7 @@ export class ClassBoard extends LitElement {
     const seen = thumbText(tile.picture);
     const part = tile.tasks ? Math.round((100 * tile.done) / tile.tasks) : 0;
     return html`<li class="tile ${tile.online ? "" : "offline"} ${tile.stuck ? "stuck" : ""} ${tile.hand !== null ? "hand" : ""}" data-testid=${`tile:${tile.name}`} data-seat=${tile.seat}>
-      <div class="name"><b>${tile.name}</b>${tile.hand !== null ? html`<button type="button" class="small" data-testid="lower" aria-label=${t("Lower {name}'s hand", { name: tile.name })} @click=${() => this.send({ type: "lower", seat: tile.seat })}><span aria-hidden="true">✋</span></button>` : nothing}
+      <div class="name"><b>${tile.name}</b>${tile.hand !== null ? html`<button type="button" class="small" data-testid="lower" aria-label=${t("Lower {name}'s hand", { name: tile.name })} @click=${() => this.send({ type: "lower", seat: tile.seat })}>${handIcon}</button>` : nothing}
         <span class="spacer"></span>${tile.online ? nothing : html`<span class="pill">${t("away")}</span>`}${tile.taken ? html`<span class="pill warn">${t("taken over")}</span>` : nothing}</div>
       ${state.mode === "own" && tile.own ? html`<canvas data-seat=${tile.seat} width="232" height="92" role="img" aria-label=${t("{nodes} nodes, {pods} pods: {ready} ready, {bad} in trouble", seen)}></canvas>` : nothing}
       ${tile.tasks ? html`<div class="progress"><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="6" class="rail"></rect><rect width=${part} height="6" class="fill"></rect></svg><span data-testid="done">${t("{done} of {tasks} tasks", { done: tile.done, tasks: tile.tasks })}</span></div>` : nothing}

@@ -1,5 +1,5 @@
 // Parts that the board and the strip share: bars of a poll, the count-down, the switch of modes.
-import { html, nothing, type TemplateResult } from "lit";
+import { html, nothing, svg, type TemplateResult } from "lit";
 import { t } from "../i18n/t";
 import type { Room } from "./room";
 import type { ClassState, Mode, PollState } from "./types";
@@ -9,6 +9,9 @@ export const MODES: [Mode, string, string][] = [
   ["own", "On their own", "Everyone has an own copy, from where your lab stands."],
   ["together", "Together", "Everyone may act on your lab; who did what is shown."],
 ];
+
+/** A raised hand: few systems' fonts draw one. */
+export const handIcon = html`<svg class="icon hand" viewBox="0 0 16 16" aria-hidden="true">${svg`<path d="M5 8.5V3.2a.9.9 0 0 1 1.8 0V7M6.8 7V2a.9.9 0 0 1 1.8 0v5M8.6 7V2.8a.9.9 0 0 1 1.8 0v4.7m0 0V4.6a.9.9 0 0 1 1.8 0V10c0 2.800-1.700 4.700-4.300 4.700-2 0-3-.9-3.900-2.500L2.500 9.500c-.5-.9.600-1.700 1.300-1L5 9.800" fill="none" stroke="currentColor" stroke-width="1.2" stroke-linecap="round" stroke-linejoin="round"></path>`}</svg>`;
 
 /** How an answer reads: things on the stage by their name. */
 export const answerName = (choice: string): string => choice.replace(/^(nodes|pods|services|deployments|replicasets)\//, "").replace(/^default\//, "");
@@ -20,8 +23,8 @@ export function bars(poll: PollState): TemplateResult | typeof nothing {
   const most = Math.max(1, ...Object.values(votes));
   return html`<ul class="bars" data-testid="bars" aria-label=${t("Answers")}>${Object.entries(votes).map(([choice, count]) => {
     const right = poll.state === "decided" && poll.answer === choice;
-    return html`<li class=${right ? "right" : ""}><span class="what">${right ? html`<b aria-hidden="true">✓</b><span class="visually-hidden">${t("right:")}</span> ` : nothing}${answerName(choice)}</span>
-      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="10" class="rail"></rect><rect width=${(100 * count) / most} height="10" class="fill"></rect></svg><span class="count">${count}</span></li>`;
+    return html`<li class=${right ? "right" : ""}><span class="what">${right ? html`<b aria-hidden="true">✓</b><span class="visually-hidden">${t("right:")}</span> ` : nothing}${answerName(choice)}</span><span class="count">${count}</span>
+      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="10" class="rail"></rect><rect width=${(100 * count) / most} height="10" class="fill"></rect></svg></li>`;
   })}</ul>`;
 }
 

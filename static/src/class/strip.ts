@@ -5,7 +5,7 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { t, useLanguage } from "../i18n/t";
 import type { Lab } from "../lab/lab";
-import { answerName, bars, everySecond, modeSwitch, timerPill, verdict } from "./parts";
+import { answerName, bars, everySecond, handIcon, modeSwitch, timerPill, verdict } from "./parts";
 import { Room } from "./room";
 import { sharePointer, StageLayer } from "./stageLayer";
 import type { ClassState, PollState } from "./types";
@@ -100,7 +100,7 @@ export class ClassStrip extends LitElement {
     return html`<div class="strip ${state.mode}" data-testid="strip" data-mode=${state.mode} role="group" aria-label=${t("Class")}>
         ${room.connected ? nothing : html`<span class="pill bad" role="status">${t("Not connected; trying again …")}</span>`}
         ${teaching ? this.teacher(state) : this.learner(state)}</div>
-      ${this.poll(state)}${this.activity(state)}`;
+      ${this.poll(state)}`;
   }
 
   private learner(state: ClassState): TemplateResult {
@@ -108,10 +108,10 @@ export class ClassStrip extends LitElement {
     const mode = state.ended ? t("The class is over") : { follow: t("Follow"), own: t("On your own"), together: t("Together") }[state.mode];
     const words = state.ended ? t("What you see stays yours to try things in.") : me.taken && me.own ? t("The instructor has taken over your lab for a moment.") : state.frozen ? t("Hands off for a moment: the instructor is speaking.")
       : { follow: t("You see the instructor's lab."), own: t("This is your own copy."), together: t("Everyone acts on this lab.") }[state.mode];
-    return html`<b class="mode" data-testid="mode">${mode}</b><span class="words" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${t("The instructor is looking at your lab")}</span>` : nothing}</span>
+    return html`<b class="mode" data-testid="mode">${mode}</b><span class="words" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${t("The instructor is looking at your lab")}</span>` : nothing}</span>${this.activity(state)}
       <span class="spacer"></span>${timerPill(room)}
-      ${state.mode === "own" && !state.ended ? html`<button type="button" class="small" data-testid="catch-up" ?disabled=${me.taken} title=${t("A new copy, from where the instructor's lab stands. Yours goes.")} @click=${() => this.catchUp()}>${t("Catch up with the class")}</button>` : nothing}
-      ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} @click=${() => room.send({ type: "hand", up: !me.hand })}><span aria-hidden="true">✋</span> ${me.hand ? t("Lower your hand") : t("Raise your hand")}</button>`}
+      ${state.mode === "own" && !state.ended ? html`<button type="button" class="small" data-testid="catch-up" ?disabled=${me.taken} title=${t("A new copy, from where the instructor's lab stands. Yours goes.")} @click=${() => this.catchUp()}>${t("Catch up")}</button>` : nothing}
+      ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} @click=${() => room.send({ type: "hand", up: !me.hand })}>${handIcon} ${me.hand ? t("Lower your hand") : t("Raise your hand")}</button>`}
       <span class="who wide" title=${state.title}>${me.name}</span>
       <form method="post" action=${`/classes/${state.id}/leave`} @submit=${this.leaving}><input type="hidden" name="csrfmiddlewaretoken" value=${csrf()}><button type="submit" class="small" data-testid="leave">${t("Leave")}</button></form>`;
   }
@@ -125,8 +125,8 @@ export class ClassStrip extends LitElement {
         <button type="button" class="small ${tile?.taken ? "on" : ""}" data-testid="take" aria-pressed=${String(tile?.taken ?? false)} @click=${() => this.take(!tile?.taken)}>${tile?.taken ? t("Give it back") : t("Take over")}</button>
         <button type="button" class="small" data-testid="reset-lab" @click=${() => this.reset()}>${t("Reset to where it began")}</button>`;
     }
-    return html`${back}<b class="mode">${state.title}</b>${modeSwitch(room, state)}<span class="spacer"></span>${timerPill(room)}
-      ${hands ? html`<span class="pill warn" role="status"><span aria-hidden="true">✋</span> ${hands}</span>` : nothing}
+    return html`${back}<b class="mode">${state.title}</b>${modeSwitch(room, state)}${this.activity(state)}<span class="spacer"></span>${timerPill(room)}
+      ${hands ? html`<span class="pill warn" role="status">${handIcon} ${hands}</span>` : nothing}
       <button type="button" class="small ${state.frozen ? "on" : ""}" aria-pressed=${String(state.frozen)} ?disabled=${state.ended} @click=${() => room.send({ type: "freeze", on: !state.frozen })}>${t("Hands off")}</button>
       ${state.code ? html`<span class="code" data-testid="code">${state.code}</span>` : nothing}<span class="pill">${t("{count} learners", { count: state.count })}</span>`;
   }
@@ -152,7 +152,8 @@ export class ClassStrip extends LitElement {
 
   private activity(state: ClassState): TemplateResult | typeof nothing {
     if (state.mode !== "together" || state.ended || !state.activity.length) return nothing;
-    return html`<details class="activity" data-testid="activity" open><summary>${t("Who did what")}</summary><ol>${state.activity.slice(0, 12).map((one) => html`<li><b>${one.who}</b> <code>${one.text}</code></li>`)}</ol></details>`;
+    const last = state.activity[0]!;
+    return html`<details class="activity" data-testid="activity"><summary aria-label=${t("Who did what")}><b>${last.who}</b> <code>${last.text}</code></summary><ol>${state.activity.slice(0, 12).map((one) => html`<li><b>${one.who}</b> <code>${one.text}</code></li>`)}</ol></details>`;
   }
 
   private fold(poll: PollState): void {

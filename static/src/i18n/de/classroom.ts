@@ -9,7 +9,7 @@ export const classroom: Record<string, string> = {
   Ask: "Fragen",
   "Ask something": "Etwas fragen",
   Board: "Tafel",
-  "Catch up with the class": "Zum Kurs aufschließen",
+  "Catch up": "Aufschließen",
   "Choices, one on a line": "Antworten, eine je Zeile",
   Class: "Kurs",
   "Click on the stage.": "Klicken Sie auf die Bühne.",
