@@ -103,7 +103,7 @@ class LabConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         raw = text_data if text_data is not None else bytes_data or b""
         if len(raw) > self.max_message:
-            await self.close(1009)
+            await self.close(4413)
             return
         if self.lab is None:
             return
@@ -121,7 +121,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         await self._error(code, text, field)
         self.bad += 1
         if self.bad > MAX_BAD:
-            await self.close(1008)
+            await self.close(4400)
 
     async def _error(self, code: str, text: str, field: str = "") -> None:
         await self._send({"type": "error", "code": code, "message": text, **({"field": field} if field else {})})

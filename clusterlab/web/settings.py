@@ -1,5 +1,6 @@
 """Django settings. Everything that a deployment may want to change comes from the environment; the defaults serve loopback."""
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -47,6 +48,7 @@ INSTALLED_APPS = [
     "clusterlab.web.accounts",
     "clusterlab.web.classroom",
     "clusterlab.web.authoring",
+    "clusterlab.web.lti",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -133,6 +135,36 @@ def _oidc() -> dict[str, str]:
 
 #: Sign-in with OpenID Connect: {} while it is off.
 OIDC = _oidc()
+if OIDC:
+    INSTALLED_APPS += ["allauth", "allauth.account", "allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
+    MIDDLEWARE += ["allauth.account.middleware.AccountMiddleware"]
+    AUTHENTICATION_BACKENDS += ["allauth.account.auth_backends.AuthenticationBackend"]
+    SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [{
+        "provider_id": "main", "name": OIDC["name"], "client_id": OIDC["client"], "secret": OIDC["secret"],
+        "settings": {"server_url": OIDC["url"]},
+    }]}}
+    ACCOUNT_ADAPTER, SOCIALACCOUNT_ADAPTER = (f"clusterlab.web.accounts.oidc.{name}Adapter" for name in ("Account", "Social"))
+    ACCOUNT_EMAIL_VERIFICATION, SOCIALACCOUNT_STORE_TOKENS, SOCIALACCOUNT_EMAIL_AUTHENTICATION = "none", False, False
+
+
+def _lti() -> dict[str, object]:
+    """The learning platforms that are trusted: the JSON file that CLUSTERLAB_LTI names, {issuer: {client_id, …}}. {} while it is off."""
+    name = os.environ.get("CLUSTERLAB_LTI", "")
+    if not name:
+        return {}
+    try:
+        found = json.loads(Path(name).read_text())
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"CLUSTERLAB_LTI: {name} cannot be read: {error}") from None
+    needed = {"client_id", "auth_login_url", "auth_token_url", "key_set_url", "deployment_ids"}
+    for issuer, conf in found.items() if isinstance(found, dict) else [("", None)]:
+        for one in conf if isinstance(conf, list) else [conf]:
+            if not isinstance(one, dict) or needed - set(one):
+                raise ImproperlyConfigured(f"CLUSTERLAB_LTI: {issuer!r} needs {', '.join(sorted(needed))}")
+    return found
+
+
+LTI = _lti()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
@@ -205,5 +237,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": os.environ.get("CLUSTERLAB_LOG", "WARNING")},
     # Paths hold lab keys, so requests are not logged.
-    "loggers": {"django.channels.server": {"level": "ERROR"}, "daphne": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.channels.server": {"level": "ERROR"}, "daphne": {"level": "WARNING"}},
 }

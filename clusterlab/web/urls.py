@@ -12,6 +12,7 @@ handler400 = "clusterlab.web.pages.bad_request"
 urlpatterns = [
     path("", pages.front, name="front"),
     path("accounts/", include("clusterlab.web.accounts.urls")),
+    path("lti/", include("clusterlab.web.lti.urls")),
     path("", include("clusterlab.web.classroom.urls")),
     path("labs/new", pages.new_lab, name="new-lab"),
     path("lessons/", lesson_api.catalogue_page, name="lessons"),

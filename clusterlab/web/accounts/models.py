@@ -6,9 +6,10 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from clusterlab.web.accounts.names import clean_name
 from clusterlab.web.models import Lab
 
-__all__ = ["LEARNER", "OwnedLab", "User"]
+__all__ = ["ADMINISTRATOR", "INSTRUCTOR", "LEARNER", "OwnedLab", "User", "free_name"]
 
 LEARNER, INSTRUCTOR, ADMINISTRATOR = "learner", "instructor", "administrator"
 
@@ -67,3 +68,14 @@ class OwnedLab(models.Model):
 
     def __str__(self) -> str:
         return f"{self.lab_id} of {self.user_id}"
+
+
+def free_name(wanted: str) -> str:
+    """A name that no account has: the one wanted, or one with a number behind it."""
+    base = clean_name(wanted).replace(" ", ".").replace("@", ".")
+    base = "".join(char for char in base if char.isalnum() or char in ".+-_")[:30] or "learner"
+    name, number = base, 1
+    while User.objects.filter(username__iexact=name).exists():
+        number += 1
+        name = f"{base}-{number}"
+    return name

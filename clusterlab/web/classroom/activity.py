@@ -38,7 +38,8 @@ async def heard(key: str, lab_id: str, what: str, failed: bool) -> None:
         return  # the request of a line that was heard already
     fields = {"active": timezone.now()}
     if what not in _CLOCK:
-        fields |= {"last_line": what.removeprefix("api ")[:200], "last_failed": failed, "commands": F("commands") + 1, "tries": F("tries") + 1}
+        line = what.removeprefix("api ")[:200]
+        fields |= {"last_line": line, "last_failed": failed, "commands": F("commands") + 1, "tries": F("tries") + 1}
     await Member.objects.filter(pk=member.pk).aupdate(**fields)
     if member.room.mode == TOGETHER and lab_id == member.room.lab_id:
         await note(member.room_id, member.name, what.removeprefix("api "))

@@ -42,7 +42,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
         self.seat: Seat | None = None
         self.tasks: list[asyncio.Task[None]] = []
         self.news = asyncio.Event()
-        self.bad, self.watching, self.counted = 0, "", ""
+        self.bad, self.watching, self.counted, self.over = 0, "", "", False
         self.room_id: str = self.scope["url_route"]["kwargs"]["room_id"]
         rate = settings.CLUSTERLAB["CLASS_MESSAGES_PER_SECOND"]
         self.budget, self.rate, self.filled_s = float(3 * rate), float(rate), time.monotonic()
@@ -107,9 +107,9 @@ class ClassConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         raw = text_data if text_data is not None else bytes_data or b""
         if len(raw) > MAX_MESSAGE:
-            await self.close(1009)
+            await self._stop(4413)
             return
-        if self.seat is None:
+        if self.seat is None or self.over:
             return
         if not self._afford():
             await self._bad("TooManyRequests", "too many messages; slow down")
@@ -138,7 +138,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
         kind = message["type"]
         seat = await seat_of(self.scope["session"], self.room_id)  # who was sent out is not heard any more
         if seat is None:
-            await self.close(4404)
+            await self._stop(4404)
             return
         self.seat = seat
         if kind == "watch" and seat.teaches:
@@ -166,7 +166,12 @@ class ClassConsumer(AsyncWebsocketConsumer):
         await self._error(code, text, field)
         self.bad += 1
         if self.bad > MAX_BAD:
-            await self.close(1008)
+            await self._stop(4400)
+
+    async def _stop(self, code: int) -> None:
+        """Closes; whatever is still on its way in is not heard."""
+        self.over = True
+        await self.close(code)
 
     async def _error(self, code: str, text: str, field: str = "") -> None:
         await self._send({"type": "error", "code": code, "message": text, **({"field": field} if field else {})})
@@ -191,7 +196,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
             found = await state_for(self.scope["session"], self.room_id)
             if found is None:
                 await self._send({"type": "out"})
-                await self.close(4404)
+                await self._stop(4404)
                 return
             if found[1] != self.told:
                 self.told = found[1]
@@ -212,4 +217,6 @@ class ClassConsumer(AsyncWebsocketConsumer):
             self.seat = await seat_of(self.scope["session"], self.room_id) or self.seat
 
     async def _send(self, message: dict[str, Any]) -> None:
+        if self.over:
+            return
         await self.send(text_data=orjson.dumps(message).decode())

@@ -4,7 +4,7 @@ import type { ClassState, Incoming, Pointer, Tile } from "./types";
 export type Topic = "state" | "tiles" | "pointer" | "connection" | "error" | "done";
 const FIRST_MS = 300, MOST_MS = 6000;
 /** After these there is nothing to come back to. */
-const FINAL = new Set([1008, 4403, 4404]);
+const FINAL = new Set([4400, 4403, 4404]);
 
 export class Room {
   state: ClassState | null = null;

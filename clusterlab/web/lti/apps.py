@@ -1,0 +1,14 @@
+"""The Django application of LTI."""
+
+from django.apps import AppConfig
+
+
+class LtiConfig(AppConfig):
+    name = "clusterlab.web.lti"
+    label = "lti"
+
+    def ready(self) -> None:
+        from clusterlab.web import lessons
+        from clusterlab.web.lti import grades
+
+        lessons.progress_keepers.append(grades.progressed)
