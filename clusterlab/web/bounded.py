@@ -75,6 +75,14 @@ class _Socket(WebSocketProtocol):  # type: ignore[misc]
             return
         super().onMessage(payload, isBinary)
 
+    def sendMessage(self, payload: bytes, *args: Any, **options: Any) -> None:
+        """Sends whatever its size: the limit on messages is for what comes in. The snapshot of a large lab has some megabytes."""
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().sendMessage(payload, *args, **options)
+        finally:
+            self.maxMessagePayloadSize = limit
+
 
 class _SocketFactory(WebSocketFactory):  # type: ignore[misc]
     protocol = _Socket

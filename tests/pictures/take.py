@@ -73,7 +73,7 @@ class Camera:
         phone = {"is_mobile": True, "has_touch": True} if size == "phone" else {}
         context = self.browser.new_context(viewport={"width": w, "height": h}, color_scheme=theme, locale="en", reduced_motion="reduce", storage_state=self.cookies, **phone)  # type: ignore[arg-type]
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.goto(f"{self.server.url}/labs/{self.lab['id']}/")
         lab = LabPage(page)
         lab.wait(f"document.querySelector('cl-stage')?.lab && {_LAB}.connection === 'open' && Object.keys({_LAB}.player.state.objects).length > 0", timeout_s=60)

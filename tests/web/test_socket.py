@@ -95,6 +95,17 @@ async def test_two_browsers_see_the_same_and_a_late_one_catches_up(server: Serve
             assert one.state["components"] == late.state["components"]
 
 
+async def test_a_snapshot_of_more_than_a_megabyte_arrives(server: Server) -> None:
+    lab = await asyncio.to_thread(server.lab, nodes=8)
+    await asyncio.to_thread(lab.kubectl, "create deployment web --image=nginx:1.25 --replicas=420")
+    last = (await asyncio.to_thread(lab.settle))["seq"]
+    async with connect(socket_url(server, lab), max_size=None) as socket:
+        browser = Browser(socket)
+        hello = await browser.hello()
+        assert len(json.dumps(hello)) > 1 << 20
+        assert browser.state["seq"] == last
+
+
 async def test_one_that_reconnects_misses_and_repeats_nothing(server: Server) -> None:
     lab = await asyncio.to_thread(server.lab)
     async with connect(socket_url(server, lab)) as socket:
