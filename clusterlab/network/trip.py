@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.network import addresses, calls, dns, gateways, nameserver, outside, policy, routing
@@ -155,6 +156,9 @@ class Trip:
             self.tell(f"node {entry_node}", f"{ip}:{port}", "lost", why)
             return self.fail("timeout")
         external = ip not in entry[0].cluster_ips
+        if ip in entry[0].load_balancer_ips and not _in_ranges(self.source.ip or OUTSIDE_IP, entry[0].source_ranges):
+            self.tell(f"kube-proxy on {entry_node}", f"{ip}:{port}", "dropped", "loadBalancerSourceRanges do not hold the client's address")
+            return self.fail("timeout")
         return self.through_service(proxy, entry_node, entry, external and not self.source.node)
 
     def to_outside(self, ip: str, port: int) -> Exchange:
@@ -380,6 +384,18 @@ class Trip:
             status = 504 if answer.error == "timeout" else 503
             return answer._replace(error="", status=status, body=f"{status}\n")
         return answer
+
+
+#: The address of a client outside of the cluster.
+OUTSIDE_IP = "192.0.2.1"
+
+
+def _in_ranges(ip: str, ranges: tuple[str, ...]) -> bool:
+    """Whether a Service of type LoadBalancer takes traffic from an address."""
+    try:
+        return not ranges or any(IPv4Address(ip) in IPv4Network(each.strip(), strict=False) for each in ranges)
+    except ValueError:
+        return False
 
 
 def is_ip(text: str) -> bool:

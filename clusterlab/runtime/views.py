@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["container", "node", "sandboxes"]
+__all__ = ["container", "images", "info", "node", "pods", "ps", "sandboxes"]
 
 MOST = 200
 
@@ -109,6 +109,22 @@ def ps(runtime: Runtime) -> str:
     rows += [[made.id[:13], made.image_id.removeprefix("sha256:")[:13], _ago(runtime, made.created_ms), made.state.capitalize(), made.name,
               str(made.config.attempt), box.id[:13], box.name, box.namespace] for made, box in every]
     return _table(rows)
+
+
+def pods(runtime: Runtime) -> str:
+    """`crictl pods`."""
+    rows = [["POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME"]]
+    rows += [[box.id[:13], _ago(runtime, box.created_ms), "Ready" if box.ready else "NotReady", box.name, box.namespace, str(box.attempt),
+              "(default)"] for box in list(runtime.sandboxes.values())[:MOST]]
+    return _table(rows)
+
+
+def info(runtime: Runtime) -> str:
+    """`crictl version`, or the head of `docker info`."""
+    name, _, version = runtime.flavour.version.partition("://")
+    if name == "docker":
+        return f"Server Version: {version}\nCgroup Driver: {runtime.flavour.cgroup_driver}\nCgroup Version: 2\n"
+    return f"Version:  0.1.0\nRuntimeName:  {name}\nRuntimeVersion:  {version}\nRuntimeApiVersion:  v1\n"
 
 
 def images(runtime: Runtime) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from clusterlab.runtime.records import RUNNING, Container, Mount
 from clusterlab.runtime.shell import files as made_files
-from clusterlab.runtime.shell import tools_data, tools_files, tools_lines, tools_net, tools_system, tools_text
+from clusterlab.runtime.shell import tools_data, tools_files, tools_lines, tools_net, tools_node, tools_system, tools_text
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.parser import compile_script
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
-TOOLS = {**tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS, **tools_data.TOOLS}
+TOOLS = {
+    **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS, **tools_data.TOOLS, **tools_node.TOOLS,
+}
 FILE_LIMIT = 1_000_000
 _BASE = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
 _DIRECTORIES = frozenset(f"/{name}" for name in (*_BASE, "usr/bin", "usr/share", "usr/local", "var/log", "var/run", "var/lib", "var/tmp"))
