@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
 TOOLS = {
-    **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS, **tools_data.TOOLS, **tools_node.TOOLS,
+    **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS,
+    **tools_data.TOOLS, **tools_node.TOOLS,
 }
 FILE_LIMIT = 1_000_000
 _BASE = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
