@@ -161,6 +161,18 @@ class NodeServer:
         answer = kubelet.runtime.answer(uid, port, path)
         return (0, "") if answer.refused else (answer.status, answer.body)
 
+    def port_speaks(self, namespace: str, pod: str, port: int) -> tuple[str, str]:
+        """What a port of a pod speaks (http, redis, tcp; "" where nothing listens), and the name of the container."""
+        kubelet, uid = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        answer = kubelet.runtime.answer(uid, port)
+        container = kubelet.runtime.containers.get(answer.container_id)
+        if answer.refused or container is None:
+            return "", ""
+        if answer.serve is None or answer.serve.protocol != "tcp":
+            return "http", container.name
+        return ("redis" if "redis" in container.program.behaviour.match else "tcp"), container.name
+
     # For the API server.
 
     def connect(self, request: Any, method: str, rest: str, params: Any, headers: Any, body: bytes) -> Any:

@@ -105,10 +105,22 @@ async def _forward(
         except StatusError:
             return 0, ""
 
+    def speaks(port: int) -> str:
+        try:
+            return cluster.node_server.port_speaks(namespace, pod, port)[0]
+        except StatusError:
+            return ""
+
+    async def tell(port: int, words: list[str]) -> str:
+        container = cluster.node_server.port_speaks(namespace, pod, port)[1]
+        found = await lab.command({
+            "kind": "exec", "namespace": namespace, "pod": pod, "container": container, "argv": ["redis-cli", "--", *words], "stdin": ""})
+        return "ERR the server is gone" if isinstance(found, StatusError) else str(found[1])
+
     async def write(data: bytes) -> None:
         await send({"type": "websocket.send", "bytes": data})
 
-    session = portforward.PortForward(pod, ask, write)
+    session = portforward.PortForward(pod, ask, speaks, tell, write)
     while (message := await receive())["type"] == "websocket.receive":
         if not await session.take(message.get("bytes") or b""):
             await send({"type": "websocket.close", "code": 1000})

@@ -1,7 +1,8 @@
 """kubectl port-forward: HTTP connections to a pod's port, through a websocket.
 
 Follows staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go: each connection is a pair of streams, one for errors and
-one for data. Containers run no code, so what answers is the behaviour of the image; a port that does not speak HTTP says nothing.
+one for data. Containers run no code, so what answers is the behaviour of the image: ports that speak HTTP, and those of redis; any other
+port takes a connection and says nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
+from clusterlab.web import resp
 from clusterlab.web.spdy import Frame, Spdy, SpdyError
 
 __all__ = ["PROTOCOL", "PortForward"]
@@ -21,6 +23,10 @@ CHUNK = 32_000
 
 #: (port, path) -> (status, body); status 0 where nothing listens.
 Ask = Callable[[int, str], tuple[int, str]]
+#: (port) -> what it speaks: http, redis, tcp, or "" where nothing listens.
+Speaks = Callable[[int], str]
+#: (port, words of a redis command) -> what redis-cli would print.
+Tell = Callable[[int, list[str]], Awaitable[str]]
 
 
 class _Stream(NamedTuple):
@@ -33,10 +39,11 @@ class _Stream(NamedTuple):
 
 
 class PortForward:
-    """One kubectl port-forward. `ask` asks the pod; `send` sends bytes to kubectl."""
+    """One kubectl port-forward. `ask` asks the pod over HTTP, `tell` as redis; `send` sends bytes to kubectl."""
 
-    def __init__(self, pod: str, ask: Ask, send: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, pod: str, ask: Ask, speaks: Speaks, tell: Tell, send: Callable[[bytes], Awaitable[None]]) -> None:
         self._pod, self._ask, self._send = pod, ask, send
+        self._speaks, self._tell = speaks, tell
         self._spdy = Spdy()
         self._streams: dict[int, _Stream] = {}
 
@@ -69,6 +76,14 @@ class PortForward:
 
     async def _data(self, frame: Frame, stream: _Stream) -> None:
         buffer = stream.buffer + frame.data
+        kind = self._speaks(stream.port)
+        if not kind:
+            await self._refused(stream)
+            await self._close(frame.stream)
+            return
+        if kind != "http":
+            await self._other(frame, stream, buffer, kind)
+            return
         while (taken := _request(buffer)) is not None:
             path, size, keep = taken
             buffer = buffer[size:]
@@ -78,6 +93,24 @@ class PortForward:
             await self._close(frame.stream)
             return
         self._streams[frame.stream] = stream._replace(buffer=buffer)
+
+    async def _other(self, frame: Frame, stream: _Stream, buffer: bytes, kind: str) -> None:
+        """A connection that does not speak HTTP."""
+        try:
+            while kind == "redis" and (taken := resp.take(buffer)) is not None:
+                words, size = taken
+                buffer = buffer[size:]
+                if words and words[0].upper() == "QUIT":
+                    frame = frame._replace(last=True)
+                elif words:
+                    await self._send(self._spdy.data(frame.stream, resp.answer(words, await self._tell(stream.port, words))))
+        except resp.ProtocolError:
+            await self._send(self._spdy.data(frame.stream, b"-ERR Protocol error\r\n"))
+            frame = frame._replace(last=True)
+        if frame.last or len(buffer) > MAX_REQUEST:
+            await self._close(frame.stream)
+            return
+        self._streams[frame.stream] = stream._replace(buffer=buffer if kind == "redis" else b"")
 
     async def _answer(self, number: int, stream: _Stream, path: str, keep: bool) -> bool:
         status, body = self._ask(stream.port, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -265,3 +266,24 @@ def test_debugging(lab: ServerLab) -> None:
     done = lab.kubectl(["debug", name, "-i", "--image=busybox", "--target=nginx", "--", "echo", "here"])
     assert done.returncode == 0 and "here" in done.stdout, done.stderr
     assert lab.get(f"pod {name}")["spec"]["ephemeralContainers"][0]["image"] == "busybox"
+
+
+def test_a_forwarded_port_speaks_redis(server: Server) -> None:
+    lab = server.lab()
+    assert lab.kubectl("create deployment redis --image=redis:8").returncode == 0
+    lab.settle()
+    here = free_port()
+    forward = lab.start("port-forward", "deployment/redis", f"{here}:6379")
+    assert forward.stdout is not None
+    try:
+        assert "Forwarding" in forward.stdout.readline()
+        with socket.create_connection(("127.0.0.1", here), timeout=30) as link:
+            link.sendall(b"PING\r\n*3\r\n$3\r\nSET\r\n$6\r\nvisits\r\n$2\r\n41\r\n*2\r\n$4\r\nINCR\r\n$6\r\nvisits\r\n")
+            said = b""
+            while said.count(b"\r\n") < 3:
+                said += link.recv(1000)
+        assert said == b"+PONG\r\n+OK\r\n:42\r\n"
+    finally:
+        forward.terminate()
+        forward.wait(30)
+    assert lab.kubectl("exec deployment/redis -- redis-cli get visits").stdout == "42\n"
