@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN = .venv/bin
 
-.PHONY: help setup run test bench lint types golden clean
+.PHONY: help setup run run-scaled test bench lint types golden clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -32,6 +32,9 @@ setup: .venv/.done .venv/.front ## Install what is missing: virtual environment,
 
 run: setup ## Serve the labs (HOST, PORT)
 	@CLUSTERLAB_PORT=$(PORT) $(BIN)/python -m clusterlab.web.serve --host $(HOST) --port $(PORT)
+
+run-scaled: setup ## Serve as two web processes and two lab hosts, with PostgreSQL and Redis (PORT)
+	@$(BIN)/python -m clusterlab.web.scale.stack --port $(PORT)
 
 test: setup .venv/.dev ## Run all tests
 	@scripts/test

@@ -141,10 +141,10 @@ async def new_lab(request: HttpRequest, body: dict[str, Any]) -> tuple[Lab, str]
     await check_visitor(request)
     scenario = runs.scenario_of(body)
     name = body.get("name", "")
-    if not isinstance(name, str) or len(name) > 80:
+    if not isinstance(name, str) or len(name) > 80 or "\0" in name:
         raise LabError("name must be a text of at most 80 characters", "name")
     lab, key = await host.create(
-        scenario, name=name, lesson=str(body.get("lesson", ""))[:80], playing=not body.get("paused", False),
+        scenario, name=name, lesson=str(body.get("lesson", ""))[:80].replace("\0", ""), playing=not body.get("paused", False),
         pace_ms=runs.number(body, "pace", 0.0, 0.0, 5000.0),
     )
     await remember_made(request, lab)

@@ -16,6 +16,7 @@ from clusterlab.web.classroom.consumers import ClassConsumer  # noqa: E402
 from clusterlab.web.consumers import LabConsumer  # noqa: E402
 from clusterlab.web.kubeapi import KubeApi  # noqa: E402
 from clusterlab.web.kubesockets import KubeSockets  # noqa: E402
+from clusterlab.web.scale.forward import Forwarder  # noqa: E402
 from clusterlab.web.terminal import editing  # noqa: E402
 from clusterlab.web.terminal.session import TerminalConsumer  # noqa: E402
 
@@ -50,4 +51,4 @@ async def websocket(scope, receive, send):  # type: ignore[no-untyped-def]
     await (kube_sockets if scope["path"].startswith("/kube/") else pages)(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": http, "websocket": websocket})
+application = Forwarder(ProtocolTypeRouter({"http": http, "websocket": websocket}))

@@ -14,10 +14,13 @@ import orjson
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from clusterlab.web import access, runs, terminal
+from clusterlab.web import access, runs
 from clusterlab.web.hosts import allowed_host
+from clusterlab.web.labs import metrics
+from clusterlab.web.labs.driving import CHANGING
 from clusterlab.web.labs.host import host
-from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.labs.lab import LabError
+from clusterlab.web.scale.seen import Seen, look_at
 from clusterlab.web.throttle import address_of, misses
 
 __all__ = ["LabConsumer"]
@@ -30,7 +33,6 @@ MAX_RUNNING = 20
 BATCH = 200
 #: A browser that is this many frames behind gets a snapshot instead.
 FAR_BEHIND = 3000
-CHANGING = {"run", "play", "pause", "seek", "back", "reset", "fault", "heal", "kubectl", "hold", "breakpoints"}
 
 
 def _words_for(kind: str, message: dict[str, Any]) -> str:
@@ -51,7 +53,7 @@ class LabConsumer(AsyncWebsocketConsumer):
     max_message = MAX_MESSAGE
 
     async def connect(self) -> None:
-        self.lab: Lab | None = None
+        self.lab: Seen | None = None
         self.sender: asyncio.Task[None] | None = None
         self.news = asyncio.Event()
         self.bad = 0
@@ -67,17 +69,15 @@ class LabConsumer(AsyncWebsocketConsumer):
         if lab_id not in host.labs and misses.exhausted(address):
             await self.close(4429)
             return
+        await self.accept()  # first: a lab that wakes, or is taken up by another host, may take a while
         try:
-            lab = await host.get(lab_id)
+            lab = await look_at(lab_id)
         except LabError as error:
-            await self.accept()
             await self._error(error.code, str(error))
-            await self.close(4410)
+            await self.close(4410 if error.status == 410 else 1013)
             return
         if lab is None:
             misses.count(address)
-        await self.accept()
-        if lab is None:
             await self._error("NotFound", "there is no such lab; it may have expired")
             await self.close(4404)
             return
@@ -94,6 +94,8 @@ class LabConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self.lab is not None:
             self.lab.unlisten(self.news.set)
+        if self.sender is not None:
+            metrics.SOCKETS.dec()
         for task in [self.sender, *self.running]:
             if task is not None:
                 task.cancel()
@@ -147,117 +149,86 @@ class LabConsumer(AsyncWebsocketConsumer):
         else:
             raise LabError(f"unknown message type {kind!r}")
 
-    async def _change(self, lab: Lab, kind: str, message: dict[str, Any]) -> None:
+    async def _change(self, lab: Seen, kind: str, message: dict[str, Any]) -> None:
         failed = True
         key = await access.session_key(self.scope["session"], lab.id) or ""
         if kind == "kubectl":
             await access.tell(key, lab.id, _words_for(kind, message))  # before its requests come in
         try:
-            if kind == "run":
-                await runs.run(lab, message)
-            elif kind == "play":
-                await runs.play(lab, message)
-            elif kind == "pause":
-                await lab.pause()
-            elif kind == "seek":
-                await lab.seek(runs.integer(message, "seq"))
-            elif kind == "back":
-                await lab.seek(await runs.before(lab))
-            elif kind == "reset":
-                await lab.seek(0)
-            elif kind == "hold":
-                await lab.set_hold(bool(message.get("hold", True)))
-            elif kind == "breakpoints":
-                await lab.set_breakpoints(message.get("breakpoints"))
-            elif kind == "fault":
-                fault = message.get("fault")
-                if not isinstance(fault, dict):
-                    raise LabError("fault must be an object with kind and target", "fault")
-                await runs.fault(lab, fault)
-            elif kind == "heal":
-                await runs.heal(lab, str(message.get("id", "")))
-            elif kind == "kubectl":
-                failed = await self._kubectl(lab, message)
-            failed = failed and kind == "kubectl"
+            if not key:
+                raise LabError("you may watch this lab, not change it", code="Forbidden")
+            answer = await lab.drive(message, key)
+            failed = answer is not None and bool(answer.get("exit"))
+            if answer is not None:
+                await self._send(answer)
         except LabError as error:
             await self._error(error.code, str(error), error.field)
         finally:
             if kind != "kubectl" or failed:
                 await access.tell(key, lab.id, _words_for(kind, message), failed)
 
-    async def _kubectl(self, lab: Lab, message: dict[str, Any]) -> bool:
-        """Runs a line and answers; whether it failed."""
-        line = message.get("line")
-        if not isinstance(line, str) or len(line) > 4000:
-            raise LabError("line must be a text of at most 4,000 characters", "line")
-        key = await access.session_key(self.scope["session"], lab.id)
-        if key is None:
-            raise LabError("you may watch this lab, not change it", code="Forbidden")
-        answer = await terminal.run_line(lab, key, line)
-        await self._send({"type": "kubectl", "line": line, **answer})
-        return bool(answer["exit"])
-
-    async def _replay(self, lab: Lab, message: dict[str, Any]) -> None:
-        await lab.past()
+    async def _replay(self, lab: Seen, message: dict[str, Any]) -> None:
         first, last = runs.integer(message, "from"), runs.integer(message, "to")
         if not 0 < first <= last or last - first >= 1000:
             raise LabError("from and to name at most 1,000 steps", "from")
-        frames = lab.frames.get(first, min(last, lab.cluster.sim.last_seq))
+        frames = await lab.frames(first, last)
         await self.send(text_data='{"type":"steps","replay":true,"frames":[' + b",".join(frames).decode() + "]}")
 
     # Out.
 
-    async def _hello(self, lab: Lab, message: dict[str, Any]) -> None:
+    async def _hello(self, lab: Seen, message: dict[str, Any]) -> None:
         if self.sender is not None:
             raise LabError("hello was said already")
-        sim = lab.cluster.sim
-        self.sent, self.generation, self.retold = sim.last_seq, lab.generation, lab.retold
+        told = await lab.tell()
+        self.sent, self.jump = told["seq"], (told["generation"], told["retold"])
+        about = {**told["lab"], "canEdit": self.can_edit, "server": ""}
         hello: dict[str, Any] = {
-            "type": "hello", "version": VERSION, "mode": lab.state(), "recent": lab.frames.recent(), "resumed": False,
-            "lab": {
-                "id": lab.id, "scenario": lab.cluster.scenario.name or "blank", "epoch": sim.epoch.isoformat(), "canEdit": self.can_edit,
-                "server": "",
-            },
+            "type": "hello", "version": VERSION, "mode": told["mode"], "recent": told["recent"], "resumed": False, "lab": about,
         }
         since = message.get("from")
-        if isinstance(since, int) and message.get("lab") == lab.id and message.get("generation") == lab.generation \
-                and sim.first_seq - 1 <= since <= sim.last_seq and sim.last_seq - since <= FAR_BEHIND:
+        if isinstance(since, int) and message.get("lab") == lab.id and message.get("generation") == told["generation"] \
+                and told["first"] - 1 <= since <= told["seq"] and told["seq"] - since <= FAR_BEHIND:
             hello["resumed"], self.sent = True, since
         else:
-            hello["snapshot"] = lab.frames.snapshot()
-        hello["lab"]["generation"] = lab.generation
-        if lab.notice:
-            hello["lab"]["notice"] = lab.notice
+            hello["snapshot"] = told["snapshot"]
         await self._send(hello)
         lab.listen(self.news.set)
+        metrics.SOCKETS.inc()
         self.news.set()
-        if lab.history.first_known:  # the list of earlier steps follows once they are known
-            self.past = asyncio.create_task(lab.past())
         self.sender = asyncio.create_task(self._feed(lab))
 
-    async def _feed(self, lab: Lab) -> None:
+    async def _feed(self, lab: Seen) -> None:
         """Sends what is new, as fast as this browser takes it."""
-        told: dict[str, Any] = {}
-        while True:
+        mode: dict[str, Any] = {}
+        while not lab.gone:
             await self.news.wait()
             self.news.clear()
-            behind, jumped = lab.cluster.sim.last_seq - self.sent, (lab.generation, lab.retold) != (self.generation, self.retold)
-            if jumped or not 0 <= behind <= FAR_BEHIND:
-                self.generation, self.retold, self.sent = lab.generation, lab.retold, lab.cluster.sim.last_seq
-                told = lab.state()
-                await self._send({
-                    "type": "snapshot", "snapshot": lab.frames.snapshot(), "mode": told, "recent": lab.frames.recent(),
-                    "generation": lab.generation,
-                })
+            if lab.jump != self.jump or not 0 <= lab.last_seq - self.sent <= FAR_BEHIND:
+                try:
+                    mode = await self._start_over(lab)
+                except LabError:
+                    await asyncio.sleep(0.5)  # its host has gone: it is being taken up elsewhere
+                    self.news.set()
                 continue
-            while self.sent < (last := min(lab.cluster.sim.last_seq, self.sent + BATCH)) and lab.generation == self.generation:
-                frames = lab.frames.get(self.sent + 1, last)
+            while self.sent < (last := min(lab.last_seq, self.sent + BATCH)) and lab.jump == self.jump:
+                frames = await lab.frames(self.sent + 1, last)
+                if lab.jump != self.jump or len(frames) != last - self.sent:
+                    break
                 self.sent = last
                 await self.send(text_data='{"type":"steps","frames":[' + b",".join(frames).decode() + "]}")
             state = lab.state()
-            if {**state, "time": 0} != {**told, "time": 0}:
-                told = state
+            if {**state, "time": 0} != {**mode, "time": 0}:
+                mode = state
                 await self._send({"type": "mode", **state})
+        await self.close(1012)  # the lab has gone to another host: the browser comes again
+
+    async def _start_over(self, lab: Seen) -> dict[str, Any]:
+        """Sends the present as a whole, where frames do not lead to it; returns the mode."""
+        told = await lab.tell()
+        self.jump, self.sent = (told["generation"], told["retold"]), told["seq"]
+        await self._send({"type": "snapshot", **{name: told[name] for name in ("snapshot", "mode", "recent", "generation")}})
+        mode: dict[str, Any] = told["mode"]
+        return mode
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self.send(text_data=orjson.dumps(message).decode())

@@ -19,6 +19,7 @@ from clusterlab.machinery.errors import StatusError
 from clusterlab.web import access
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.labs.metrics import KUBE
 from clusterlab.web.throttle import address_of, misses
 
 Scope = dict[str, Any]
@@ -150,6 +151,7 @@ async def _read_body(receive: Receive) -> bytes | None:
 
 
 async def _send(send: Send, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    KUBE.labels(str(code)).inc()
     headers = [*headers, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-cache, private")]
     await send({"type": "http.response.start", "status": code, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from clusterlab.web.fields import JsonText
+
 
 class Lab(models.Model):
     """A lab. `key_hash` is the SHA-256 of the key that gives the right to change it."""
@@ -9,7 +11,7 @@ class Lab(models.Model):
     id = models.CharField(primary_key=True, max_length=16)
     key_hash = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=80, default="")
-    scenario = models.JSONField()
+    scenario = JsonText()
     lesson = models.CharField(max_length=80, default="", blank=True)
     format = models.IntegerField(default=1)
     created = models.DateTimeField(auto_now_add=True)
@@ -23,7 +25,7 @@ class Lab(models.Model):
     pace_ms = models.FloatField(default=0.0)
     hold = models.BooleanField(default=False)
     #: [{condition, on}]
-    breakpoints = models.JSONField(default=list)
+    breakpoints = JsonText(default=list)
     #: Fingerprint of the model that went the lab's way last; empty in labs older than fingerprints.
     model = models.CharField(max_length=16, default="", blank=True)
     #: The host that has the lab, and how often it went from one to another: whoever writes must still know the newest number.
@@ -41,7 +43,7 @@ class Command(models.Model):
     number = models.IntegerField()
     dispatched = models.BigIntegerField()
     time_ms = models.BigIntegerField()
-    data = models.JSONField()
+    data = JsonText()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["lab", "number"], name="one_command_per_number")]
@@ -73,7 +75,7 @@ class Replay(models.Model):
     lab = models.ForeignKey(Lab, on_delete=models.SET_NULL, null=True, related_name="replays")
     name = models.CharField(max_length=80, default="", blank=True)
     seq = models.BigIntegerField()
-    file = models.JSONField()
+    file = JsonText()
     created = models.DateTimeField(auto_now_add=True)
     used = models.DateTimeField(auto_now_add=True, db_index=True)
 

@@ -15,7 +15,7 @@ from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, remember_lab
 
-__all__ = ["bad_request", "error_page", "forbidden", "front", "healthz", "lab", "lab_context", "new_lab", "not_found", "server_error"]
+__all__ = ["bad_request", "error_page", "forbidden", "front", "lab", "lab_context", "new_lab", "not_found", "server_error"]
 
 #: How long, in wall ms, each step that matters takes in a lab started on the page, so that it can be followed.
 PAGE_PACE_MS = 160
@@ -26,11 +26,6 @@ FRONT_LESSONS = 6
 @require_GET
 async def front(request: HttpRequest) -> HttpResponse:
     return render(request, "front.html", {"lessons": catalogue()[:FRONT_LESSONS], "person": await request.auser()})
-
-
-@require_GET
-async def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok", content_type="text/plain")
 
 
 @require_POST

@@ -47,10 +47,16 @@ def close_with_reactor() -> None:
     from twisted.internet.defer import Deferred
 
     from clusterlab.web.labs.host import host
+    from clusterlab.web.scale import link
+
+    async def close() -> None:
+        await host.close()
+        await link.close()
 
     def closing() -> Deferred:  # type: ignore[type-arg]
-        return Deferred.fromFuture(asyncio.ensure_future(host.close()))
+        return Deferred.fromFuture(asyncio.ensure_future(close()))
 
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(host.begin()))  # type: ignore[attr-defined]
     reactor.addSystemEventTrigger("before", "shutdown", closing)  # type: ignore[attr-defined]
 
 

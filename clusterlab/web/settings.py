@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -82,6 +83,9 @@ DATABASES = {
         },
     }
 }
+if os.environ.get("DATABASE_URL"):
+    DATABASES["default"] = dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=60, conn_health_checks=True)
+REDIS_URL = os.environ.get("REDIS_URL", "")
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "/accounts/sign-in", "/accounts/", "/"
@@ -167,6 +171,8 @@ def _lti() -> dict[str, object]:
 LTI = _lti()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if REDIS_URL:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000}}}
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [("dist", BASE_DIR / "static" / "dist")] if (BASE_DIR / "static" / "dist").exists() else []
@@ -231,10 +237,26 @@ CLUSTERLAB = {
     "MAX_TERMINALS_PER_LAB": _number("CLUSTERLAB_MAX_TERMINALS_PER_LAB", 8),
 }
 
+#: What this process does: "all" (pages and labs), "web" (pages, and hands on what is for a lab), "host" (labs alone).
+ROLE = os.environ.get("CLUSTERLAB_ROLE", "all")
+if ROLE not in ("all", "web", "host"):
+    raise ImproperlyConfigured(f"CLUSTERLAB_ROLE must be all, web or host, not {ROLE!r}")
+#: With Redis there are several processes, and labs belong to one of them at a time.
+SCALED = bool(REDIS_URL)
+if ROLE != "all" and not (SCALED and os.environ.get("DATABASE_URL")):
+    raise ImproperlyConfigured(f"CLUSTERLAB_ROLE={ROLE} needs DATABASE_URL and REDIS_URL: the processes share both")
+#: Where other processes of this deployment reach this one.
+ADDRESS = os.environ.get("CLUSTERLAB_ADDRESS") or f"http://127.0.0.1:{os.environ.get('CLUSTERLAB_PORT', '8000')}"
+METRICS_TOKEN = os.environ.get("CLUSTERLAB_METRICS_TOKEN", "")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "formatters": {
+        "text": {"()": "clusterlab.web.logs.TextFormatter", "format": "%(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "clusterlab.web.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": os.environ.get("CLUSTERLAB_LOG_FORMAT", "text")}},
     "root": {"handlers": ["console"], "level": os.environ.get("CLUSTERLAB_LOG", "WARNING")},
     # Paths hold lab keys, so requests are not logged.
     "loggers": {

@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from clusterlab.web import api, charts, debug_api, inside_api, lesson_api, look_api, pages
+from clusterlab.web import api, charts, debug_api, health, inside_api, lesson_api, look_api, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -18,7 +18,9 @@ urlpatterns = [
     path("lessons/", lesson_api.catalogue_page, name="lessons"),
     path("lessons/<slug:name>/certificate", lesson_api.certificate, name="certificate"),
     path("labs/<slug:lab_id>/", pages.lab, name="lab"),
-    path("healthz", pages.healthz, name="healthz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
     path("replays/<slug:replay_id>/", debug_api.replay_page, name="replay"),
     path("api/labs", api.labs),
     path("api/labs/import", debug_api.import_lab),

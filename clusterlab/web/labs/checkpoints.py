@@ -17,6 +17,7 @@ from django.db import DatabaseError
 
 from clusterlab.sim.plain import FORMAT, PlainError, decode, encode
 from clusterlab.web import models
+from clusterlab.web.labs import metrics
 from clusterlab.web.labs.fingerprint import model_fingerprint
 
 __all__ = ["Kept", "newest", "pack", "unpack"]
@@ -83,6 +84,7 @@ async def store(lab_id: str, where: dict[str, int], state: dict[str, Any]) -> mo
     except (PlainError, TypeError, RecursionError) as error:
         _log.warning("lab %s cannot be checkpointed: %s", lab_id, error)
         return None
+    metrics.CHECKPOINTS.observe(len(data))
     if len(data) > MAX_BYTES:
         return None
     return models.Checkpoint(lab_id=lab_id, format=FORMAT, model=model_fingerprint(), data=data, **where)

@@ -1,22 +1,26 @@
 """The lab host: makes labs, finds them, puts idle ones to sleep, wakes them again.
 
-`LabHost` is what the rest of the web uses; a remote host can implement the same methods later.
+Where several processes host labs, each lab is one's own at a time (scale/leases.py), and what is for it is handed on to that one
+(scale/forward.py), so that whoever has a `Lab` in hand has it in its own process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 
 from clusterlab.cluster import Cluster
@@ -26,14 +30,15 @@ from clusterlab.scenario.reader import ScenarioError
 from clusterlab.sim.history import Command as LoggedCommand
 from clusterlab.stream.compare import digest
 from clusterlab.web import models
-from clusterlab.web.labs import checkpoints, files, garbage
+from clusterlab.web.labs import checkpoints, files, garbage, metrics
 from clusterlab.web.labs.breakpoints import Breakpoints
 from clusterlab.web.labs.fingerprint import model_fingerprint
 from clusterlab.web.labs.growing import booted, branched, led, revived
 from clusterlab.web.labs.journal import Journal
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.scale.leases import Leases, Owner
 
-__all__ = ["Host", "LocalHost", "host"]
+__all__ = ["LocalHost", "host"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +49,8 @@ START_BEFORE = timedelta(minutes=2)
 SWEEP_S, SAVE_STEPS = 5, 500
 #: Every so many times it sends bookmarks and forgets what has expired.
 SELDOM = 4
+#: Labs of a dead host that are taken up at a time.
+ORPHANS = 20
 #: Steps that are not worth a checkpoint when a lab goes to sleep.
 FEW_STEPS = 50
 
@@ -77,36 +84,24 @@ def _wait(cluster: Cluster, time_ms: int) -> None:
     sim.time_ms = max(sim.time_ms, time_ms if due is None else min(time_ms, due))
 
 
-class Host(Protocol):
-    """Where labs live."""
-
-    async def create(self, scenario: Any, **fields: Any) -> tuple[Lab, str]:
-        """Makes a lab; returns it and its key. Raises LabError when the scenario is wrong or a limit is met."""
-        ...
-
-    async def get(self, lab_id: str) -> Lab | None:
-        """The lab of that id, woken if it slept."""
-        ...
-
-    async def by_key(self, key: str) -> Lab | None:
-        """The lab that a key belongs to."""
-        ...
-
-    def knows(self, key: str) -> bool:
-        """Whether a key has been seen to belong to a lab."""
-        ...
+async def _nobody(owner: Owner, lab_id: str) -> None:
+    raise LabError("this lab is with another host; ask again", code="Elsewhere", status=503)
 
 
 class LocalHost:
     """Labs in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, leases: Leases | None = None) -> None:
+        self.leases = leases
+        self.closing = False
         self.labs: dict[str, Lab] = {}
         self.journal = Journal()
         self._ids: dict[str, str] = {}  # key hash -> lab id
         self._waking: dict[str, asyncio.Task[Lab | None]] = {}
         self._leaving: dict[str, asyncio.Future[None]] = {}  # labs whose last position is being stored
         self._sweeper: asyncio.Task[None] | None = None
+        #: Asks another host to let a lab go (scale/internal.py).
+        self.let_go: Callable[[Owner, str], Awaitable[None]] = _nobody
 
     async def create(self, scenario: Any, **fields: Any) -> tuple[Lab, str]:
         if isinstance(scenario, dict) and not scenario.get("start"):
@@ -120,8 +115,15 @@ class LocalHost:
         cluster = await booted(loaded)
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=scenario, **fields)
         record.dispatched, record.time_ms, record.model = cluster.sim.dispatched, cluster.sim.time_ms, model_fingerprint()
-        await record.asave(force_insert=True)
+        await self._insert(record)
         return self._adopt(record, cluster), key
+
+    async def _insert(self, record: models.Lab) -> None:
+        """Stores a new lab, as this process's own where there are leases."""
+        if self.leases is not None:
+            await self.leases.begin()
+            record.owner, record.term = self.leases.id, 1
+        await record.asave(force_insert=True)
 
     async def _check_room(self) -> None:
         if await models.Lab.objects.acount() >= settings.CLUSTERLAB["MAX_LABS"]:
@@ -152,7 +154,7 @@ class LocalHost:
         """A new lab from what `files.export` wrote, at the step where it stood. Raises LabError."""
         at, log, made = files.position_of(file), files.commands_of(file), {"scenario": file.get("scenario")}
         name, lesson = file.get("name", ""), file.get("lesson", "")
-        if not isinstance(name, str) or not isinstance(lesson, str):
+        if not isinstance(name, str) or not isinstance(lesson, str) or "\0" in name + lesson:
             raise LabError("name and lesson must be texts", "name")
         breakpoints = Breakpoints()
         breakpoints.set(file.get("breakpoints") or [])
@@ -185,7 +187,7 @@ class LocalHost:
         """Stores a lab that has a past already, with its commands, and takes it in."""
         sim, history = cluster.sim, cluster.history
         record.dispatched, record.time_ms, record.cursor, record.model = sim.dispatched, sim.time_ms, history.cursor, model_fingerprint()
-        await record.asave(force_insert=True)
+        await self._insert(record)
         rows = [
             models.Command(lab_id=record.pk, number=i, dispatched=c.dispatched, time_ms=c.time_ms, data=c.data)
             for i, c in enumerate(history.log)
@@ -195,15 +197,36 @@ class LocalHost:
 
     def _adopt(self, record: models.Lab, cluster: Cluster) -> Lab:
         lab = Lab(record, cluster, self.journal)
+        lab.on_lost = self._lost
+        if self.leases is not None:
+            lab.term = record.term
         self.labs[lab.id] = lab
         self._ids[record.key_hash] = lab.id
         lab.start()
-        if self._sweeper is None:
-            self._sweeper = asyncio.create_task(self._sweep(), context=Context())
+        metrics.LABS.set(len(self.labs))
+        self._start_sweeping()
         return lab
 
-    async def get(self, lab_id: str) -> Lab | None:
+    async def begin(self) -> None:
+        """Takes up its work at the start of a process that shares the labs with others; else the first lab begins it."""
+        if self.leases is not None and settings.ROLE != "web":
+            await self.leases.begin()
+            self._start_sweeping()
+
+    def _start_sweeping(self) -> None:
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep(), context=Context())
+
+    def _lost(self, lab: Lab) -> None:
+        if self.labs.get(lab.id) is lab:
+            del self.labs[lab.id]
+            metrics.LOST.inc()
+
+    async def get(self, lab_id: str, ask: bool = True) -> Lab | None:
+        """The lab of that id, woken if it slept; with `ask`, taken over from the host that has it. Raises LabError."""
         lab = self.labs.get(lab_id)
+        if lab is not None and self.leases is not None and not self.leases.sure:
+            raise LabError("this host has lost touch with the others; ask again", code="Elsewhere", status=503)
         if lab is not None:
             lab.used_s = time.monotonic()
             return lab
@@ -211,7 +234,7 @@ class LocalHost:
             return None
         waking = self._waking.get(lab_id)
         if waking is None:
-            waking = self._waking[lab_id] = asyncio.create_task(self._wake(lab_id), context=Context())
+            waking = self._waking[lab_id] = asyncio.create_task(self._wake(lab_id, ask), context=Context())
             waking.add_done_callback(lambda _: self._waking.pop(lab_id, None))
         return await asyncio.shield(waking)
 
@@ -219,19 +242,25 @@ class LocalHost:
         """Whether the key was used before, so that it need not be looked up."""
         return hash_key(key) in self._ids
 
-    async def by_key(self, key: str) -> Lab | None:
+    async def id_of(self, key: str) -> str | None:
+        """The id of the lab that a key belongs to."""
         key_hash = hash_key(key)
         lab_id = self._ids.get(key_hash)
         if lab_id is None:
             lab_id = await models.Lab.objects.filter(key_hash=key_hash).values_list("pk", flat=True).afirst()
-            if lab_id is None:
-                return None
-            self._ids[key_hash] = lab_id
-        return await self.get(lab_id)
+            if lab_id is not None:
+                self._ids[key_hash] = lab_id
+        return lab_id
 
-    async def _wake(self, lab_id: str) -> Lab | None:
+    async def by_key(self, key: str) -> Lab | None:
+        lab_id = await self.id_of(key)
+        return await self.get(lab_id) if lab_id is not None else None
+
+    async def _wake(self, lab_id: str, ask: bool) -> Lab | None:
         if (leaving := self._leaving.get(lab_id)) is not None:
             await leaving
+        if self.leases is not None and not await self._claim(lab_id, ask):
+            return None
         record = await models.Lab.objects.filter(pk=lab_id).afirst()
         if record is None:
             return None
@@ -239,8 +268,10 @@ class LocalHost:
         log = [LoggedCommand(row.dispatched, row.time_ms, row.data) for row in rows]
         same = record.model in ("", model_fingerprint())
         try:
+            begun_s, how = time.monotonic(), "checkpoint"
             cluster = await self._revive(record, log) if same else None
             if cluster is None:
+                how = "start"
                 cluster = await self._replay(
                     record.scenario, log, record.dispatched if same else None, None, record.cursor, None if same else record.time_ms
                 )
@@ -253,6 +284,7 @@ class LocalHost:
                 f"cannot be done again here: {type(error).__name__}: {error}; start a new one"
             )
             raise LabError(message, code="OldLab", status=410) from None
+        metrics.WOKEN.labels(how).observe(time.monotonic() - begun_s)
         _wait(cluster, record.time_ms)
         lab = self._adopt(record, cluster)
         if not same:
@@ -262,8 +294,24 @@ class LocalHost:
             await models.Checkpoint.objects.filter(lab_id=lab_id).adelete()
             await lab.moved()
         saved = models.Checkpoint.objects.filter(lab_id=lab_id).values_list("dispatched", "cursor")
-        lab.know_saved([one async for one in saved])
+        lab.saved = [one async for one in saved]
         return lab
+
+    async def _claim(self, lab_id: str, ask: bool) -> bool:
+        """Takes the lab's lease; with `ask`, has the host that holds it let it go. False when there is no such lab. Raises LabError."""
+        assert self.leases is not None
+        if not await models.Lab.objects.filter(pk=lab_id).aexists():
+            return False
+        if settings.ROLE == "web" or self.leases.draining:
+            raise LabError("this process takes no labs; ask again", code="Elsewhere", status=503)
+        await self.leases.begin()
+        for _ in range(3 if ask else 1):
+            if await self.leases.claim(lab_id) is not None:
+                return True
+            owner = await self.leases.owner(lab_id)
+            if ask and owner is not None:
+                await self.let_go(owner, lab_id)
+        raise LabError("this lab is with another host; ask again", code="Elsewhere", status=503)
 
     async def _replay(
         self, scenario: Any, log: list[LoggedCommand], dispatched: int | None, seq: int | None, cursor: int = -1, time_ms: int | None = None
@@ -301,18 +349,37 @@ class LocalHost:
     async def _sweep(self) -> None:
         """Puts idle labs to sleep, checkpoints those that went on, and forgets expired ones."""
         for turn in itertools.count():
+            due_s = time.monotonic() + SWEEP_S
             await asyncio.sleep(SWEEP_S)
+            metrics.LAG.observe(max(0.0, time.monotonic() - due_s))
+            metrics.WATCHES.set(sum(lab.cluster.watch_count() for lab in self.labs.values()))
             idle_s = settings.CLUSTERLAB["IDLE_LAB_S"]
             idle = [lab for lab in self.labs.values() if not lab.busy and time.monotonic() - lab.used_s > idle_s]
             for lab in list(self.labs.values()):
                 await (self.sleep(lab) if lab in idle else lab.save(SAVE_STEPS))
             if idle:
                 garbage.collect()
+            if self.leases is not None:
+                await self._take_orphans()
             if turn % SELDOM == 0:
                 for lab in list(self.labs.values()):
                     if lab.cluster.watch_count():
                         lab.cluster.api.send_bookmarks()
                 await sync_to_async(self._expire)()
+
+    async def _take_orphans(self) -> None:
+        """Takes up labs of hosts that died."""
+        assert self.leases is not None
+        if settings.ROLE == "web" or self.leases.draining:
+            return
+        try:
+            for lab_id in await self.leases.orphans(ORPHANS):
+                if await self.leases.claim(lab_id) is not None:
+                    with contextlib.suppress(LabError):
+                        await self.get(lab_id, ask=False)
+            await self.leases.forget_dead()
+        except DatabaseError as error:
+            _log.warning("labs of dead hosts could not be looked for: %s", error)
 
     def _expire(self) -> None:
         before = timezone.now() - timedelta(seconds=settings.CLUSTERLAB["LAB_EXPIRES_S"])
@@ -326,18 +393,38 @@ class LocalHost:
         if not closing and (lab.busy or lab.used_s != used_s):
             return  # somebody came meanwhile
         self.labs.pop(lab.id, None)
+        metrics.LABS.set(len(self.labs))
         left = self._leaving[lab.id] = asyncio.get_running_loop().create_future()
         try:
             await lab.stop()
+            if self.leases is not None and lab.term is not None:
+                await self.leases.release(lab.id, lab.term)
         finally:
             del self._leaving[lab.id]
             left.set_result(None)
 
-    async def close(self) -> None:
-        """Stops all labs, everything stored."""
-        for lab in list(self.labs.values()):
+    async def let_go_of(self, lab_id: str) -> None:
+        """Lets a lab go that another host needs."""
+        if (waking := self._waking.get(lab_id)) is not None:
+            await asyncio.gather(asyncio.shield(waking), return_exceptions=True)
+        lab = self.labs.get(lab_id)
+        if lab is not None:
             await self.sleep(lab, closing=True)
+            lab.lose("this lab has gone to another host; ask again")
+
+    async def close(self) -> None:
+        """Stops all labs, everything stored, and lets them go."""
+        self.closing = True
+        if self.leases is not None:
+            self.leases.draining = True
+            with contextlib.suppress(DatabaseError):
+                await self.leases.tell(len(self.labs))
+        labs = sorted(self.labs.values(), key=lambda lab: not lab.busy)  # those in use first: somebody waits for them elsewhere
+        for lab in labs:
+            await self.sleep(lab, closing=True)
+        if self.leases is not None:
+            await self.leases.end()
 
 
 #: The host of this process.
-host = LocalHost()
+host = LocalHost(Leases() if settings.SCALED else None)

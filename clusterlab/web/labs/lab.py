@@ -18,17 +18,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from clusterlab.cluster import Cluster
 from clusterlab.sim import Step
 from clusterlab.web import models
-from clusterlab.web.labs import checkpoints
+from clusterlab.web.labs import metrics, past
 from clusterlab.web.labs.breakpoints import Breakpoints
 from clusterlab.web.labs.errors import LabError
 from clusterlab.web.labs.fingerprint import model_fingerprint
 from clusterlab.web.labs.frames import Frames
-from clusterlab.web.labs.growing import SLICE_S, booted, led
-from clusterlab.web.labs.journal import Journal
+from clusterlab.web.labs.growing import SLICE_S
+from clusterlab.web.labs.journal import Journal, Lost
 from clusterlab.web.labs.pacing import Pacer
 
 __all__ = ["Job", "Lab", "LabError", "weight_of"]
@@ -69,6 +70,8 @@ class Lab:
         self.cluster = cluster
         self.history = cluster.history
         self.journal = journal
+        self.term: int | None = None  # of the lease, where there are leases
+        self.on_lost: Callable[[Lab], None] = lambda lab: None
         self.playing: bool = record.playing
         self.hold: bool = record.hold
         self.pacer = Pacer(record.speed, record.pace_ms)
@@ -81,8 +84,8 @@ class Lab:
         self.used_s = time.monotonic()
         self._stored_commands = len(self.history.log)
         self._stored_ahead = 0  # commands stored, while some of them have yet to be performed
-        self._saved_seq = self.history.first_known  # of the newest checkpoint in the database
-        self._saved: list[tuple[int, int]] = []  # (events dispatched, commands) of those that this process has stored
+        self.saved_seq = self.history.first_known  # of the newest checkpoint in the database
+        self.saved: list[tuple[int, int]] = []  # (events dispatched, commands) of the checkpoints that the database has
         self._past: asyncio.Task[None] | None = None
         self._inbox: deque[tuple[dict[str, Any], asyncio.Future[Any]]] = deque()
         self._waiting_bytes = 0
@@ -92,11 +95,12 @@ class Lab:
         self._jobs: deque[Job] = deque()
         self._wake = asyncio.Event()
         self._listeners: set[Callable[[], None]] = set()
-        self._published = (-1, -1, False)
+        self._published = (self.cluster.sim.last_seq, self.generation, False)
         self._published_s = 0.0
-        self._position = self._where()
+        self._position = self.where()
         self._task: asyncio.Task[None] | None = None
         self.failed = ""
+        self.lost = False
         self._streams = 0
 
     # Life.
@@ -110,7 +114,9 @@ class Lab:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._store(force=True)
+        if not self.lost:
+            with contextlib.suppress(LabError):
+                await self._store(force=True)
 
     @property
     def busy(self) -> bool:
@@ -123,43 +129,18 @@ class Lab:
         """Returns once the steps before those that the lab was taken up with are known again; that takes about as long as they took."""
         if self.history.first_known == 0:
             return
-        if self._past is None:
-            self._past = asyncio.create_task(self._recover_past(), name=f"past of {self.id}", context=Context())
-        await asyncio.shield(self._past)
+        await asyncio.shield(self.recall())
 
-    async def _recover_past(self) -> None:
-        """Goes the way from the start to where this lab was taken up, beside it, and takes over what was seen."""
-        history = self.history
-        seq, cursor = history.checkpoints[0][:2]
-        other = await booted(self.cluster.scenario)
-        other.history.log = history.log[:cursor]
-        await led(other, lambda: other.sim.last_seq >= seq and other.history.cursor >= cursor)
-        try:
-            history.adopt_past(other.history)
-        except ValueError as error:
-            _log.error("the past of lab %s is not what it was: %s", self.id, error)
-            self.notice = "The steps before this lab was woken could not be worked out again; it can be sought from there on."
-        self.retold += 1
-        self._tell()
+    def recall(self) -> asyncio.Task[None]:
+        """Begins to work out the past, if that was not done."""
+        if self._past is None:
+            self._past = asyncio.create_task(past.recover(self), name=f"past of {self.id}", context=Context())
+        return self._past
 
     async def save(self, steps: int) -> None:
         """Stores a checkpoint of the present, if the newest lies more than so many steps back."""
-        sim, history = self.cluster.sim, self.history
-        if self.failed or self._performing or sim.last_seq - self._saved_seq < steps:
-            return
-        where = {"seq": sim.last_seq, "dispatched": sim.dispatched, "cursor": history.cursor}
-        generation = self.generation
-        row = await checkpoints.store(self.id, where, self.cluster.checkpoint())
-        self._saved_seq = where["seq"]
-        if row is None or generation != self.generation:
-            return
-        self._saved = [*self._saved, (row.dispatched, row.cursor)][-checkpoints.KEEP :]
-        self._position = self._where()
-        await self.journal.write(self.id, self._position, checkpoint=row)
-
-    def know_saved(self, saved: list[tuple[int, int]]) -> None:
-        """Says which checkpoints of the lab the database has: (events dispatched, commands)."""
-        self._saved = saved
+        if not (self.failed or self._performing or self.cluster.sim.last_seq - self.saved_seq < steps):
+            await past.save(self)
 
     # For the web.
 
@@ -203,7 +184,8 @@ class Lab:
         self._inbox.append((data, done))
         self._waiting_bytes += weight
         self._stir()
-        return await done
+        with metrics.COMMANDS.time():
+            return await done
 
     def _check_room(self, weight: int) -> None:
         """Refuses a command that would take the lab over a limit."""
@@ -277,12 +259,12 @@ class Lab:
     async def set_breakpoints(self, wanted: Any) -> None:
         """Replaces the lab's breakpoints: a list of conditions, or of {condition, on}."""
         self.breakpoints.set(wanted)
-        await self.journal.write(self.id, {**self._where(), "breakpoints": self.breakpoints.entries})
+        await self.write({**self.where(), "breakpoints": self.breakpoints.entries})
         await self._changed()
 
     async def moved(self) -> None:
         """Another model than the one that stored it has gone the lab's way: stores where it stands now, and which model that was."""
-        await self.journal.write(self.id, {**self._where(), "model": model_fingerprint()})
+        await self.write({**self.where(), "model": model_fingerprint()})
 
     async def seek(self, seq: int) -> None:
         """Stands after step `seq`, paused."""
@@ -307,7 +289,7 @@ class Lab:
 
     async def _changed(self) -> None:
         await self._store(force=True)
-        self._tell()
+        self.tell()
         self._stir()
 
     def _stir(self) -> None:
@@ -323,10 +305,12 @@ class Lab:
                 if self._inbox and (not self.hold or self._jobs):
                     await self._take_commands()
                 delay_s = self._work()
+                await self._publish(force=delay_s != 0)
             except Exception as error:
+                if self.lost:
+                    return
                 self._fail(error)
                 raise
-            await self._publish(force=delay_s != 0)
             if delay_s == 0 or (self._inbox and not self.hold):
                 await asyncio.sleep(0)
                 continue
@@ -336,17 +320,21 @@ class Lab:
     def _fail(self, error: Exception) -> None:
         """A fault of ours: the lab stops and says so; others go on."""
         _log.error("lab %s failed at step %d", self.id, self.cluster.sim.last_seq, exc_info=error)
-        self.failed = f"this lab met an internal error and stopped at step {self.cluster.sim.last_seq}; seek back or reset it"
-        self.playing = False
+        text = f"this lab met an internal error and stopped at step {self.cluster.sim.last_seq}; seek back or reset it"
+        self._end(text, "LabFailed", 500)
+
+    def _end(self, text: str, code: str, status: int) -> None:
+        """Nothing goes on, and those who wait are told why."""
+        self.failed, self.playing = text, False
         for _, done in self._inbox:
             if not done.done():
-                done.set_exception(LabError(self.failed, code="LabFailed", status=500))
+                done.set_exception(LabError(text, code=code, status=status))
         self._inbox.clear()
         for job in self._jobs:
             if not job.done.done():
-                job.done.set_exception(LabError(self.failed, code="LabFailed", status=500))
+                job.done.set_exception(LabError(text, code=code, status=status))
         self._jobs.clear()
-        self._tell()
+        self.tell()
 
     async def _take_commands(self) -> None:
         async with self._turn:
@@ -368,15 +356,15 @@ class Lab:
             models.Command(lab_id=self.id, number=first + i, dispatched=sim.dispatched, time_ms=sim.time_ms, data=data)
             for i, (data, _) in enumerate(batch)
         ]
-        beyond = any(saved[0] > sim.dispatched or saved[1] > first for saved in self._saved)
+        beyond = any(saved[0] > sim.dispatched or saved[1] > first for saved in self.saved)
         cut_from = first if self._stored_commands > first or beyond else None
         self._stored_ahead = first + len(batch)
         try:
-            await self.journal.write(self.id, self._where(), rows, cut_from)
+            await self.write(self.where(), rows, cut_from)
             self._stored_commands = first + len(batch)
             if beyond:
-                self._saved = [saved for saved in self._saved if saved[0] <= sim.dispatched and saved[1] <= first]
-                self._saved_seq = min(self._saved_seq, sim.last_seq)
+                self.saved = [saved for saved in self.saved if saved[0] <= sim.dispatched and saved[1] <= first]
+                self.saved_seq = min(self.saved_seq, sim.last_seq)
             if cut_from is not None:
                 self._log_bytes = sum(weight_of(command.data) for command in history.log[:first])
             self._log_bytes += weight
@@ -458,28 +446,55 @@ class Lab:
 
     # Telling.
 
-    def _where(self) -> dict[str, Any]:
+    def where(self) -> dict[str, Any]:
         sim = self.cluster.sim
         return {
             "dispatched": sim.dispatched, "time_ms": sim.time_ms, "cursor": max(self.history.cursor, self._stored_ahead),
             "playing": self.playing, "speed": self.pacer.speed, "pace_ms": self.pacer.pace_ms, "hold": self.hold,
         }
 
+    async def write(self, position: dict[str, Any], *entries: Any, checkpoint: Any = None) -> None:
+        try:
+            await self.journal.write(self.id, position, *entries, checkpoint=checkpoint, term=self.term)
+        except Lost:
+            self.lose("this lab has gone to another host; ask again")
+            raise LabError(self.failed, code="Elsewhere", status=503) from None
+        except DatabaseError as error:  # what it holds now is not known: the lab is woken anew from what is stored
+            _log.error("lab %s could not be stored", self.id, exc_info=error)
+            self.lose("the database did not answer; ask again")
+            raise LabError(self.failed, code="Unavailable", status=503) from None
+
+    def lose(self, text: str) -> None:
+        """The lab can be stored no more: whoever waits here is told so, and nothing more happens to it in this process."""
+        if not self.lost:
+            self.lost = True
+            self._end(text, "Elsewhere", 503)
+            self.cluster.close_watches()
+            self.on_lost(self)
+            self.tell()
+
+    async def store(self, checkpoint: Any = None) -> None:
+        """Stores where the lab stands, with a checkpoint."""
+        self._position = self.where()
+        await self.write(self._position, checkpoint=checkpoint)
+
     async def _store(self, force: bool = False) -> None:
-        where = self._where()
+        where = self.where()
         if force or where["dispatched"] != self._position["dispatched"]:
             self._position = where
-            await self.journal.write(self.id, where)
+            await self.write(where)
 
     async def _publish(self, force: bool) -> None:
         shown = (self.cluster.sim.last_seq, self.generation, self.history.settled)
         now = time.monotonic()
         if shown == self._published or (not force and now - self._published_s < PUBLISH_S):
             return
+        if shown[1] == self._published[1]:
+            metrics.STEPS.inc(max(0, shown[0] - max(0, self._published[0])))
         self._published, self._published_s = shown, now
         await self._store()
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         for callback in list(self._listeners):
             callback()

@@ -1,0 +1,113 @@
+"""A lab as those see it who show it: the present, the frames behind it, and what may be asked of it.
+
+`Here` is a lab of this process, `There` (scale/there.py) one of another process, whose frames come through Redis. Both are used alike by
+the websocket of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from django.conf import settings
+
+from clusterlab.web.labs.driving import drive
+from clusterlab.web.labs.host import host
+from clusterlab.web.labs.lab import Lab
+
+__all__ = ["Here", "Seen", "look_at", "told_of"]
+
+
+def told_of(lab: Lab) -> dict[str, Any]:
+    """What a browser is told of a lab when it comes, or when the timeline has jumped; the snapshot is JSON already."""
+    sim = lab.cluster.sim
+    about = {"id": lab.id, "scenario": lab.cluster.scenario.name or "blank", "epoch": sim.epoch.isoformat(), "generation": lab.generation}
+    if lab.notice:
+        about["notice"] = lab.notice
+    return {
+        "lab": about, "mode": lab.state(), "recent": lab.frames.recent(), "snapshot": lab.frames.snapshot(), "seq": sim.last_seq,
+        "first": sim.first_seq, "generation": lab.generation, "retold": lab.retold,
+    }
+
+
+class Seen(Protocol):
+    """A lab as it is shown."""
+
+    id: str
+
+    @property
+    def gone(self) -> bool:
+        """It is not to be had here any more: come again."""
+        ...
+
+    @property
+    def jump(self) -> tuple[int, int]:
+        """Another value after each jump of the timeline, and when more of the past has become known."""
+        ...
+
+    @property
+    def last_seq(self) -> int: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def listeners(self) -> int: ...
+
+    def listen(self, callback: Callable[[], None]) -> None: ...
+
+    def unlisten(self, callback: Callable[[], None]) -> None: ...
+
+    async def tell(self) -> dict[str, Any]:
+        """`told_of` the lab, now."""
+        ...
+
+    async def frames(self, first: int, last: int) -> list[bytes]: ...
+
+    async def drive(self, message: dict[str, Any], key: str) -> dict[str, Any] | None: ...
+
+
+class Here:
+    """A lab of this process."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab, self.id = lab, lab.id
+        self.state, self.listeners, self.listen, self.unlisten = lab.state, lab.listeners, lab.listen, lab.unlisten
+
+    @property
+    def gone(self) -> bool:
+        return self.lab.lost
+
+    @property
+    def jump(self) -> tuple[int, int]:
+        return self.lab.generation, self.lab.retold
+
+    @property
+    def last_seq(self) -> int:
+        return self.lab.cluster.sim.last_seq
+
+    async def tell(self) -> dict[str, Any]:
+        if self.lab.history.first_known:  # the list of earlier steps follows once they are known
+            self.lab.recall()
+        return told_of(self.lab)
+
+    async def frames(self, first: int, last: int) -> list[bytes]:
+        if first < self.lab.cluster.sim.first_seq:
+            await self.lab.past()
+        return self.lab.frames.get(first, min(last, self.last_seq))
+
+    async def drive(self, message: dict[str, Any], key: str) -> dict[str, Any] | None:
+        return await drive(self.lab, message, key)
+
+
+async def look_at(lab_id: str) -> Seen | None:
+    """The lab of an id, wherever it is; None when there is none. Raises LabError."""
+    if settings.SCALED:
+        from clusterlab.web.scale.router import router
+        from clusterlab.web.scale.there import there
+
+        owner = await router.of(lab_id)
+        if owner is None:
+            return None
+        if owner.id != router.here:
+            return await there(lab_id)
+    lab = await host.get(lab_id)
+    return Here(lab) if lab is not None else None

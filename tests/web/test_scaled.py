@@ -1,0 +1,230 @@
+"""Several processes: two web processes and two lab hosts on PostgreSQL and Redis. A host is killed while kubectl writes and browsers watch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from clusterlab.web.scale.stack import Missing, Node, Stack
+from tests.server import Server, ServerLab
+from tests.web.test_socket import Browser
+
+
+class Door(Server):
+    """A web process of a stack, used as the server of other tests is."""
+
+    def __init__(self, node: Node) -> None:
+        self.folder, self.port, self.url = node.stack.folder, node.port, node.url
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("stack"))
+    try:
+        made.start()
+    except Missing as error:
+        made.stop()
+        pytest.skip(str(error))
+    except BaseException:
+        made.stop()
+        raise
+    yield made
+    made.stop()
+
+
+def figures(node: Node) -> dict[str, float]:
+    with urllib.request.urlopen(node.url + "/metrics", timeout=20) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+def host_of(stack: Stack, lab: ServerLab) -> Node:
+    """The lab host that has a lab, which its log does not say but its answer does: another one would not take it."""
+    return next(node for node in stack.hosts if node.process is not None and node.process.poll() is None
+                and figures(node)["clusterlab_labs_awake"] > 0 and lab is not None)
+
+
+def seen_from(lab: ServerLab, node: Node) -> ServerLab:
+    """The same lab through another web process."""
+    other = object.__new__(ServerLab)
+    other.server, other.id, other.key, other.kube = Door(node), lab.id, lab.key, f"{node.url}/kube/{lab.key}"
+    other.kubeconfig = node.stack.folder / f"{lab.id}-{node.name}.kubeconfig"
+    with urllib.request.urlopen(other.kube + "/kubeconfig", timeout=20) as answer:
+        other.kubeconfig.write_bytes(answer.read())
+    return other
+
+
+class Writer:
+    """Creates config maps through both web processes until it is told to stop, and knows which were acknowledged, and when."""
+
+    def __init__(self, doors: list[ServerLab]) -> None:
+        self.doors, self.acknowledged, self.ended = doors, [], threading.Event()
+        self.threads = [threading.Thread(target=self._write, args=(number,)) for number in range(3)]
+        self.acknowledged: list[tuple[float, str]] = []
+
+    def _write(self, thread: int) -> None:
+        number = 0
+        while not self.ended.is_set():
+            name = f"c{thread}-{number}"
+            door = self.doors[number % len(self.doors)]
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+            status, _ = door.server.call("POST", f"/kube/{door.key}/api/v1/namespaces/default/configmaps", body)
+            if status == 201:
+                self.acknowledged.append((time.monotonic(), name))
+            number += 1
+            time.sleep(0.02)
+
+    def __enter__(self) -> Writer:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+
+async def follow(browser: Browser, until: asyncio.Event, url: str) -> None:
+    """A browser that reads on and comes again when it is cut off, as the page does."""
+    while not until.is_set():
+        try:
+            async with connect(url, max_size=None) as socket:
+                browser.socket = socket
+                await browser.hello()
+                while not until.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        await browser.read(0.5)
+        except (ConnectionClosed, OSError):
+            await asyncio.sleep(0.2)
+
+
+async def test_a_killed_host_loses_nothing(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    one = await asyncio.to_thread(Door(stack.webs[0]).lab)
+    two = await asyncio.to_thread(seen_from, one, stack.webs[1])
+    done = asyncio.Event()
+    browsers = [Browser(None), Browser(None)]  # type: ignore[arg-type]
+    tasks = [
+        asyncio.create_task(follow(browser, done, f"ws://127.0.0.1:{node.port}/ws/labs/{one.id}/"))
+        for browser, node in zip(browsers, stack.webs, strict=True)
+    ]
+    watch = one.start("get", "configmaps", "--watch", "--no-headers")
+    with Writer([one, two]) as writer:
+        while len(writer.acknowledged) < 20 or not all(browser.seen for browser in browsers):
+            await asyncio.sleep(0.1)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        victim = await asyncio.to_thread(host_of, stack, one)
+        killed, before = time.monotonic(), len(writer.acknowledged)
+        victim.end(signal.SIGKILL)
+        while not any(when > killed + 0.5 for when, _ in list(writer.acknowledged)) or len(writer.acknowledged) < before + 20:
+            await asyncio.sleep(0.1)
+    resumed = min(when for when, _ in writer.acknowledged if when > killed + 0.5)
+    with capsys.disabled():
+        print(f"\na killed lab host: {before} writes acknowledged before, {len(writer.acknowledged) - before} after; writes went on "
+              f"{resumed - killed:.1f} s after the kill, 0 lost")
+    names = {each["metadata"]["name"] for each in (await asyncio.to_thread(two.get, "configmaps"))["items"]}
+    missing = [name for _, name in writer.acknowledged if name not in names]
+    assert not missing, f"acknowledged and lost: {missing}"
+    state = await asyncio.to_thread(one.call, "POST", "/pause")
+    for _ in range(300):
+        if all(browser.state["seq"] == state["seq"] for browser in browsers):
+            break
+        await asyncio.sleep(0.1)
+    done.set()
+    await asyncio.gather(*tasks)
+    async with connect(f"ws://127.0.0.1:{stack.webs[1].port}/ws/labs/{one.id}/", max_size=None) as socket:
+        fresh = Browser(socket)
+        await fresh.hello()
+    for browser in browsers:
+        assert browser.state["objects"] == fresh.state["objects"] and browser.errors == []
+    watch.terminate()
+    lines = watch.communicate()[0].splitlines()
+    assert len(lines) >= 20  # it had followed until its host died
+    victim.start()
+    await asyncio.to_thread(victim.await_ready)
+
+
+def test_streams_go_through_any_web_process(stack: Stack) -> None:
+    one = Door(stack.webs[0]).lab()
+    two = seen_from(one, stack.webs[1])
+    assert one.kubectl("create deployment web --image=nginx:1.25 --replicas=2").returncode == 0
+    two.settle()
+    pod = two.get("pods")["items"][0]["metadata"]["name"]
+    assert two.kubectl(f"exec {pod} -- echo through").stdout == "through\n"
+    assert one.kubectl(["exec", "-i", pod, "--", "cat"], stdin="in and out").stdout == "in and out"
+    logs = two.start("logs", "-f", pod)
+    watch = one.start("get", "pods", "-w", "--no-headers")
+    assert watch.stdout is not None and watch.stdout.readline().startswith("web-")
+    assert two.kubectl("delete deployment web").returncode == 0
+    two.call("POST", "/run", {"until": {"condition": "kind = Pod and verb = delete"}, "limit": 5000})
+    two.call("POST", "/play", {"speed": 60})
+    logs.wait(60)  # it ends with its container
+    watch.terminate()
+    assert "Terminating" in watch.communicate()[0]
+
+
+def test_a_host_that_is_asked_to_end_hands_its_labs_over(stack: Stack) -> None:
+    one = Door(stack.webs[0]).lab(paused=True)
+    assert one.kubectl("create deployment web --image=nginx:1.25 --replicas=2").returncode == 0
+    before = one.settle()
+    for node in stack.hosts:  # wherever it is, it moves once at least
+        node.end(signal.SIGTERM)
+        after = one.call("GET")
+        assert (after["seq"], after["time"], after["mode"]) == (before["seq"], before["time"], "paused")
+        node.start()
+        node.await_ready()
+    assert one.get("deployment web")["status"]["readyReplicas"] == 2
+
+
+def test_labs_of_different_hosts_can_be_compared(stack: Stack) -> None:
+    doors = [Door(node) for node in stack.webs]
+    labs = [doors[number % 2].lab(paused=True) for number in range(4)]
+    made = labs[0].kubectl("create configmap mine")  # its body is protobuf, with characters that databases do not like in text
+    assert made.returncode == 0, made.stderr
+    for other in labs[1:]:
+        keys = [each["key"] for each in labs[0].call("GET", f"/compare?with={other.id}")["objects"]]
+        assert "configmaps/default/mine" in keys
+
+
+def test_hosts_answer_strangers_nothing(stack: Stack) -> None:
+    lab = Door(stack.webs[0]).lab(paused=True)
+    for node in stack.hosts:
+        for path in ("/", f"/api/labs/{lab.id}", f"/internal/labs/{lab.id}/tell", f"/internal/labs/{lab.id}/release"):
+            for headers in ({}, {"X-Clusterlab-Secret": "guess"}):
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    urllib.request.urlopen(urllib.request.Request(node.url + path, headers=headers), timeout=20)
+                assert refused.value.code == 403
+    for node in stack.webs:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{node.url}/internal/labs/{lab.id}/tell", timeout=20)
+        assert refused.value.code == 403
+
+
+def test_health_readiness_and_metrics(stack: Stack) -> None:
+    for node in [*stack.webs, *stack.hosts]:
+        for path in ("/healthz", "/readyz"):
+            assert urllib.request.urlopen(node.url + path, timeout=20).read() == b"ok"
+    lab = Door(stack.webs[0]).lab(paused=True)
+    assert lab.kubectl("create configmap c").returncode == 0
+    assert sum(figures(node)["clusterlab_command_seconds_count"] for node in stack.hosts) > 0
+    assert figures(stack.webs[0])['clusterlab_forwarded_total{kind="http",result="done"}'] > 0
+    logs = "".join(path.read_text(errors="replace") for path in Path(stack.folder).glob("*-*.log"))
+    assert lab.key not in logs and not re.search(r"Traceback", logs), logs[-3000:]
+    assert json.dumps(lab.call("GET"))
+
+
