@@ -35,7 +35,11 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=self.env, check=True)
 
-    def start(self) -> Server:
+    def start_behind_proxy(self) -> Server:
+        """Starts with the settings of a proxy with TLS: plain requests are sent elsewhere then."""
+        return self.start({"X-Forwarded-Proto": "https"})
+
+    def start(self, headers: dict[str, str] | None = None) -> Server:
         log = (self.folder / "server.log").open("ab")
         command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
@@ -43,7 +47,7 @@ class Server:
             if self.process.poll() is not None:
                 raise RuntimeError("the server ended:\n" + (self.folder / "server.log").read_text()[-3000:])
             try:
-                urllib.request.urlopen(self.url + "/healthz", timeout=5)
+                urllib.request.urlopen(urllib.request.Request(self.url + "/healthz", headers=headers or {}), timeout=5)
                 return self
             except OSError:
                 time.sleep(0.1)

@@ -110,7 +110,7 @@ class Lab:
         self._task = asyncio.create_task(self._live(), name=f"lab {self.id}", context=Context())
 
     async def stop(self) -> None:
-        """Ends the task; what was acknowledged is stored already."""
+        """Ends the task."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -177,8 +177,7 @@ class Lab:
 
     async def command(self, data: dict[str, Any]) -> Any:
         """Stores a command, performs it, and returns the model's answer."""
-        if self.failed:
-            raise LabError(self.failed, code="LabFailed", status=500)
+        self._check_alive()
         self._check_room(weight := weight_of(data))
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._inbox.append((data, done))
@@ -200,6 +199,10 @@ class Lab:
             message = f"this lab's commands hold {most} MB, as much as they may: start a new one, or reset it"
             raise LabError(message, code="TooManyBytes", status=429)
         self._check_steps()
+
+    def _check_alive(self) -> None:
+        if self.failed:
+            raise LabError(self.failed, code="Elsewhere" if self.lost else "LabFailed", status=503 if self.lost else 500)
 
     def _check_steps(self) -> None:
         if self._full:
@@ -223,8 +226,7 @@ class Lab:
 
     async def run(self, reached: Callable[[Lab], bool], limit: int = 1_000_000) -> None:
         """Runs as fast as it can until `reached`, or until `limit` steps or the end of all events."""
-        if self.failed:
-            raise LabError(self.failed, code="LabFailed", status=500)
+        self._check_alive()
         if len(self._jobs) >= MAX_JOBS:
             raise LabError("too many runs wait for this lab already; pause it first", code="TooManyRequests", status=429)
         self._check_steps()
@@ -263,7 +265,7 @@ class Lab:
         await self._changed()
 
     async def moved(self) -> None:
-        """Another model than the one that stored it has gone the lab's way: stores where it stands now, and which model that was."""
+        """Another model has gone the lab's way: stores where it stands now, and which model that was."""
         await self.write({**self.where(), "model": model_fingerprint()})
 
     async def seek(self, seq: int) -> None:
@@ -307,8 +309,8 @@ class Lab:
                 delay_s = self._work()
                 await self._publish(force=delay_s != 0)
             except Exception as error:
-                if self.lost:
-                    return
+                if self.lost:  # those too are told whose commands were just to be stored
+                    return self._end(self.failed, "Elsewhere", 503)
                 self._fail(error)
                 raise
             if delay_s == 0 or (self._inbox and not self.hold):
@@ -473,8 +475,7 @@ class Lab:
             self.on_lost(self)
             self.tell()
 
-    async def store(self, checkpoint: Any = None) -> None:
-        """Stores where the lab stands, with a checkpoint."""
+    async def store(self, checkpoint: Any) -> None:
         self._position = self.where()
         await self.write(self._position, checkpoint=checkpoint)
 
