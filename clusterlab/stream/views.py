@@ -257,6 +257,23 @@ def _volume(obj: Object, epoch: datetime) -> View:
     }
 
 
+def _class(obj: Object, epoch: datetime) -> View:
+    marks = obj["metadata"].get("annotations") or {}
+    return {
+        "provisioner": obj.get("provisioner", ""), "binding": obj.get("volumeBindingMode", "Immediate"),
+        "reclaim": obj.get("reclaimPolicy", "Delete"),
+        "default": marks.get("storageclass.kubernetes.io/is-default-class") == "true",
+    }
+
+
+def _attachment(obj: Object, epoch: datetime) -> View:
+    spec = obj.get("spec") or {}
+    return {
+        "volume": (spec.get("source") or {}).get("persistentVolumeName", ""), "node": spec.get("nodeName", ""),
+        "attached": bool((obj.get("status") or {}).get("attached")),
+    }
+
+
 def _keys(obj: Object, epoch: datetime) -> View:
     return {"keys": sorted([*(obj.get("data") or {}), *(obj.get("binaryData") or {})])}
 
@@ -270,5 +287,6 @@ _KINDS: dict[str, Callable[[Object, datetime], View]] = {
     "Pod": _pod, "Node": _node, "Service": _service, "EndpointSlice": _slice, "Deployment": _workload, "ReplicaSet": _workload,
     "StatefulSet": _workload, "DaemonSet": _workload, "ReplicationController": _workload, "Job": _workload,
     "HorizontalPodAutoscaler": _autoscaler, "Event": _event, "PersistentVolumeClaim": _claim, "PersistentVolume": _volume,
+    "StorageClass": _class, "VolumeAttachment": _attachment,
     "ConfigMap": _keys, "Secret": _keys, "Lease": _lease,
 }

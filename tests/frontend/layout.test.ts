@@ -26,10 +26,10 @@ const overlap = (a: Box, b: Box): boolean => a.x < b.x + b.w - 0.5 && b.x < a.x 
 const disjoint = (boxes: Box[], what: string): void => boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => assert.ok(!overlap(a, b), `${what}: ${JSON.stringify(a)} over ${JSON.stringify(b)}`)));
 
 for (const [name, size] of [["desktop", DESKTOP], ["phone", PHONE], ["projector", { width: 1600, height: 900 }]] as const) {
-  for (const lens of ["workloads", "control-plane", "scheduling", "etcd", "ownership"] as const) {
+  for (const lens of ["workloads", "control-plane", "scheduling", "etcd", "ownership", "node", "traffic", "storage", "access"] as const) {
     test(`cards do not overlap and lie within the stage: ${name}, ${lens}`, () => {
       const at = lay(frames.slice(0, 30).reduce(reduce, snapshot), size, lens);
-      const cards = [at.kubectl, at.etcd, at.controllers, at.scheduler, at.bus, ...[...at.nodes.values()].map((node) => node.box), ...at.shelf.values(), ...at.services.values(), ...at.owners.values()];
+      const cards = [at.kubectl, at.etcd, at.controllers, at.scheduler, at.bus, ...[...at.nodes.values()].map((node) => node.box), ...at.shelf.values(), ...at.services.values(), ...at.owners.values(), ...(at.board?.boxes.values() ?? [])];
       disjoint(cards, "cards");
       for (const box of cards) assert.ok(box.x >= 0 && box.x + box.w <= at.width + 0.5 && box.y >= 0 && box.y + box.h <= at.height + 0.5 && box.w > 20 && box.h > 10, JSON.stringify(box));
       disjoint([...at.chips.values()], "chips");
@@ -74,8 +74,8 @@ test("a pod without a node waits in the scheduler's queue", () => {
 });
 
 test("every wire ends on the API server's bar", () => {
-  for (const size of [DESKTOP, PHONE]) {
-    const at = lay(final, size);
+  for (const [size, lens] of [[DESKTOP, "workloads"], [PHONE, "workloads"], [DESKTOP, "scheduling"], [PHONE, "scheduling"], [DESKTOP, "etcd"], [PHONE, "control-plane"]] as const) {
+    const at = lay(final, size, lens);
     for (const actor of ["kubectl", "etcd", "kube-scheduler", "deployment-controller", "kubelet/node-1", "kube-proxy/node-3", "kubelet/control-plane"]) {
       assert.ok(actorBox(at, actor), actor);
       const end = wireOf(at, actor).at(-1)!;

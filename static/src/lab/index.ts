@@ -75,6 +75,7 @@ export class ClusterIndex {
       case "storageclasses":
       case "persistentvolumes":
       case "persistentvolumeclaims":
+      case "volumeattachments":
         return void (view ? this.storage.set(key, view) : this.storage.delete(key));
       case "endpointslices":
         return void (view ? this.slices.set(key, view as EndpointSliceView) : this.slices.delete(key));

@@ -1,5 +1,5 @@
 // Who is where: from an actor's name to its box, its wire to the API server, and everything that can be pointed at.
-import { clamp, type Box, type Point } from "./geometry";
+import type { Box, Point } from "./geometry";
 import type { Layout } from "./layout";
 
 /** The component behind a user name such as system:node:node-1. */
@@ -58,9 +58,11 @@ export function wireOf(at: Layout, who: string): Point[] {
     return [...points, { x: rail, y: bus.y + bus.h }];
   }
   if (at.chips.has(actor)) {
+    // A controller speaks through the program that it lives in.
     const { controllers } = at;
-    const middle = controllers.x + controllers.w / 2;
-    return [{ x: clamp(middle, box.x + 8, box.x + Math.min(box.w, 120) - 8), y: box.y + box.h }, { x: middle, y: controllers.y + controllers.h }, { x: middle, y: bus.y }];
+    const below = [at.kubectl, at.etcd, at.scheduler].filter((other) => other.y >= controllers.y + controllers.h - 1 && other.x < controllers.x + controllers.w && controllers.x < other.x + other.w).length;
+    if (!below) return [{ x: controllers.x + controllers.w / 2, y: controllers.y + controllers.h }, { x: controllers.x + controllers.w / 2, y: bus.y }];
+    return wireOf(at, "kube-controller-manager");
   }
   if (box === at.bus) return [{ x: bus.x + 20, y: bus.y + bus.h / 2 }];
   // Cards that stand under one another send their wires round those below: beside the column, or on a phone down the edge.

@@ -164,6 +164,21 @@ interface ClaimLike {
   volume?: string;
   claim?: string;
   class?: string;
+  /** Of a class. */
+  provisioner?: string;
+  binding?: string;
+  reclaim?: string;
+  default?: boolean;
+  /** Of an attachment. */
+  node?: string;
+  attached?: boolean;
+}
+
+/** Where a volume is attached, as its attachments say. */
+function attachedTo(index: ClusterIndex, volume: string): string {
+  const nodes = [...index.storage].filter(([key, view]) => key.startsWith("volumeattachments/") && (view as unknown as ClaimLike).volume === volume)
+    .map(([, view]) => view as unknown as ClaimLike).map((one) => (one.attached ? t("attached to {node}", { node: one.node ?? "" }) : t("being attached to {node}", { node: one.node ?? "" })));
+  return nodes.join(", ");
 }
 
 function storageBoard(index: ClusterIndex): Board {
@@ -175,10 +190,10 @@ function storageBoard(index: ClusterIndex): Board {
     const card: Card = { id: key, title: view.name, lines: [[like.size, like.class].filter(Boolean).join(" · ")].filter(Boolean), tag: like.phase, tone: bound ? "ok" : like.phase === "Available" ? "soft" : "warn", dashed: !bound, link: true };
     switch (resourceOf(key)) {
       case "storageclasses":
-        classes.push({ ...card, tag: "", dashed: false, lines: [] });
+        classes.push({ ...card, tag: like.default ? t("default") : "", tone: "soft", dashed: false, lines: [like.provisioner ?? "", [like.binding, like.reclaim].filter(Boolean).join(" · ")].filter(Boolean) });
         break;
       case "persistentvolumes":
-        volumes.push(card);
+        volumes.push({ ...card, lines: [...card.lines, attachedTo(index, view.name)].filter(Boolean) });
         if (like.claim) wires.push({ from: `persistentvolumeclaims/${like.claim}`, to: key });
         break;
       case "persistentvolumeclaims":

@@ -101,7 +101,7 @@ function drawMember(d: Drawing, box: Box, member: Member): void {
   if (r > 18) pen.text(up ? String(member.commit) : t("down"), middle.x, middle.y + size + 1, { size: size - 1.2, align: "center", color: up ? theme.soft : theme.bad, mono: up });
   if (leads && up) crown(d, middle.x, box.y + 1, Math.min(10, r * 0.42));
   if (d.at.lens !== "etcd" && running) pen.text(t("candidate"), middle.x, box.y - 4, { size: 9.5, align: "center", color: theme.warn });
-  if (d.at.lens === "etcd" && r > 18) {
+  if (d.at.lens === "etcd" && r > 18 && up) {
     const words = member.full ? t("disk full") : member.votes?.length && running ? t("{count} votes", { count: member.votes.length }) : t(member.role);
     pen.text(words, middle.x, box.y + box.h + 13, { size: 11, weight: leads ? 650 : 450, align: "center", color: member.full || !up ? theme.bad : running ? theme.warn : theme.soft });
   }
@@ -139,7 +139,7 @@ function drawLogs(d: Drawing, members: Member[]): void {
     if (y + CELL_H > area.y + area.h) return;
     logRow(d, member, { x: area.x, y, w: nameW, h: pitch }, first, most, cellW);
   });
-  const told = [...members].reverse().find((member) => member.log?.length)?.log?.at(-1);
+  const told = members.reduce<Member | undefined>((best, member) => (member.log?.length && (!best || member.last > best.last) ? member : best), undefined)?.log?.at(-1);
   if (told && area.h - 16 - members.length * pitch > 16) pen.text(t("entry {index}: {what}", { index: told[0], what: told[2] }), area.x, area.y + area.h - 2, { size: 11, mono: true, color: theme.soft, max: area.w });
 }
 
@@ -165,4 +165,4 @@ function logRow(d: Drawing, member: Member, at: Box, first: number, most: number
 }
 
 /** What an entry writes, in a word: the resource; with a minus where it is deleted. */
-const nameOfEntry = (what: string): string => `${what.startsWith("delete") ? "−" : ""}${/registry\/([^/]+)/.exec(what)?.[1] ?? what.split(" ")[0]}`;
+const nameOfEntry = (what: string): string => `${what.startsWith("delete") ? "−" : ""}${/registry\/([^/]+)/.exec(what)?.[1]?.replace("minions", "nodes") ?? what.split(" ")[0]}`;

@@ -5,7 +5,7 @@ import { nameOf } from "../stream/views";
 import { actorBoxes, wireOf } from "./actors";
 import { isWrite } from "./choreography";
 import type { Drawing } from "./drawing";
-import { along, clamp, type Box } from "./geometry";
+import { along, clamp, type Box, type Point } from "./geometry";
 import type { Layout } from "./layout";
 import { STAGES } from "./layoutControl";
 import { requestTitle } from "./travel";
@@ -37,7 +37,7 @@ export function drawHeld(d: Drawing, frame: Frame): void {
   pen.circle(end, 4.4, { fill: color });
   if (!refused && span.revision) pen.line(wireOf(at, "etcd"), { stroke: theme.etcd, width: 2.4 });
   stages(d, span);
-  label(d, `${requestTitle(span.verb, span.object)}${refused ? ` → ${span.code}` : ""}`, at.narrow && path.length > 2 ? { x: path[0]!.x, y: path[1]!.y + 14 } : along(path, 0.5), color);
+  label(d, `${requestTitle(span.verb, span.object)}${refused ? ` → ${span.code}` : ""}`, labelSpot(at, path), color);
   if (refused) reason(d, span);
 }
 
@@ -84,6 +84,13 @@ function stages({ pen, at }: Drawing, span: Span): void {
   }
   const watch = at.stages[STAGES.indexOf("watch")];
   if (watch && span.watchers && span.code < 400) pen.rect(watch, { fill: theme.ok, fillAlpha: 0.2, stroke: theme.ok, width: 1.4, radius: 7 });
+}
+
+/** Beside the wire where it meets the bar: there nothing else stands. */
+function labelSpot(at: Layout, path: Point[]): Point {
+  const end = path.at(-1)!;
+  if (at.narrow && path.length > 2) return { x: path[0]!.x, y: path[1]!.y + 14 };
+  return path.length > 2 && path[0]!.y < at.bus.y ? { x: end.x, y: end.y - 16 } : along(path, 0.5);
 }
 
 function label({ pen, at }: Drawing, words: string, near: { x: number; y: number }, color: string): void {

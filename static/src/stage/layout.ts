@@ -132,6 +132,8 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const ownership = lens === "ownership" ? layoutOwners(index, area) : null;
   const board = isBoard(lens) ? placeBoard(boardOf(lens, index, components, selected, extras), { ...area, y: area.y + 2 }, narrow) : null;
   const workers = ownership || board ? null : layoutNodes(index, area, narrow, slots);
+  if (ownership) labels.push({ text: "OWNERS AND OWNED", x: margin, y: y - 10 });
+  if (ownership?.services.size) labels.push({ text: "SELECTED BY", x: margin + bus.w - 176, y: y - 10 });
   if (workers) labels.push({ text: "NODES", x: margin, y: y - 17 });
   const bottom = board?.bottom ?? ownership?.bottom ?? workers!.bottom;
   const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : 34), size.height - 54 - 12), w: bus.w, h: 54 };
@@ -144,6 +146,6 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
     kubectl, etcd, members: memberBoxes(etcd, components, lens), controllers, chips, hiddenControllers: hidden,
     scheduler, queue, scores, bus, stages, shelf: shelf.boxes, hiddenWorkloads: shelf.hidden,
     nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers?.pods ?? [])]), podsWaitingHidden: waiting.hidden, podDetail: workers?.podDetail ?? "",
-    services: services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], labels, board,
+    services: ownership?.services ?? services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], labels, board,
   };
 }

@@ -281,7 +281,7 @@ export class Scene {
     drawWires(d);
     drawKubectl(d);
     this.drawControlPlane(d);
-    for (const link of at.ownerLinks) pen.line(link.points, { stroke: pen.theme.wire, width: 1.4 });
+    for (const link of at.ownerLinks) pen.line(link.points, { stroke: link.dashed ? pen.theme.accent : pen.theme.wire, width: 1.5, dash: link.dashed ? [3, 4] : undefined });
     for (const name of at.nodes.keys()) this.drawNodeCard(d, name);
     if (at.lens === "ownership") for (const key of at.pods.keys()) if (!this.flights.has(key)) drawPod(d, key, at.pods.get(key)!);
     if (at.board) drawBoard(d, at.board);
@@ -324,8 +324,8 @@ export class Scene {
     const { ctx } = this.motion;
     ctx.clearRect(0, 0, this.at.width, this.at.height);
     const d = this.drawing(this.motion);
-    drawServiceWires(d);
-    if (this.at.services.size) this.passBeneath(ctx);
+    if (this.lens !== "ownership") drawServiceWires(d);
+    if (this.at.services.size && this.lens !== "ownership") this.passBeneath(ctx);
     if (traffic) drawRequests(d, this.at.board!, this.phase);
     this.flights.draw(d, now);
     drawDiffering(d, this.differing);

@@ -54,6 +54,12 @@ export const stage: Record<string, string> = {
   "requested": "angefordert",
   "limits": "Grenzen",
   "not there yet": "noch nicht da",
+  // Storage and ownership.
+  "default": "Vorgabe",
+  "attached to {node}": "an {node} angeschlossen",
+  "being attached to {node}": "wird an {node} angeschlossen",
+  "OWNERS AND OWNED": "BESITZER UND BESESSENES",
+  "SELECTED BY": "AUSGEWÄHLT VON",
   // Access.
   "Access": "Zugriff",
   "everything": "alles",
