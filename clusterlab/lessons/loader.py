@@ -23,7 +23,7 @@ from clusterlab.machinery.decode import ParseError, parse_yaml, yaml_documents
 
 __all__ = [
     "DIRECTIVES", "Check", "Directive", "Lesson", "LessonError", "Step", "Task", "lesson_names", "load_all", "load_lesson", "markdown",
-    "run_lines", "task_of",
+    "parse_parts", "run_lines", "task_of",
 ]
 
 MAX_BYTES = 200_000
@@ -113,6 +113,8 @@ class Lesson:
     order: int = 0
     docs: tuple[str, ...] = ()
     steps: tuple[Step, ...] = field(default=())
+    #: The language of the words.
+    language: str = "en"
 
     @property
     def file(self) -> Path:
@@ -149,9 +151,9 @@ def lesson_names(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/lesson.md"))
 
 
-def load_all(folder: Path) -> list[Lesson]:
+def load_all(folder: Path, language: str = "") -> list[Lesson]:
     """Every lesson of a folder, path by path, each in its order."""
-    lessons = [load_lesson(folder, name) for name in lesson_names(folder)]
+    lessons = [load_lesson(folder, name, language) for name in lesson_names(folder)]
 
     def place(lesson: Lesson) -> tuple[int, int, str]:
         row = PATHS.index(lesson.path) if lesson.path in PATHS else len(PATHS)
@@ -160,8 +162,8 @@ def load_all(folder: Path) -> list[Lesson]:
     return sorted(lessons, key=place)
 
 
-def load_lesson(folder: Path, name: str) -> Lesson:
-    """Loads one lesson. Raises LessonError."""
+def load_lesson(folder: Path, name: str, language: str = "") -> Lesson:
+    """Loads one lesson, in a language if it has been translated well; else in its own. Raises LessonError."""
     if not NAME.match(name):
         raise LessonError(f"{name!r} is not a lesson's name: small letters, digits and dashes")
     path = folder / name / "lesson.md"
@@ -169,18 +171,33 @@ def load_lesson(folder: Path, name: str) -> Lesson:
         raise LessonError(f"{path}: there is no such lesson")
     files = [file for file in sorted(path.parent.rglob("*")) if file.is_file()]
     stamp = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    if language and (path.parent / f"lesson.{language}.md") in files:
+        return _load_translated(path, stamp, language)
     return _load(path, stamp)
+
+
+@functools.lru_cache(maxsize=256)
+def _load_translated(path: Path, stamp: tuple[Any, ...], language: str) -> Lesson:
+    """A translation that does not fit is passed over; `lesson check` tells of it."""
+    from clusterlab.lessons.translation import translated
+
+    lesson = _load(path, stamp)
+    try:
+        return translated(lesson, language)
+    except LessonError:
+        return lesson
+
+
+def parse_parts(path: Path) -> tuple[dict[str, Any], tuple[Step, ...]]:
+    """The front matter and the steps of a file, its blocks not held to the schema. Raises LessonError."""
+    tokens = _tokens(path)
+    return _mapping(tokens[0].content, f"{path}:1"), _steps(tokens[1:], path, whole=False)
 
 
 @functools.lru_cache(maxsize=256)
 def _load(path: Path, stamp: tuple[Any, ...]) -> Lesson:
     """Reads a lesson anew whenever one of its files has changed."""
-    text = path.read_text(encoding="utf-8")
-    if len(text) > MAX_BYTES:
-        raise LessonError(f"{path}: longer than {MAX_BYTES} characters; split it")
-    tokens = markdown().parse(text)
-    if not tokens or tokens[0].type != "front_matter":
-        raise LessonError(f"{path}:1: begin with front matter between lines of ---")
+    tokens = _tokens(path)
     front = _mapping(tokens[0].content, f"{path}:1")
     _valid("front", front, f"{path}:1")
     if front.get("path", PATHS[0]) not in PATHS:
@@ -191,6 +208,17 @@ def _load(path: Path, stamp: tuple[Any, ...]) -> Lesson:
         prerequisites=tuple(front.get("prerequisites", ())), tags=tuple(front.get("tags", ())), path=front.get("path", ""),
         order=front.get("order", 0), docs=tuple(front.get("docs", ())), steps=_steps(tokens[1:], path),
     )
+
+
+def _tokens(path: Path) -> list[Token]:
+    """The Markdown of a file; the first token is its front matter."""
+    text = path.read_text(encoding="utf-8")
+    if len(text) > MAX_BYTES:
+        raise LessonError(f"{path}: longer than {MAX_BYTES} characters; split it")
+    tokens = markdown().parse(text)
+    if not tokens or tokens[0].type != "front_matter":
+        raise LessonError(f"{path}:1: begin with front matter between lines of ---")
+    return tokens
 
 
 def _mapping(text: str, where: str) -> dict[str, Any]:
@@ -236,15 +264,15 @@ def _scenario(folder: Path) -> dict[str, Any]:
     return scenario
 
 
-def _steps(tokens: list[Token], path: Path) -> tuple[Step, ...]:
-    """Cuts the token stream at level-two headings; what comes before the first one belongs to it."""
+def _steps(tokens: list[Token], path: Path, whole: bool = True) -> tuple[Step, ...]:
+    """Cuts the token stream at level-two headings; what comes before the first one belongs to it. With `whole`, blocks must be complete."""
     starts = [i for i, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"]
     if not starts:
         raise LessonError(f"{path}: has no step; begin each one with a heading of level two (## …)")
     bounds = [0, *starts[1:], len(tokens)]
     steps, ids = [], set()
     for start, begin, end in zip(starts, bounds, bounds[1:], strict=False):
-        items = tuple(_items(tokens[begin:end], path))
+        items = tuple(_items(tokens[begin:end], path, whole))
         for item in items:
             if isinstance(item, Directive) and item.id:
                 if item.id in ids:
@@ -254,7 +282,7 @@ def _steps(tokens: list[Token], path: Path) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _items(tokens: list[Token], path: Path) -> Iterator[Token | Directive]:
+def _items(tokens: list[Token], path: Path, whole: bool) -> Iterator[Token | Directive]:
     for token in tokens:
         kind, _, info = token.info.strip().partition(" ") if token.type == "fence" else ("", "", "")
         if kind not in DIRECTIVES:
@@ -264,9 +292,10 @@ def _items(tokens: list[Token], path: Path) -> Iterator[Token | Directive]:
         where = f"{path}:{line}"
         data = {}
         if DIRECTIVES[kind]:
-            data = _mapping(token.content, where)
-            _valid(kind, data, where)
-        elif kind == "manifest":
+            data = _mapping(token.content, where) if whole or token.content.strip() else {}
+            if whole:
+                _valid(kind, data, where)
+        elif kind == "manifest" and whole:
             _check_manifest(info, token.content, path, where)
         yield Directive(kind, info.strip(), token.content, data, line)
 

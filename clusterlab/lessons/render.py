@@ -28,6 +28,10 @@ ELEMENTS = {
 }
 
 
+#: What stands above the names of pages to read on in.
+_DOCUMENTATION = {"en": "In the official documentation", "de": "In der offiziellen Dokumentation"}
+
+
 def render_step(step: Step, number: int = 0, last: bool = False) -> str:
     """The HTML of a step, sanitised; `number` counts from 0."""
     foot = _element("cl-step", number=str(number), last="last" if last else None)
@@ -38,8 +42,9 @@ def render_end(lesson: Lesson) -> str:
     """What stands below the last step: where to read on."""
     if not lesson.docs:
         return ""
+    heading = _DOCUMENTATION.get(lesson.language, _DOCUMENTATION["en"])
     pages = "".join(f"<li>{escape(page)}</li>" for page in lesson.docs)
-    return _clean(f'<section aria-label="Documentation"><h2>In the official documentation</h2><ul>{pages}</ul></section>')
+    return _clean(f'<section aria-label="{heading}"><h2>{heading}</h2><ul>{pages}</ul></section>')
 
 
 def _clean(html: str) -> str:

@@ -20,6 +20,7 @@ from clusterlab.lessons.debrief import chain_of
 from clusterlab.lessons.loader import Directive, Lesson, LessonError, Task, load_lesson, markdown, run_lines, task_of
 from clusterlab.lessons.predictions import answer, shown
 from clusterlab.lessons.running import Late, fault_of, heal_all, named, run_until
+from clusterlab.lessons.translation import languages, translated
 from clusterlab.scenario.kubectl import KubectlError
 from clusterlab.scenario.load import ScenarioError, load
 from clusterlab.stream.conditions import ConditionError, parse_condition
@@ -66,10 +67,21 @@ def written(lesson: Lesson, folder: Path) -> Iterator[Problem]:
             for message in _wrong_with(directive):
                 yield Problem(f"{file}:{directive.line}", message)
     yield from _links(lesson, folder)
+    yield from _translations(lesson)
     if not any(d.kind in ("predict", "quiz") for step in lesson.steps for d in step.directives):
         yield Problem(f"{file}:1", "asks nothing: add a predict or a quiz block")
     if not lesson.tasks:
         yield Problem(f"{file}:1", "has no task: add one, so that the learner does something")
+
+
+def _translations(lesson: Lesson) -> Iterator[Problem]:
+    """Translations that do not have the same steps and blocks."""
+    for language in languages(lesson.folder):
+        try:
+            translated(lesson, language)
+        except LessonError as error:
+            where, _, message = str(error).partition(": ")
+            yield Problem(where, message)
 
 
 def _links(lesson: Lesson, folder: Path) -> Iterator[Problem]:

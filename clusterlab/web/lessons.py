@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from clusterlab.lessons.allowed import refusal
@@ -44,6 +45,11 @@ _once_done: WeakKeyDictionary[Lab, set[str]] = WeakKeyDictionary()
 _skipped: WeakKeyDictionary[Lab, set[str]] = WeakKeyDictionary()
 
 
+def language() -> str:
+    """The language of whoever asks, as a translation's file names it."""
+    return (get_language() or "").partition("-")[0]
+
+
 def lessons_folder() -> Path:
     return Path(settings.CLUSTERLAB["LESSONS"])
 
@@ -60,7 +66,7 @@ def catalogue(
             "prerequisites": list(lesson.prerequisites), "tasks": len(lesson.tasks), "lab": labs.get(lesson.name, ""),
             "done": len({task.id for task in lesson.tasks} & set(done.get(lesson.name, ()))),
         }
-        for lesson in (load_all(lessons_folder()) if found is None else found)
+        for lesson in (load_all(lessons_folder(), language()) if found is None else found)
     ]
 
 
@@ -103,7 +109,7 @@ def find(name: str) -> Lesson:
 
 def _lesson(name: str) -> Lesson:
     try:
-        return load_lesson(folder_for(name), name)
+        return load_lesson(folder_for(name), name, language())
     except LessonError:
         raise LabError(f"there is no lesson called {name!r}", "lesson", "NotFound", 404) from None
 
@@ -124,7 +130,7 @@ def lesson_for_page(name: str) -> dict[str, Any]:
 def rendered(name: str) -> dict[str, Any] | None:
     """A lesson as the lab page shows it; None when it has gone."""
     try:
-        lesson = load_lesson(folder_for(name), name)
+        lesson = load_lesson(folder_for(name), name, language())
     except LessonError:
         return None
     return page_of(lesson)
@@ -140,13 +146,14 @@ def page_of(lesson: Lesson) -> dict[str, Any]:
     count = len(lesson.steps)
     steps = "".join(render_step(step, number, number == count - 1) for number, step in enumerate(lesson.steps))
     html = steps + render_end(lesson) + end + "></cl-lesson-end>"
-    return {"name": lesson.name, "title": lesson.title, "html": html, "steps": [step.title for step in lesson.steps]}
+    titles = [step.title for step in lesson.steps]
+    return {"name": lesson.name, "title": lesson.title, "html": html, "language": lesson.language, "steps": titles}
 
 
 def next_lesson(name: str) -> Lesson | None:
     """The lesson after this one."""
     try:
-        lessons = load_all(lessons_folder())
+        lessons = load_all(lessons_folder(), language())
     except LessonError:
         return None
     names = [lesson.name for lesson in lessons]

@@ -145,3 +145,14 @@ def test_a_task_that_names_its_verbs_refuses_others_until_it_is_skipped(browser:
         assert kubectl("kubectl apply -f web.yaml")["exit"] == 0
         assert browser.ask("POST", f"/api/labs/{lab_id}/lesson/skip/changed", {})[0] == 200
         assert kubectl("kubectl create deployment other --image=nginx:1.25")["exit"] == 0
+
+
+def test_a_reader_of_german_gets_what_has_been_translated(browser: Browser) -> None:
+    lab_id = browser.start("a-pod-is-born")
+    browser.opener.addheaders = [("Accept-Language", "de")]
+    page = browser.page(f"/labs/{lab_id}/")
+    assert "Ein Pod entsteht" in page and 'lang="de" aria-label="Lektion"' in page
+    assert "Ein Pod entsteht" in browser.page("/lessons/") and "Canary deployment" in browser.page("/lessons/")
+    checks = browser.ask("GET", f"/api/labs/{lab_id}/lesson/checks")[1]["tasks"]
+    assert checks[0]["checks"][0]["text"] == "es gibt einen Pod hello"
+    assert browser.ask("GET", f"/api/labs/{lab_id}/lesson/hints/gone?count=1")[1]["hints"][0].startswith("Das Verb")

@@ -10,19 +10,8 @@ from clusterlab.lessons.bench import Bench
 from clusterlab.lessons.loader import lesson_names, load_lesson
 from clusterlab.lessons.render import render_step
 from clusterlab.lessons.verify import verify
-from clusterlab.web.management.commands.lesson import EXAMPLE
 
 LESSONS = Path(__file__).resolve().parent.parent.parent / "lessons"
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Path:
-    """The folder of a lesson that holds, to be broken."""
-    folder = tmp_path / "lessons" / "example"
-    (folder / "manifests").mkdir(parents=True)
-    for file, text in EXAMPLE.items():
-        (folder / file).write_text(text)
-    return folder
 
 
 def problems(folder: Path, bench: Bench, old: str = "", new: str = "") -> str:

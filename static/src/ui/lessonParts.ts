@@ -101,8 +101,13 @@ abstract class AskedElement extends WordsElement {
     return html`<div class="asked" role="group" aria-label=${this.kind} data-testid=${`asked:${this.name}`} data-right=${String(this.right ?? "")}>
       <b>${this.kind}</b><p>${this.words}</p>
       <div class="choices">${choices.map((choice, number) => html`<button type="button" class=${number === this.taken ? (this.right ? "good" : "bad") : ""} aria-pressed=${number === this.taken}
-        ?disabled=${this.busy || !editable()} @click=${() => this.choose(number, choice)}>${inline(choice)}</button>`)}</div>
+        ?disabled=${this.busy || !editable()} @click=${() => this.choose(number, choice)}>${inline(this.choice(choice))}</button>`)}</div>
       <div aria-live="polite">${this.right === undefined ? nothing : html`<p class="said"><strong>${word}</strong> ${inline(this.comment)}</p>`}${this.sorry()}</div></div>`;
+  }
+
+  /** A choice as it is shown. */
+  protected choice(text: string): string {
+    return text;
   }
 
   private choose(number: number, choice: string): void {
@@ -116,9 +121,14 @@ abstract class AskedElement extends WordsElement {
 export class PredictElement extends AskedElement {
   protected readonly kind = t("What will happen?");
 
+  /** What the model answers with are values; the few that are words are translated. */
+  protected override choice(text: string): string {
+    return ["yes", "no", "none", "there"].includes(text) ? t(text) : text;
+  }
+
   protected async take(_number: number, choice: string): Promise<void> {
     const found = await ask<{ right: boolean; answer: string; explain: string }>("POST", `predict/${this.name}`, { choice });
-    this.comment = `${found.right ? "" : t("The cluster's answer is {answer}.", { answer: found.answer })} ${found.explain}`.trim();
+    this.comment = `${found.right ? "" : t("The cluster's answer is {answer}.", { answer: this.choice(found.answer) })} ${found.explain}`.trim();
     this.right = found.right;
   }
 }
@@ -130,7 +140,7 @@ export class QuizElement extends AskedElement {
   protected async take(number: number): Promise<void> {
     const found = await ask<{ right: boolean; feedback: string }>("POST", `quiz/${this.name}`, { choice: number });
     // The feedback of a right answer begins with the word itself.
-    this.comment = found.feedback.replace(/^Right[.:,]\s*/, "");
+    this.comment = found.feedback.replace(/^(?:Right|Richtig)[.:,]\s*/, "");
     this.right = found.right;
   }
 }
