@@ -99,6 +99,11 @@ async def solution(request: HttpRequest, lab: Lab, name: str) -> Any:
                 actions.append({"kubectl": named(action, lab.cluster)})
             except LookupError:
                 actions.append({"kubectl": action})
+        elif "fault" in action:
+            try:
+                actions.append({"fault": fault_of(action["fault"], lab.cluster)})
+            except LookupError:
+                actions.append(dict(action))
         else:
             actions.append(dict(action))
     return {"actions": actions, "why": task.why}
@@ -160,6 +165,16 @@ async def fault(request: HttpRequest, lab: Lab, name: str) -> Any:
     except LookupError as error:
         raise LabError(str(error), code="Conflict", status=409) from None
     return 201, {"id": await runs.fault(lab, body)}
+
+
+@endpoint("POST", change=True)
+async def heal(request: HttpRequest, lab: Lab, kind: str) -> Any:
+    """Takes all faults of a kind away, as a solution asks for it."""
+    lessons.lesson_of(lab)
+    ids = [one for one, each in lab.cluster.faults.items() if each["kind"] == kind]
+    for one in ids:
+        await runs.heal(lab, one)
+    return {"healed": ids}
 
 
 @endpoint("GET", "POST", change=True)

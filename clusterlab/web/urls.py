@@ -58,6 +58,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/lesson/predict/<slug:name>", lesson_api.predict),
     path("api/labs/<slug:lab_id>/lesson/debrief/<slug:name>", lesson_api.debrief),
     path("api/labs/<slug:lab_id>/lesson/skip/<slug:name>", lesson_api.skip),
+    path("api/labs/<slug:lab_id>/lesson/heal/<slug:kind>", lesson_api.heal),
     path("api/labs/<slug:lab_id>/lesson/quiz/<slug:name>", lesson_api.quiz),
     path("api/labs/<slug:lab_id>/lesson/fault/<slug:name>", lesson_api.fault),
     path("api/labs/<slug:lab_id>/lesson/manifests/<str:name>", lesson_api.manifest),

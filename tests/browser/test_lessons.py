@@ -1,4 +1,4 @@
-"""Lessons on the page, played from start to end as a learner would: a first one, one with manifests and predictions, a challenge."""
+"""Lessons on the page, played from start to end as a learner would: a first one, a component, an advantage, an object, a challenge."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.server import ROOT, Server
 
 PATIENCE_MS = 40_000
 #: How many command lines have come to their end.
-LINES = "document.querySelector('cl-drawer').entries.filter(entry => entry.exit !== undefined).length"
+LINES = "(document.querySelector('cl-terminal')?.sessions ?? []).flatMap(each => each.entries).filter(each => each.exit !== null).length"
 
 
 class Learner:
@@ -61,6 +61,21 @@ class Learner:
         if "draft" not in directive.info.split():
             self.run(self.page.get_by_test_id(f"apply:{directive.info.split()[0]}"))
 
+    def debrief(self, directive: Directive) -> None:
+        """Replays the chain of causes from its first step to its last, and comes back to now."""
+        box = self.page.get_by_test_id(f"debrief:{directive.id}")
+        box.get_by_test_id("debrief-start").click()
+        expect(box).to_have_attribute("data-at", "0", timeout=PATIENCE_MS)
+        last = self.page.evaluate("document.querySelector('cl-stage').lab.mode.last")
+        links = box.locator("ol li")
+        for number in range(1, links.count()):
+            box.get_by_test_id("debrief-next").click()
+            expect(box).to_have_attribute("data-at", str(number))
+            expect(box.locator(".debrief-now strong")).not_to_be_empty()
+        expect(box.get_by_test_id("debrief-next")).to_be_disabled()
+        box.get_by_test_id("debrief-end").click()
+        self.page.wait_for_function("last => document.querySelector('cl-stage').lab.mode.seq === last", arg=last, timeout=PATIENCE_MS)
+
     def fault(self, directive: Directive) -> None:
         self.page.get_by_test_id(f"break:{directive.id}").click()
         expect(self.page.get_by_test_id(f"heal:{directive.id}")).to_be_enabled()
@@ -81,13 +96,17 @@ class Learner:
     def task(self, directive: Directive) -> None:
         task = task_of(directive)
         box = self.page.get_by_test_id(f"task:{task.id}")
-        for _ in task.hints:
+        for number, _ in enumerate(task.hints, 1):
             box.get_by_test_id(f"hint:{task.id}").click()
+            expect(box.locator(".help ol li")).to_have_count(number)
         box.get_by_test_id(f"solution:{task.id}").click()
         expect(box.locator(".solution")).to_be_visible()
         for step in box.locator(".solution > *").all():
             if step.get_by_test_id("run").count():
                 self.run(step.get_by_test_id("run"))
+            elif step.get_by_test_id("do-heal").count() or step.get_by_test_id("do-fault").count():
+                step.get_by_role("button").click()
+                self.settle()
             elif step.get_by_test_id("wait").count():
                 step.get_by_test_id("wait").click()
                 self.settle()
@@ -105,13 +124,57 @@ def learner(visitor: Visitor, server: Server) -> Callable[[str], Learner]:
     return begin
 
 
-@pytest.mark.parametrize("name", ["a-pod-is-born", "13-declarative-configuration", "challenge-01-image-typo"])
+@pytest.mark.parametrize("name", ["a-pod-is-born", "03-etcd", "13-declarative-configuration", "16-deployments", "challenge-01-image-typo"])
 def test_a_lesson_from_start_to_end(learner: Callable[[str], Learner], name: str) -> None:
     one = learner(name)
     one.play()
     one.page.goto(one.page.url.split("/labs/")[0] + "/lessons/")
     count = len(one.lesson.tasks)
     expect(one.page.get_by_test_id(f"lesson:{name}")).to_contain_text(f"{count}/{count} tasks")
+
+
+def test_a_step_is_undone_begun_again_and_a_task_skipped(learner: Callable[[str], Learner]) -> None:
+    one = learner("a-pod-is-born")
+    one.run(one.page.locator("#lesson section > cl-run").first.get_by_test_id("run"))
+    expect(one.page.get_by_test_id("task:running")).to_have_attribute("data-done", "true", timeout=PATIENCE_MS)
+    one.page.get_by_test_id("undo:0").click()
+    gone = "() => !('pods/default/hello' in document.querySelector('cl-stage').lab.player.state.objects)"
+    one.page.wait_for_function(gone, timeout=PATIENCE_MS)
+    one.page.get_by_test_id("skip:gone").click()
+    expect(one.page.get_by_test_id("task:gone")).to_contain_text("Skipped")
+    one.page.reload()
+    expect(one.page.get_by_test_id("task:gone")).to_contain_text("Skipped")
+    one.page.get_by_test_id("task:gone").get_by_role("button").click()
+    expect(one.page.get_by_test_id("skip:gone")).to_be_visible()
+    one.page.get_by_test_id("restart:0").click()
+    one.page.wait_for_function("() => document.querySelector('cl-stage').lab.mode.seq === 0", timeout=PATIENCE_MS)
+
+
+def test_an_author_sees_a_mistake_mends_it_and_records_a_solution(visitor: Visitor, server: Server, axe: str) -> None:
+    page = visitor.page()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(server.url + "/author/")
+    page.get_by_test_id("author-new").click()
+    page.wait_for_url("**/labs/**")
+    page.get_by_test_id("author-edit").click()
+    text = page.get_by_test_id("author-text")
+    good = text.input_value()
+    text.fill(good.replace("level: beginner", "level: easy"))
+    text.press("Control+s")
+    expect(page.get_by_test_id("author-problems")).to_contain_text("lesson.md:1", timeout=PATIENCE_MS)
+    page.reload()  # a lesson that cannot be read can still be mended
+    page.get_by_test_id("author-edit").click()
+    text.fill(good.replace("Text in Markdown.", "Words of **mine**."))
+    page.get_by_test_id("author-save").click()
+    expect(page.locator("#lesson-text strong")).to_have_text("mine", timeout=PATIENCE_MS)
+    page.evaluate(axe)
+    assert page.evaluate("axe.run('#lesson').then(result => result.violations.map(each => each.id + ': ' + each.nodes[0].html))") == []
+    page.get_by_test_id("author-record").click()
+    before = page.evaluate(LINES)
+    page.evaluate("document.querySelector('cl-drawer').run('kubectl create configmap mine --from-literal=a=b')")
+    page.wait_for_function(f"before => {LINES} > before", arg=before, timeout=PATIENCE_MS)
+    page.get_by_test_id("author-record").click()
+    assert "solution:\n- kubectl create configmap mine --from-literal=a=b\n" in text.input_value()
 
 
 def test_the_catalogue_finds_by_word_and_level(visitor: Visitor, server: Server) -> None:

@@ -116,6 +116,8 @@ export class TerminalSession {
     this.draft = "";
     this.state = "running";
     this.send({ type: "run", line: whole });
+    // An author who records a solution wants to know.
+    if (typeof document !== "undefined") document.dispatchEvent(new CustomEvent("clusterlab:did", { detail: { type: "kubectl", line: whole } }));
   }
 
   /** Gives up a line that is not finished. */

@@ -226,15 +226,24 @@ export class TaskHelpElement extends WordsElement {
     const left = this.count - this.hints.length;
     return html`<div class="help" aria-live="polite">${this.hints.length ? html`<ol>${this.hints.map((hint) => html`<li>${inline(hint)}</li>`)}</ol>` : nothing}
       ${this.actions ? html`<div class="solution">${this.actions.map((action) => this.step(action))}${this.why ? html`<p>${inline(this.why)}</p>` : nothing}</div>` : nothing}
-      ${left > 0 ? html`<button type="button" class="small" data-testid=${`hint:${this.task}`} @click=${this.hint}>${this.hints.length ? t("another hint") : t("a hint")}</button>` : nothing}
+      ${left > 0 ? html`<button type="button" class="small" data-testid=${`hint:${this.task}`} ?disabled=${this.busy} @click=${this.hint}>${this.hints.length ? t("another hint") : t("a hint")}</button>` : nothing}
       ${left <= 0 && !this.actions ? html`<button type="button" class="small" data-testid=${`solution:${this.task}`} @click=${this.solve}>${t("show the solution")}</button>` : nothing}${this.sorry()}</div>`;
   }
 
   private step(action: Action): TemplateResult {
     if (action.kubectl) return html`<cl-run command=${action.kubectl}></cl-run>`;
     if (action.wait) return html`<cl-wait until=${action.wait}>${t("Wait: {until}", { until: action.wait })}</cl-wait>`;
-    if (action.heal) return html`<p>${t("Mend the fault {kind}.", { kind: action.heal })}</p>`;
-    return action.fault ? html`<p>${t("Cause the fault {kind}.", { kind: action.fault.kind })}</p>` : html`${nothing}`;
+    const off = !editable();
+    if (action.heal) return html`<div class="waits"><span>${t("Mend the fault {kind}.", { kind: action.heal })}</span><span class="spacer"></span><button type="button" class="small ok" data-testid="do-heal" ?disabled=${off} @click=${() => this.heal(action.heal!)}>${t("mend")}</button></div>`;
+    return action.fault ? html`<div class="waits"><span>${t("Cause the fault {kind}.", { kind: action.fault.kind })}</span><span class="spacer"></span><button type="button" class="small" data-testid="do-fault" ?disabled=${off} @click=${() => currentLab().send({ type: "fault", fault: action.fault })}>${t("break")}</button></div>` : html`${nothing}`;
+  }
+
+  /** Takes away all faults of a kind. */
+  private heal(kind: string): void {
+    void this.asking(async () => {
+      await ask("POST", `heal/${encodeURIComponent(kind)}`, {});
+      document.dispatchEvent(new CustomEvent("clusterlab:did", { detail: { type: "heal", kind } }));
+    });
   }
 
   private hint(): void {

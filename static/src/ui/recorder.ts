@@ -37,7 +37,10 @@ export class Recorder {
   }
 
   private heard(command: { type: string } & Record<string, unknown>): void {
-    if (command.type === "kubectl") this.did(quoted(String(command["line"])));
+    if (command.type === "kubectl") {
+      const line = String(command["line"]).trim().replace(/^k /, "kubectl ");
+      if (/^(kubectl|etcdctl) [^\n]+$/.test(line)) this.did(quoted(line));
+    }
     else if (command.type === "fault") this.did(`fault: ${JSON.stringify(command["fault"])}`);
     else if (command.type === "lesson-fault") return; // the block that stands in the text does it
     else if (command.type === "heal") this.did(`heal: ${String(command["kind"] ?? command["id"])}`);
