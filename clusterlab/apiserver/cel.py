@@ -16,7 +16,7 @@ import re2  # type: ignore[import-untyped]  # comes with cel-python
 
 from clusterlab.machinery.quantity import Quantity, QuantityError, compare, parse
 
-__all__ = ["COST_EXCEEDED", "CelError", "Program", "TooCostly", "bounded_runner", "to_cel"]
+__all__ = ["COST_EXCEEDED", "CelError", "Program", "TooCostly", "bounded_runner", "program", "syntax_error", "to_cel"]
 
 VISITS_MOST = 20_000
 LENGTH_MOST = 16_384
@@ -91,7 +91,7 @@ class Program:
             environment = celpy.Environment(runner_class=bounded_runner())
             self._program = environment.program(environment.compile(expression), functions=_functions())
         except (celpy.CELParseError, RecursionError) as error:
-            raise CelError(f"compilation failed: ERROR: <input>: Syntax error: {str(error).splitlines()[0]}") from None
+            raise CelError(_syntax_error(expression, error)) from None
 
     def evaluate(self, values: dict[str, Any]) -> Any:
         """The value of the expression; raises CelError."""
@@ -112,6 +112,30 @@ class Program:
 def program(expression: str) -> Program:
     """The compiled form of an expression, kept for the next time."""
     return Program(expression)
+
+
+_EXPECTED = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
+
+
+def _syntax_error(expression: str, error: Any) -> str:
+    """What cel-go prints of an expression that cannot be read, with the place marked."""
+    line, column = getattr(error, "line", None) or 1, getattr(error, "column", None) or 1
+    lines = expression.split("\n")
+    shown = lines[min(line, len(lines)) - 1]
+    if not expression[sum(len(one) + 1 for one in lines[:line - 1]) + column - 1:].strip():
+        column, why = len(shown) + 1, f"mismatched input '<EOF>' expecting {_EXPECTED}"
+    else:
+        why = f"extraneous input '{shown[column - 1:column]}' expecting <EOF>"
+    return f"compilation failed: ERROR: <input>:{line}:{column}: Syntax error: {why}\n | {shown}\n | {'.' * (column - 1)}^"
+
+
+def syntax_error(expression: str) -> str:
+    """What is wrong with how an expression is written; "" if nothing is."""
+    try:
+        program(expression)
+    except CelError as error:
+        return str(error)
+    return ""
 
 
 def _explain(error: Any) -> str:

@@ -76,7 +76,7 @@ class Rules:
                 "\"json:\\\"kind,omitempty\\\"\" }"
             )
             raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {text} ({summary(data)})")
-        self._check_kind(body, group, version, kind)
+        self._check_kind(body, group, version, kind, data)
         if self.server.scheme.by_gvk(group, version, kind) is call.resource and call.resource.custom:
             made = self.server.custom.decode(call, body, duplicates)
             return {**made, "kind": kind, "apiVersion": group_version(group, version)}
@@ -86,11 +86,15 @@ class Rules:
         made.update(kind=kind, apiVersion=group_version(group, version))
         return made
 
-    def _check_kind(self, body: Object, group: str, version: str, kind: str) -> None:
+    def _check_kind(self, body: Object, group: str, version: str, kind: str, data: bytes) -> None:
+        for field in ("apiVersion", "kind"):
+            value = body.get(field)
+            if value is not None and not isinstance(value, str):
+                text = f"couldn't get version/kind; json parse error: json: cannot unmarshal {_json_kind(value)} into Go struct field"
+                raise bad_request(
+                    f"the object provided is unrecognized (must be of type {kind}): {text} .{field} of type string ({summary(data)})"
+                )
         given_kind, given = body.get("kind") or kind, body.get("apiVersion") or group_version(group, version)
-        if not isinstance(given_kind, str) or not isinstance(given, str):
-            raise bad_request(f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
-                              "json parse error: json: cannot unmarshal into Go struct field .kind of type string")
         if given_kind == kind and given == group_version(group, version):
             return
         given_group, given_version = split_api_version(given)
@@ -140,6 +144,8 @@ class Rules:
 def _json_kind(value: Any) -> str:
     if isinstance(value, list):
         return "array"
+    if isinstance(value, dict):
+        return "object"
     if isinstance(value, str):
         return "string"
     if isinstance(value, bool):

@@ -335,7 +335,11 @@ class ApiServer(ServerCore):
 
     def decode(self, call: Call, body: Any) -> Object:
         """The body of a write as an object in the storage version, with defaults."""
-        call.claimed = obj = self.rules.decode(call, body)
+        obj = self.rules.decode(call, body)
+        refs = (obj.get("metadata") or {}).get("ownerReferences")
+        if refs and len(refs) > 1:
+            obj = _without_repeated_owners(call, obj, refs)
+        call.claimed = obj
         return obj
 
     def subresource_body(self, call: Call) -> Object:
@@ -351,6 +355,17 @@ class ApiServer(ServerCore):
     def authorize_create(self, call: Call) -> None:
         """An update that creates needs the right to create."""
         self.authorizer.check(call, verb="create")
+
+def _without_repeated_owners(call: Call, obj: Object, refs: list[Object]) -> Object:
+    """The object with each owner once; who repeats one is warned (endpoints/handlers/rest.go)."""
+    kept = [ref for i, ref in enumerate(refs) if ref not in refs[:i]]
+    if len(kept) == len(refs):
+        return obj
+    repeated = dict.fromkeys(str(ref.get("uid", "")) for i, ref in enumerate(refs) if ref in refs[:i])
+    call.warn(".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such "
+              f"requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {', '.join(repeated)}")
+    return {**obj, "metadata": {**obj["metadata"], "ownerReferences": kept}}
+
 
 def _nothing_to_connect(request: Request, *_: Any) -> Any:
     raise service_unavailable(f"no kubelet can be asked for {request.subresource}")

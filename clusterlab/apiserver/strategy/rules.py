@@ -72,7 +72,8 @@ def _job(obj: Obj) -> Obj:
     spec = inside(
         spec, "selector", lambda selector: inside(selector, "matchLabels", lambda one: one if key in one else {**one, key: uid})
     )
-    if not meta.get("labels"):  # what a read would default: the labels of the template
+    own, of_template = meta.get("labels"), struct(struct(struct(obj, "spec"), "template"), "metadata").get("labels")
+    if not own or own is of_template:  # the labels of the template by default: in Go the very same map
         obj = {**obj, "metadata": {**meta, "labels": spec["template"]["metadata"]["labels"]}}
     return {**obj, "spec": spec}
 

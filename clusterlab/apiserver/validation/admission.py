@@ -1,7 +1,7 @@
 """Webhook configurations and admission policies.
 
-Follows pkg/apis/admissionregistration/validation/validation.go. Left out: compiling CEL expressions, which is done where they are
-evaluated; an expression must only be there.
+Follows pkg/apis/admissionregistration/validation/validation.go. Left out: checking the types of CEL expressions; they
+must only be well written.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from clusterlab.apiserver.cel import syntax_error
+from clusterlab.apiserver.cel_objects import as_maps
 from clusterlab.apiserver.validation.common import Errors, Obj, enum, invalids, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import (
     dns1035_label,
@@ -145,6 +147,13 @@ def webhook_client(path: str, config: Obj) -> Errors:
     return _url(f"{path}.url", url) if url is not None else _service(f"{path}.service", struct(config, "service"))
 
 
+def _expression(path: str, expression: str, missing: str = "expression is not specified") -> Errors:
+    if not expression.strip():
+        return [required(path, missing)]
+    wrong = syntax_error(expression)
+    return [invalid(path, expression, wrong)] if wrong else []
+
+
 def _match_conditions(path: str, conditions: list[Obj]) -> Errors:
     out: Errors = []
     if len(conditions) > 64:
@@ -152,8 +161,7 @@ def _match_conditions(path: str, conditions: list[Obj]) -> Errors:
     seen: set[str] = set()
     for i, condition in enumerate(conditions):
         name, at = text(condition, "name"), f"{path}[{i}]"
-        if not text(condition, "expression").strip():
-            out.append(required(f"{at}.expression"))
+        out += _expression(f"{at}.expression", text(condition, "expression"), "")
         out += invalids(f"{at}.name", name, label_key(name)) if name else [required(f"{at}.name")]
         if name and name in seen:
             out.append(duplicate(f"{at}.name", name))
@@ -307,18 +315,17 @@ def _variable(path: str, variable: Obj) -> Errors:
         out.append(required(f"{path}.name", "name is not specified"))
     elif not _identifier(name) or name in _RESERVED:
         out.append(invalid(f"{path}.name", name, "must be a valid CEL identifier"))
-    if not text(variable, "expression").strip():
-        out.append(required(f"{path}.expression", "expression is not specified"))
-    return out
+    return out + _expression(f"{path}.expression", text(variable, "expression"))
 
 
 def _validation(path: str, validation: Obj) -> Errors:
     out: Errors = []
     message, expression = text(validation, "message"), text(validation, "messageExpression")
-    if not text(validation, "expression").strip():
-        out.append(required(f"{path}.expression", "expression is not specified"))
+    out += _expression(f"{path}.expression", text(validation, "expression"))
     if expression and not expression.strip():
         out.append(invalid(f"{path}.messageExpression", expression, "must be non-empty if specified"))
+    elif expression:
+        out += _expression(f"{path}.messageExpression", expression)
     if message and not message.strip():
         out.append(invalid(f"{path}.message", message, "must be non-empty if specified"))
     elif "\n" in message.strip() or "\r" in message.strip():
@@ -385,8 +392,8 @@ def create_mutating_policy(obj: Obj) -> Errors:
         for name, field in kinds.items():
             if name == kind and mutation.get(field) is None:
                 out.append(required(f"{at}.{field}", f"must be specified when patchType is {name}"))
-            elif name == kind and not text(struct(mutation, field), "expression").strip():
-                out.append(required(f"{at}.{field}.expression", "expression is not specified"))
+            elif name == kind:
+                out += _expression(f"{at}.{field}.expression", as_maps(text(struct(mutation, field), "expression")))
     policy = text(spec, "reinvocationPolicy")
     out += enum("spec.reinvocationPolicy", policy, ("IfNeeded", "Never")) if policy else [required("spec.reinvocationPolicy")]
     return out

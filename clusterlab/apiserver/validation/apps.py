@@ -68,7 +68,7 @@ def _matched(path: str, selector: Obj | None, template: Obj) -> Errors:
 # Deployments and ReplicaSets.
 
 def _rolling_update(path: str, rolling: Obj) -> Errors:
-    unavailable, surge = rolling.get("maxUnavailable") or 0, rolling.get("maxSurge") or 0
+    unavailable, surge = (0 if (value := rolling.get(field)) is None else value for field in ("maxUnavailable", "maxSurge"))
     out = positive_int_or_percent(f"{path}.maxUnavailable", unavailable)
     out += positive_int_or_percent(f"{path}.maxSurge", surge)
     if int_or_percent_value(unavailable) == 0 and int_or_percent_value(surge) == 0:
@@ -341,7 +341,7 @@ def update_stateful_set_status(new: Obj, old: Obj) -> Errors:
 # DaemonSets.
 
 def _daemon_set_rolling(path: str, rolling: Obj) -> Errors:
-    unavailable, surge = rolling.get("maxUnavailable") or 0, rolling.get("maxSurge") or 0
+    unavailable, surge = (0 if (value := rolling.get(field)) is None else value for field in ("maxUnavailable", "maxSurge"))
     out = positive_int_or_percent(f"{path}.maxUnavailable", unavailable) + positive_int_or_percent(f"{path}.maxSurge", surge)
     out += not_more_than_100_percent(f"{path}.maxUnavailable", unavailable)
     out += not_more_than_100_percent(f"{path}.maxSurge", surge)

@@ -10,7 +10,7 @@ import binascii
 import re
 
 from clusterlab.apiserver.validation.common import Errors, Obj, equal, strings, struct, structs, text
-from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain
+from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain, name_is_path_segment
 from clusterlab.apiserver.validation.meta import object_meta, object_meta_update
 from clusterlab.machinery.field import duplicate, forbidden, go_quote, invalid, not_supported, required, too_long
 
@@ -107,11 +107,11 @@ def _usages(usages: list[str], before: list[str]) -> Errors:
 
 
 def _request(obj: Obj, old: Obj) -> Errors:
-    out = object_meta(obj, False, lambda name, prefix: ())
+    out = object_meta(obj, False, name_is_path_segment)
     spec, before = struct(obj, "spec"), struct(old, "spec")
     request = text(spec, "request")
     if _pem(request)[:1] != ["CERTIFICATE REQUEST"]:
-        out.append(invalid("spec.request", request, "PEM block type must be CERTIFICATE REQUEST"))
+        out.append(invalid("spec.request", request or None, "PEM block type must be CERTIFICATE REQUEST"))
     out += _usages(strings(spec, "usages"), strings(before, "usages"))
     signer = text(spec, "signerName")
     if signer == _LEGACY and text(before, "signerName") != _LEGACY:

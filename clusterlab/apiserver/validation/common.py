@@ -101,7 +101,8 @@ def int_or_percent_value(value: int | str | None) -> int:
     if not isinstance(value, str):
         return value or 0
     digits = value[:-1] if not formats.percent(value) else value
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else 0
+    bare = digits[1:] if digits[:1] in ("+", "-") else digits
+    return int(digits) if bare.isascii() and bare.isdigit() and len(bare) < 19 else 0
 
 
 def not_more_than_100_percent(path: str, value: int | str) -> Errors:

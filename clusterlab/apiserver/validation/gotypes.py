@@ -51,8 +51,20 @@ def tree(kind: str, value: Any) -> Any:
     if first == "M":
         return {key: value[key] for key in META_ORDER if value.get(key)}
     if first == "S":
-        return {key: value[key] for key in ("matchLabels", "matchExpressions") if value.get(key)}
+        return _selector(value)
     return value
+
+
+def _selector(value: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if value.get("matchLabels"):
+        out["matchLabels"] = {key: value["matchLabels"][key] for key in sorted(value["matchLabels"])}
+    if value.get("matchExpressions"):
+        out["matchExpressions"] = [
+            {"key": one.get("key", ""), "operator": one.get("operator", ""), **({"values": one["values"]} if one.get("values") else {})}
+            for one in value["matchExpressions"]
+        ]
+    return out
 
 
 def _struct(name: str, value: dict[str, Any]) -> dict[str, Any]:
