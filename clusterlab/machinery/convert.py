@@ -187,7 +187,10 @@ class _Decoder:
 
     def bytes(self, node: Node, value: Any, where: Where | None) -> Any:
         if type(value) is not str:
-            self.mismatch(node, value, where, type="[]uint8")
+            if type(value) is list and value and not isinstance(self, _FromUnstructured):  # a list of numbers would be bytes too
+                self.mismatch(node, value[0], where, type="uint8")
+            else:
+                self.mismatch(node, value, where, type="[]uint8")
             return ""
         plain = _BASE64.fullmatch(value)
         at = None if plain else _corrupt_at(value)

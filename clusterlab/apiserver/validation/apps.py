@@ -10,7 +10,7 @@ from clusterlab.apiserver.validation.claims import claim_spec
 from clusterlab.apiserver.validation.common import (
     Errors,
     Obj,
-    immutable,
+    equal,
     int_or_percent_value,
     invalids,
     nonnegative_fields,
@@ -116,7 +116,7 @@ def update_deployment(new: Obj, old: Obj) -> Errors:
     out = object_meta_update(new, old)
     if spec is before:
         return out
-    return out + _deployment_spec(spec) + immutable("spec.selector", spec.get("selector"), before.get("selector"))
+    return out + _deployment_spec(spec) + _same_selector(spec, before)
 
 
 def _at_most(status: Obj, name: str, limit: str, why: str) -> Errors:
@@ -166,7 +166,7 @@ def update_replica_set(new: Obj, old: Obj) -> Errors:
     out = object_meta_update(new, old)
     if spec is before:
         return out
-    return out + _replica_set_spec(spec) + immutable("spec.selector", spec.get("selector"), before.get("selector"))
+    return out + _replica_set_spec(spec) + _same_selector(spec, before)
 
 
 def update_replica_set_status(new: Obj, old: Obj) -> Errors:
@@ -338,6 +338,11 @@ def update_stateful_set_status(new: Obj, old: Obj) -> Errors:
     return out + object_meta_update(new, old) + _decremented(status, struct(old, "status"))
 
 
+def _same_selector(spec: Obj, before: Obj) -> Errors:
+    new = spec.get("selector")
+    return [] if equal(new, before.get("selector")) else [invalid("spec.selector", gotypes.selector(new), "field is immutable")]
+
+
 # DaemonSets.
 
 def _daemon_set_rolling(path: str, rolling: Obj) -> Errors:
@@ -390,7 +395,7 @@ def update_daemon_set(new: Obj, old: Obj) -> Errors:
     out = object_meta_update(new, old)
     if spec is before:
         return out
-    return out + immutable("spec.selector", spec.get("selector"), before.get("selector")) + _daemon_set_spec(spec)
+    return out + _same_selector(spec, before) + _daemon_set_spec(spec)
 
 
 def update_daemon_set_status(new: Obj, old: Obj) -> Errors:

@@ -321,7 +321,7 @@ def update_job(new: Obj, old: Obj) -> Errors:
     out = _job(new, _UID in labels and _NAME in labels) + object_meta_update(new, old) + _job_spec(spec)
     out += _completions(spec, before)
     if not equal(spec.get("selector"), before.get("selector")):
-        out.append(invalid("spec.selector", gotypes.selector(spec.get("selector") or {}), "field is immutable"))
+        out.append(invalid("spec.selector", gotypes.selector(spec.get("selector")), "field is immutable"))
     out += _template_changes(spec, before, _mutable_template(old))
     out += immutable("spec.completionMode", spec.get("completionMode"), before.get("completionMode"))
     for field, kind in (("podFailurePolicy", "PodFailurePolicy"), ("successPolicy", "SuccessPolicy")):

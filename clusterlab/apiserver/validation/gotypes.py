@@ -110,5 +110,5 @@ def diff(name: str, old: Any, new: Any) -> str:
 
 def selector(value: Any) -> Raw:
     """A LabelSelector as Go shows it."""
-    text = json.dumps(tree("S", value), separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(None if value is None else tree("S", value), separators=(",", ":"), ensure_ascii=False)
     return Raw(text)

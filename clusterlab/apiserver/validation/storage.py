@@ -169,7 +169,7 @@ def create_storage_class(obj: Obj) -> Errors:
 
 def update_storage_class(new: Obj, old: Obj) -> Errors:
     """A changed StorageClass: what it provisions stays."""
-    out = object_meta_update(new, old)
+    out = create_storage_class(new) + object_meta_update(new, old)
     for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
         out += immutable(field, new.get(field), old.get(field))
     return out
