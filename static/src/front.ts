@@ -30,7 +30,10 @@ function show(root: HTMLElement, recording: Recording): void {
   scene.replaced();
   let last = performance.now(), next = 0, since = last;
   // Small enough for the nodes to stand in one row: a picture, not a page to read.
-  const size = (): void => scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, clamp(root.clientWidth / 840, 0.48, 0.9));
+  const size = (): void => {
+    scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, clamp(root.clientWidth / 840, 0.48, 0.9));
+    if (player.still) scene.draw(performance.now());
+  };
   new ResizeObserver(size).observe(root);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => scene.retheme());
   const tick = (now: number): void => {
@@ -49,7 +52,7 @@ function show(root: HTMLElement, recording: Recording): void {
   if (player.still) {
     player.push(recording.frames);
     player.flush();
-    scene.draw(performance.now());
+    size();
   } else requestAnimationFrame(tick);
 }
 

@@ -21,7 +21,8 @@ export function drawApiServer(d: Drawing): void {
   });
   const room = at.narrow ? at.bus.w - 20 : at.stages[0]!.x - at.bus.x - 24;
   pen.text(t("API server"), at.bus.x + 18, at.bus.y + (at.narrow ? 19 : 23), { size: 14.5, weight: 680, max: room });
-  const below = up ? t("everything passes through here") : t("down");
+  const long = t("everything passes through here");
+  const below = !up ? t("down") : at.narrow || pen.width(long, { size: 11.2 }) <= room ? long : t("everything passes here");
   if (at.narrow) pen.text(below, at.bus.x + 108, at.bus.y + 19, { size: 10.8, color: up ? theme.soft : theme.bad, max: room - 100 });
   else pen.text(below, at.bus.x + 18, at.bus.y + 41, { size: 11.2, color: up ? theme.soft : theme.bad, max: room });
   stageTitles(at.narrow).forEach((title, i) => {

@@ -3,7 +3,7 @@ import type { Drawing } from "./drawing";
 import { bezier } from "./geometry";
 import type { Card, PlacedBoard } from "./board";
 import { podColor, toneColor } from "./pod";
-import { wrap } from "./scheduler";
+import { wrap } from "./words";
 
 const MOST_DOTS = 9;
 const TRIP_MS = 1500;

@@ -166,7 +166,7 @@ export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, slo
   const split = new Map(names.map((name) => [name, splitPods(index, name)]));
   const most = Math.max(1, ...[...split.values()].map((part) => part.own.length));
   const anySystem = grid.detail === "full" && [...split.values()].some((part) => part.system.length);
-  const inner = (box: Box, name: string): Box => podArea(box, grid.detail, anySystem && split.get(name)!.system.length > 0);
+  const inner = (box: Box, name: string): Box => podArea(box, grid.detail, anySystem ? split.get(name)!.system.length : 0);
   const fullest = names.find((name) => split.get(name)!.own.length === most) ?? names.at(-1);
   const style = fullest ? podGrid(inner(nodes.get(fullest)!.box, fullest), most, grid.detail === "full" ? 0 : grid.detail === "compact" ? 6 : 8) : POD_GRIDS[0]!;
   for (const [name, node] of nodes) {
@@ -189,7 +189,7 @@ function stackNodes(index: ClusterIndex, names: string[], area: Box, slots: Slot
   names.forEach((name, line) => {
     const { own, system } = splitPods(index, name);
     const rows = Math.min(4, Math.ceil(own.length / across));
-    const h = Math.max(116, 84 + rows * (style.h + style.gap) + FLOOR + (system.length && rows ? SYSTEM : 0));
+    const h = Math.max(116, 84 + rows * (style.h + style.gap) + FLOOR + (system.length > FEW && rows ? SYSTEM : 0));
     const node = fullNode({ x: area.x, y, w: area.w, h }, line, { detail: "full", cols: 1, rows: names.length, w: area.w, h, gapX: 10, gapY: 26 });
     nodes.set(name, node);
     node.hidden = place(own, { x: area.x + 10, y: y + headerOf(node.box), w: area.w - 20, h: rows * (style.h + style.gap) }, style, name, slots, pods);
@@ -201,20 +201,21 @@ function stackNodes(index: ClusterIndex, names: string[], area: Box, slots: Slot
 
 const SYSTEM_GRID: PodGrid = { detail: "square", leastW: 11, mostW: 11, h: 11, gap: 3 };
 
-/** A low card has no row of its own for the system's pods: they stand beside the runtime. */
-const isLow = (box: Box): boolean => box.h < 156;
+/** A low card has no row of its own for the system's pods: they stand beside the runtime, as a few do everywhere. */
+const isBeside = (box: Box, count: number): boolean => box.h < 156 || count <= FEW;
+const FEW = 3;
 const MOST_BESIDE = 5;
 
 function systemArea(node: NodeBox, count: number): Box {
   const { box } = node;
-  if (!isLow(box)) return { x: box.x + 12, y: box.y + box.h - FLOOR - SYSTEM + 2, w: box.w - 24, h: 12 };
+  if (!isBeside(box, count)) return { x: box.x + 12, y: box.y + box.h - FLOOR - SYSTEM + 2, w: box.w - 24, h: 12 };
   const w = Math.min(count, MOST_BESIDE) * 14;
   if (node.runtime && w) node.runtime = { ...node.runtime, w: node.runtime.w - w - 4 };
   return { x: box.x + box.w - 6 - w, y: box.y + box.h - 21, w, h: 12 };
 }
 
-function podArea(box: Box, detail: NodeDetail, system: boolean): Box {
-  if (isLow(box)) system = false;
+function podArea(box: Box, detail: NodeDetail, count: number): Box {
+  const system = !isBeside(box, count);
   if (detail === "full") return { x: box.x + 10, y: box.y + headerOf(box), w: box.w - 20, h: box.h - headerOf(box) - FLOOR - (system ? SYSTEM : 0) };
   if (detail === "compact") return { x: box.x + 5, y: box.y + 20, w: box.w - 10, h: box.h - 23 };
   return { x: box.x + 2, y: box.y + 2, w: box.w - 4, h: box.h - 5 };

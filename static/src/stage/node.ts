@@ -6,6 +6,7 @@ import { drawPlug, isUp, nodeFault, numberOf, type Drawing } from "./drawing";
 import type { Box } from "./geometry";
 import { hasFigures, type NodeBox } from "./layoutNodes";
 import { lookOf, podColor, toneColor } from "./pod";
+import { wrap } from "./words";
 
 export interface Requested {
   cpu: number;
@@ -109,7 +110,7 @@ function drawPrograms(d: Drawing, node: NodeView, place: NodeBox): void {
   if (place.hidden) pen.text(t("and {count} more", { count: place.hidden }), box.x + box.w - 12, place.runtime!.y - 6, { size: 10.5, align: "right", color: theme.soft });
   if (isControlPlane(node) && !place.hidden && box.h > 130 && ![...d.index.podsOn(node.name)].some((key) => !isSystem(d.index.pods.get(key)!))) {
     const words = node.taints?.some((taint) => taint.key.includes("control-plane")) ? t("tainted: no workloads here") : "";
-    pen.text(words, box.x + box.w / 2, box.y + 104, { size: 11, color: theme.soft, align: "center", max: box.w - 16 });
+    wrap(words, box.w - 18, 3, pen.width.bind(pen), 11).forEach((line, i) => pen.text(line, box.x + box.w / 2, box.y + 104 + i * 15, { size: 11, color: theme.soft, align: "center", max: box.w - 16 }));
   }
 }
 

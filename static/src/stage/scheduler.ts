@@ -4,6 +4,7 @@ import { nameOf } from "../stream/views";
 import { drawDecision } from "./decision";
 import { drawCard, isUp, numberOf, type Drawing } from "./drawing";
 import { isSlim } from "./layoutControl";
+import { wrap } from "./words";
 
 interface Decision {
   pod: string;
@@ -93,20 +94,4 @@ function drawScores(d: Drawing, last: Decision | undefined): void {
     if (numbers) pen.text(String(score.total), x + w - 5, base, { size, align: "right", mono: true, color: chosen && part > 0.95 ? theme.onAccent : theme.text });
   });
   if (lines < scores.length && wide) pen.text(t("and {count} more", { count: scores.length - lines }), x, y + lines * lineH + 8, { size: 10.5, color: theme.soft });
-}
-
-/** Words in lines of a width. */
-export function wrap(words: string, width: number, most: number, measure: (text: string, style: { size: number }) => number, size = 10.2): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of words.split(" ")) {
-    const longer = line ? `${line} ${word}` : word;
-    if (line && measure(longer, { size }) > width) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
-  }
-  lines.push(line);
-  if (lines.length > most) lines.splice(most - 1, lines.length, lines[most - 1] + "…");
-  return lines;
 }

@@ -23,6 +23,8 @@ export class InspectorElement extends LabElement {
   private later = 0;
 
   protected override told(topic: Topic): void {
+    // On a phone what is selected rises as a sheet over the stage.
+    if (topic === "selection") document.body.dataset["selected"] = this.lab.selected ? "yes" : "no";
     if (topic === "selection" || !this.lab.player.waiting) return super.told(topic);
     // While steps rush by nobody can read each of them.
     this.later ||= window.setTimeout(() => {

@@ -18,6 +18,7 @@ export const stage: Record<string, string> = {
   "{fit} of {all} nodes pass the filters; the highest total wins.": "{fit} von {all} Knoten bestehen die Filter; die höchste Summe gewinnt.",
   "{count} waiting": "{count} warten",
   "nobody waits": "niemand wartet",
+  "everything passes here": "alles geht hier durch",
   // Controllers.
   "{queued} queued": "{queued} wartend",
   "controllers": "Controller",
