@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from clusterlab.web import api, charts, debug_api, health, inside_api, lesson_api, look_api, pages
+from clusterlab.web import api, charts, debug_api, health, importing, inside_api, lesson_api, look_api, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -22,6 +22,8 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
     path("replays/<slug:replay_id>/", debug_api.replay_page, name="replay"),
+    path("import/", importing.import_page, name="import"),
+    path("api/import", importing.import_view),
     path("api/labs", api.labs),
     path("api/labs/import", debug_api.import_lab),
     path("api/labs/<slug:lab_id>", api.lab),

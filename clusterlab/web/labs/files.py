@@ -19,8 +19,8 @@ from clusterlab.web.labs.lab import Lab, weight_of
 __all__ = ["FORMAT", "VERSION", "commands_of", "export", "position_of"]
 
 FORMAT, VERSION = "clusterlab-lab", 1
-_TEXTS = {"request": ("method", "path", "query"), "fault": (), "heal": ("id",), "etcdctl": (), "exec": ("namespace", "pod", "container"),
-          "follow": ("url", "source", "method")}
+_TEXTS = {"request": ("method", "path", "query"), "fault": (), "heal": ("id",), "etcdctl": (), "node": (),
+          "exec": ("namespace", "pod", "container"), "follow": ("url", "source", "method")}
 
 
 def export(lab: Lab, scenario: Any, seq: int | None = None) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _check_data(data: Any, field: str) -> None:
             raise LabError("headers must be an object of texts", f"{field}.headers")
         if kind == "request" and "body" not in data and "body64" not in data:
             raise LabError("a request has a body, which may be empty", f"{field}.body")
-    if kind in ("exec", "etcdctl"):
+    if kind in ("exec", "etcdctl", "node"):
         argv = data.get("argv")
         if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
             raise LabError("argv must be a list of texts", f"{field}.argv")
