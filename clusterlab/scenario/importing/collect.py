@@ -91,7 +91,7 @@ def _take_nodes(objects: list[Object], made: Imported, counts: Counter[str]) -> 
         made.scenario["controlPlaneNode"] = bool(control)
         made.scenario["etcd"] = {"members": len(control) if len(control) in (1, 3, 5, 7) else 3}
     else:
-        names = sorted({str(node) for obj in objects if obj["kind"] == "Pod" and (node := _spec(obj).get("nodeName"))})
+        names = sorted({str(where) for obj in objects if obj["kind"] == "Pod" and (where := _spec(obj).get("nodeName"))})
         made.scenario["nodes"] = [{"name": name} for name in names[:NODES_MOST]] or 3
         made.note(
             "changed",
