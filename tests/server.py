@@ -95,6 +95,42 @@ class Server:
         return ServerLab(self, made)
 
 
+class ForkedServer(Server):
+    """A server that starts quickly, as a fork of a process that has everything ready (tests/forkserver.py); for tests that kill it often."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        super().__init__(folder, **env)
+        log = (folder / "server.log").open("ab")
+        command = [sys.executable, "-m", "tests.forkserver", str(self.port)]
+        self.mother = subprocess.Popen(command, cwd=ROOT, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.pid = 0
+
+    def start(self, headers: dict[str, str] | None = None) -> Server:
+        assert self.mother.stdin is not None and self.mother.stdout is not None
+        self.mother.stdin.write("start\n")
+        self.mother.stdin.flush()
+        self.pid = int(self.mother.stdout.readline())
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(self.url + "/healthz", timeout=5)
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError("the server did not come up in 30 s:\n" + (self.folder / "server.log").read_text()[-3000:])
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        for _ in range(200):
+            try:
+                os.kill(self.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.02)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        self.mother.communicate(timeout=30)
+
+
 class ServerLab:
     """A lab on a test server."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -14,12 +15,20 @@ import pytest
 from tests.etcd.clusterworld import ClusterWorld, play, steps
 from tests.server import ROOT
 
-SEEDS = int(os.environ.get("CLUSTERLAB_SEEDS", "40"))
+took_s: list[float] = []
+SEEDS = int(os.environ.get("CLUSTERLAB_SEEDS", "200"))
 
 
 @pytest.mark.parametrize("seed", range(1, SEEDS + 1))
 def test_nothing_acknowledged_is_lost(seed: int) -> None:
+    begun_s = time.process_time()
     play(seed, rounds=400)
+    took_s.append(time.process_time() - begun_s)
+
+
+def test_the_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\netcd under random faults: {len(took_s)} seeds of 400 rounds in {sum(took_s):.0f} s of processor time")
 
 
 @pytest.mark.parametrize("seed", [3, 4, 11, 17, 23, 31])
