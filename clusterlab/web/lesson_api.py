@@ -51,7 +51,8 @@ async def certificate(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404 from None
     tasks = {task.id for task in lesson.tasks}
     done = tasks & set((await lessons.read_progress(request.session)).get(name, ()))
-    context = {"lesson": lesson, "done": len(done), "count": len(tasks), "complete": done == tasks, "today": timezone.now()}
+    context = {"lesson": lesson, "done": len(done), "count": len(tasks), "complete": done == tasks, "today": timezone.now(),
+               "person": await request.auser()}
     return render(request, "certificate.html", context)
 
 

@@ -4,6 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { ask } from "../lab/lessonApi";
+import { recall, remember } from "../lab/remember";
 import type { Lens } from "../stage/layout";
 import "../styles/lesson.css";
 import type { DrawerElement } from "./drawer";
@@ -95,6 +96,20 @@ abstract class AskedElement extends WordsElement {
   protected abstract readonly kind: string;
   protected abstract take(number: number, choice: string): Promise<void>;
 
+  private get key(): string {
+    return `asked.${currentLab().options.id}.${this.name}`;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // What was answered before stays answered.
+    const [taken, right, comment] = JSON.parse(recall(this.key) ?? "[]") as [number?, boolean?, string?];
+    if (taken === undefined) return;
+    this.taken = taken;
+    this.right = right;
+    this.comment = comment ?? "";
+  }
+
   protected override render(): TemplateResult {
     const choices = JSON.parse(this.choices) as string[];
     const word = this.right === undefined ? "" : this.right ? t("Right.") : t("Not so.");
@@ -113,7 +128,10 @@ abstract class AskedElement extends WordsElement {
   private choose(number: number, choice: string): void {
     this.taken = number;
     this.right = undefined;
-    void this.asking(() => this.take(number, choice));
+    void this.asking(async () => {
+      await this.take(number, choice);
+      remember(this.key, JSON.stringify([this.taken, this.right, this.comment]));
+    });
   }
 }
 

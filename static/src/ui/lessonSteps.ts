@@ -50,6 +50,8 @@ export class StepElement extends LabElement {
     super.connectedCallback();
     // Before the click does anything: where did the lab stand when this step was begun?
     this.closest("section")?.addEventListener("click", this.touched, true);
+    // Go on where one stopped.
+    if (this.number > 0 && recall(`at.${currentLab().options.id}`) === String(this.number)) requestAnimationFrame(() => this.closest("section")?.scrollIntoView({ block: "start" }));
   }
 
   override disconnectedCallback(): void {
@@ -59,7 +61,9 @@ export class StepElement extends LabElement {
 
   private readonly touched = (event: Event): void => {
     const target = event.target as HTMLElement;
-    if (target.closest("button") && !target.closest("cl-step, cl-debrief")) marks.set(this.number, currentLab().headings.last);
+    if (!target.closest("button")) return;
+    remember(`at.${currentLab().options.id}`, String(this.number));
+    if (!target.closest("cl-step, cl-debrief")) marks.set(this.number, currentLab().headings.last);
   };
 
   protected override render(): TemplateResult {
