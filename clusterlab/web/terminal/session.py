@@ -12,6 +12,7 @@ from django.conf import settings
 from clusterlab.web import access, terminal
 from clusterlab.web.consumers import LabConsumer
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.scale.seen import Here
 from clusterlab.web.terminal import programs
 from clusterlab.web.terminal.complete import complete
 from clusterlab.web.terminal.desk import Desk
@@ -46,21 +47,29 @@ class TerminalConsumer(LabConsumer):
         await super().connect()
         if self.lab is None:
             return
+        lab = self.real
         key = await access.session_key(self.scope["session"], self.lab.id)
         try:
+            if lab is None:
+                raise LabError("this lab is in another process; load the page again", code="Gone", status=410)
             if not self.can_edit or key is None:
                 raise LabError("you may watch this lab, not change it", code="Forbidden")
             if _open.get(self.lab.id, 0) >= settings.CLUSTERLAB["MAX_TERMINALS_PER_LAB"]:
                 raise LabError("this lab has as many terminals open as it may; close one", code="TooManyTerminals")
             self.counted = self.lab.id
             _open[self.counted] = _open.get(self.counted, 0) + 1
-            self.shell = await terminal.new_shell(self.lab, key, self)
+            self.shell = await terminal.new_shell(lab, key, self)
         except LabError as error:
             await self._error(error.code, str(error))
             await self.close(4403)
             return
         desk = self.shell.desk
         await self._send({"type": "ready", "confined": desk.confined, "cwd": self.shell.cwd, "files": desk.folder.entries("/lab")[:100]})
+
+    @property
+    def real(self) -> Lab | None:
+        """The lab itself, where it lives in this process: a shell works on it directly."""
+        return self.lab.lab if isinstance(self.lab, Here) else None
 
     async def disconnect(self, code: int) -> None:
         await super().disconnect(code)
@@ -78,7 +87,7 @@ class TerminalConsumer(LabConsumer):
                 self.shell.desk.child.signal(9)
 
     async def _handle(self, message: dict[str, Any]) -> None:
-        kind, shell, lab = message["type"], self.shell, self.lab
+        kind, shell, lab = message["type"], self.shell, self.real
         if shell is None or lab is None:
             return
         if kind == "run":
