@@ -107,7 +107,7 @@ class EventRecorder:
         if message not in seen:
             seen = (*seen, message)
         combined = len(seen) >= AGGREGATE_AFTER
-        self._similar[similar] = (now, seen[1:] if combined else seen)
+        self._similar[similar] = (now, seen[:-1] if combined else seen)  # Kubernetes drops any one; those that come again are old ones
         if len(self._similar) > CACHE_SIZE:
             del self._similar[next(iter(self._similar))]
         if combined:

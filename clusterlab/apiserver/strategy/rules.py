@@ -234,6 +234,8 @@ def prepare_create(key: str, obj: Obj) -> Obj:
     if rule is None:
         if key == "customresourcedefinitions":
             return _definition(obj)
+        if key == "nodes":
+            return _pod_cidrs(obj)
         return custom_create(obj, False) if _is_custom(key) else obj
     if rule.template:
         obj = _with_template(obj, rule.template, None)
@@ -279,10 +281,19 @@ def _with(obj: Obj, key: str, value: Any) -> Obj:
     return {k: v for k, v in obj.items() if k != key} if value is None else {**obj, key: value}
 
 
+def _pod_cidrs(obj: Obj) -> Obj:
+    """podCIDR is the first of podCIDRs, whichever a client sets (pkg/apis/core/v1/conversion.go)."""
+    spec = obj.get("spec") or {}
+    one, several = spec.get("podCIDR") or "", spec.get("podCIDRs") or []
+    if one and several[:1] != [one]:
+        return {**obj, "spec": {**spec, "podCIDRs": [one]}}
+    return {**obj, "spec": {**spec, "podCIDR": several[0]}} if several and not one else obj
+
+
 def _update_other(key: str, new: Obj, old: Obj) -> Obj:
     """Nodes, CustomResourceDefinitions, custom resources, and kinds that stay as they are sent."""
     if key == "nodes":
-        return _with(new, "status", old.get("status"))
+        return _with(_pod_cidrs(new), "status", old.get("status"))
     if key == "customresourcedefinitions":
         new = _with(new, "status", old.get("status"))
         return new if equal(new.get("spec"), old.get("spec")) else _bumped(new, old)
