@@ -414,6 +414,10 @@ class Cluster:
         """Answers a read at once."""
         return http.handle(self.api, method, path, query, headers, body)
 
+    def preparing(self, method: str, path: str, headers: dict[str, str]) -> Iterator[None]:
+        """What a read needs first and can be done in small pieces, before `answer`."""
+        return http.preparing(self.api, method, path, headers)
+
     def objects(self, resource: str = "") -> Iterable[tuple[str, Object]]:
         """All objects, or those of a resource, with their keys ("pods/default/web-1")."""
         for bucket in self._buckets():

@@ -7,7 +7,7 @@ as its last act.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -58,6 +58,20 @@ def handle(
     except Exception as error:
         server.failures.append(error)
         return _failure(server, internal_error(f"{type(error).__name__}: the request could not be served"))
+
+
+def preparing(server: ApiServer, method: str, path: str, headers: Mapping[str, str]) -> Iterator[None]:
+    """What `handle` would have to do first for a list of whole objects, in small pieces; nothing for other requests."""
+    route = routes.parse(method.upper(), path)
+    try:
+        if method != "GET" or route.verb not in ("list", "watch") or accept(headers.get("accept", "")).kind:
+            return
+    except StatusError:  # `handle` says so
+        return
+    resource = server.scheme.by_gvr(route.group, route.version, route.resource)
+    store = server.stores.get(resource.string) if resource is not None else None
+    if store is not None and server.up:
+        yield from server.managed.working_off(store.storage, store.bucket, route.namespace if store.namespaced else "")
 
 
 def _failure(server: ApiServer, error: StatusError) -> HttpAnswer:

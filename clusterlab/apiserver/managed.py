@@ -7,6 +7,7 @@ storage and on the watches of the model's processes carry no managedFields.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.machinery.apply import track
@@ -24,6 +25,10 @@ __all__ = ["Ledger"]
 
 #: Noted writes of one object before they are worked out, so that no long chain of old versions is kept alive.
 PENDING_MOST = 6
+
+
+#: Objects whose owners are worked out at a time: some milliseconds.
+PIECE = 50
 
 
 class Note(NamedTuple):
@@ -103,6 +108,16 @@ class Ledger:
         if record.notes:
             record = records[key] = Record(self._worked_out(resource, record), ())
         return record.entries
+
+    def working_off(self, resource: Resource, bucket: Bucket, namespace: str = "") -> Iterator[None]:
+        """Works out the owners of all objects in small pieces, so that a host can give way to others before it reads them."""
+        records = self.records.get(bucket.prefix) or {}
+        waiting = [key for key, record in records.items() if record.notes and (not namespace or key.startswith(namespace + "/"))]
+        for i, key in enumerate(waiting):
+            if key in records:
+                self.entries(resource, bucket, key)
+            if i % PIECE == PIECE - 1:
+                yield
 
     def claims(self, call: Call, bucket: Bucket, key: str) -> bool:
         """Whether a request changes who owns what, though it changes no field."""

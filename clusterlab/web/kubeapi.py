@@ -125,6 +125,8 @@ async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[st
     lab.used_s = asyncio.get_running_loop().time()
     cluster = lab.cluster
     if cluster.is_read(method, path, query):
+        for _ in cluster.preparing(method, path, headers):
+            await asyncio.sleep(0)
         lab.tick_clock()
         return cluster.answer(method, path, query, headers, body)
     try:
