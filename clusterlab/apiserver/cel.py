@@ -122,7 +122,7 @@ def _syntax_error(expression: str, error: Any) -> str:
     line, column = getattr(error, "line", None) or 1, getattr(error, "column", None) or 1
     lines = expression.split("\n")
     shown = lines[min(line, len(lines)) - 1]
-    if not expression[sum(len(one) + 1 for one in lines[:line - 1]) + column - 1:].strip():
+    if not expression[sum(len(one) + 1 for one in lines[:line - 1]) + column - 1:].strip(" \t\n<>=!&|+-*/%?:.,([{"):
         column, why = len(shown) + 1, f"mismatched input '<EOF>' expecting {_EXPECTED}"
     else:
         why = f"extraneous input '{shown[column - 1:column]}' expecting <EOF>"

@@ -154,3 +154,34 @@ def test_only_bound_claims_of_a_growing_class_grow(server: Server) -> None:
     server.ask("patch", "persistentvolumeclaims", "c", subresource="status", body={"status": {"phase": "Bound"}}, patch_type="merge")
     with pytest.raises(StatusError, match="only dynamically provisioned pvc can be resized"):
         server.ask("patch", "persistentvolumeclaims", "c", body=grow, patch_type="merge")
+
+
+def test_a_policy_on_deployments_says_nothing_of_their_scale(server: Server) -> None:
+    rules = [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}]
+    server.create("deployments", {"metadata": {"name": "d"}, "spec": {
+        "replicas": 1, "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}},
+    }})
+    server.create("validatingadmissionpolicies", {"metadata": {"name": "p"}, "spec": {
+        "failurePolicy": "Fail", "matchConstraints": {"resourceRules": rules},
+        "validations": [{"expression": "object.spec.replicas < 3", "message": "too many"}],
+    }})
+    server.create("validatingadmissionpolicybindings", {"metadata": {"name": "p"}, "spec": {"policyName": "p", "validationActions": ["Deny"]}})
+    many = {"spec": {"replicas": 5}}
+    with pytest.raises(StatusError, match="too many"):
+        server.ask("patch", "deployments", "d", body=many, patch_type="merge")
+    server.ask("patch", "deployments", "d", subresource="scale", body=many, patch_type="merge")
+    rules[0]["resources"] = ["deployments/scale"]
+    found = server.get("validatingadmissionpolicies", "p")
+    changed = {**found, "spec": {**found["spec"], "matchConstraints": {"resourceRules": rules}}}
+    server.ask("update", "validatingadmissionpolicies", "p", body=changed)
+    with pytest.raises(StatusError, match="too many"):
+        server.ask("patch", "deployments", "d", subresource="scale", body={"spec": {"replicas": 6}}, patch_type="merge")
+
+
+@pytest.mark.parametrize(("expression", "place"), [("object.spec.replicas <= ", "1:25"), ("1_", "1:2"), ("a +\n b)", "2:3")])
+def test_expressions_that_cannot_be_read_are_refused(server: Server, expression: str, place: str) -> None:
+    with pytest.raises(StatusError, match=f"compilation failed: ERROR: <input>:{place}: Syntax error"):
+        server.create("validatingadmissionpolicies", {"metadata": {"name": "p"}, "spec": {
+            "matchConstraints": {"resourceRules": []}, "validations": [{"expression": expression}],
+        }})

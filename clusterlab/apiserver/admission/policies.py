@@ -77,12 +77,14 @@ class PolicyPlugin(Plugin):
 
     def values(self, call: Call, operation: str, obj: Object | None, old: Object | None, parameter: Object | None) -> Object:
         resource = call.resource
+        if _part(call) == "scale":
+            obj, old = _as_scale(obj), _as_scale(old)
         namespace = self.server.stores["namespaces"].bucket.objects.get(call.namespace) if call.namespace else None
         meta = (obj or old or {}).get("metadata") or {}
         request = {
             "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
             "resource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
-            "subResource": call.subresource, "name": call.request.name or meta.get("name", ""), "namespace": call.namespace,
+            "subResource": _part(call), "name": call.request.name or meta.get("name", ""), "namespace": call.namespace,
             "operation": operation, "dryRun": call.dry_run,
             "userInfo": {
                 "username": call.user.name, "uid": call.user.uid, "groups": list(call.user.groups),
@@ -124,8 +126,26 @@ def rule_matches(call: Call, rule: Object, operation: str) -> bool:
         return False
     if rule.get("scope") == ("Cluster" if resource.namespaced else "Namespaced"):
         return False
-    full = f"{resource.plural}/{call.subresource}" if call.subresource else resource.plural
+    part = _part(call)
+    full = f"{resource.plural}/{part}" if part else resource.plural
     wanted = rule.get("resources") or ()
-    if full in wanted or "*/*" in wanted or (not call.subresource and "*" in wanted):
+    if full in wanted or "*/*" in wanted or (not part and "*" in wanted):
         return True
-    return bool(call.subresource) and (f"{resource.plural}/*" in wanted or f"*/{call.subresource}" in wanted)
+    return bool(part) and (f"{resource.plural}/*" in wanted or f"*/{part}" in wanted)
+
+
+def _part(call: Call) -> str:
+    """The subresource that a client asked for: what a write to scale changes is the object itself here."""
+    return call.subresource or ("scale" if call.field_subresource == "scale" else "")
+
+
+def _as_scale(obj: Object | None) -> Object | None:
+    if obj is None:
+        return None
+    meta = obj["metadata"]
+    kept = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp") if key in meta}
+    return {
+        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": kept,
+        "spec": {"replicas": (obj.get("spec") or {}).get("replicas", 0)},
+        "status": {"replicas": (obj.get("status") or {}).get("replicas", 0)},
+    }

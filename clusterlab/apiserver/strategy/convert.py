@@ -225,9 +225,10 @@ def _renamed(obj: Obj, names: dict[str, str], api_version: str) -> Obj:
 
 def event_to_events(obj: Obj) -> Obj:
     """A core Event as events.k8s.io/v1 shows it."""
-    return _renamed(obj, dict(_EVENT_FIELDS), "events.k8s.io/v1")
+    made = _renamed(obj, dict(_EVENT_FIELDS), "events.k8s.io/v1")
+    return {key: value for key, value in made.items() if value != "" or key not in ("reportingController", "reportingInstance")}
 
 
 def event_to_core(obj: Obj) -> Obj:
     """An event of events.k8s.io/v1 as it is stored."""
-    return _renamed(obj, {new: old for old, new in _EVENT_FIELDS}, "v1")
+    return {"reportingComponent": "", "reportingInstance": "", **_renamed(obj, {new: old for old, new in _EVENT_FIELDS}, "v1")}

@@ -157,6 +157,13 @@ def _go_syntax_error(raw: bytes, error: Exception) -> str:
     if not decoded.strip() or at >= len(decoded):
         return "unexpected end of JSON input"
     char = decoded[at]
+    for literal in ("null", "true", "false"):
+        if char == literal[0] and isinstance(error, json.JSONDecodeError) and "value" in error.msg:
+            for i, expected in enumerate(literal):
+                if at + i >= len(decoded):
+                    return "unexpected end of JSON input"
+                if decoded[at + i] != expected:
+                    return f"invalid character '{decoded[at + i]}' in literal {literal} (expecting '{expected}')"
     where = "looking for beginning of value" if isinstance(error, json.JSONDecodeError) and "value" in error.msg else (
         "looking for beginning of object key string"
         if isinstance(error, json.JSONDecodeError) and "property name" in error.msg
