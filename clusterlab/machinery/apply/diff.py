@@ -60,9 +60,13 @@ def element_of(node: Node, item: Any) -> str:
         value = item.get(key, _ABSENT)
         if value is _ABSENT:
             known = node.item.fields.get(key) if node.item is not None and node.item.kind == "struct" else None
-            if known is None or known.default is None:
+            if known is None or (known.default is None and known.mode != "a"):
                 continue
-            value = known.default
+            value = known.default  # what Go always writes has its zero value by default
+            if value is None:
+                value = {"string": "", "int32": 0, "int64": 0}.get(known.kind, _ABSENT)
+            if value is _ABSENT:
+                continue
         found[key] = value
     if not found:
         listed = "[" + " ".join(f'"{key}"' for key in keys) + "]"

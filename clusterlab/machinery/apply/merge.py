@@ -10,6 +10,7 @@ from typing import Any
 from clusterlab.machinery.apply.diff import DuplicateKey, element_of, granular, indexed
 from clusterlab.machinery.apply.sets import Set, path_text
 from clusterlab.machinery.field import go_quote
+from clusterlab.machinery.patch.errors import go_print
 from clusterlab.machinery.schema import DEDUCED, Node
 
 __all__ = ["merge", "remove", "type_errors"]
@@ -41,7 +42,7 @@ def type_errors(value: Any, node: Node, path: str = "") -> list[str]:
     if node.kind in ("int32", "int64", "float") and (isinstance(value, bool | str | dict | list)):
         return [f"{path}: expected numeric (int or float), got {_go_type(value)}"]
     if node.kind in ("string", "bytes", "time", "microtime") and not isinstance(value, str):
-        return [f"{path}: expected string, got {_shown(value)}"]
+        return [f"{path}: expected string, got {_shown_fully(value)}"]
     if node.kind == "bool" and not isinstance(value, bool):
         return [f"{path}: expected boolean, got {_shown(value)}"]
     if node.kind in ("quantity", "intstr") and isinstance(value, dict | list):
@@ -93,11 +94,23 @@ def _go_type(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    """As Go's %v prints the library's wrapped value."""
+    return "&{" + go_print(value) + "}"
+
+
+def _shown_fully(value: Any) -> str:
+    """The same with %#v."""
+    return "&value.valueUnstructured{Value:" + _go_syntax(value) + "}"
+
+
+def _go_syntax(value: Any) -> str:
     if isinstance(value, str):
         return go_quote(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "&{" + str(value) + "}"
+    if isinstance(value, list):
+        return "[]interface {}{" + ", ".join(map(_go_syntax, value)) + "}"
+    if isinstance(value, dict):
+        return "map[string]interface {}{" + ", ".join(f"{go_quote(key)}:{_go_syntax(value[key])}" for key in sorted(value)) + "}"
+    return "interface {}(nil)" if value is None else go_print(value)
 
 
 # Merging.
