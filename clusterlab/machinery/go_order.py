@@ -29,4 +29,8 @@ def in_go_order(value: Any, node: Node | None) -> Any:
         return {key: in_go_order(value[key], node.item) for key in sorted(value)}
     places = _places(node.name)
     keys = sorted(value, key=lambda key: (places.get(key, len(places)), key)) if places else sorted(value)
-    return {key: in_go_order(value[key], node.fields.get(key)) for key in keys}
+    return {key: _by_key(value[key]) if key == "fieldsV1" else in_go_order(value[key], node.fields.get(key)) for key in keys}
+
+
+def _by_key(value: Any) -> Any:
+    return {key: _by_key(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
