@@ -115,12 +115,33 @@ def served(how: str, *arguments: Any, **env: str) -> dict[str, float]:
     return found
 
 
+def requests() -> dict[str, float]:
+    """The API server by itself: CPU of requests over HTTP on 1,000 pods; `seconds` is that of the table that kubectl get asks for."""
+    from tests.apiserver.conftest import Http, pod
+
+    pods, table = "/api/v1/namespaces/default/pods", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    web = Http()
+
+    def took_ms(do: Any) -> float:
+        start = time.process_time()
+        do()
+        return (time.process_time() - start) * 1000
+
+    create_ms = took_ms(lambda: [web.raw("POST", pods, pod(f"p{i}")) for i in range(1000)]) / 1000
+    table_ms = took_ms(lambda: web.raw("GET", pods, accept=table))
+    first_list_ms = took_ms(lambda: web.raw("GET", pods))
+    list_ms = took_ms(lambda: web.raw("GET", pods))
+    delete_ms = took_ms(lambda: web.raw("DELETE", pods))
+    return {"seconds": table_ms / 1000, "create_ms": create_ms, "first_list_ms": first_list_ms, "list_ms": list_ms, "deletecollection_ms": delete_ms}
+
+
 CASES: dict[str, tuple[str, Any, float, float, str]] = {
     # name: what, how, budget s, budget MB, comparison
     "300": ("300 pods on 3 nodes, apply to all ready", lambda: rollout(3, 300), 1.0, 150,
             "Kubernetes 1.36 with hollow kubelets 32.5 s, 878 MB"),
     "1000": ("1,000 pods on 100 nodes", lambda: rollout(100, 1000), 4.0, 300, ""),
     "10000": ("10,000 pods on 1,000 nodes", lambda: rollout(1000, 10_000), 90.0, 2000, "KWOK's CI allows 60 s for the pods alone"),
+    "requests": ("a table of 1,000 pods in the API server (a create may take 1 ms of CPU)", requests, 0.15, 0, ""),
     "blank": ("a new blank lab", blank, 0.05, 0, ""),
     "seek": ("seek anywhere in 10,000 steps, slowest of 40", seek, 0.1, 0, ""),
     "learners": ("30 learners with own labs for 30 s, p95 of a step on the screen", lambda: served("learners", 30, 30.0), 0.15, 0, ""),
