@@ -347,8 +347,8 @@ class Cluster:
             self.sim.finish()
 
     def is_source(self, name: str) -> bool:
-        """Whether requests can come from there: "outside", a node, or a pod (NAMESPACE/NAME) that runs."""
-        if name == "outside" or name in self.nodes:
+        """Whether requests can come from there: "cluster", "outside", a node, or a pod (NAMESPACE/NAME) that runs."""
+        if name in ("cluster", "outside") or name in self.nodes:
             return True
         pod = self.find(f"pods/{name}") if "/" in name else None
         return pod is not None and pod["spec"].get("nodeName", "") in self.nodes
@@ -357,6 +357,8 @@ class Cluster:
         pod = self.find(f"pods/{name}") if "/" in name else None
         if pod is not None and pod["spec"].get("nodeName") in self.nodes:
             return self.network.source_of(pod["metadata"]["uid"], pod["spec"]["nodeName"])
+        if name == "cluster":
+            return Source(self.network.any_node(), name="a client in the cluster", namespace="default")
         return Source(name, name=f"node {name}") if name in self.nodes else Source()
 
     def _follow(self, data: dict[str, Any]) -> dict[str, Any]:

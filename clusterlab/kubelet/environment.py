@@ -57,7 +57,8 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
         env=env, working_dir=container.get("workingDir", ""), mounts=mounts,
         ports=tuple(each["containerPort"] for each in container.get("ports") or ()),
         tty=bool(container.get("tty")), stdin=bool(container.get("stdin")), user=who.user, group=who.group, groups=who.groups,
-        qos=qos_class(rec.pod).lower(), fs_group=who.fs_group, capabilities=who.capabilities, probed=_probed(spec),
+        qos=qos_class(rec.pod).lower(), oom_score_adj=_oom_score(kl, rec.pod, container), fs_group=who.fs_group,
+        capabilities=who.capabilities, probed=_probed(spec),
         privileged=bool(security.get("privileged")),
         cpu_request_milli=milli(requests.get("cpu", limits.get("cpu", 0))), cpu_limit_milli=milli(limits.get("cpu", 0)),
         memory_limit=units(limits.get("memory", 0)), attempt=_attempt(rec, container["name"], latest),
@@ -65,6 +66,18 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
         read_only_root=bool(security.get("readOnlyRootFilesystem")),
         message_from_logs=container.get("terminationMessagePolicy") == "FallbackToLogsOnError",
     )
+
+
+def _oom_score(kl: Kubelet, pod: Object, container: Object) -> int:
+    """Who is killed first where memory runs out (pkg/kubelet/qos/policy.go: GetContainerOOMScoreAdjust)."""
+    if int(pod["spec"].get("priority") or 0) >= 2_000_000_000:
+        return -997
+    kind = qos_class(pod)
+    if kind != "Burstable":
+        return {"Guaranteed": -997, "BestEffort": 1000}[kind]
+    request = units(((container.get("resources") or {}).get("requests") or {}).get("memory", 0))
+    score = 1000 - 1000 * request // max(1, kl.runtime.memory_bytes)
+    return max(3, min(999, score))
 
 
 def _probed(spec: Object) -> bool:

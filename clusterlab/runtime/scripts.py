@@ -14,6 +14,7 @@ from clusterlab.runtime.shell.box import TOOLS, Box
 from clusterlab.runtime.shell.machine import FOREVER, Run, State
 from clusterlab.runtime.shell.machine import begin as begin_state
 from clusterlab.runtime.shell.parser import Instruction, compile_script
+from clusterlab.runtime.shell.tools_node import TOOLS as NODE_TOOLS
 
 if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Runtime
@@ -295,7 +296,8 @@ def execute(
     program, name = container.program, command[0].rsplit("/", 1)[-1]
     box = Box(runtime, container, tty)
     box.asked = True
-    if not program.behaviour.shell or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
+    on_node = "kube-proxy" in container.config.image and name in NODE_TOOLS  # the image has them, though no shell
+    if (not program.behaviour.shell and not on_node) or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
         why = 'no such file or directory' if command[0].startswith("/") else 'executable file not found in $PATH'
         if program.behaviour.match != "*" or (name in {"sh", "bash"} and not program.behaviour.shell):
             head = "OCI runtime exec failed: exec failed: unable to start container process: "
@@ -347,7 +349,8 @@ def probe(runtime: Runtime, container: Container, command: tuple[str, ...], time
     if names & _NET and not any("localhost" in each or "127.0.0.1" in each for each in command):
         until = runtime.sim.time_ms
     ready_ms = container.started_ms + container.program.ready_ms
-    if code == NOT_FOUND and container.program.acts and ready_ms <= runtime.sim.time_ms:
+    serving = container.program.acts or (container.vm is not None and container.vm.serving)
+    if code == NOT_FOUND and serving and ready_ms <= runtime.sim.time_ms:
         return True, "", until  # a tool of an application's image, which only the real image has: it finds the application well
     if code and ready_ms > runtime.sim.time_ms:
         until = ready_ms if until is None else min(until, ready_ms)

@@ -44,7 +44,7 @@ async def follow(request: HttpRequest, lab: Lab) -> Any:
     for field in body:
         if field not in known:
             raise LabError(f"{field} is not known; known are {', '.join(known)}", field)
-    url, source, method, headers = body.get("url"), body.get("from", "outside"), body.get("method", "GET"), body.get("headers", {})
+    url, source, method, headers = body.get("url"), body.get("from", "cluster"), body.get("method", "GET"), body.get("headers", {})
     if not isinstance(url, str) or not 0 < len(url) <= URL_MOST or any(char.isspace() for char in url):
         raise LabError(f'url must be an address such as "http://web.default.svc/", at most {URL_MOST} characters', "url")
     if method not in METHODS:
@@ -53,6 +53,6 @@ async def follow(request: HttpRequest, lab: Lab) -> Any:
             isinstance(text, str) and len(text) < 1_000 for pair in headers.items() for text in pair):
         raise LabError("headers must be an object of texts", "headers")
     if not isinstance(source, str) or not lab.cluster.is_source(source):
-        raise LabError('from must be "outside", the name of a node, or a pod as NAMESPACE/NAME that runs now', "from")
+        raise LabError('from must be "cluster", "outside", the name of a node, or a pod as NAMESPACE/NAME that runs now', "from")
     answer = await lab.command({"kind": "follow", "url": url, "source": source, "method": method, "headers": headers})
     return {**answer, "seq": lab.cluster.sim.last_seq}

@@ -2,6 +2,7 @@
 // A part of the page brings its words in a file of its own under de/.
 import { charts } from "./de/charts";
 import { classroom } from "./de/classroom";
+import { inside } from "./de/inside";
 import { lab } from "./de/lab";
 import { stage } from "./de/stage";
 import { lessons } from "./de/lessons";
@@ -11,6 +12,7 @@ export const german: Record<string, string> = {
   ...classroom,
   ...lab,
   ...charts,
+  ...inside,
   ...stage,
   ...lessons,
   ...terminal,

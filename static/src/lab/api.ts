@@ -80,6 +80,39 @@ export interface Comparison {
   objects: { key: string; op: string; paths: { path: string; here?: unknown; there?: unknown }[] }[];
   more: number;
 }
+/** One stop of a request, and what was decided there; `depth` above 0: of a call that it caused. */
+export interface Hop {
+  where: string;
+  what: string;
+  decision: string;
+  why: string;
+  depth: number;
+}
+export interface FollowedRequest {
+  error: string;
+  status: number;
+  body: string;
+  pod: string;
+  latency_ms: number;
+  hops: Hop[];
+  seq: number;
+}
+/** A node through its own tools. */
+export interface ContainerInside {
+  id: string;
+  name: string;
+  state: string;
+  cgroup?: { path: string; files: Record<string, string> };
+  namespaces?: Record<string, number>;
+  processes?: { pid: number; command: string }[];
+}
+export interface ToolsAnswer {
+  runtime: { name: string; version: string; socket: string; shim: string; lowLevel: string };
+  disk: { capacity: number; used: number; images: number };
+  views: Record<string, string>;
+  proxy: { mode: string; views: Record<string, string> };
+  sandboxes: { pod: string; ip: string; containers: ContainerInside[] }[];
+}
 export interface FieldAnswer {
   type: string;
   description: string;
@@ -120,6 +153,7 @@ export const fetchLoops = (id: string): Promise<LoopsAnswer> => get(`${labPath(i
 export const fetchAccess = (id: string): Promise<AccessGraph> => get(`${labPath(id)}/access`);
 export const askAccess = (id: string, question: Record<string, string>): Promise<AccessAnswer> => get(`${labPath(id)}/access?${new URLSearchParams(question)}`);
 export const fetchInside = (id: string, node: string): Promise<InsideAnswer> => get(`${labPath(id)}/inside?node=${encodeURIComponent(node)}`);
+export const fetchTools = (id: string, node: string): Promise<ToolsAnswer> => get(`${labPath(id)}/nodes/${encodeURIComponent(node)}`);
 export const fetchField = (id: string, kind: string, path: string): Promise<FieldAnswer> => get(`${labPath(id)}/explain?${new URLSearchParams({ kind, path })}`);
 export const fetchUsage = (id: string): Promise<UsageAnswer> => get(`${labPath(id)}/usage`);
 export const fetchChecks = (id: string): Promise<unknown> => get(`${labPath(id)}/lesson/checks`);
@@ -132,6 +166,8 @@ async function post<T>(path: string, body: object): Promise<T> {
   return got as T;
 }
 
+/** Sends one request through the cluster; the answer tells its way. */
+export const sendRequest = (id: string, url: string, from: string): Promise<FollowedRequest> => post(`${labPath(id)}/request`, { url, from });
 /** A new lab with the same past up to `seq`; the answer says where it is. */
 export const forkLab = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/fork`, { seq });
 /** Runs, and answers when it has stopped. */

@@ -10,11 +10,12 @@ import type { EventView } from "../stream/views";
 import type { DebugElement } from "./debug";
 import { LabElement } from "./element";
 import { icons } from "./icons";
+import "./request";
 import "./terminal";
 import type { TerminalElement } from "./terminal";
 
-type Tab = "log" | "events" | "kubectl" | "debug" | "charts" | "connect";
-const TABS: [Tab, string][] = [["kubectl", "Terminal"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["charts", "Charts"], ["connect", "Connect"]];
+type Tab = "log" | "events" | "kubectl" | "debug" | "charts" | "request" | "connect";
+const TABS: [Tab, string][] = [["kubectl", "Terminal"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["charts", "Charts"], ["request", "Request"], ["connect", "Connect"]];
 const LOG_LINES = 200;
 /** What a chart needs to be read. */
 const CHART_HEIGHT = 300;
@@ -123,6 +124,8 @@ export class DrawerElement extends LabElement {
         return html`<cl-debug></cl-debug>`;
       case "charts":
         return html`<cl-charts></cl-charts>`;
+      case "request":
+        return html`<cl-request></cl-request>`;
       case "connect":
         return this.connectPanel();
       case "kubectl":

@@ -15,9 +15,12 @@ import { nameOf, resourceOf, type EventView, type NodeView, type PodView } from 
 import { LabElement } from "./element";
 import { faultButtons } from "./faults";
 import "./fields";
+import "./nodeTools";
 
-type Tab = "about" | "yaml" | "events" | "use" | "past";
+type Tab = "about" | "yaml" | "events" | "use" | "past" | "tools";
 const TABS: [Tab, string][] = [["about", "About"], ["yaml", "YAML"], ["events", "Events"], ["use", "Use"], ["past", "Past"]];
+/** A node has one more: its own tools. */
+const TOOLS: [Tab, string] = ["tools", "Tools"];
 const REFRESH_MS = 250;
 const MOST = 60;
 
@@ -84,24 +87,34 @@ export class ObjectElement extends LabElement {
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="tabs" role="tablist" aria-label=${t("What of it")} @keydown=${this.keyed}>${TABS.map(([tab, name]) => html`<button type="button" role="tab" id=${`object-${tab}`} data-testid=${`object:${tab}`} aria-controls="object-panel"
-        aria-selected=${this.tab === tab ? "true" : "false"} tabindex=${this.tab === tab ? 0 : -1} @click=${() => this.show(tab)}>${t(name)}</button>`)}</div>
-      <div role="tabpanel" id="object-panel" aria-labelledby=${`object-${this.tab}`}>${this.problem && !this.answer ? html`<p class="soft">${this.problem}</p>` : nothing}${this.panel()}</div>`;
+    return html`<div class="tabs" role="tablist" aria-label=${t("What of it")} @keydown=${this.keyed}>${this.tabs.map(([tab, name]) => html`<button type="button" role="tab" id=${`object-${tab}`} data-testid=${`object:${tab}`} aria-controls="object-panel"
+        aria-selected=${this.shownTab === tab ? "true" : "false"} tabindex=${this.shownTab === tab ? 0 : -1} @click=${() => this.show(tab)}>${t(name)}</button>`)}</div>
+      <div role="tabpanel" id="object-panel" aria-labelledby=${`object-${this.shownTab}`}>${this.problem && !this.answer ? html`<p class="soft">${this.problem}</p>` : nothing}${this.panel()}</div>`;
   }
 
   private keyed(event: KeyboardEvent): void {
-    const at = TABS.findIndex(([tab]) => tab === this.tab);
+    const at = this.tabs.findIndex(([tab]) => tab === this.shownTab);
     const way = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!way) return;
     event.preventDefault();
     event.stopPropagation();
-    const tab = TABS[(at + way + TABS.length) % TABS.length]![0];
+    const tab = this.tabs[(at + way + this.tabs.length) % this.tabs.length]![0];
     this.show(tab);
     void this.updateComplete.then(() => this.querySelector<HTMLElement>(`#object-${tab}`)?.focus());
   }
 
+  private get tabs(): [Tab, string][] {
+    return this.key.startsWith("nodes/") ? [...TABS, TOOLS] : TABS;
+  }
+
+  private get shownTab(): Tab {
+    return this.tabs.some(([tab]) => tab === this.tab) ? this.tab : "about";
+  }
+
   private panel(): TemplateResult | typeof nothing {
-    switch (this.tab) {
+    switch (this.shownTab) {
+      case "tools":
+        return html`<cl-node-tools .node=${nameOf(this.key)}></cl-node-tools>`;
       case "yaml":
         return this.answer ? html`<cl-fields .answer=${this.answer} .key=${this.key}></cl-fields>` : nothing;
       case "events":
