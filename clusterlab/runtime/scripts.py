@@ -6,6 +6,7 @@ it ends, and what it printed is worked out when somebody reads its log. Any othe
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -359,6 +360,18 @@ def probe(runtime: Runtime, container: Container, command: tuple[str, ...], time
     return code == 0, out + err, until
 
 
+_STATUS = re.compile(r"HTTP/1\.[01] (\d{3})[^\r\n]*")
+
+
+def _http(text: str) -> tuple[int, str]:
+    """What a small server writes, as an answer: its status line and headers are no part of the body."""
+    found = _STATUS.match(text)
+    if found is None:
+        return 200, text
+    _, empty, body = text.replace("\r\n", "\n").partition("\n\n")
+    return int(found[1]), body if empty else ""
+
+
 def answer(runtime: Runtime, container: Container, port: int, path: str) -> Answer | None:
     """What a request meets at a port that a script listens at."""
     from clusterlab.runtime.serving import Answer
@@ -369,7 +382,8 @@ def answer(runtime: Runtime, container: Container, port: int, path: str) -> Answ
         if number != port:
             continue
         if kind == "text":
-            return Answer(False, 200, arg, 500, None, container.id, None)
+            status, body = _http(arg)
+            return Answer(False, status, body, 500, None, container.id, None)
         box = Box(runtime, container)
         name = path.partition("?")[0].strip("/")
         text = box.read(f"{arg.rstrip('/')}/{name or 'index.html'}")

@@ -18,12 +18,14 @@ from tests.runtime.test_shell import Node
     ("for i in {1..3} x{a,b}; do echo $i; done", "1\n2\n3\nxa\nxb\n"),
     ('x=nested; if [[ $x == nest* && -n $x ]]; then echo yes; fi; [[ "$x" =~ ^n.*d$ ]] && echo re', "yes\nre\n"),
     ("function f { echo f-$1; }; f 1; cat <<< here; x=ab; x+=c; echo ${x^^}", "f-1\nhere\nABC\n"),
-    ("printf 'b\\na\\n' | rev | tac", "a\nb\n"),
+    ("printf 'b\\na\\n' | rev | tac", "a\nb\n"), ("echo $((2**10)) $((2 ** 3 ** 1)); seq -s, 1 3; expr length abc", "1024 8\n1,2,3\n3\n"),
+    ("while true; do echo -e 'HTTP/1.1 200 OK\\n\\nhi' | nc -l -p 8080; done & sleep 1; wget -qO- localhost:8080", "hi\n"),
+    ("dd if=/dev/zero of=/tmp/big bs=1M count=10 2>/dev/null; du -sh /tmp; stat -c %s /tmp/big", "10.0M\t/tmp\n10485760\n"),
 ])
 def test_bash(script: str, out: str) -> None:
     node = Node()
     made = node.start("bash", "-c", script, image="bash:5", env=(("N", "1"),))
-    node.run(1)
+    node.run(3)
     assert node.get(made).exit_code == 0
     assert "".join(line + "\n" for line in node.log(made)) == out
 

@@ -218,8 +218,11 @@ def braced(text: str) -> list[str]:
     return [before + each + rest for rest in braced(after) for each in choices][:BRACED_MOST]
 
 
-_TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%]=|[-+*/%()<>!~&|^=?:])")
-_LEVELS = (("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<", ">", "<=", ">="), ("<<", ">>"), ("+", "-"), ("*", "/", "%"))
+_TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|\*\*|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%]=|[-+*/%()<>!~&|^=?:])")
+_LEVELS = (
+    ("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<", ">", "<=", ">="), ("<<", ">>"), ("+", "-"), ("*", "/", "%"),
+    ("**",),
+)
 
 
 def arithmetic(text: str, look_up: Callable[[str], str | None], assign: Callable[[str, str], None]) -> int:
@@ -303,6 +306,10 @@ def _unary(t: list[str], at: int, look_up: Callable[[str], str | None], assign: 
 
 
 def _apply(op: str, a: int, b: int) -> int:
+    if op == "**":
+        if b < 0 or (abs(a) > 1 and b > 63):
+            raise ShellError("exponent out of range")
+        return _wrapped(a ** b if abs(a) > 1 or b == 0 else a if b % 2 else a * a)
     if op in {"/", "%"}:
         if b == 0:
             raise ShellError("divide by zero")
@@ -314,5 +321,9 @@ def _apply(op: str, a: int, b: int) -> int:
         "&&": lambda: int(bool(a) and bool(b)), "||": lambda: int(bool(a) or bool(b)), "&": lambda: a & b, "|": lambda: a | b,
         "^": lambda: a ^ b, "<<": lambda: a << (b & 63), ">>": lambda: a >> (b & 63),
     }
-    value = results[op]()
+    return _wrapped(results[op]())
+
+
+def _wrapped(value: int) -> int:
+    """Integers of 64 bits go round."""
     return (value + (1 << 63)) % (1 << 64) - (1 << 63)

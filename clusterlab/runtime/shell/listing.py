@@ -15,7 +15,7 @@ from clusterlab.runtime.shell.tools_text import _flags
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
 
-__all__ = ["ls"]
+__all__ = ["ls", "owner"]
 
 _ATOMIC = frozenset(("configMap", "secret", "projected", "downwardAPI"))
 _LETTERS = "rwxrwxrwx"
@@ -50,14 +50,14 @@ def _directory(box: Box, path: str, name: str, flags: dict[str, str], depth: int
     else:
         lines = []
         if "a" in flags:
-            lines += [_row("drwxrwxrwt" if atomic else _mode(box, path), *_owner(box, path), 4096, box.date("%b %e %H:%M"), "."),
+            lines += [_row("drwxrwxrwt" if atomic else _mode(box, path), *owner(box, path), 4096, box.date("%b %e %H:%M"), "."),
                       _row("drwxr-xr-x", "root", "root", 4096, box.date("%b %e %H:%M"), "..")]
         if atomic and ("a" in flags or "A" in flags):
-            lines += [_row("drwxr-xr-x", *_owner(box, path), 4096, box.date("%b %e %H:%M"), stamp),
-                      _row("lrwxrwxrwx", *_owner(box, path), len(stamp), box.date("%b %e %H:%M"), f"..data -> {stamp}")]
+            lines += [_row("drwxr-xr-x", *owner(box, path), 4096, box.date("%b %e %H:%M"), stamp),
+                      _row("lrwxrwxrwx", *owner(box, path), len(stamp), box.date("%b %e %H:%M"), f"..data -> {stamp}")]
         for each in shown:
             if atomic:
-                lines.append(_row("lrwxrwxrwx", *_owner(box, path), 7 + len(each), box.date("%b %e %H:%M"), f"{each} -> ..data/{each}"))
+                lines.append(_row("lrwxrwxrwx", *owner(box, path), 7 + len(each), box.date("%b %e %H:%M"), f"{each} -> ..data/{each}"))
             else:
                 lines.append(_long(box, f"{base}/{each}", each))
         out = f"total {0 if atomic else len(shown) * 4}\n" + "".join(lines)
@@ -74,7 +74,7 @@ def _is_atomic(box: Box, path: str) -> bool:
                for mount in box.container.config.mounts)
 
 
-def _owner(box: Box, path: str) -> tuple[str, str]:
+def owner(box: Box, path: str) -> tuple[str, str]:
     """Who owns a file: outside of volumes root, inside whoever runs here; a volume's group is the pod's fsGroup."""
     _, inner, mount = box._locate(path)
     if mount is None:
@@ -105,4 +105,4 @@ def _row(mode: str, owner: str, group: str, size: int, when: str, name: str) -> 
 
 def _long(box: Box, path: str, name: str) -> str:
     size = 4096 if box.is_directory(path) else disk.size_of(box.read(path) or "")
-    return _row(_mode(box, path), *_owner(box, path), size, box.date("%b %e %H:%M"), name)
+    return _row(_mode(box, path), *owner(box, path), size, box.date("%b %e %H:%M"), name)

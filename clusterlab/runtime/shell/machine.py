@@ -251,8 +251,13 @@ class Run:
             text = inner.output()
             self.status = inner.status
             self.waited_ms += inner.waited_ms
+            served = inner.listen[len(self.listen):]
             if last:
                 self.emit(1, text)
+            if last and served:  # a small server: it answers what is piped into it, for as long as its loop goes round
+                self.listen = (*(each for each in self.listen if each not in served), *served)
+                self.wake_ms = FOREVER
+                return True
         if self.waited_ms and self.capture is None:
             wait, self.waited_ms = self.waited_ms, 0
             self.wake_ms = self.time_ms + wait

@@ -166,6 +166,13 @@ def stat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if not box.exists(path):
         return Result(1, "", f"stat: can't stat '{name}': No such file or directory\n")
     kind = "directory" if box.is_directory(path) else "regular file"
+    form = next((argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-c"), "")
+    if form:
+        size, owner = disk.size_of(box.read(path) or ""), listing.owner(box, path)
+        known = {"%s": str(size), "%n": name, "%F": kind, "%U": owner[0], "%G": owner[1], "%a": "755" if kind == "directory" else "644"}
+        for letter, text in known.items():
+            form = form.replace(letter, text)
+        return Result(0, form + "\n")
     return Result(0, f"  File: {name}\n  Size: {len(box.read(path) or '')}\t{kind}\n")
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from clusterlab.runtime import disk
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -230,13 +231,50 @@ def nproc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, f"{box.cpus}\n")
 
 
+def pids(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """pgrep and pidof."""
+    name = argv[-1] if len(argv) > 1 else ""
+    found = [str(pid) for pid, command in box.processes() if name and name in command.split()[0]]
+    return Result(0 if found else 1, ("\n" if argv[0] == "pgrep" else " ").join(found) + ("\n" if found else ""))
+
+
+def groups(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, " ".join("root" if each == 0 else str(each) for each in box.groups) + "\n")
+
+
+def du(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    flags, names = _flags(argv[1:], "d")
+    out = ""
+    for name in names or ["."]:
+        kib = -(-sum(disk.size_of(box.read(each) or "") for each in box.tree(run.path(name))) // 1024)
+        out += f"{_human(kib * 1024) if 'h' in flags else kib}\t{name}\n"
+    return Result(0, out)
+
+
+def _human(size: int) -> str:
+    for unit, shift in (("G", 30), ("M", 20), ("K", 10)):
+        if size >= 1 << shift:
+            return f"{size / (1 << shift):.1f}{unit}"
+    return str(size)
+
+
+def arch(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, "x86_64\n" if argv[0] == "arch" else f"Architecture:        x86_64\nCPU(s):              {box.cpus}\n")
+
+
+def tty(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    return Result(0, "/dev/pts/0\n") if box.tty else Result(1, "not a tty\n")
+
+
 def uptime(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, f" {box.date('%H:%M:%S', run.time_ms)} up {box.up_ms(run.time_ms) // 60_000} min,  load average: 0.00, 0.00, 0.00\n")
 
 
 TOOLS: dict[str, Tool] = {
     "sleep": sleep, "usleep": sleep, "date": date, "hostname": hostname, "id": identity, "whoami": identity, "uname": uname,
-    "env": env, "printenv": env, "ps": ps, "df": df, "du": df, "free": free, "kill": kill, "killall": killall, "pkill": killall,
+    "env": env, "printenv": env, "ps": ps, "df": df, "du": du, "pgrep": pids, "pidof": pids, "groups": groups, "arch": arch, "lscpu": arch,
+    "tty": tty,
+    "free": free, "kill": kill, "killall": killall, "pkill": killall,
     "stress": stress, "stress-ng": stress, "sh": shell, "bash": shell, "ash": shell, "dash": shell, "/bin/sh": shell,
     "timeout": timeout, "nohup": run_rest, "time": run_rest, "sudo": run_rest, "nice": run_rest, "setsid": run_rest,
     "apt-get": install, "apt": install, "apk": install, "yum": install, "true": true, "false": false, "top": top, "nproc": nproc,

@@ -352,18 +352,27 @@ def uniq(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 def seq(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    joint = next((argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-s"), "")
+    joint = joint or next((each[2:] for each in argv[1:] if each.startswith("-s") and len(each) > 2), "")
     numbers = [int(each) for each in argv[1:] if re.fullmatch(r"-?\d{1,9}", each)]
     if not numbers:
         return Result(1, "", "seq: missing operand\n")
     first, step, last = (1, 1, numbers[0]) if len(numbers) == 1 else (
         (numbers[0], 1, numbers[1]) if len(numbers) == 2 else (numbers[0], numbers[1] or 1, numbers[2]))
     found = range(first, last + (1 if step > 0 else -1), step)[:20_000]
+    if joint:
+        return Result(0, joint.join(map(str, found)) + "\n")
     return Result(0, "".join(f"{each}\n" for each in found))
 
 
 def expr(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     from clusterlab.runtime.shell.expand import ShellError, arithmetic
 
+    if argv[1:2] == ["length"]:
+        return Result(0, f"{len(' '.join(argv[2:]))}\n")
+    if len(argv) == 4 and argv[2] in {"=", "!="}:
+        same = (argv[1] == argv[3]) == (argv[2] == "=")
+        return Result(int(not same), f"{int(same)}\n")
     try:
         value = arithmetic(" ".join(argv[1:]), run.look_up, run.assign)
     except ShellError as error:
