@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from clusterlab import hosted, nodeshell
+from clusterlab import following, hosted, inspecting, nodeshell
 from clusterlab.apiserver import http
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.server import ApiServer
@@ -32,7 +32,7 @@ from clusterlab.kubelet.server import NodeServer
 from clusterlab.machinery.errors import StatusError, not_found
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
-from clusterlab.network.fabric import Fabric, Source
+from clusterlab.network.fabric import Fabric
 from clusterlab.network.traffic import Traffic
 from clusterlab.proxy import KubeProxy, kube_proxy
 from clusterlab.rollouts import rollouts
@@ -314,7 +314,7 @@ class Cluster:
         if kind == "exec":
             return self._exec(data)
         if kind == "follow":
-            return self._follow(data)
+            return following.follow(self, data)
         if kind == "node":
             return nodeshell.command(self.sim, data)
         if kind == "heal":
@@ -345,40 +345,6 @@ class Cluster:
             return error
         finally:
             self.sim.finish()
-
-    def is_source(self, name: str) -> bool:
-        """Whether requests can come from there: "cluster", "outside", a node, or a pod (NAMESPACE/NAME) that runs."""
-        if name in ("cluster", "outside") or name in self.nodes:
-            return True
-        pod = self.find(f"pods/{name}") if "/" in name else None
-        return pod is not None and pod["spec"].get("nodeName", "") in self.nodes
-
-    def _source(self, name: str) -> Source:
-        pod = self.find(f"pods/{name}") if "/" in name else None
-        if pod is not None and pod["spec"].get("nodeName") in self.nodes:
-            return self.network.source_of(pod["metadata"]["uid"], pod["spec"]["nodeName"])
-        if name == "cluster":
-            return Source(self.network.any_node(), name="a client in the cluster", namespace="default")
-        return Source(name, name=f"node {name}") if name in self.nodes else Source()
-
-    def _follow(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Sends one request and tells its hops."""
-        source = self._source(data["source"])
-        step = self.sim.perform("client", "request", f"pods/{data['source']}" if source.uid else "")
-        try:
-            found = self.network.request(source, data["url"], data["method"], dict(data["headers"]))
-            if found.container:
-                self.traffic.count(found.container, found.cpu_us, found.pod)
-            hops = [each._asdict() for each in found.hops]
-            outcome = f"{found.status} after {found.latency_us / 1000:g} ms" if not found.error else {
-                "name": "no such name", "refused": "connection refused", "timeout": "no answer"}.get(found.error, found.error)
-            who = f", from pod {found.pod}" if found.pod else ""
-            step.explain = f"A request from {source.name} to {data['url'][:120]}: {outcome}{who}."
-            self.sim.note("network", {"request": {"url": data["url"], "status": found.status, "error": found.error, "hops": hops[:60]}})
-        finally:
-            self.sim.finish()
-        return {"error": found.error, "status": found.status, "body": found.body[:20_000], "address": found.address, "pod": found.pod,
-                "latency_ms": found.latency_us / 1000, "hops": hops}
 
     def may_connect(self, headers: dict[str, str], namespace: str, pod: str, subresource: str) -> None:
         """Raises StatusError unless the caller may open a stream to a pod (exec, attach, portforward)."""
@@ -459,23 +425,7 @@ class Cluster:
 
     def inspect(self, key: str) -> dict[str, Any] | None:
         """What an inspector shows of an object: itself, as YAML, what changed last, and the steps that touched it."""
-        found = self.find(key)
-        touched = self.touching(key)
-        if found is None and not touched:
-            return None
-        last = next((change for step in reversed(touched) for change in step.changes if change.key == key), None)
-        shown = found or (last.old if last else None) or {}
-        meta = {name: value for name, value in shown.get("metadata", {}).items() if name != "managedFields"}
-        shown = {**shown, "metadata": meta}
-        return {
-            "object": shown, "yaml": _as_yaml(shown),
-            "gone": found is None, "changed": changed_paths(last.old, last.new) if last else [],
-            "steps": [
-                {"seq": s.seq, "time": s.time_ms, "actor": s.actor, "verb": s.verb, "object": s.object, "because": s.because,
-                 "explain": s.explain, "routine": s.routine}
-                for s in touched[-100:]
-            ],
-        }
+        return inspecting.inspect(self, key)
 
     # Faults.
 
@@ -535,41 +485,3 @@ def _tell_request(step: Step, actor: str) -> None:
         step.explain = f"{asked}; it refuses" + (f" at {stage}" if stage else "") + f": {span.message}"
     else:
         step.explain = f"{asked}: done" + (f", revision {span.revision}." if span.revision else ".")
-
-
-#: Values of an object that are shown as YAML; writing more takes longer than anybody reads.
-YAML_MOST = 3000
-
-
-def _as_yaml(obj: Any) -> str:
-    left = [YAML_MOST]
-    text: str = yaml.dump(_shortened(obj, left), Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True)
-    return text if left[0] > 0 else text + "# … the rest of this large object is left out here\n"
-
-
-def _shortened(value: Any, left: list[int]) -> Any:
-    """A value with no more parts than are left to show, and no text longer than a page."""
-    left[0] -= 1
-    if isinstance(value, dict):
-        return {key: _shortened(item, left) for key, item in value.items() if left[0] > 0}
-    if isinstance(value, list):
-        return [_shortened(item, left) for item in value if left[0] > 0]
-    return value if not isinstance(value, str) or len(value) <= 20_000 else value[:20_000] + "…"
-
-
-def changed_paths(old: Any, new: Any, path: str = "", limit: int = 60) -> list[str]:
-    """The paths at which two objects differ, such as .spec.nodeName; managed fields and versions left out."""
-    if old is new or old == new:
-        return []
-    if isinstance(old, dict) and isinstance(new, dict):
-        out: list[str] = []
-        for key in new.keys() | old.keys():
-            if path == ".metadata" and key in ("managedFields", "resourceVersion"):
-                continue
-            out += changed_paths(old.get(key), new.get(key), f"{path}.{key}", limit)
-        return sorted(out)[:limit]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [p for i, (a, b) in enumerate(zip(old, new, strict=True)) for p in changed_paths(a, b, f"{path}[{i}]", limit)][:limit]
-    return [path]
-
-

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from clusterlab.following import is_source
 from clusterlab.runtime import views
 from clusterlab.web import api
 from clusterlab.web.api import endpoint
@@ -52,7 +53,7 @@ async def follow(request: HttpRequest, lab: Lab) -> Any:
     if not isinstance(headers, dict) or len(headers) > HEADERS_MOST or not all(
             isinstance(text, str) and len(text) < 1_000 for pair in headers.items() for text in pair):
         raise LabError("headers must be an object of texts", "headers")
-    if not isinstance(source, str) or not lab.cluster.is_source(source):
+    if not isinstance(source, str) or not is_source(lab.cluster, source):
         raise LabError('from must be "cluster", "outside", the name of a node, or a pod as NAMESPACE/NAME that runs now', "from")
     answer = await lab.command({"kind": "follow", "url": url, "source": source, "method": method, "headers": headers})
     return {**answer, "seq": lab.cluster.sim.last_seq}
