@@ -103,7 +103,11 @@ def _wrong_with(directive: Directive) -> Iterator[str]:
         right = [choice for choice in data["choices"] if choice.get("right")]
         if len(right) != 1:
             yield f"quiz {directive.id} has {len(right)} right answers; mark exactly one with right: true"
+        if len({choice["text"].strip().lower() for choice in data["choices"]}) != len(data["choices"]):
+            yield f"quiz {directive.id} offers a choice twice"
         for choice in data["choices"]:
+            if not choice.get("right") and re.match(r"(right|correct|yes,? right)\b", choice.get("feedback", ""), re.I):
+                yield f"quiz {directive.id}: the feedback to {choice['text']!r} calls it right, and it is not marked so"
             if not choice.get("feedback"):
                 yield f"quiz {directive.id}: the choice {choice['text']!r} has no feedback; say why it is right or wrong"
     if directive.kind == "predict" and len({shown(choice) for choice in data["choices"]}) != len(data["choices"]):

@@ -59,6 +59,15 @@ def test_the_example_holds(example: Path, bench: Bench) -> None:
     ("id: three", "id: how-many", "taken"),
     ("  message: There are not three ready pods yet.\n", "", "message"),
     ("## Do", "## Do\n\n```quiz\nid: q\nquestion: Q?\nchoices:\n- {text: a, right: true}\n- {text: b}\n```", "has no feedback"),
+    ("## Do", "## Do\n\n```quiz\nid: q\nquestion: Q?\nchoices:\n- {text: a, right: true, feedback: b}\n- {text: A, feedback: c}\n```", "choice twice"),
+    ("## Do", "## Do\n\n```quiz\nid: q\nquestion: Q?\nchoices:\n- {text: a, right: true, feedback: b}\n- {text: c, feedback: Right.}\n```",
+     "is not marked so"),
+    ("## Do", "## Do\n\n```debrief\nid: d\nend: kind = Pod and name = nobody\n```", "no step of this lesson met"),
+    ("kubectl get nodes\n", "kubectl get nodes\n# shows node-9\n", "was to show 'node-9'"),
+    ("kubectl get nodes\n", "etcdctl nonsense\n", "failed"),
+    ("kubectl get nodes\n", "kubectl exec nobody -- ls\n", "not found"),
+    ("solution:\n", "allow: [patch]\nsolution:\n", "a verb that allow does not name"),
+    ("Text in Markdown.", "![a picture](x.png)", "pictures come from the stage"),
     ("## Do", "## Do\n\n```wait\ncondition: kind = Pod and name = nobody\n```", "did not come to pass"),
 ])
 def test_what_does_not_hold_is_found(example: Path, bench: Bench, old: str, new: str, said: str) -> None:

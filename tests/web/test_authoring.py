@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clusterlab.lessons.package import from_zip, to_zip
+from clusterlab.lessons.package import from_zip, to_zip, write_folder
 from clusterlab.web.management.commands.lesson import EXAMPLE
 from tests.server import Server
 from tests.web.classes import Page, open_class
@@ -94,6 +95,28 @@ def test_an_instructor_publishes_and_learners_find_it(server: Server) -> None:
     assert "Published by a teacher" in learner.get("/lessons/").text
     teacher.call("POST", f"/api/author/{lesson}/publish", {"audience": "private"})
     assert "Published by a teacher" not in learner.get("/lessons/").text
+
+
+def test_a_page_follows_the_files_of_its_lesson(tmp_path: Path) -> None:
+    write_folder(EXAMPLE, tmp_path / "lessons" / "mine")
+    file = tmp_path / "lessons" / "mine" / "lesson.md"
+    live = Server(tmp_path, CLUSTERLAB_LIVE="1", CLUSTERLAB_LESSONS=str(tmp_path / "lessons")).start()
+    try:
+        person = Person(live, "live")
+        page = person.get(person.send("/labs/new", {"lesson": "mine"}, form="/").headers["location"]).text
+        assert "<cl-live-lesson" in page
+        lab_id = page.partition('data-lab-id="')[2].partition('"')[0]
+        address = f"/api/labs/{lab_id}/lesson/text"
+        first = person.get(address).json()
+        assert "Text in Markdown." in first["page"]["html"]
+        assert person.get(address, params={"stamp": first["stamp"]}).json() == {"stamp": first["stamp"]}
+        file.write_text(EXAMPLE["lesson.md"].replace("Text in Markdown.", "Changed."))
+        second = person.get(address, params={"stamp": first["stamp"]}).json()
+        assert "Changed." in second["page"]["html"] and second["stamp"] != first["stamp"]
+        file.write_text("no front matter")
+        assert "front matter" in person.get(address, params={"stamp": second["stamp"]}).json()["problem"]
+    finally:
+        live.stop()
 
 
 def test_a_zip_comes_in_and_a_bad_one_is_told(server: Server) -> None:
