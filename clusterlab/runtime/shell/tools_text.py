@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clusterlab.network.patterns import safe
+from clusterlab.runtime.shell.awk import AwkError, run_program
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 
 if TYPE_CHECKING:
@@ -201,42 +202,18 @@ def _edit(script: str, text: str, quiet: bool, extended: bool) -> str | None:
 
 
 def awk(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    """`{print $1, $2}`, with a pattern before it if need be."""
-    flags, rest = _flags(argv[1:], "Fv")
-    script = rest.pop(0) if rest else ""
+    """A program of awk over files or what is piped in."""
+    flags, rest = _flags(argv[1:], "Fvf")
+    script = box.read(run.path(flags["f"])) if "f" in flags else rest.pop(0) if rest else ""
+    given = [argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-v"] or ([flags["v"]] if flags.get("v") else [])
+    variables = dict(each.partition("=")[::2] for each in given)
     found, errors = _sources(box, run, rest, stdin, "awk")
-    form = re.fullmatch(r"\s*(?:/(.*)/|NR\s*==\s*(\d+)|NR\s*>\s*(\d+))?\s*\{\s*print\s*(.*?)\s*;?\s*\}\s*", script)
-    if form is None:
-        return Result(2, "", "awk: only 'print' is understood here\n")
-    out = ""
+    lines = "".join(text for _, text in found).splitlines()
     try:
-        wanted = safe(form[1] or "")
-    except ValueError:
-        return Result(2, "", "awk: bad pattern\n")
-    for number, line in enumerate("".join(text for _, text in found).splitlines(), 1):
-        if form[1] is not None and not wanted.search(line[:10_000]):
-            continue
-        if (form[2] and number != int(form[2])) or (form[3] and number <= int(form[3])):
-            continue
-        fields = line.split(flags["F"]) if flags.get("F") else line.split()
-        out += " ".join(_awk_value(each.strip(), line, fields, number) for each in form[4].split(",")) + "\n"
+        out = run_program(script or "", lines, variables, flags["F"].replace("\\t", "\t") if flags.get("F") else " ")
+    except AwkError as error:
+        return Result(2, "", f"awk: {error}\n")
     return Result(1 if errors else 0, out, errors)
-
-
-def _awk_value(text: str, line: str, fields: list[str], number: int) -> str:
-    def one(found: re.Match[str]) -> str:
-        if found[1] is not None:
-            return found[1]
-        if found[2] == "NF":
-            return fields[-1] if fields else ""
-        at = int(found[2] or 0)
-        return line if at == 0 else fields[at - 1] if at <= len(fields) else ""
-
-    if not text:
-        return line
-    if text in {"NR", "NF"}:
-        return str(number if text == "NR" else len(fields))
-    return re.sub(r'"([^"]*)"|\$(NF|\d+)|\s+', lambda m: "" if m[0].isspace() else one(m), text)
 
 
 def head_tail(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
