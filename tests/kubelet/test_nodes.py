@@ -121,6 +121,13 @@ def test_eviction_order() -> None:
     assert [each.rec.key for each in order] == ["over more", "over", "over, important", "below"]
 
 
+def test_eviction_order_by_priority_and_disk() -> None:
+    """TestOrderedByPriorityDisk and TestOrderedByPriorityMemory in pkg/kubelet/eviction/helpers_test.go: (used, requested, priority) in Mi."""
+    rows = [(500, 0, 0), (50, 0, 0), (600, 100, 10), (150, 100, 10), (800, 1024, 0), (200, 1024, 0), (800, 1024, 10), (200, 1024, 10)]
+    candidates = [_candidate(f"pod{number}", *row) for number, row in enumerate(rows, 1)]
+    assert [each.rec.key for each in ranked(candidates[::-1])] == [f"pod{number}" for number in range(1, 9)]
+
+
 @pytest.mark.parametrize(("resources", "expected"), [
     ([{}], "BestEffort"), ([{"requests": {"cpu": "1"}}], "Burstable"),
     ([{"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}], "Guaranteed"),
