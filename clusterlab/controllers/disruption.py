@@ -255,7 +255,8 @@ class DisruptionController(BaseController):
         old = condition_of(budget, "DisruptionAllowed")
         same = old is not None and old["status"] == status
         return {
-            "type": "DisruptionAllowed", "status": status, "observedGeneration": generation, "reason": reason, "message": message,
+            "type": "DisruptionAllowed", "status": status, **({"observedGeneration": generation} if generation else {}), "reason": reason,
+            "message": message,
             "lastTransitionTime": old["lastTransitionTime"] if same and old is not None else self.sim.now_rfc3339(),
         }
 

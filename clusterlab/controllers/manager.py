@@ -40,6 +40,7 @@ from clusterlab.controllers.statefulset import StatefulSetController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.controllers.ttl import TTLController
 from clusterlab.controllers.ttl_after_finished import TTLAfterFinishedController
+from clusterlab.controllers.validatingadmissionpolicy_status import ValidatingAdmissionPolicyStatusController
 from clusterlab.controllers.volume_protection import PVCProtectionController, PVProtectionController
 from clusterlab.machinery.pki import ca_certificate
 from clusterlab.sim import Simulation
@@ -73,7 +74,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     PersistentVolumeBinder, ExternalProvisioner, AttachDetachController, PVCProtectionController, PVProtectionController,
     EphemeralVolumeController,
     EndpointsController, EndpointSliceMirroringController, PodGCController, NodeIpamController, TTLController,
-    ClusterRoleAggregationController, CSRSigningController,
+    ClusterRoleAggregationController, CSRSigningController, ValidatingAdmissionPolicyStatusController,
 )
 
 

@@ -114,9 +114,9 @@ def hpa_to_v1(obj: Obj) -> Obj:
         if _is_cpu(metric):
             made["targetCPUUtilizationPercentage"] = metric["resource"]["target"]["averageUtilization"]
     if others := [_metric_to_v1(metric, False) for metric in metrics if not _is_cpu(metric)]:
-        notes[_METRICS] = go_json(others)
+        notes[_METRICS] = json.dumps(_in_order(others), separators=(",", ":"))
     if current := structs(status, "currentMetrics"):
-        notes[_CURRENT] = go_json([_metric_to_v1(metric, True) for metric in current])
+        notes[_CURRENT] = json.dumps(_in_order([_metric_to_v1(metric, True) for metric in current]), separators=(",", ":"))
     if spec.get("behavior") is not None:
         notes[_BEHAVIOR] = _internal_behavior(spec["behavior"])
     if conditions := structs(status, "conditions"):
@@ -150,6 +150,23 @@ def _internal_behavior(behavior: Obj) -> str:
 
     value = {"ScaleUp": rules(behavior.get("scaleUp")), "ScaleDown": rules(behavior.get("scaleDown"))}
     return json.dumps(value, separators=(",", ":"))
+
+
+#: The order of the fields of autoscaling/v1's metrics in Go.
+_METRIC_FIELDS = (
+    "type", "object", "pods", "resource", "containerResource", "external", "target", "kind", "name", "apiVersion", "metricName",
+    "metricSelector", "targetValue", "currentAverageUtilization", "targetAverageUtilization", "currentValue", "targetAverageValue",
+    "currentAverageValue", "selector", "averageValue", "container",
+)
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    known = [key for key in _METRIC_FIELDS if key in value]
+    return {key: _in_order(value[key]) for key in (*known, *sorted(value.keys() - set(known)))}
 
 
 def _behavior(value: Any) -> Obj | None:
