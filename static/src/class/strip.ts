@@ -48,10 +48,10 @@ function followView(state: ClassState): void {
 }
 
 function openStep(index: number): void {
-  const section = document.querySelectorAll<HTMLElement>("#lesson > section[aria-label]")[index];
+  const section = document.querySelectorAll<HTMLElement>("#lesson section[aria-label]")[index];
   if (!section) return;
   section.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
-  document.querySelector("#lesson > .pushed")?.classList.remove("pushed");
+  document.querySelector("#lesson .pushed")?.classList.remove("pushed");
   section.classList.add("pushed");
 }
 
@@ -71,7 +71,7 @@ function followPushes(state: ClassState): void {
 
 /** Tells which step of the lesson is being read. */
 function tellStep(): void {
-  const sections = [...document.querySelectorAll<HTMLElement>("#lesson > section[aria-label]")];
+  const sections = [...document.querySelectorAll<HTMLElement>("#lesson section[aria-label]")];
   if (!sections.length || teaching) return;
   let told = -1, timer = 0;
   document.querySelector("#lesson")!.addEventListener("scroll", () => {
@@ -97,7 +97,7 @@ export class ClassStrip extends LitElement {
     const { state } = room;
     if (room.out) return html`<div class="strip"><b>${t("You are not in this class any more.")}</b> <a href="/join">${t("Join a class")}</a></div>`;
     if (!state) return html`<div class="strip soft">${t("Connecting …")}</div>`;
-    return html`<div class="strip ${state.mode}" data-testid="strip" data-mode=${state.mode} role="group" aria-label=${t("Class")}>
+    return html`<div class="strip ${state.mode}" data-testid="strip" data-mode=${state.mode} role="region" aria-label=${t("Class")}>
         ${room.connected ? nothing : html`<span class="pill bad" role="status">${t("Not connected; trying again …")}</span>`}
         ${teaching ? this.teacher(state) : this.learner(state)}</div>
       ${this.poll(state)}`;
