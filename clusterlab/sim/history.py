@@ -7,7 +7,7 @@ after it (fork first to keep it). Follows the idea of raftscope's state.js: chec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from clusterlab.sim.simulation import Simulation
@@ -139,6 +139,11 @@ class History:
         """Goes to the moment right after step `seq` (0: the start), back or forward within what is known.
 
         Raises ValueError when that step is not known."""
+        for _ in self.seeking(seq):
+            pass
+
+    def seeking(self, seq: int) -> Iterator[None]:
+        """`seek` in small pieces, so that others can be given way to; until it is through, the present is on its way."""
         if 0 <= seq < self.first_known:
             raise ValueError(f"step {seq} is not known yet: the timeline was taken up at step {self.first_known}")
         if not 0 <= seq <= self.last_seq:
@@ -151,6 +156,7 @@ class History:
             self.cursor = nearest[1]
             self._restore(nearest[3])
         while sim.last_seq < seq:
+            yield
             self.advance()
 
     @property

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from clusterlab.sim.plain import FORMAT, PlainError, decode, encode
 from clusterlab.web import models
-from clusterlab.web.labs import metrics
+from clusterlab.web.labs import garbage, metrics
 from clusterlab.web.labs.fingerprint import model_fingerprint
 
 __all__ = ["Kept", "newest", "pack", "unpack"]
@@ -30,6 +30,7 @@ ROWS = 500
 KEEP, MAX_BYTES = 2, 32 << 20
 
 
+@garbage.paused()
 def pack(state: dict[str, Any]) -> bytes:
     """A checkpoint as bytes. Raises PlainError, or TypeError for text that is no Unicode."""
     rows = encode(state)
@@ -38,6 +39,7 @@ def pack(state: dict[str, Any]) -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
+@garbage.paused()
 def unpack(data: bytes) -> dict[str, Any]:
     """The checkpoint of some bytes. Raises PlainError."""
     state = decode(_lines(data))

@@ -14,7 +14,8 @@ from clusterlab.sim.history import Command
 from clusterlab.stream.compare import digest
 from clusterlab.web.labs.errors import LabError
 from clusterlab.web.labs.fingerprint import model_fingerprint
-from clusterlab.web.labs.lab import Lab, weight_of
+from clusterlab.web.labs.lab import Lab
+from clusterlab.web.labs.waiting import weight_of
 
 __all__ = ["FORMAT", "VERSION", "commands_of", "export", "position_of"]
 

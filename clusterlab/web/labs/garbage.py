@@ -4,9 +4,15 @@ The model is plain data that reference counts free; only whole labs are cycles. 
 which can take a second, so it is not left to chance: the host asks for one after labs have gone to sleep.
 """
 
+import contextlib
 import gc
+import threading
+from collections.abc import Iterator
 
-__all__ = ["collect", "tune"]
+__all__ = ["collect", "paused", "tune"]
+
+_lock = threading.Lock()
+_pauses = 0
 
 
 def tune() -> None:
@@ -17,3 +23,19 @@ def tune() -> None:
 def collect() -> None:
     """Frees labs that are gone."""
     gc.collect()
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """While a checkpoint is made or read, hundreds of thousands of objects come about that are no cycles: not looked through meanwhile."""
+    global _pauses  # noqa: PLW0603
+    with _lock:
+        _pauses += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _lock:
+            _pauses -= 1
+            if not _pauses:
+                gc.enable()

@@ -11,13 +11,13 @@ from clusterlab.cluster import Cluster
 from clusterlab.scenario.model import Scenario
 from clusterlab.sim.history import Command
 
-__all__ = ["SLICE_S", "booted", "branched", "led", "revived"]
+__all__ = ["SLICE_S", "booted", "branched", "led", "revived", "through"]
 
 #: How long one lab may keep the event loop.
 SLICE_S = 0.008
 
 
-async def _through(pieces: Iterable[None]) -> None:
+async def through(pieces: Iterable[None]) -> None:
     """Goes through what yields now and then, giving way in between."""
     until = time.monotonic() + SLICE_S
     for _ in pieces:
@@ -29,14 +29,14 @@ async def _through(pieces: Iterable[None]) -> None:
 async def booted(scenario: Scenario) -> Cluster:
     """A cluster, built and booted; a large one takes seconds."""
     cluster = Cluster(scenario, boot=False)
-    await _through(cluster.booting())
+    await through(cluster.booting())
     return cluster
 
 
 async def revived(scenario: Scenario, state: dict[str, Any], log: list[Command], cursor: int) -> Cluster:
     """A cluster that goes on from a checkpoint."""
     cluster = Cluster(scenario, boot=False)
-    await _through(cluster.reviving(state, log, cursor))
+    await through(cluster.reviving(state, log, cursor))
     return cluster
 
 

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import Context
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -28,36 +27,16 @@ from clusterlab.web.labs.breakpoints import Breakpoints
 from clusterlab.web.labs.errors import LabError
 from clusterlab.web.labs.fingerprint import model_fingerprint
 from clusterlab.web.labs.frames import Frames
-from clusterlab.web.labs.growing import SLICE_S
+from clusterlab.web.labs.growing import SLICE_S, through
 from clusterlab.web.labs.journal import Journal, Lost
 from clusterlab.web.labs.pacing import Pacer
+from clusterlab.web.labs.waiting import MAX_BATCH, MAX_JOBS, MAX_WAITING, MAX_WAITING_BYTES, Job, weight_of
 
-__all__ = ["Job", "Lab", "LabError", "weight_of"]
+__all__ = ["Lab", "LabError"]
 
 _log = logging.getLogger(__name__)
 
 PUBLISH_S = 0.05
-#: Commands and runs that may wait at the same time in one lab, and the bytes of the commands.
-MAX_WAITING = 1000
-MAX_WAITING_BYTES = 32 << 20
-MAX_JOBS = 50
-#: Commands stored together at most; those after them wait for the next turn.
-MAX_BATCH = 200
-
-
-def weight_of(data: dict[str, Any]) -> int:
-    """About how many bytes a command takes in the log."""
-    return 300 + len(data.get("body", "")) + len(data.get("body64", "")) + len(data.get("query", "")) + len(data.get("stdin", ""))
-
-
-@dataclass
-class Job:
-    """Something to run towards. `reached(lab)` is asked after each thing done; `limit` bounds the steps."""
-
-    reached: Callable[[Lab], bool]
-    done: asyncio.Future[None]
-    limit: int
-    start_seq: int
 
 
 class Lab:
@@ -269,14 +248,19 @@ class Lab:
         await self.write({**self.where(), "model": model_fingerprint()})
 
     async def seek(self, seq: int) -> None:
-        """Stands after step `seq`, paused."""
+        """Stands after step `seq`, paused. What lies between a checkpoint and there is gone over in slices."""
+        if self.lost:
+            self._check_alive()
         if 0 <= seq < self.history.first_known:
             await self.past()
         async with self._turn:
+            self._performing = True  # nothing else moves it meanwhile, and nobody is told of where it is on the way
             try:
-                self.history.seek(seq)
+                await through(self.history.seeking(seq))
             except ValueError as error:
                 raise LabError(str(error), "seq") from None
+            finally:
+                self._performing = False
             self.playing = False
             self._jumped()
             if self.failed:  # back before the fault, it may live again
@@ -391,6 +375,8 @@ class Lab:
     def _work(self) -> float:
         """Does what may be done now; returns how long to wait, in seconds."""
         until = time.monotonic() + SLICE_S
+        if self._performing:
+            return 3600
         if self._jobs:
             self._run_job(self._jobs[0], until)
             return 0
@@ -488,7 +474,7 @@ class Lab:
     async def _publish(self, force: bool) -> None:
         shown = (self.cluster.sim.last_seq, self.generation, self.history.settled)
         now = time.monotonic()
-        if shown == self._published or (not force and now - self._published_s < PUBLISH_S):
+        if self._performing or shown == self._published or (not force and now - self._published_s < PUBLISH_S):
             return
         if shown[1] == self._published[1]:
             metrics.STEPS.inc(max(0, shown[0] - max(0, self._published[0])))

@@ -25,7 +25,7 @@ export interface StreamOptions {
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MOST_MS = 8_000;
 /** Close codes after which trying again makes no sense: too many bad messages, unknown lab, not allowed. */
-const FINAL_CODES = new Set([4400, 4403, 4404]);
+const FINAL_CODES = new Set([4400, 4403, 4404, 4410]);
 
 /** One lab's stream. Frames reach `handlers.message` in order, none twice; after a gap it asks again from the last one held. */
 export class LabStream {
