@@ -18,7 +18,7 @@ __all__ = ["Command", "History"]
 #: How many references to objects all checkpoints together may hold (about 160 bytes each); then every second of the older half goes.
 MAX_REFERENCES = 2_000_000
 #: Steps between checkpoints in a small cluster; grows with what a checkpoint has to copy.
-MIN_SPACING = 48
+MIN_SPACING = 40
 
 
 class Command(NamedTuple):
@@ -132,7 +132,7 @@ class History:
 
     def _remember_if_due(self) -> None:
         since = self.sim.last_seq - self.checkpoints[-1][0]
-        if since >= MIN_SPACING and since >= self._size() // 220:
+        if since >= MIN_SPACING and since >= self._size() // 270:
             self.remember()
 
     def seek(self, seq: int) -> None:
