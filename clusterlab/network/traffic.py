@@ -27,6 +27,8 @@ _WAVE = (
     222, 183, 146, 113, 84, 59, 38, 22, 10, 2,
 )
 SOURCES_TOLD = 20
+#: Over how long the stage is told how requests were shared.
+SHARES_MS = 10_000
 
 
 #: What arrives at a container: (runtime, what it serves, requests, pod).
@@ -384,7 +386,20 @@ class Traffic(Component):
                 pods[load.pod] = {
                     "served": load.served, "errors": load.errors, "waiting": load.waiting, "ms": load.latency_us / 1000,
                 }
-        self.note(sources={name: told[name] for name in list(told)[:SOURCES_TOLD]}, pods=pods)
+        self.note(sources={name: told[name] for name in list(told)[:SOURCES_TOLD]}, pods=pods, shares=self._shares())
+
+    def _shares(self) -> dict[str, dict[str, int]]:
+        """Requests that each service's versions were sent in the last ten seconds, copies left out."""
+        found: dict[str, dict[str, int]] = {}
+        for window in self.series.newest(self.sim.time_ms - SHARES_MS):
+            for key, counts in window.counts:
+                group = key.group
+                if group.service and not key.mirrored:
+                    of = found.setdefault(f"services/{group.namespace}/{group.service}", {})
+                    version = group.version or "nobody"
+                    if version in of or len(of) < 8:
+                        of[version] = of.get(version, 0) + counts.sent
+        return dict(list(found.items())[:SOURCES_TOLD])
 
 
 def quantile(totals: Totals, percent: int) -> float:

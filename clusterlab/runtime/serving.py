@@ -60,8 +60,22 @@ def answer(runtime: Runtime, uid: str, port: int, path: str = "/") -> Answer:
         if ready_ms > now:
             until = ready_ms if until is None else min(until, ready_ms)
             continue
-        return _served(runtime, container, serve, path)
+        found_answer = _served(runtime, container, as_seen(runtime, container, serve), path)
+        # What a file says may be another thing at the next look.
+        return found_answer._replace(until_ms=now) if serve.whens else found_answer
     return Answer(True, 0, "", 0, None, "", until)
+
+
+def as_seen(runtime: Runtime, container: Container, serve: Serve) -> Serve:
+    """What a port does by the variables and files that its container sees: flags, the version of a schema."""
+    for when in serve.whens:
+        if when.kind == "env":
+            value = dict(container.config.env).get(when.name)
+        else:
+            value = Box(runtime, container).read(when.name)
+        if value is not None and value.strip() == when.value:
+            return when.serve
+    return serve
 
 
 def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> Answer:
@@ -116,7 +130,7 @@ def server_at(runtime: Runtime, uid: str, port: int) -> tuple[Serve | None, str]
         if up and (program.acts or (container.vm is not None and container.vm.serving)):
             serve = serving(program, port)
             if serve is not None:
-                return serve, container.id
+                return as_seen(runtime, container, serve), container.id
         if up and container.vm is not None and any(each[0] == port for each in container.vm.listen):
             return _ANY, container.id
     return None, ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from clusterlab.runtime.amounts import milli
-from clusterlab.runtime.programs.behaviour import Behaviour, Call, Exit, Serve
+from clusterlab.runtime.programs.behaviour import Behaviour, Call, Exit, Serve, When
 from clusterlab.scenario import values
 from clusterlab.scenario.reader import Reader, boolean, integer, one_of, shown, text
 
@@ -85,8 +86,8 @@ def _serves(read: Reader) -> tuple[Serve, ...]:
 
 
 def _serve(item: Any, path: str, above: Reader) -> Serve:
-    read = Reader(item, path, above.problems, ("port", "protocol", "latency", "cpu", "errors", "body", "calls"))
-    return Serve(
+    read = Reader(item, path, above.problems, ("port", "protocol", "latency", "cpu", "errors", "body", "calls", "when"))
+    plain = Serve(
         port=read.take("port", integer(1, 65535)),
         protocol=read.take("protocol", one_of("http", "tcp", "grpc"), "http"),
         latency_us=read.take("latency", values.duration_us, 1_000),
@@ -95,6 +96,27 @@ def _serve(item: Any, path: str, above: Reader) -> Serve:
         body=read.take("body", text(100_000), ""),
         calls=tuple(_call(item, each, read) for each, item in read.items("calls", 30)),
     )
+    return replace(plain, whens=tuple(_when(item, each, read, plain) for each, item in read.items("when", 20)))
+
+
+def _when(item: Any, path: str, above: Reader, plain: Serve) -> When:
+    """What a port does instead while a variable or a file has a value; what it doesn't say stays as it is."""
+    read = Reader(item, path, above.problems, ("env", "file", "is", "latency", "cpu", "errors", "body"))
+    kind = "file" if read.has("file") else "env"
+    if read.has("file") == read.has("env"):
+        read.problem("", "must have either env or file")
+    return When(kind, read.take(kind, text(512), ""), str(read.take("is", _plain, "")), replace(
+        plain, latency_us=read.take("latency", values.duration_us, plain.latency_us), cpu_us=read.take("cpu", values.cpu_us, plain.cpu_us),
+        errors_ppm=read.take("errors", values.ppm, plain.errors_ppm), body=read.take("body", text(100_000), plain.body)))
+
+
+def _plain(value: Any) -> str:
+    """A word, a number or a truth value, as a file would hold it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float) and len(str(value)) <= 512:
+        return str(value)
+    raise ValueError(f"must be a short text, not {shown(value)}")
 
 
 def _call(item: Any, path: str, above: Reader) -> Call:

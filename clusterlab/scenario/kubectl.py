@@ -25,6 +25,10 @@ class KubectlError(ValueError):
     """A line that a timeline cannot take: what is wrong and what it can take."""
 
 
+#: Flags that a value follows.
+_VALUED = ("n", "namespace", "p", "patch", "type", "image", "replicas", "port", "target-port", "l", "name", "subresource")
+
+
 class _Line:
     """The words of a line: flags apart from the rest."""
 
@@ -46,7 +50,7 @@ class _Line:
                 break
             if word.startswith("-"):
                 name, equals, value = word.lstrip("-").partition("=")
-                if not equals and name in ("n", "namespace", "p", "patch", "type", "image", "replicas", "port", "target-port", "l", "name"):
+                if not equals and name in _VALUED:
                     value = words.pop(0) if words else ""
                 self.flags[{"n": "namespace", "p": "patch", "l": "selector"}.get(name, name)] = value or "true"
             else:
@@ -69,9 +73,21 @@ class _Line:
         found = BUILTIN.by_plural(resource) or next(
             (r for r in BUILTIN if resource in (r.singular, *r.short_names, r.kind.lower())), None
         )
+        custom = _CUSTOM.get(resource)
+        if found is None and custom is not None:
+            plural, group, version = custom
+            return f"{plural}.{group}", name, f"/apis/{group}/{version}/namespaces/{self.namespace}/{plural}/{name}"
         if found is None:
             raise KubectlError(f"{self.line!r} names an unknown kind {resource!r}")
         return found.plural, name, path_of(found, self.namespace, name)
+
+
+_ROLLOUTS, _HTTP_ROUTES = ("rollouts", "argoproj.io", "v1alpha1"), ("httproutes", "gateway.networking.k8s.io", "v1")
+#: Custom kinds that scenarios can install: (plural, group, version).
+_CUSTOM = {
+    **dict.fromkeys(("rollout", "rollouts", "ro", "rollouts.argoproj.io"), _ROLLOUTS),
+    **dict.fromkeys(("httproute", "httproutes", "httproutes.gateway.networking.k8s.io"), _HTTP_ROUTES),
+}
 
 
 def path_of(resource: Any, namespace: str, name: str = "") -> str:
@@ -154,6 +170,8 @@ def _annotate(w: _Line, find: Find, now: str) -> list[Object]:
 
 def _patch(w: _Line, find: Find, now: str) -> list[Object]:
     _, _, path = w.target(0)
+    if w.flags.get("subresource"):
+        path += f"/{w.flags['subresource']}"
     kind = {"merge": MERGE, "json": "application/json-patch+json"}.get(w.flags.get("type", ""), STRATEGIC)
     try:
         return [_request("PATCH", path, json.loads(w.flags.get("patch", "")), kind)]

@@ -28,6 +28,9 @@ def plural(kind: str) -> str:
 def ref_key(ref: Object, namespace: str | None) -> str:
     """The key that an owner or object reference stands for."""
     resource = plural(ref["kind"])
+    group = (ref.get("apiVersion") or "").partition("/")[0] if "/" in (ref.get("apiVersion") or "") else ""
+    if "." in group and not group.endswith(".k8s.io"):
+        resource = f"{resource}.{group}"
     if ref["kind"] in ("Node", "Namespace", "PersistentVolume") or not namespace:
         return f"{resource}/{ref['name']}"
     return f"{resource}/{namespace}/{ref['name']}"
@@ -221,6 +224,65 @@ def _workload(obj: Object, epoch: datetime) -> View:
     }
 
 
+def _rollout(obj: Object, epoch: datetime) -> View:
+    """A Rollout: a workload, and where its release is."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    strategy = spec.get("strategy") or {}
+    plan = strategy.get("canary") or strategy.get("blueGreen") or {}
+    weights = (status.get("canary") or {}).get("weights") or {}
+    selectors = status.get("blueGreen") or {}
+    return {
+        **_workload(obj, epoch), "revision": (obj["metadata"].get("annotations") or {}).get("rollout.argoproj.io/revision", ""),
+        "phase": status.get("phase", ""), "message": status.get("message", ""),
+        "strategy": "canary" if "canary" in strategy else "blueGreen", "step": status.get("currentStepIndex", 0),
+        "steps": [_step_words(step) for step in (plan.get("steps") or ())[:50] if isinstance(step, dict)],
+        "aborted": bool(status.get("abort")), "stable": status.get("stableRS", ""), "current": status.get("replicas", 0),
+        "new": status.get("currentPodHash", ""), "active": selectors.get("activeSelector", ""),
+        "preview": selectors.get("previewSelector", ""),
+        "weights": {name: {"weight": each.get("weight", 0), "service": each.get("serviceName", "")} for name, each in weights.items()
+                    if isinstance(each, dict)},
+    }
+
+
+def _step_words(step: Object) -> str:
+    kind = next(iter(step), "")
+    value: Any = step[kind] if kind else ""
+    if kind == "setWeight":
+        return f"setWeight {value}"
+    if kind == "pause":
+        duration = (value or {}).get("duration")
+        return "pause" if duration is None else f"pause {duration}"
+    return kind
+
+
+def _analysis_run(obj: Object, epoch: datetime) -> View:
+    """An AnalysisRun: its metrics with their conditions, limits and newest measurements."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    results = {each["name"]: each for each in status.get("metricResults") or ()}
+    metrics = []
+    for metric in (spec.get("metrics") or ())[:20]:
+        result = results.get(metric["name"], {})
+        metrics.append({
+            "name": metric["name"], "condition": metric.get("successCondition") or metric.get("failureCondition") or "",
+            "phase": result.get("phase", "Pending"), "count": result.get("count", 0), "wanted": metric.get("count"),
+            "failed": result.get("failed", 0), "limit": metric.get("failureLimit", 0), "inconclusive": result.get("inconclusive", 0),
+            "errors": result.get("error", 0), "measurements": [
+                {"phase": each.get("phase", ""), "value": each.get("value", each.get("message", ""))[:200],
+                 "time": millis(each.get("finishedAt"), epoch) or 0} for each in (result.get("measurements") or ())[-10:]]})
+    return {"phase": status.get("phase", ""), "message": status.get("message", ""), "metrics": metrics}
+
+
+def _http_route(obj: Object, epoch: datetime) -> View:
+    """An HTTPRoute: which Services its rules lead to, by which weights."""
+    rules = []
+    for rule in (obj["spec"].get("rules") or ())[:16]:
+        headers = [header.get("name", "") for match in rule.get("matches") or () for header in match.get("headers") or ()]
+        mirrors = [each["requestMirror"]["backendRef"]["name"] for each in rule.get("filters") or () if "requestMirror" in each]
+        rules.append({"backends": [{"service": each["name"], "weight": each.get("weight", 1)} for each in rule.get("backendRefs") or ()],
+                      "headers": headers, "mirrors": mirrors})
+    return {"hostnames": obj["spec"].get("hostnames") or [], "rules": rules}
+
+
 def _autoscaler(obj: Object, epoch: datetime) -> View:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     return {
@@ -288,5 +350,6 @@ _KINDS: dict[str, Callable[[Object, datetime], View]] = {
     "StatefulSet": _workload, "DaemonSet": _workload, "ReplicationController": _workload, "Job": _workload,
     "HorizontalPodAutoscaler": _autoscaler, "Event": _event, "PersistentVolumeClaim": _claim, "PersistentVolume": _volume,
     "StorageClass": _class, "VolumeAttachment": _attachment,
+    "Rollout": _rollout, "AnalysisRun": _analysis_run, "HTTPRoute": _http_route,
     "ConfigMap": _keys, "Secret": _keys, "Lease": _lease,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Behaviour", "Call", "Exit", "Send", "Serve"]
+__all__ = ["Behaviour", "Call", "Exit", "Send", "Serve", "When"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,18 @@ class Serve:
     #: Paths that answer otherwise: (path, status, body).
     paths: tuple[tuple[str, int, str], ...] = ()
     calls: tuple[Call, ...] = ()
+    #: What it does instead while a variable or a file of the pod has a value; the first that holds counts.
+    whens: tuple[When, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """How a port answers while a variable ("env") or a file ("file") that the container sees has a value."""
+
+    kind: str
+    name: str
+    value: str
+    serve: Serve
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 // German. Kubernetes' own words (Pod, Deployment, Service, kubelet …) stay as they are; sentences about steps come from the server.
 // A part of the page brings its words in a file of its own under de/.
 import { charts } from "./de/charts";
+import { releases } from "./de/releases";
 import { classroom } from "./de/classroom";
 import { inside } from "./de/inside";
 import { lab } from "./de/lab";
@@ -13,6 +14,7 @@ export const german: Record<string, string> = {
   ...lab,
   ...charts,
   ...inside,
+  ...releases,
   ...stage,
   ...lessons,
   ...terminal,

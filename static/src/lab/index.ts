@@ -2,10 +2,10 @@
 // key by key, so that a frame costs what it changes and not what the cluster holds.
 import type { State } from "../stream/reducer";
 import type { View } from "../stream/types";
-import { resourceOf, type EndpointSliceView, type NodeView, type PodView, type ServiceView, type WorkloadView } from "../stream/views";
+import { resourceOf, type EndpointSliceView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
 import { natural } from "../stage/geometry";
 
-const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers"]);
+const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers", "rollouts.argoproj.io"]);
 const NOWHERE = "";
 
 export class ClusterIndex {
@@ -16,6 +16,7 @@ export class ClusterIndex {
   /** Classes, volumes and claims. */
   readonly storage = new Map<string, View>();
   readonly workloads = new Map<string, WorkloadView>();
+  readonly routes = new Map<string, RouteView>();
   /** Pod keys by node name; those without a node under "". */
   readonly podsByNode = new Map<string, Set<string>>();
   readonly childrenOf = new Map<string, Set<string>>();
@@ -70,6 +71,8 @@ export class ClusterIndex {
         this.sortedNodes = null;
         return;
       }
+      case "httproutes.gateway.networking.k8s.io":
+        return void (view ? this.routes.set(key, view as RouteView) : this.routes.delete(key));
       case "services":
         return void (view ? this.services.set(key, view as ServiceView) : this.services.delete(key));
       case "storageclasses":

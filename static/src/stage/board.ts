@@ -40,6 +40,8 @@ export interface Wire {
   rate?: number;
   errors?: number;
   lit?: boolean;
+  /** What is written beside it. */
+  label?: string;
 }
 
 export interface Board {
@@ -112,12 +114,14 @@ const podKey = (endpoint: { pod: string }, namespace: string): string =>
 const decimal = (value: number): string => (value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1));
 
 function trafficBoard(index: ClusterIndex, components: Components): Board {
-  const notes = (components["traffic"] ?? {}) as { sources?: Record<string, SourceNote>; pods?: Record<string, PodNote> };
+  const notes = (components["traffic"] ?? {}) as { sources?: Record<string, SourceNote>; pods?: Record<string, PodNote>; shares?: Shares };
   const wires: Wire[] = [];
+  const routes = routeCards(index, notes.shares ?? {}, wires);
   const sources = Object.entries(notes.sources ?? {}).map(([name, source]): Card => {
     const to = serviceOf(index, source.to);
     const failed = source.failed ?? 0;
-    if (to) wires.push({ from: `traffic/${name}`, to, rate: source.rate, errors: 0 });
+    const route = to ? undefined : routeOf(index, source.to);
+    if (to ?? route) wires.push({ from: `traffic/${name}`, to: (to ?? route)!, rate: source.rate, errors: 0 });
     const latency = source.p50 ? t("half within {p50} ms, 99 % within {p99} ms", { p50: decimal(source.p50), p99: decimal(source.p99 ?? 0) }) : "";
     return {
       id: `traffic/${name}`, title: name, lines: [`${decimal(source.rate)}/s → ${source.to.replace(/^http:\/\//, "")}`, latency].filter(Boolean),
@@ -139,12 +143,50 @@ function trafficBoard(index: ClusterIndex, components: Components): Board {
     const ready = endpoints.filter((endpoint) => endpoint.ready).length;
     const port = service.ports?.[0]?.port;
     return {
-      id: key, title: service.name, lines: [`${service.clusterIP === "None" ? t("headless") : service.clusterIP}${port ? `:${port}` : ""}`, service.type], link: true,
+      id: key, title: service.name, lines: [`${service.clusterIP === "None" ? t("headless") : service.clusterIP}${port ? `:${port}` : ""}`, sharesText(notes.shares?.[key]) || service.type], link: true,
       tag: ready ? (ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready })) : t("nobody answers"), tone: ready ? "soft" : "bad",
     };
   });
   const note = sources.length ? "" : t("No requests come from outside: this cluster has no sources of traffic. The wires show where they would go.");
-  return { columns: [{ title: t("FROM"), cards: sources }, { title: t("SERVICES"), cards }, { title: t("PODS"), cards: [...pods.values()] }].filter((column) => column.cards.length), wires, note };
+  return { columns: [{ title: t("FROM"), cards: sources }, { title: t("ROUTES"), cards: routes }, { title: t("SERVICES"), cards }, { title: t("PODS"), cards: [...pods.values()] }].filter((column) => column.cards.length), wires, note };
+}
+
+/** Requests that each service's versions were sent in the last ten seconds. */
+type Shares = Record<string, Record<string, number>>;
+
+const total = (versions: Record<string, number> | undefined): number => Object.values(versions ?? {}).reduce((sum, count) => sum + count, 0);
+const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(part === 0 || part === whole ? 0 : 1)} %`;
+
+/** How a service's requests were shared by version: "v1 90 % · v2 10 %". */
+export function sharesText(versions: Record<string, number> | undefined): string {
+  const whole = total(versions);
+  return whole ? Object.entries(versions!).filter(([, count]) => count).map(([version, count]) => `${version} ${percent(count, whole)}`).join(" · ") : "";
+}
+
+/** The route that answers for the host of an address. */
+const routeOf = (index: ClusterIndex, address: string): string | undefined => {
+  const host = /^(?:[a-z]+:\/\/)?([^/:]+)/.exec(address)?.[1] ?? "";
+  return [...index.routes].find(([, route]) => route.hostnames.includes(host) || !route.hostnames.length)?.[0];
+};
+
+/** HTTPRoutes, and a wire for each Service that a rule leads to: the weight that is set, and the share that was measured. */
+function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[]): Card[] {
+  return [...index.routes].map(([key, route]): Card => {
+    const services = [...new Set(route.rules.flatMap((rule) => rule.backends.map((backend) => backend.service)))];
+    const measured = (service: string): number => total(shares[`services/${route.namespace}/${service}`]);
+    const whole = services.reduce((sum, service) => sum + measured(service), 0);
+    // The last rule is the one that most requests meet; others are for headers.
+    const main = route.rules.at(-1), weights = main?.backends.reduce((sum, backend) => sum + backend.weight, 0) ?? 0;
+    for (const service of services) {
+      const backend = main?.backends.find((one) => one.service === service);
+      const share = whole ? ` · ${percent(measured(service), whole)}` : "";
+      const label = backend && weights ? `${t("weight {weight}", { weight: `${backend.weight}/${weights}` })}${share}` : share.slice(3);
+      wires.push({ from: key, to: `services/${route.namespace}/${service}`, dashed: !backend?.weight, rate: measured(service) / 10, errors: 0, label });
+    }
+    for (const rule of route.rules) for (const mirror of rule.mirrors) wires.push({ from: key, to: `services/${route.namespace}/${mirror}`, dashed: true, label: t("copies") });
+    const special = route.rules.filter((rule) => rule.headers.length).map((rule) => `${rule.headers.join(", ")} → ${rule.backends.filter((backend) => backend.weight).map((backend) => backend.service).join(", ")}`);
+    return { id: key, title: route.name, lines: [route.hostnames.join(", ") || "*", ...special].slice(0, 2), tag: "HTTPRoute", tone: "soft", link: true };
+  });
 }
 
 function trafficPod(key: string, pod: PodView, note: PodNote | undefined): Card {

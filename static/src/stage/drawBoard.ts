@@ -21,6 +21,13 @@ export function drawBoard(d: Drawing, board: PlacedBoard): void {
     pen.curve(...curve, { stroke: lit ? pen.theme.accent : pen.theme.wire, width: lit ? 2 : 1.3, dash: wire.dashed ? [3, 5] : undefined, alpha: 0.9 });
   }
   for (const [id, box] of board.boxes) drawCard(d, board.cards.get(id)!, box);
+  for (const { wire, curve } of board.wires) {
+    if (!wire.label || d.at.narrow) continue;
+    const at = bezier(...curve, 0.5);
+    const w = pen.width(wire.label, { size: 10.6, weight: 600 }) + 12;
+    pen.rect({ x: at.x - w / 2, y: at.y - 20, w, h: 16 }, { fill: pen.theme.panel, fillAlpha: 0.92, stroke: pen.theme.line, radius: 8 });
+    pen.text(wire.label, at.x, at.y - 8.5, { size: 10.6, weight: 600, align: "center", color: pen.theme.text });
+  }
   for (const { text, x, y } of board.hidden) pen.text(text, x, y, { size: 11, color: pen.theme.soft });
   if (board.note) note(d, board);
 }

@@ -71,7 +71,7 @@ export function serviceWires(d: Pick<Drawing, "at" | "index" | "pen">, service: 
 }
 
 const SHORT: Record<string, string> = {
-  deployments: "Deployment", replicasets: "ReplicaSet", statefulsets: "StatefulSet", daemonsets: "DaemonSet", jobs: "Job", cronjobs: "CronJob",
+  deployments: "Deployment", replicasets: "ReplicaSet", statefulsets: "StatefulSet", daemonsets: "DaemonSet", "rollouts.argoproj.io": "Rollout", jobs: "Job", cronjobs: "CronJob",
   replicationcontrollers: "RC",
 };
 
@@ -85,7 +85,7 @@ export function drawWorkload(d: Drawing, key: string, box: Box, graph = false): 
   pen.rect(box, { fill: theme.panel, stroke: d.selected === key ? theme.accent : theme.line, width: d.selected === key ? 2 : 1.1, radius: 10, dash: gone ? [4, 4] : undefined });
   const wanted = workload.desired ?? 0, ready = workload.ready ?? 0;
   const count = `${ready}/${wanted}`;
-  const rolls = /^(deployments|statefulsets|daemonsets)\//.test(key);
+  const rolls = /^(deployments|statefulsets|daemonsets|rollouts\.argoproj\.io)\//.test(key);
   const done = ready === wanted && (!rolls || workload.updated === wanted);
   const countW = pen.width(count, { size: 13, weight: 700 });
   pen.text(count, box.x + box.w - 11, box.y + 17, { size: 13, weight: 700, align: "right", color: done ? theme.ok : theme.warn });

@@ -71,6 +71,45 @@ export interface WorkloadView extends View {
   images: string[];
 }
 
+/** A Rollout of Argo's kind: a workload, and where its release is. */
+export interface RolloutView extends WorkloadView {
+  phase: string;
+  message: string;
+  strategy: "canary" | "blueGreen";
+  steps: string[];
+  step: number;
+  aborted: boolean;
+  stable: string;
+  new: string;
+  active: string;
+  preview: string;
+  weights: Record<string, { weight: number; service: string }>;
+}
+
+export interface MetricView {
+  name: string;
+  condition: string;
+  phase: string;
+  count: number;
+  wanted?: number | string | null;
+  failed: number;
+  limit: number | string;
+  inconclusive: number;
+  errors: number;
+  measurements: { phase: string; value: string; time: number }[];
+}
+
+export interface AnalysisRunView extends View {
+  phase: string;
+  message: string;
+  metrics: MetricView[];
+}
+
+export interface RouteView extends View {
+  hostnames: string[];
+  rules: { backends: { service: string; weight: number }[]; headers: string[]; mirrors: string[] }[];
+}
+
 export interface EventView extends View {
   reason: string;
   type: string;

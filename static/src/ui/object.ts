@@ -14,6 +14,7 @@ import type { Heading } from "../stream/types";
 import { nameOf, resourceOf, type EventView, type NodeView, type PodView } from "../stream/views";
 import { LabElement } from "./element";
 import { faultButtons } from "./faults";
+import "./release";
 import "./fields";
 import "./nodeTools";
 
@@ -23,6 +24,9 @@ const TABS: [Tab, string][] = [["about", "About"], ["yaml", "YAML"], ["events", 
 const TOOLS: [Tab, string] = ["tools", "Tools"];
 const REFRESH_MS = 250;
 const MOST = 60;
+
+/** What is released by changing its template. */
+const RELEASED = /^(deployments|rollouts\.argoproj\.io)\//;
 
 @customElement("cl-object")
 export class ObjectElement extends LabElement {
@@ -131,6 +135,7 @@ export class ObjectElement extends LabElement {
   private aboutPart(): TemplateResult {
     const view = this.lab.player.state.objects[this.key];
     return html`${view && !view.deleting ? faultButtons(this.lab, this.key) : nothing}
+      ${RELEASED.test(this.key) && view && this.answer ? html`<cl-release .key=${this.key} .object=${this.answer.object}></cl-release>` : nothing}
       ${this.chain.length ? html`<section><h3 class="eyebrow">${t("Why is it here?")}</h3><ol class="why" data-testid="why">${this.chain.map((step) => html`<li>${stepLink(this.lab, step)}</li>`)}</ol></section>` : nothing}
       ${this.changedPart()}${this.relatedPart()}${this.describePart()}`;
   }
