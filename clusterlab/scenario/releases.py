@@ -239,7 +239,7 @@ def _too_soon() -> Object:
 
 
 def _schema() -> Object:
-    volume = {
+    volume: Object = {
         "volumes": [{"name": "db", "configMap": {"name": "schema"}}],
         "container": {"volumeMounts": [{"name": "db", "mountPath": "/db"}]},
     }
