@@ -32,6 +32,7 @@ const bundles = [
       import: "static/src/import.ts",
       terminal: "static/src/terminal/screen.ts",
       editor: "static/src/editor/editor.ts",
+      releases: "static/src/releases.ts",
     },
   },
   // Not a module: it must run before the page is drawn.

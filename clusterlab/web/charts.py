@@ -14,7 +14,7 @@ from clusterlab.web import figures
 from clusterlab.web.api import endpoint
 from clusterlab.web.labs.lab import Lab, LabError
 
-__all__ = ["CHARTS", "chart", "past_of"]
+__all__ = ["CHARTS", "chart", "moments", "past_of"]
 
 CHARTS = ("requests", "errors", "latency", "replicas", "cpu", "autoscaler")
 #: Points that a line has at most: longer stretches are summed up.
@@ -83,6 +83,12 @@ async def chart(request: HttpRequest, lab: Lab, name: str) -> Any:
     else:
         made = await asyncio.to_thread(figures.capacity_figure, _copy(past.sizes), _copy(past.wanted), until_ms, marks, name)
     return {"name": name, "time": until_ms, "seq": seq, **made}
+
+
+@endpoint("GET")
+async def moments(request: HttpRequest, lab: Lab) -> Any:
+    """The moments of releases so far, for the timeline."""
+    return {"marks": [mark._asdict() for mark in figures.chosen(past_of(lab).marks)]}
 
 
 def _copy(points: dict[Any, list[Any]]) -> dict[Any, list[Any]]:

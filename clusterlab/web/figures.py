@@ -129,6 +129,31 @@ def _held(name: str, points: list[tuple[int, float]], until_ms: int, meta: dict[
     return name, x, y, meta
 
 
+def costs_figure(outcomes: list[dict[str, Any]], field: str, title: str, unit: str) -> dict[str, Any]:
+    """One cost of every strategy, as bars: `field` is failed, slow, double_minutes or recovered_s."""
+    import plotly.graph_objects as go
+
+    values = [None if each[field] < 0 else each[field] for each in outcomes]
+    names = [each["title"] for each in outcomes]
+    figure = go.Figure(go.Bar(
+        x=values, y=names, orientation="h", name=title, meta={"color": "bad" if field == "failed" else "accent"},
+        text=["never" if value is None else f"{value:g}" for value in values], textposition="auto"))
+    figure.update_layout(
+        template="none", margin={"l": 218, "r": 16, "t": 8, "b": 36}, showlegend=False,
+        xaxis={"title": {"text": unit}, "rangemode": "tozero"}, yaxis={"autorange": "reversed"})
+    rows = [[name, "never" if value is None else value] for name, value in zip(names, values, strict=True)]
+    table = {"unit": unit, "columns": ["Strategy", title], "rows": rows}
+    return {"name": field, "title": title, "figure": figure.to_plotly_json(), "table": table, "marks": []}
+
+
+def failures_figure(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Failed requests of every strategy over time, since the release."""
+    lines: list[Line] = [
+        (each["title"], [5.0 * (at + 1) for at in range(len(each["failed_each_5s"]))], [count / 5 for count in each["failed_each_5s"]],
+         {"version": each["name"]}) for each in outcomes]
+    return {"name": "failures", **_figure("Failed requests since the release", "failed/s", lines, [])}
+
+
 def autoscaler_figure(scalers: dict[str, list[tuple[int, dict[str, Any]]]], until_ms: int, marks: list[Mark]) -> dict[str, Any]:
     """What autoscalers measured (percent of requests), what they aim at, and the replicas they want."""
     lines: list[Line] = []

@@ -37,6 +37,8 @@ async def new_lab(request: HttpRequest) -> HttpResponse:
         if lesson:
             await open_lesson(request, lesson)
             body |= lesson_for_page(lesson)
+        elif request.POST.get("scenario"):
+            body["scenario"] = request.POST["scenario"][:100]
         elif request.POST.get("nodes"):
             if not (request.POST["nodes"].isdecimal() and len(request.POST["nodes"]) < 10):
                 raise LabError(_("The number of workers must be a whole number."), "nodes")

@@ -145,6 +145,13 @@ const keyPath = (key: string): string => key.split("/").map(encodeURIComponent).
 export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => get(`${labPath(id)}/objects/${keyPath(key)}`);
 export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
 export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
+/** A moment of a release, for the timeline. */
+export interface Moment {
+  seq: number;
+  kind: string;
+  text: string;
+}
+export const fetchMoments = (id: string): Promise<{ marks: Moment[] }> => get(`${labPath(id)}/moments`);
 export const fetchChart = (id: string, name: string, by: string): Promise<unknown> => get(`${labPath(id)}/charts/${name}?by=${encodeURIComponent(by)}`);
 export const fetchWhyField = (id: string, key: string, field: string): Promise<FieldWhy> => get(`${labPath(id)}/why?${new URLSearchParams({ object: key, field })}`);
 export const fetchPast = (id: string, key: string): Promise<PastAnswer> => get(`${labPath(id)}/past?object=${encodeURIComponent(key)}`);

@@ -180,7 +180,7 @@ function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[]): Card[] 
     for (const service of services) {
       const backend = main?.backends.find((one) => one.service === service);
       const share = whole ? ` · ${percent(measured(service), whole)}` : "";
-      const label = backend && weights ? `${t("weight {weight}", { weight: `${backend.weight}/${weights}` })}${share}` : share.slice(3);
+      const label = backend && weights ? `${backend.weight}/${weights}${share}` : share.slice(3);
       wires.push({ from: key, to: `services/${route.namespace}/${service}`, dashed: !backend?.weight, rate: measured(service) / 10, errors: 0, label });
     }
     for (const rule of route.rules) for (const mirror of rule.mirrors) wires.push({ from: key, to: `services/${route.namespace}/${mirror}`, dashed: true, label: t("copies") });

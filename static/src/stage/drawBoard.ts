@@ -24,9 +24,10 @@ export function drawBoard(d: Drawing, board: PlacedBoard): void {
   for (const { wire, curve } of board.wires) {
     if (!wire.label || d.at.narrow) continue;
     const at = bezier(...curve, 0.5);
-    const w = pen.width(wire.label, { size: 10.6, weight: 600 }) + 12;
-    pen.rect({ x: at.x - w / 2, y: at.y - 20, w, h: 16 }, { fill: pen.theme.panel, fillAlpha: 0.92, stroke: pen.theme.line, radius: 8 });
-    pen.text(wire.label, at.x, at.y - 8.5, { size: 10.6, weight: 600, align: "center", color: pen.theme.text });
+    const lines = wire.label.split(" · ");
+    const w = Math.max(...lines.map((line) => pen.width(line, { size: 10.2, weight: 600 }))) + 8;
+    pen.rect({ x: at.x - w / 2, y: at.y - 7 * lines.length, w, h: 14 * lines.length }, { fill: pen.theme.panel, fillAlpha: 0.94, stroke: pen.theme.line, radius: 6 });
+    lines.forEach((line, i) => pen.text(line, at.x, at.y - 7 * lines.length + 10.5 + 13.5 * i, { size: 10.2, weight: i ? 500 : 700, align: "center", color: i ? pen.theme.soft : pen.theme.text }));
   }
   for (const { text, x, y } of board.hidden) pen.text(text, x, y, { size: 11, color: pen.theme.soft });
   if (board.note) note(d, board);

@@ -6,7 +6,6 @@ import { t } from "../i18n/t";
 import { readTheme, VERSION_COLORS } from "../stage/theme";
 import { LabElement } from "./element";
 import type { Topic } from "../lab/lab";
-import { theScene } from "./stage";
 
 export interface Trace {
   name: string;
@@ -24,6 +23,12 @@ export interface ChartAnswer {
   figure: { data: Trace[]; layout: Record<string, unknown> & { shapes?: { name?: string; line?: Record<string, unknown> }[] } };
   table: { unit: string; columns: string[]; rows: (string | number | null)[][] };
   marks: { time: number; seq: number; kind: string; text: string }[];
+}
+
+/** The stage's order of versions ("namespace/app/version"), where there is a stage. */
+let paletteOf: () => string[] = () => [];
+export function usePalette(palette: () => string[]): void {
+  paletteOf = palette;
 }
 
 interface Plotly {
@@ -104,7 +109,7 @@ function themed(chart: ChartAnswer, narrow: boolean): { data: object[]; layout: 
   const colorOf = (meta: Trace["meta"]): string => {
     if (meta?.color) return theme[meta.color as "ok" | "warn" | "bad" | "accent"] ?? meta.color;
     const version = meta?.version ?? "";
-    const palette = theScene?.index.palette ?? [];
+    const palette = paletteOf();
     let at = palette.findIndex((entry) => (meta?.app ? entry === `${meta.app}/${version}` : entry.endsWith(`/${version}`)));
     if (at < 0) {
       if (!met.includes(version)) met.push(version);

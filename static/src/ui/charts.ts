@@ -7,11 +7,14 @@ import type { Topic } from "../lab/lab";
 import { recall, remember } from "../lab/remember";
 import { clock } from "../lab/words";
 import type { ChartAnswer } from "./chart";
-import "./chart";
+import { usePalette } from "./chart";
+import { theScene } from "./stage";
 import { LabElement } from "./element";
 
 const CHARTS: [string, string][] = [["requests", "Requests"], ["errors", "Errors"], ["latency", "Latency"], ["replicas", "Replicas"], ["cpu", "Requested CPU"], ["autoscaler", "Autoscaler"]];
 const SPLITS: [string, string][] = [["version", "by version"], ["track", "by track"], ["source", "by source"], ["service", "by service"]];
+usePalette(() => theScene?.index.palette ?? []);
+
 const EVERY_MS = 1000;
 
 @customElement("cl-charts")

@@ -6,6 +6,7 @@ import { t } from "../i18n/t";
 import type { Topic } from "../lab/lab";
 import { actorName, CATEGORY_COLORS, clock, sentenceOf, type Category } from "../lab/words";
 import { binsOf } from "../lab/bins";
+import { fetchMoments, type Moment } from "../lab/api";
 import type { Heading } from "../stream/types";
 import { LabElement } from "./element";
 import { icons } from "./icons";
@@ -16,6 +17,9 @@ const MOST_MATCHED = 20_000;
 /** The height of the strip of marks. */
 const MARKS = 13;
 
+/** The colours of moments. */
+const MOODS: Record<string, string> = { aborted: "--bad", failed: "--bad", "rolled back": "--bad", promoted: "--ok", switched: "--accent", update: "--accent", kubectl: "--accent", paused: "--warn" };
+
 @customElement("cl-timeline")
 export class TimelineElement extends LabElement {
   protected override readonly topics: Topic[] = ["headings", "step", "mode", "state", "theme", "debug"];
@@ -23,6 +27,9 @@ export class TimelineElement extends LabElement {
   @query(".track") private track!: HTMLElement;
   @query(".tip") private tip!: HTMLElement;
   private due = false;
+  private moments: Moment[] = [];
+  private asking = 0;
+  private askedAt = -1;
   private dragging = false;
   private wanted = -1;
   private sent = -1;
@@ -99,6 +106,7 @@ export class TimelineElement extends LabElement {
 
   private draw(): void {
     this.due = false;
+    this.askMoments();
     if (!this.canvas || !this.lab) return;
     const w = this.track.clientWidth, h = this.track.clientHeight, ratio = Math.min(2, devicePixelRatio || 1);
     if (!w || !h) return;
@@ -129,7 +137,19 @@ export class TimelineElement extends LabElement {
     this.label();
   }
 
-  /** Under the ticks: a disc where a breakpoint was met, a flag where a step is marked. */
+  /** Asks for the moments of releases, at most every other second, where there is traffic that a release could harm. */
+  private askMoments(): void {
+    const { lab } = this;
+    if (this.asking || this.askedAt === lab.headings.last || !lab.player.state.components["traffic"]) return;
+    this.askedAt = lab.headings.last;
+    this.asking = window.setTimeout(() => (this.asking = 0), 2000);
+    void fetchMoments(lab.options.id).then(({ marks }) => {
+      this.moments = marks;
+      this.draw();
+    }).catch(() => undefined);
+  }
+
+  /** Under the ticks: a disc where a breakpoint was met, a flag where a step is marked, a diamond where a release went on or was undone. */
   private marks(ctx: CanvasRenderingContext2D, h: number, style: CSSStyleDeclaration): void {
     const y = h - MARKS / 2;
     const at = (seq: number): number => (seq - 0.5) * this.step;
@@ -141,6 +161,12 @@ export class TimelineElement extends LabElement {
     ctx.lineTo(this.track.clientWidth, h - MARKS);
     ctx.stroke();
     this.wouldStop(ctx, at, y, bad);
+    for (const { seq, kind } of this.moments) {
+      ctx.fillStyle = style.getPropertyValue(MOODS[kind] ?? "--soft");
+      ctx.beginPath();
+      for (const [dx, dy] of [[-4, 0], [0, -4], [4, 0], [0, 4]] as const) ctx.lineTo(at(seq) + dx, y + dy);
+      ctx.fill();
+    }
     ctx.fillStyle = bad;
     for (const seq of this.lab.debugger.hits.keys()) {
       ctx.beginPath();
@@ -225,7 +251,8 @@ export class TimelineElement extends LabElement {
     const heading = this.lab.headings.get(seq);
     this.tip.hidden = !heading || this.offered !== null;
     if (!heading || this.offered) return;
-    this.tip.textContent = `${seq} · ${clock(heading.time)} · ${actorName(heading.actor)}: ${sentenceOf(heading)}`;
+    const moment = this.moments.find((one) => Math.abs(one.seq - seq) * this.step <= 4);
+    this.tip.textContent = moment ? `${moment.seq} · ${moment.text}` : `${seq} · ${clock(heading.time)} · ${actorName(heading.actor)}: ${sentenceOf(heading)}`;
     const w = this.track.clientWidth;
     this.tip.style.transform = `translateX(${Math.max(0, Math.min(w - this.tip.offsetWidth, seq * this.step - this.tip.offsetWidth / 2))}px)`;
   }
