@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from clusterlab.web import api, charts, debug_api, health, importing, inside_api, lesson_api, look_api, pages
+from clusterlab.web import api, charts, debug_api, health, importing, inside_api, lesson_api, look_api, manifests, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -25,6 +25,10 @@ urlpatterns = [
     path("replays/<slug:replay_id>/", debug_api.replay_page, name="replay"),
     path("import/", importing.import_page, name="import"),
     path("api/import", importing.import_view),
+    path("api/gallery", manifests.gallery),
+    path("api/gallery/<slug:name>", manifests.gallery_file),
+    path("api/labs/<slug:lab_id>/manifests", manifests.manifests),
+    path("api/labs/<slug:lab_id>/export", manifests.export),
     path("api/labs", api.labs),
     path("api/labs/import", debug_api.import_lab),
     path("api/labs/<slug:lab_id>", api.lab),

@@ -107,7 +107,7 @@ def left_out(obj: Object, there: set[tuple[str, str, str]], custom: set[tuple[st
     if namespace in _SYSTEM or (kind, name) in _OWN_NAMES:
         return "made", "the model has its own system components"
     if kind in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding") and (
-        name.startswith("system:") or "bootstrapping" in str(meta.get("labels"))
+        name.startswith(("system:", "kubeadm:")) or "bootstrapping" in str(meta.get("labels"))
     ):
         return "made", "the model has Kubernetes' own roles"
     for owner in meta.get("ownerReferences") or ():

@@ -126,6 +126,16 @@ export interface UsageAnswer {
   pods: Record<string, { cpu: number; memory: number; containers: Record<string, { cpu: number; memory: number }> }>;
 }
 
+export interface ManifestAnswer {
+  document: number;
+  object: string;
+  outcome: "created" | "changed" | "unchanged" | "refused";
+  message: string;
+  path: string;
+  live?: string;
+  merged?: string;
+}
+
 export class ApiError extends Error {
   constructor(message: string, readonly code: string, readonly status: number) {
     super(message);
@@ -175,6 +185,10 @@ async function post<T>(path: string, body: object): Promise<T> {
 
 /** Sends one request through the cluster; the answer tells its way. */
 export const sendRequest = (id: string, url: string, from: string): Promise<FollowedRequest> => post(`${labPath(id)}/request`, { url, from });
+/** What becomes of manifests: applied, tried, or compared with what is there. */
+export const sendManifests = (id: string, text: string, mode: "apply" | "dry-run" | "diff"): Promise<{ objects: ManifestAnswer[] }> => post(`${labPath(id)}/manifests`, { text, mode });
+export const fetchGallery = (): Promise<{ manifests: { name: string; title: string }[] }> => get("/api/gallery");
+export const fetchGalleryFile = (name: string): Promise<{ text: string }> => get(`/api/gallery/${encodeURIComponent(name)}`);
 /** A new lab with the same past up to `seq`; the answer says where it is. */
 export const forkLab = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/fork`, { seq });
 /** Runs, and answers when it has stopped. */

@@ -10,12 +10,13 @@ import type { EventView } from "../stream/views";
 import type { DebugElement } from "./debug";
 import { LabElement } from "./element";
 import { icons } from "./icons";
+import "./manifests";
 import "./request";
 import "./terminal";
 import type { TerminalElement } from "./terminal";
 
-type Tab = "log" | "events" | "kubectl" | "debug" | "charts" | "request" | "connect";
-const TABS: [Tab, string][] = [["kubectl", "Terminal"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["charts", "Charts"], ["request", "Request"], ["connect", "Connect"]];
+type Tab = "log" | "events" | "kubectl" | "manifests" | "debug" | "charts" | "request" | "connect";
+const TABS: [Tab, string][] = [["kubectl", "Terminal"], ["manifests", "Manifests"], ["log", "Log"], ["events", "Events"], ["debug", "Debug"], ["charts", "Charts"], ["request", "Request"], ["connect", "Connect"]];
 const LOG_LINES = 200;
 /** What a chart needs to be read. */
 const CHART_HEIGHT = 300;
@@ -48,7 +49,7 @@ export class DrawerElement extends LabElement {
   show(tab: Tab): void {
     this.tab = tab;
     const root = document.documentElement;
-    if (tab === "charts" && parseInt(getComputedStyle(root).getPropertyValue("--drawer-size")) < CHART_HEIGHT) root.style.setProperty("--drawer-size", `${CHART_HEIGHT}px`);
+    if ((tab === "charts" || tab === "manifests") && parseInt(getComputedStyle(root).getPropertyValue("--drawer-size")) < CHART_HEIGHT) root.style.setProperty("--drawer-size", `${CHART_HEIGHT}px`);
     this.setOpen(true);
     remember("drawer.tab", tab);
   }
@@ -128,6 +129,8 @@ export class DrawerElement extends LabElement {
         return html`<cl-request></cl-request>`;
       case "connect":
         return this.connectPanel();
+      case "manifests":
+        return html`<cl-manifests></cl-manifests>`;
       case "kubectl":
         return nothing;
     }
