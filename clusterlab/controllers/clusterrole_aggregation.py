@@ -48,6 +48,8 @@ class ClusterRoleAggregationController(BaseController):
                     rules += [rule for rule in other.get("rules") or () if rule not in rules]
         if rules == (role.get("rules") or []):
             return
-        body = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": key}, "rules": rules}
+        body: Object = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": key}}
+        if rules:  # As Kubernetes' apply configuration, which leaves out an empty list.
+            body["rules"] = rules
         self.client.patch("clusterroles", "", key, body, "apply", fieldManager=self.component, force=True)
         self.tell(f"ClusterRole {key} gets the {len(rules)} rules of the roles that it adds up.")

@@ -89,3 +89,21 @@ def test_nothing_fails_and_nothing_is_repeated() -> None:
     real.run_pods()
     refused = [step.explain for step in real.sim.steps if "could not finish" in step.explain]
     assert refused == [] and real.sim.settled
+
+
+def test_an_aggregated_role_without_parts_keeps_the_rules_it_was_given() -> None:
+    """The apply configuration omits an empty list; rules that came from parts go with the parts."""
+    real = Real()
+    rbac = "rbac.authorization.k8s.io/v1"
+
+    def role(name: str, resource: str, **more: Any) -> Object:
+        rules = [{"apiGroups": [""], "resources": [resource], "verbs": ["get"]}]
+        return {"apiVersion": rbac, "kind": "ClusterRole", "metadata": {"name": name, **more.pop("metadata", {})}, "rules": rules, **more}
+
+    sum_of = {"clusterRoleSelectors": [{"matchLabels": {"part": "yes"}}]}
+    real.command("create", "clusterroles", role("sum", "nodes", aggregationRule=sum_of))
+    assert real.client.get("clusterroles", "", "sum")["rules"][0]["resources"] == ["nodes"]
+    real.command("create", "clusterroles", role("part", "pods", metadata={"labels": {"part": "yes"}}))
+    assert [rule["resources"] for rule in real.client.get("clusterroles", "", "sum")["rules"]] == [["pods"]]
+    real.command("delete", "clusterroles", "", "part")
+    assert not real.client.get("clusterroles", "", "sum").get("rules")
