@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN = .venv/bin
 
-.PHONY: help setup run run-scaled test bench lint types golden clean
+.PHONY: help setup run run-scaled test bench lint types screenshots golden clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -47,6 +47,9 @@ lint: .venv/.dev ## Check style, types and layers
 
 bench: setup .venv/.dev ## Measure the budgets
 	@$(BIN)/python -m tests.bench
+
+screenshots: setup .venv/.dev ## Take pictures of each lens into docs/screenshots
+	@$(BIN)/python -m tests.pictures.take docs/screenshots --scene shop broken large
 
 golden: .venv/.dev ## Rewrite golden files; review the difference
 	@$(BIN)/python -m pytest tests --update-golden

@@ -49,6 +49,10 @@ def test_lab_page(open_lab: OpenLab, axe: str, theme: str) -> None:
     for tab in ("log", "events", "debug", "connect"):
         lab.by(f"tab-{tab}").click()
         assert found(lab.page, axe) == []
+    for lens in ("access", "scheduling", "etcd", "node"):
+        lab.by(f"lens:{lens}").click()
+        lab.wait(f"document.querySelector('.lens-bar').dataset.lens === '{lens}'")
+        assert found(lab.page, axe) == []
     lab.page.keyboard.press("Escape")
     lab.page.keyboard.press("?")
     assert found(lab.page, axe) == []

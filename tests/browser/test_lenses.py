@@ -87,3 +87,23 @@ def test_a_lens_keeps_the_selection(open_lab: OpenLab) -> None:
     for lens in ("node", "ownership", "etcd", "control-plane", "traffic", "storage", "access", "scheduling", "workloads"):
         look(lab, lens)
         assert lab.page.evaluate(f"{_LAB}.selected") == lab.pods()[0]
+
+
+def test_etcd_loses_its_leader_and_is_healed(open_lab: OpenLab) -> None:
+    lab = open_lab()
+    look(lab, "etcd")
+    leader = lab.state()["components"]["etcd"]["leader"]
+    lab.by("kill-leader").click()
+    lab.wait(f"{_LAB}.player.state.components.faults?.list?.length === 1")
+    lab.settle()
+    lab.wait(f"{_LAB}.player.state.components.etcd.leader && {_LAB}.player.state.components.etcd.leader !== '{leader}'")
+    lab.by("heal-etcd").click()
+    lab.wait(f"!({_LAB}.player.state.components.faults?.list?.length)")
+
+
+def test_a_node_is_chosen_to_look_into(open_lab: OpenLab) -> None:
+    lab = open_lab()
+    look(lab, "node")
+    lab.by("which-node").select_option("node-2")
+    lab.stage("kubelet/node-2").wait_for()
+    assert lab.page.evaluate(f"{_LAB}.selected") == "nodes/node-2"

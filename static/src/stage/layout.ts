@@ -6,7 +6,7 @@ import type { Components } from "../stream/types";
 import type { WorkloadView } from "../stream/views";
 import { boardOf, isBoard, NO_EXTRAS, placeBoard, type BoardExtras, type PlacedBoard } from "./board";
 import { natural, type Box } from "./geometry";
-import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isSlim, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
+import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isShort, isSlim, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
 import { layoutNodes, type NodeBox, type PodBox, type Slots } from "./layoutNodes";
 import { layoutOwners, type OwnerLink } from "./layoutOwners";
 
@@ -114,7 +114,7 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const margin = narrow ? 10 : MARGIN;
   const [kubectl, etcd, controllers, scheduler] = controlPlane(lens, size, narrow);
   const belowControl = Math.max(...[etcd, controllers, scheduler].map((box) => box.y + box.h));
-  const { bus, stages } = busBoxes(belowControl + (narrow || isTight(size) || isSlim(etcd) ? 24 : WIRE_GAP), size, narrow);
+  const { bus, stages } = busBoxes(belowControl + (narrow || isTight(size) || isSlim(etcd) ? 24 : isShort(size) ? 30 : WIRE_GAP), size, narrow);
   const labels: Label[] = [{ text: "CONTROL PLANE", x: margin, y: 20 }];
 
   const roots = lens === "workloads" ? rootWorkloads(index).map(([key]) => key) : [];
@@ -124,7 +124,7 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   y += narrow || isTight(size) ? 26 : 32;
 
   const serviceKeys = lens === "workloads" ? shownServices(index) : [];
-  const footer = serviceKeys.length ? 54 + (isTight(size) ? 28 : 46) : 8;
+  const footer = serviceKeys.length ? 54 + (isTight(size) ? 28 : isShort(size) ? 36 : 46) : 8;
   const area: Box = { x: margin, y, w: bus.w, h: Math.max(isTight(size) ? 120 : 150, size.height - y - footer - 8) };
   const [queue, scores] = schedulerBoxes(scheduler, lens);
   const waiting = waitingPods(index, queue, slots);
@@ -136,7 +136,7 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   if (ownership?.services.size) labels.push({ text: "SELECTED BY", x: margin + bus.w - 176, y: y - 10 });
   if (workers) labels.push({ text: "NODES", x: margin, y: y - 17 });
   const bottom = board?.bottom ?? ownership?.bottom ?? workers!.bottom;
-  const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : 34), size.height - 54 - 12), w: bus.w, h: 54 };
+  const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : isShort(size) ? 28 : 34), size.height - 54 - 12), w: bus.w, h: 54 };
   const services = row(serviceKeys, serviceRow, 250, 150, narrow ? 3 : 1);
   if (serviceKeys.length) labels.push({ text: "SERVICES", x: margin, y: serviceRow.y - 9 });
   const names = controllerNames(components);

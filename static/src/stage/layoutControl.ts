@@ -10,6 +10,9 @@ const GAP = 14;
 /** Little height, as with the drawer open: everything moves closer together. */
 export const isTight = (size: Size): boolean => size.height < 600 && size.width >= 620;
 
+/** Not much height, as on a laptop: what frames the nodes gives some of its own. */
+export const isShort = (size: Size): boolean => size.height < 760;
+
 /** The component that a lens is about; "" where it is about something else. */
 const ABOUT: Partial<Record<Lens, "controllers" | "scheduler" | "etcd">> = { "control-plane": "controllers", scheduling: "scheduler", etcd: "etcd" };
 /** Lenses that are about what is below the API server: the control plane is a row of headings. */
@@ -36,7 +39,7 @@ export function share(box: Box, weights: number[], gap: number): Box[] {
 /** The boxes of kubectl, etcd, the controllers and the scheduler. What the lens is about gets the room; the others shrink to headings. */
 export function controlPlane(lens: Lens, size: Size, narrow: boolean): [Box, Box, Box, Box] {
   if (narrow) return narrowControl(lens, size);
-  const row = { x: MARGIN, y: 30, w: size.width - 2 * MARGIN, h: size.height > 820 ? 146 : isTight(size) ? 106 : 122 };
+  const row = { x: MARGIN, y: 30, w: size.width - 2 * MARGIN, h: size.height > 820 ? 146 : isShort(size) ? 108 : 122 };
   const about = ABOUT[lens];
   if (!about) return share(LOW.has(lens) ? { ...row, h: SLIM } : row, LOW.has(lens) ? [0.6, 1, 1.1, 1.1] : WEIGHTS, GAP) as [Box, Box, Box, Box];
   const tall = { ...row, h: clamp(Math.round(size.height * (lens === "etcd" ? 0.52 : 0.46)), 190, 470) };
@@ -68,7 +71,7 @@ export function memberBoxes(etcd: Box, components: Components, lens: Lens): Map<
     return new Map(members.map((member, i) => [member.name, { x: left + i * (size + 5), y, w: size, h: size }]));
   }
   if (lens === "etcd") return ring(etcd, members.map((member) => member.name));
-  const area = { x: etcd.x + 10, y: etcd.y + 48, w: etcd.w - 20, h: etcd.h - 54 };
+  const area = { x: etcd.x + 10, y: etcd.y + 53, w: etcd.w - 20, h: etcd.h - 59 };
   const slots = columns(area, members.length, 8);
   const size = Math.min(area.h, slots[0]?.w ?? 0, 58);
   return new Map(members.map((member, i) => [member.name, { x: slots[i]!.x + (slots[i]!.w - size) / 2, y: area.y + (area.h - size) / 2, w: size, h: size }]));

@@ -16,7 +16,7 @@ function choicesOf(id: string): Choice[] {
   if (id.startsWith("nodes/")) return [{ kind: "node-down", target: name, name: t("Cut the power") }, { kind: "node-cut-off", target: name, name: t("Cut it off the network") }];
   if (id.startsWith("pods/")) return [{ kind: "container-crash", target: id.slice(5), name: t("Crash its container") }];
   if (id.startsWith("kubelet/")) return [{ kind: "kubelet-stop", target: name, name: t("Stop it") }];
-  if (/^etcd-\d+$/.test(id)) return [{ kind: "etcd-kill", target: id, name: t("Kill this member") }];
+  if (/^etcd-\d+$/.test(id)) return [{ kind: "etcd-kill", target: id, name: t("Kill this member") }, { kind: "etcd-partition", target: id, name: t("Cut it off from the others") }, { kind: "etcd-disk-full", target: id, name: t("Fill its disk") }];
   if (["kube-apiserver", "kube-controller-manager", "kube-scheduler"].includes(id) || id.startsWith("kube-proxy/")) return [{ kind: "component-stop", target: id, name: t("Stop it") }];
   return [];
 }

@@ -6,8 +6,11 @@ import { askAccess, type AccessAnswer } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import type { Lens } from "../stage/layout";
 import { ruleWords } from "../stage/access";
+import { nodeOf } from "../stage/board";
+import { faultsOf } from "../stage/drawing";
 import { nameOf } from "../stream/views";
 import { LabElement } from "./element";
+import { theScene } from "./stage";
 
 const QUESTIONS: Record<Lens, string> = {
   workloads: "What runs where, and is there room?", "control-plane": "Who talks to whom, and what waits?", scheduling: "Which node, and why not the others?",
@@ -19,9 +22,14 @@ const RESOURCES = ["pods", "pods/log", "pods/exec", "deployments.apps", "deploym
 
 @customElement("cl-lensbar")
 export class LensbarElement extends LabElement {
-  protected override readonly topics: Topic[] = ["lens", "ask", "access"];
+  protected override readonly topics: Topic[] = ["lens", "ask", "access", "state", "selection"];
   @state() private problem = "";
   @state() private asked = "";
+
+  protected override told(topic: Topic): void {
+    if ((topic === "state" || topic === "selection") && this.lab.lens !== "etcd" && this.lab.lens !== "node") return;
+    super.told(topic);
+  }
 
   protected override render(): TemplateResult {
     const { lens } = this.lab;
@@ -35,11 +43,33 @@ export class LensbarElement extends LabElement {
           ${this.lab.ask.count ? html`<span class="pill">${t("{right} of {count} right", { right: this.lab.ask.right, count: this.lab.ask.count })}</span>` : nothing}`;
       case "access":
         return this.question();
+      case "node":
+        return this.nodes();
+      case "etcd":
+        return this.breakEtcd();
       case "workloads":
         return html`<p class="legend" aria-hidden="true"><span><i class="swatch of-used"></i>${t("used")}</span><span><i class="swatch of-asked"></i>${t("requested")}</span><span><i class="swatch of-limit"></i>${t("limits")}</span><span><i class="swatch of-dashed"></i>${t("not there yet")}</span></p>`;
       default:
         return nothing;
     }
+  }
+
+  /** Which node is looked into. */
+  private nodes(): TemplateResult | typeof nothing {
+    if (!theScene) return nothing;
+    const shown = nodeOf(theScene.index, theScene.focus);
+    return html`<label class="switch">${t("Node")} <select data-testid="which-node" @change=${(event: Event) => this.lab.select(`nodes/${(event.target as HTMLSelectElement).value}`)}>${theScene.index.nodeNames.map((name) => html`<option value=${name} ?selected=${name === shown}>${name}</option>`)}</select></label>`;
+  }
+
+  /** What can be done to etcd as a whole: take its leader, or heal all that was done. */
+  private breakEtcd(): TemplateResult | typeof nothing {
+    if (!this.lab.options.canEdit) return nothing;
+    const { components } = this.lab.player.state;
+    const leader = String(components["etcd"]?.["leader"] ?? "");
+    const faults = faultsOf(components).filter((fault) => fault.kind.startsWith("etcd-"));
+    const fault = (kind: string): void => this.lab.send({ type: "fault", fault: { kind, target: leader } });
+    return html`${leader ? html`<button type="button" class="small" data-testid="kill-leader" @click=${() => fault("etcd-kill")}>${t("Kill the leader")}</button><button type="button" class="small" data-testid="cut-leader" @click=${() => fault("etcd-partition")}>${t("Cut the leader off")}</button>` : nothing}
+      ${faults.length ? html`<button type="button" class="small primary" data-testid="heal-etcd" @click=${() => faults.forEach((one) => this.lab.send({ type: "heal", id: one.id }))}>${t("Heal etcd")}</button>` : nothing}`;
   }
 
   /** "Can X do Y?", answered by the API server's own authorizer. */

@@ -38,6 +38,11 @@ export const stage: Record<string, string> = {
   "learner": "Lernmitglied",
   "pre-candidate": "Vorkandidat",
   "joining": "tritt bei",
+  "Kill the leader": "Den Anführer beenden",
+  "Cut the leader off": "Den Anführer abschneiden",
+  "Heal etcd": "etcd heilen",
+  "Cut it off from the others": "Von den anderen abschneiden",
+  "Fill its disk": "Seine Platte füllen",
   // Nodes.
   "IMAGES AND VOLUMES": "IMAGES UND VOLUMES",
   "conditions": "Zustände",
