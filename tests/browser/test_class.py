@@ -13,7 +13,7 @@ from tests.browser.conftest import Visitor
 from tests.browser.lab import LabPage
 from tests.browser.test_access import INJECTED, found
 from tests.server import Server
-from tests.web.people import PASSWORD, manage
+from tests.web.people import PASSWORD, promote
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
@@ -31,7 +31,7 @@ class Class:
         visitor.allowed = ("403",)
         page.get_by_test_id("submit").click()
         page.get_by_text("Classes are opened by instructors").wait_for()
-        manage(server, "account", name, "--role", "instructor")
+        promote(server, name, "instructor")
         page.reload()
         page.get_by_test_id("title").fill("Monday")
         page.get_by_test_id("lesson").select_option(lesson)

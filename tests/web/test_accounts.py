@@ -9,7 +9,7 @@ import pytest
 
 from clusterlab.web.accounts.names import clean_name
 from tests.server import Server
-from tests.web.people import PASSWORD, Person, manage
+from tests.web.people import PASSWORD, Person, manage, promote
 
 
 def test_a_visitors_lab_comes_along_to_the_account_and_from_there_to_another_browser(server: Server) -> None:
@@ -111,7 +111,7 @@ def test_a_new_password_signs_other_browsers_out(server: Server) -> None:
 def test_roles(server: Server) -> None:
     root, ada = Person(server, "root-9").sign_up(), Person(server, "ada-9").sign_up()
     assert root.get("/accounts/people").status_code == 403
-    manage(server, "account", "root-9", "--role", "administrator")
+    promote(server, "root-9", "administrator")
     page = root.get("/accounts/people?words=ada-9").text
     assert "ada-9" in page
     role = {"name": "ada-9", "role": "instructor"}
@@ -125,7 +125,7 @@ def test_roles(server: Server) -> None:
 
 def test_an_invited_instructor_sets_a_password(server: Server) -> None:
     root = Person(server, "root-10").sign_up()
-    manage(server, "account", "root-10", "--role", "administrator")
+    promote(server, "root-10", "administrator")
     page = root.send("/accounts/people/role", {"name": "grace-10", "role": "instructor"}, form="/accounts/people").text
     link = re.search(r"(/accounts/reset/[^<\s]+)", page)
     assert link

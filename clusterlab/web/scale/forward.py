@@ -19,6 +19,7 @@ import orjson
 from django.conf import settings
 from yarl import URL
 
+from clusterlab.web import access
 from clusterlab.web.labs.errors import LabError
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.metrics import FORWARDED
@@ -177,6 +178,12 @@ async def _lab_id(scope: Scope) -> str | None:
         key = path.removeprefix("/kube/").partition("/")[0]
         if not 0 < len(key) <= 64 or (misses.exhausted(address_of(scope)) and not host.knows(key)):
             return None
+        if key.startswith(access.GUEST):
+            try:
+                guest = await access.guest_of(key)
+            except LabError:  # said again, to whoever asks, where the request is served
+                return None
+            return guest.lab_id if guest else None
         return await host.id_of(key)
     found = _LAB.match(path)
     return (found[1] or found[2]) if found else None
