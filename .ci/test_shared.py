@@ -1,4 +1,4 @@
-"""What only CI has: the recordings and the real manifests beside the project. Its own copies are the recordings, unchanged; the manifests run."""
+"""What only CI has: the recordings and the real manifests beside the project. Our copies are the recordings; the manifests run."""
 
 from __future__ import annotations
 
