@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,8 +23,13 @@ def _secret_key() -> str:
     if not path.exists():
         from django.core.management.utils import get_random_secret_key
 
-        path.touch(mode=0o600)
-        path.write_text(get_random_secret_key())
+        # Several processes may start at once: whoever is first decides, and no one reads half a key.
+        made = path.with_suffix(f".{os.getpid()}")
+        made.touch(mode=0o600)
+        made.write_text(get_random_secret_key())
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
     return path.read_text()
 
 
