@@ -34,6 +34,7 @@ interface Kept {
 /** Steps after which it stops looking. */
 export const LIMIT = 20_000;
 const REFRESH_MS = 120;
+const KNOWN_MS = 2000;
 const MOST = 30;
 
 export class Debugger {
@@ -44,6 +45,8 @@ export class Debugger {
   readonly hits = new Map<number, string>();
   running = false;
   private timer = 0;
+  /** The list that was sent and has not come back yet. */
+  private proposed = "";
   private readonly stale = new Set<string>();
 
   constructor(private readonly lab: Lab) {
@@ -66,7 +69,8 @@ export class Debugger {
 
   /** What the lab says of its breakpoints, and of the one at which it stands. */
   heard({ breakpoints, stopped }: Pick<ModeState, "breakpoints" | "stopped">): void {
-    if (breakpoints) this.breakpoints = breakpoints;
+    if (breakpoints && !this.proposed) this.breakpoints = breakpoints;
+    if (JSON.stringify(breakpoints) === this.proposed) this.proposed = "";
     if (stopped) this.hits.set(stopped.seq, stopped.condition);
     this.lab.tell("debug");
   }
@@ -82,11 +86,25 @@ export class Debugger {
   }
 
   removeBreakpoint(condition: string): void {
-    this.propose(this.breakpoints.filter((one) => one.condition !== condition));
+    this.change(this.breakpoints.filter((one) => one.condition !== condition));
   }
 
   toggleBreakpoint(condition: string): void {
-    this.propose(this.breakpoints.map((one) => (one.condition === condition ? { ...one, on: !one.on } : one)));
+    this.change(this.breakpoints.map((one) => (one.condition === condition ? { ...one, on: !one.on } : one)));
+  }
+
+  /** What cannot be refused holds here at once, and at the lab a moment later. */
+  private change(breakpoints: Breakpoint[]): void {
+    this.breakpoints = breakpoints;
+    this.proposed = JSON.stringify(breakpoints);
+    window.setTimeout(() => (this.proposed = ""), KNOWN_MS);
+    this.propose(breakpoints);
+    this.lab.tell("debug");
+  }
+
+  /** Until the lab has said that it knows the breakpoints as they are here. */
+  private async known(): Promise<void> {
+    for (const until = performance.now() + KNOWN_MS; this.proposed && performance.now() < until; ) await new Promise((done) => setTimeout(done, 15));
   }
 
   /** Whether a step of which only the heading is known would have met a breakpoint: those that ask no more than that. */
@@ -103,6 +121,7 @@ export class Debugger {
     this.lab.player.out();
     this.running = true;
     this.lab.tell("debug");
+    await this.known();
     try {
       const { seq } = await runLab(this.lab.options.id, { condition }, LIMIT);
       if (this.running && seq - start < LIMIT) this.hits.set(seq, this.hits.get(seq) ?? condition);
