@@ -76,16 +76,18 @@ class LabPage:
 
     def kubectl(self, line: str) -> None:
         """Types a command line into the terminal, without waiting for its answer."""
-        self.terminal().press_sequentially(line)
-        self.by("kubectl-line").press("Enter")
+        typed = self.terminal()
+        typed.press_sequentially(line)
+        typed.press("Enter")
 
     def terminal(self) -> Locator:
         """Where command lines are typed, ready for the next one."""
         if not self.by("kubectl").is_visible():
             self.by("tab-kubectl").click()
-        self.by("kubectl-line").first.wait_for(state="attached")
+        line = self.page.locator('[data-testid="kubectl-line"]:not([hidden] *)')
+        line.wait_for(state="attached")
         self.wait(f"{_SESSION}?.state === 'ready'")
-        return self.by("kubectl-line")
+        return line
 
     def settle(self) -> int:
         self.by("settle").click()

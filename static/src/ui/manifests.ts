@@ -22,6 +22,7 @@ export class ManifestsElement extends LabElement {
   @state() private comparing = false;
   private editor: ManifestEditor | null = null;
   private difference: ManifestEditor | null = null;
+  private loading: Promise<void> = Promise.resolve();
 
   private get place(): string {
     return `manifest.${this.lab.options.id}`;
@@ -45,7 +46,11 @@ export class ManifestsElement extends LabElement {
     this.editor = this.difference = null;
   }
 
-  protected override async firstUpdated(): Promise<void> {
+  protected override firstUpdated(): void {
+    this.loading = this.load();
+  }
+
+  private async load(): Promise<void> {
     const box = this.querySelector<HTMLElement>(".editor-box");
     if (!box) return;
     const editor = await loadEditor(box, { text: recall(this.place) ?? "", label: t("Manifests"), changed: (text) => this.keep(text), save: () => void this.send("apply") });
@@ -62,20 +67,23 @@ export class ManifestsElement extends LabElement {
     this.failed = failed;
   }
 
-  /** Puts a text into the editor, below what is there already if that was written by hand. */
+  /** Puts a text into the editor in place of what is there; undo brings that back. */
   private put(text: string): void {
+    if (!this.editor) return;
     this.endCompare();
-    this.editor!.text = text;
+    this.editor.text = text;
     this.answers = [];
-    this.editor!.focus();
+    this.editor.focus();
   }
 
   private async choose(event: Event): Promise<void> {
     const list = event.target as HTMLSelectElement;
     const { value } = list;
     list.value = "";
-    if (!value || !this.editor) return;
-    this.put((await fetchGalleryFile(value)).text);
+    if (!value) return;
+    const { text } = await fetchGalleryFile(value);
+    await this.loading;
+    this.put(text);
   }
 
   private async read(files: Iterable<File>): Promise<void> {
