@@ -28,7 +28,7 @@ urlpatterns = [
     path("api/gallery", manifests.gallery),
     path("api/gallery/<slug:name>", manifests.gallery_file),
     path("api/labs/<slug:lab_id>/manifests", manifests.manifests),
-    path("api/labs/<slug:lab_id>/export", manifests.export),
+    path("api/labs/<slug:lab_id>/manifests/all", manifests.export),
     path("api/labs", api.labs),
     path("api/labs/import", debug_api.import_lab),
     path("api/labs/<slug:lab_id>", api.lab),

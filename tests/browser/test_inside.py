@@ -14,7 +14,9 @@ OpenLab = Callable[..., LabPage]
 def test_a_request_is_followed_and_a_node_shows_its_tools(open_lab: OpenLab) -> None:
     lab = open_lab()
     lab.kubectl("create deployment web --image=nginx:1.29")
+    expect(lab.by("kubectl")).to_contain_text("created")
     lab.kubectl("expose deployment web --port=80")
+    expect(lab.by("kubectl")).to_contain_text("exposed")
     lab.settle()
     lab.by("tab-request").click()
     lab.by("request-url").fill("http://web.default.svc/")

@@ -65,7 +65,7 @@ def test_a_lab_is_exported_and_made_anew(lab: ServerLab, server: Server) -> None
     assert all(outcome == "created" for _, outcome in outcomes(lab, WEB, "apply"))
     lab.kubectl("expose deployment web --port=80")
     lab.settle()
-    asked = urllib.request.Request(f"{server.url}/api/labs/{lab.id}/export", headers={"Authorization": f"Bearer {lab.key}"})
+    asked = urllib.request.Request(f"{server.url}/api/labs/{lab.id}/manifests/all", headers={"Authorization": f"Bearer {lab.key}"})
     with urllib.request.urlopen(asked, timeout=60) as answer:
         text = answer.read().decode()
     assert "status:" not in text and "uid" not in text and "ReplicaSet" not in text

@@ -140,7 +140,7 @@ export class ManifestsElement extends LabElement {
         <label class="button small">${t("Open files")}<input type="file" multiple accept=".yaml,.yml,.json" @change=${this.picked} /></label>
         <label class="button small wide-only">${t("Open a folder")}<input type="file" webkitdirectory @change=${this.picked} /></label>
         <span class="spacer"></span>
-        <a href=${`/api/labs/${encodeURIComponent(this.lab.options.id)}/export`} download data-testid="export">${t("Export all")}</a> <a class="wide-only" href="/import/" target="_blank" rel="noopener">${t("Import a cluster")}</a>
+        <a href=${`/api/labs/${encodeURIComponent(this.lab.options.id)}/manifests/all`} download data-testid="export-all">${t("Export all")}</a> <a class="wide-only" href="/import/" target="_blank" rel="noopener">${t("Import a cluster")}</a>
         ${this.comparing ? html`<button type="button" class="small" data-testid="diff-close" @click=${() => this.endCompare()}>${t("Back to the text")}</button>` : nothing}
         <button type="button" class="small" data-testid="diff" ?disabled=${this.busy} @click=${() => this.send("diff")}>${t("Difference")}</button>
         <button type="button" class="small" data-testid="dry-run" ?disabled=${this.busy} @click=${() => this.send("dry-run")}>${t("Dry run")}</button>
