@@ -191,7 +191,7 @@ function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[]): Card[] 
 
 function trafficPod(key: string, pod: PodView, note: PodNote | undefined): Card {
   const figures = note ? [t("{count}/s in {ms} ms", { count: note.served, ms: decimal(note.ms) }), note.waiting ? t("{count} wait", { count: note.waiting }) : ""] : [];
-  return { ...podCard(key, pod), lines: [[pod.ip, pod.node].filter(Boolean).join(" · "), figures.filter(Boolean).join(" · ")].filter(Boolean), ...(note?.errors ? { tag: t("{count} errors", { count: note.errors }), tone: "bad" as const } : {}) };
+  return { ...podCard(key, pod), lines: [[pod.ip, pod.node].filter(Boolean).join(" · "), figures.filter(Boolean).join(" · ")].filter(Boolean), ...(note?.errors ? { tag: note.errors === 1 ? t("1 error") : t("{count} errors", { count: note.errors }), tone: "bad" as const } : {}) };
 }
 
 export function podCard(key: string, pod: PodView): Card {

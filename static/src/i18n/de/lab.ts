@@ -203,6 +203,7 @@ export const lab: Record<string, string> = {
   "{count} containers": "{count} Container",
   "{count} controllers · {queued} queued": "{count} Controller · {queued} in Warteschlangen",
   "{count} endpoints": "{count} Endpunkte",
+  "1 error": "1 Fehler",
   "{count} errors": "{count} Fehler",
   "{count} failed": "{count} gescheitert",
   "{count} images": "{count} Images",
