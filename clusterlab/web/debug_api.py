@@ -149,7 +149,7 @@ async def replay_page(request: HttpRequest, replay_id: str) -> HttpResponse:
     """Says what a replay link holds; opening it makes a lab of the visitor's own, so that is a button, not the link itself."""
     kept = await Replay.objects.filter(pk=replay_id).afirst()
     if kept is None:
-        return pages._error_page(request, 404, _("There is no recording at this address. It may have expired, or was taken back."))
+        return pages.error_page(request, 404, _("There is no recording at this address. It may have expired, or was taken back."))
     if request.method != "POST":
         file = kept.file
         context = {"replay": kept, "commands": len(file["commands"]), "scenario": (file["scenario"] or {}).get("name") or "blank"}
@@ -158,7 +158,7 @@ async def replay_page(request: HttpRequest, replay_id: str) -> HttpResponse:
         await api.check_visitor(request)
         made, key = await host.open_file(kept.file)
     except LabError as error:
-        return pages._error_page(request, error.status, str(error))
+        return pages.error_page(request, error.status, str(error))
     await api.remember_made(request, made)
     await access.remember_key(request.session, made.id, key)
     await Replay.objects.filter(pk=kept.pk).aupdate(used=timezone.now())

@@ -267,5 +267,7 @@ LOGGING = {
     # Paths hold lab keys, so requests are not logged.
     "loggers": {
         "django.request": {"level": "ERROR"},
+        # Anybody can send a wrong Host: it is refused, which is no news and needs no traceback.
+        "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": False},
         "django.channels.server": {"level": "ERROR"}, "daphne": {"level": "WARNING"}},
 }

@@ -158,6 +158,7 @@ def test_a_breakpoint_in_the_margin_of_the_timeline(open_lab: OpenLab) -> None:
     lab.page.keyboard.press("Home")
     lab.wait_seq("< 1")
     lab.kubectl("create deployment two --image=nginx:1.25")
+    expect(lab.by("kubectl")).to_contain_text("deployment.apps/two created")
     lab.by("settle").click()
     lab.by("tab-debug").click()
     expect(lab.by("hit").first).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
 from typing import Any
@@ -195,3 +196,9 @@ def test_a_replay_link_opens_a_copy_and_can_be_taken_back(server: Server) -> Non
     with pytest.raises(urllib.error.HTTPError):
         browser.open(link["url"])
     assert json.loads(browser.open(f"{server.url}/api/labs/{copy[1]}").read())["seq"] == last - 3
+
+
+def test_no_recording_at_an_address(server: Server) -> None:
+    with pytest.raises(urllib.error.HTTPError) as found:
+        urllib.request.urlopen(server.url + "/replays/AAAAAAAAAAAAAAAAAAAAAAAA/", timeout=20)
+    assert found.value.code == 404
