@@ -277,6 +277,10 @@ class _Parser:
         self.list(("do",))
         self._expect("do")
         leave = self._emit("ifok" if until else "iffail")
+        self._rest_of_loop(head, leave, enter)
+
+    def _rest_of_loop(self, head: int, leave: int, enter: int) -> None:
+        """The body up to `done`, the way back to `head`, and where `leave` and `enter` lead."""
         self.list(("done",))
         self._expect("done")
         self._emit("again", None, head)
@@ -331,13 +335,7 @@ class _Parser:
         self._land(skip)
         self._arith(parts[1] or "1")
         leave = self._emit("iffail")
-        self.list(("done",))
-        self._expect("done")
-        self._emit("again", None, head)
-        self._land(leave)
-        self._emit("ok")
-        self._land(enter)
-        self._emit("leave")
+        self._rest_of_loop(head, leave, enter)
 
     def case(self) -> None:
         self.at += 1
