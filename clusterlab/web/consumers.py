@@ -20,6 +20,7 @@ from clusterlab.web.labs import metrics
 from clusterlab.web.labs.driving import CHANGING
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import LabError
+from clusterlab.web.messages import read_message
 from clusterlab.web.scale.seen import Seen, look_at
 from clusterlab.web.throttle import address_of, misses
 
@@ -110,12 +111,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         if self.lab is None:
             return
         try:
-            message = orjson.loads(raw)
-            if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-                raise LabError('a message is a JSON object with a "type"')
-            await self._handle(message)
-        except orjson.JSONDecodeError as error:
-            await self._bad("BadRequest", f"that is not JSON: {error}")
+            await self._handle(read_message(raw))
         except LabError as error:
             await self._bad(error.code, str(error), error.field)
 

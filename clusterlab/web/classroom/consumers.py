@@ -22,6 +22,7 @@ from clusterlab.web.classroom.state import ms, state_for
 from clusterlab.web.classroom.tiles import tiles
 from clusterlab.web.hosts import allowed_host
 from clusterlab.web.labs.lab import LabError
+from clusterlab.web.messages import read_message
 from clusterlab.web.throttle import address_of, misses
 
 __all__ = ["ClassConsumer"]
@@ -115,12 +116,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
             await self._bad("TooManyRequests", "too many messages; slow down")
             return
         try:
-            message = orjson.loads(raw)
-            if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-                raise LabError('a message is a JSON object with a "type"')
-            await self._handle(message)
-        except orjson.JSONDecodeError as error:
-            await self._bad("BadRequest", f"that is not JSON: {error}")
+            await self._handle(read_message(raw))
         except LabError as error:
             await self._bad(error.code, str(error), error.field)
 

@@ -1,0 +1,22 @@
+"""What a browser sends over a websocket: JSON objects that say their type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from clusterlab.web.labs.errors import LabError
+
+__all__ = ["read_message"]
+
+
+def read_message(raw: str | bytes) -> dict[str, Any]:
+    """The message as an object whose `type` is a string. Raises LabError (BadRequest) for anything else."""
+    try:
+        message = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise LabError(f"that is not JSON: {error}") from None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise LabError('a message is a JSON object with a "type"')
+    return message
