@@ -53,7 +53,7 @@ def phase_of(run: Object | None) -> str:
 def reconcile(context: Context) -> None:
     """Creates, watches and ends the runs of this Rollout."""
     ro = context.ro
-    back = context.stable is not None and spec.status_of(ro).get("stableRS") == spec.hash_of(context.new)
+    back = context.fast_back()
     old = spec.status_of(ro)
     stop = spec.fully_promoted(ro) or context.aborted or old.get("promoteFull") or back or not old.get("stableRS")
     kinds = ("step", "background") if spec.canary(ro) is not None else ("pre", "post")

@@ -6,7 +6,7 @@ Follows rollout/bluegreen.go and service.go of Argo Rollouts.
 from __future__ import annotations
 
 from clusterlab.controllers.objects import Object, status_count, unix_ms
-from clusterlab.rollouts import analyses, sizes, spec, status
+from clusterlab.rollouts import analyses, pods, sizes, spec, status, workload
 from clusterlab.rollouts.canary import promote, prune
 from clusterlab.rollouts.context import Context
 
@@ -34,6 +34,9 @@ def reconcile(context: Context) -> None:
     if fresh:
         _sync(context, fresh)
         return
+    pods.mark(context)
+    pods.restart(context)
+    workload.scale_down(context)
     _scale(context)
     _pause(context, active)
     _switch(context, active)
@@ -76,8 +79,7 @@ def _ready_for_pause(context: Context) -> bool:
 def _fast(context: Context, active: Object) -> bool:
     """Whether there is nothing to wait for."""
     digest, selector = spec.hash_of(context.new), _selector(active)
-    back = context.stable is not None and spec.status_of(context.ro).get("stableRS") == digest
-    return back or bool(spec.status_of(context.ro).get("promoteFull")) or not selector or selector == digest
+    return context.fast_back() or bool(spec.status_of(context.ro).get("promoteFull")) or not selector or selector == digest
 
 
 def _pre_passed(context: Context) -> bool:
@@ -152,7 +154,7 @@ def _sync(context: Context, fresh: bool) -> None:
         status.reset(context, made)
     else:
         analyses.into_status(context, inner)
-    if spec.status_of(ro).get("promoteFull"):
+    if spec.status_of(ro).get("promoteFull") or context.within_window():
         context.clear_pauses = True
         context.forget_abort()
     active = context.by.client.get("services", ro["metadata"]["namespace"], plan["activeService"])
@@ -190,8 +192,8 @@ def _should_promote(context: Context, inner: Object, made: Object) -> str:
         return ""
     if spec.status_of(context.ro).get("promoteFull"):
         return "Full promotion requested"
-    if spec.status_of(context.ro).get("stableRS") == spec.hash_of(context.new):
-        return "Fast rollback"
+    if context.fast_back():
+        return "Rollback within window" if context.within_window() else "Fast rollback"
     if context.aborted:
         return ""
     if (_plan(context).get("postPromotionAnalysis") or {}).get("templates"):

@@ -6,7 +6,7 @@ Follows rollout/canary.go and sync.go (shouldFullPromote, promoteStable) of Argo
 from __future__ import annotations
 
 from clusterlab.controllers.objects import Object, Objects, unix_ms
-from clusterlab.rollouts import analyses, experiments, routing, sizes, spec, status
+from clusterlab.rollouts import analyses, experiments, pods, routing, sizes, spec, status, workload
 from clusterlab.rollouts.context import Context
 
 __all__ = ["promote", "reconcile"]
@@ -19,6 +19,9 @@ def reconcile(context: Context) -> None:
         _sync(context)
         return
     context.sync_revision()
+    pods.mark(context)
+    pods.restart(context)
+    workload.scale_down(context)
     plan = spec.canary(context.ro) or {}
     context.ensure_service(plan.get("stableService", ""), context.stable, need_available=True)
     context.ensure_service(plan.get("canaryService", ""), context.stable if context.aborted else context.new, need_available=True)
@@ -148,12 +151,15 @@ def _sync(context: Context) -> None:
         if steps and old.get("stableRS") and old["stableRS"] == spec.hash_of(context.new):
             context.event("SkipSteps", "Rollback to stable ReplicaSets")
             made["currentStepIndex"] = steps
+        elif steps and context.within_window() and spec.size_of(context.new):
+            context.event("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow")
+            made["currentStepIndex"] = steps
         made["canary"] = inner
         status.persist(context, made)
         return
     analyses.into_status(context, inner)
     made["canary"] = inner
-    if old.get("promoteFull"):
+    if old.get("promoteFull") or context.within_window():
         context.clear_pauses = True
         context.forget_abort()
         index, step = (steps, None) if steps else (index, step)
@@ -184,8 +190,8 @@ def _should_promote(context: Context) -> str:
         return ""
     if old.get("promoteFull"):
         return "Full promotion requested"
-    if old.get("stableRS") == spec.hash_of(context.new):
-        return "Fast rollback"
+    if context.fast_back():
+        return "Rollback within window" if context.within_window() else "Fast rollback"
     steps = len(spec.steps_of(ro))
     _, index = spec.current_step(ro)
     return f"Completed all {steps} canary steps" if not steps or index == steps else ""

@@ -5,20 +5,23 @@ Follows rollout/context.go, pause.go, replicaset.go and service.go of Argo Rollo
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.controllers.objects import Object, Objects, controller_ref, status_count, unix_ms, with_meta
+from clusterlab.controllers.objects import Object, Objects, controller_ref, created_ms, status_count, unix_ms, with_meta
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.go_dump import revision_hash
-from clusterlab.rollouts import sizes, spec
+from clusterlab.rollouts import sizes, spec, workload
 
 if TYPE_CHECKING:
     from clusterlab.rollouts.controller import RolloutController
 
-__all__ = ["Context"]
+__all__ = ["EPHEMERAL", "Context", "marks_of"]
 
 NAME_CHARS = 253
+#: What of a ReplicaSet's template was put in by canaryMetadata and its like.
+EPHEMERAL = "rollout.argoproj.io/ephemeral-metadata"
 
 
 class Context:
@@ -38,6 +41,10 @@ class Context:
         #: The AnalysisRuns of this update: step, background, pre, post.
         self.current_runs: dict[str, Object] = {}
         self.experiment: Object | None = None
+        self.restarted_at = status.get("restartedAt")
+        left = self.deadline_ms(self.new) if self.new is not None else None
+        #: Going back to pods that wait to be scaled down.
+        self._within_delay = left is not None and left > 0
 
     # The ReplicaSets.
 
@@ -53,6 +60,28 @@ class Context:
         """Neither the new nor the stable one, oldest first."""
         names = {rs["metadata"]["name"] for rs in (self.new, self.stable) if rs is not None}
         return [rs for rs in self.sets if rs["metadata"]["name"] not in names]
+
+    def within_window(self) -> bool:
+        """Whether the update leads back by fewer revisions than rollbackWindow, so that steps and analyses are left out."""
+        limit = int((self.ro["spec"].get("rollbackWindow") or {}).get("revisions") or 0)
+        if self.new is None or self.stable is None or limit <= 0:
+            return False
+        first, last = _order(self.new), _order(self.stable)
+        return first < last and sum(first < _order(rs) < last for rs in self.sets) < limit
+
+    def fast_back(self) -> bool:
+        """Whether the update leads back to the stable pods, or to others that may be gone back to at once."""
+        if self.new is None or self.stable is None:
+            return False
+        if spec.status_of(self.ro).get("stableRS") == spec.hash_of(self.new):
+            return True
+        if _order(self.new) >= _order(self.stable):
+            return False
+        return self.within_window() or (self._within_delay and spec.blue_green(self.ro) is not None)
+
+    def take(self, ro: Object) -> None:
+        """Takes over the Rollout as it was written."""
+        self.ro = workload.resolved(self.by, ro)
 
     def replaced(self, rs: Object) -> Object:
         """Takes over a ReplicaSet as it was written."""
@@ -74,8 +103,8 @@ class Context:
         revision = str(spec.revision_of(self.new))
         if (self.ro["metadata"].get("annotations") or {}).get(spec.REVISION) != revision:
             meta = self.ro["metadata"]
-            self.ro = self.by.client.patch(
-                spec.ROLLOUTS, meta["namespace"], meta["name"], {"metadata": {"annotations": {spec.REVISION: revision}}})
+            self.take(self.by.client.patch(
+                spec.ROLLOUTS, meta["namespace"], meta["name"], {"metadata": {"annotations": {spec.REVISION: revision}}}))
             self.event("RolloutUpdated", f"Rollout updated to revision {revision}")
 
     def _create(self, revision: int) -> None:
@@ -83,17 +112,21 @@ class Context:
         template = ro["spec"]["template"]
         digest = revision_hash(template, spec.status_of(ro).get("collisionCount"))
         labels = {**((template.get("metadata") or {}).get("labels") or {}), spec.HASH: digest}
-        selector = ro["spec"]["selector"]
+        selector, marks = ro["spec"]["selector"], marks_of(self, None)
+        noted = {EPHEMERAL: json.dumps(marks, separators=(",", ":"), sort_keys=True)} if marks else {}
+        own = {**labels, **(marks.get("labels") or {})}
+        notes = {**((template.get("metadata") or {}).get("annotations") or {}), **(marks.get("annotations") or {})}
         body: Object = {
             "apiVersion": "apps/v1", "kind": "ReplicaSet",
             "metadata": {
                 "name": f"{meta['name'][:NAME_CHARS - 1 - len(digest)]}-{digest}", "namespace": meta["namespace"], "labels": labels,
-                "annotations": {spec.REVISION: str(revision), spec.DESIRED: str(spec.replicas_of(ro))},
+                "annotations": {spec.REVISION: str(revision), spec.DESIRED: str(spec.replicas_of(ro)), **noted},
                 "ownerReferences": [controller_ref(ro, spec.API, "Rollout")],
             },
             "spec": {
                 "replicas": 0, "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), spec.HASH: digest}},
-                "template": {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}},
+                "template": {**template, "metadata": {
+                    **(template.get("metadata") or {}), "labels": own, **({"annotations": notes} if notes else {})}},
                 **({"minReadySeconds": ro["spec"]["minReadySeconds"]} if ro["spec"].get("minReadySeconds") else {}),
             },
         }
@@ -275,12 +308,41 @@ class Context:
         self.by.queue.add_after(f"{meta['namespace']}/{meta['name']}", max(1, delay_ms), idle=True)
 
 
+def _order(rs: Object) -> int:
+    """When a ReplicaSet was made: times tell whole seconds, as upstream."""
+    return created_ms(rs)
+
+
+def marks_of(context: Context, rs: Object | None) -> Object:
+    """The labels and annotations that pods of a ReplicaSet have for the part that they play; of one that is about to be made (None)."""
+    canary, blue_green = spec.canary(context.ro), spec.blue_green(context.ro) or {}
+    fresh = (canary or {}).get("canaryMetadata") if canary is not None else blue_green.get("previewMetadata")
+    steady = (canary or {}).get("stableMetadata") if canary is not None else blue_green.get("activeMetadata")
+    stable = spec.status_of(context.ro).get("stableRS", "")
+    if rs is None:
+        found = fresh if stable else steady
+    elif not stable or spec.hash_of(rs) == stable:
+        found = steady
+    else:
+        found = fresh if context.new is not None and spec.hash_of(rs) == spec.hash_of(context.new) else None
+    return {key: value for key, value in (found or {}).items() if key in ("labels", "annotations") and value}
+
+
 def plain_template(rs: Object) -> Object:
-    """The template of a ReplicaSet as its Rollout had it: without the label of its hash."""
+    """The template of a ReplicaSet as its Rollout had it: without the label of its hash and what was injected."""
     template: dict[str, Any] = rs["spec"]["template"]
-    labels = {key: value for key, value in (template["metadata"].get("labels") or {}).items() if key != spec.HASH}
-    meta = {key: value for key, value in template["metadata"].items() if key not in ("labels", "creationTimestamp")}
-    return {**template, "metadata": {**meta, "labels": labels}}
+    text = (rs["metadata"].get("annotations") or {}).get(EPHEMERAL)
+    try:
+        noted = json.loads(text) if text else {}
+    except ValueError:
+        noted = {}
+    drop = {spec.HASH, *(noted.get("labels") or ())}
+    labels = {key: value for key, value in (template["metadata"].get("labels") or {}).items() if key not in drop}
+    notes = {
+        key: value for key, value in (template["metadata"].get("annotations") or {}).items()
+        if key not in (noted.get("annotations") or ())}
+    meta = {key: value for key, value in template["metadata"].items() if key not in ("labels", "annotations", "creationTimestamp")}
+    return {**template, "metadata": {**meta, "labels": labels, **({"annotations": notes} if notes else {})}}
 
 
 def actual(sets: Objects) -> int:

@@ -5,13 +5,14 @@ Follows rollout/controller.go of Argo Rollouts: a level-based loop over ReplicaS
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from clusterlab.client.api import Request
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.objects import Object, by_controller, controlled_by, created_ms, deleting
 from clusterlab.machinery.errors import StatusError
-from clusterlab.rollouts import bluegreen, canary, spec, status
+from clusterlab.rollouts import bluegreen, canary, spec, status, workload
 from clusterlab.rollouts.context import Context
 from clusterlab.rollouts.routing import ROUTES, routes_of
 from clusterlab.rollouts.validation import problem
@@ -42,6 +43,10 @@ class RolloutController(BaseController):
             informer.on_change(self._owned)
         for informer in (self.services, self.routes):
             informer.on_change(self._named)
+        #: What Rollouts can take their templates from.
+        self.workloads = {resource: self.informer(resource) for resource in workload.KINDS.values()}
+        for resource, informer in self.workloads.items():
+            informer.on_change(partial(self._referenced, resource))
         self.informer("customresourcedefinitions").on_change(self._definition)
 
     def _definition(self, old: Object | None, new: Object | None) -> None:
@@ -67,6 +72,15 @@ class RolloutController(BaseController):
             if ro["metadata"]["namespace"] == meta["namespace"] and meta["name"] in (*names, *(name for _, name in routes_of(ro))):
                 self.enqueue(key)
 
+    def _referenced(self, resource: str, old: Object | None, new: Object | None) -> None:
+        """What Rollouts take their templates from has changed: they look again."""
+        meta = (new or old)["metadata"]  # type: ignore[index]
+        if old is not None and new is not None and old["metadata"].get("generation") == meta.get("generation"):
+            return
+        for key, ro in self.rollouts.store.items():
+            if ro["metadata"]["namespace"] == meta["namespace"] and workload.refers_to(ro, resource, meta["name"]):
+                self.enqueue(key)
+
     def create_checked(self, resource: str, obj: Object) -> Object:
         """Creates an object whose body people wrote, so that it is checked and defaulted as a manifest is."""
         made: Object = self.client.api.serve(Request(
@@ -78,16 +92,21 @@ class RolloutController(BaseController):
         ro = self.rollouts.get(key)
         if ro is None or deleting(ro):
             return
+        try:
+            ro = workload.resolved(self, ro)
+        except workload.WorkloadError as error:
+            self._invalid(ro, str(error))
+            return
         wrong = problem(ro)
         if wrong:
             self._invalid(ro, wrong)
             return
         if ro["spec"].get("replicas") is None:
             meta = ro["metadata"]
-            ro = self.client.patch(spec.ROLLOUTS, meta["namespace"], meta["name"], {"spec": {"replicas": 1}})
+            ro = workload.resolved(self, self.client.patch(spec.ROLLOUTS, meta["namespace"], meta["name"], {"spec": {"replicas": 1}}))
         context = Context(self, ro, self._owned_by(self.sets, ro), self._owned_by(self.runs, ro), self._owned_by(self.experiments, ro))
         before = self.sim.current.requests if self.sim.current is not None else []
-        asked = len(before)
+        count = len(before)
         try:
             (bluegreen if spec.blue_green(ro) is not None else canary).reconcile(context)
             if spec.canary(ro) is not None:
@@ -99,7 +118,7 @@ class RolloutController(BaseController):
                 self.queue.add_after(key, 5_000, idle=True)
                 return
             raise
-        if len(before) > asked:
+        if len(before) > count:
             self.busy(key, 20)
 
     def _owned_by(self, informer: Any, ro: Object) -> list[Object]:

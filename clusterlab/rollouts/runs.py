@@ -7,6 +7,7 @@ whose provider cannot be reached.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -14,6 +15,7 @@ from typing import Any
 
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.objects import Object, deleting, key_of, unix_ms
+from clusterlab.machinery.errors import StatusError
 from clusterlab.rollouts import spec
 from clusterlab.rollouts.conditions import ConditionError, evaluate
 from clusterlab.rollouts.promql import PromqlError, query
@@ -135,14 +137,24 @@ class _Run:
         def value_of(match: re.Match[str]) -> str:
             arg = args.get(match[1], {})
             secret = (arg.get("valueFrom") or {}).get("secretKeyRef")
-            if secret:
-                raise ValueError("Unable to resolve metric arguments: values from secrets are not read here")
-            if arg.get("value") is None:
+            value = self._secret(secret) if secret else arg.get("value")
+            if value is None:
                 raise ValueError(f"Unable to resolve metric arguments: failed to resolve {{{{args.{match[1]}}}}}")
-            return json.dumps(str(arg["value"]))[1:-1]
+            return json.dumps(str(value))[1:-1]
 
         found: Object = json.loads(_ARG.sub(value_of, json.dumps(metric)))
         return found
+
+    def _secret(self, ref: Object) -> str:
+        """A value from a Secret. Raises ValueError where it isn't there."""
+        name, key = ref.get("name", ""), ref.get("key", "")
+        try:
+            data = self.by.client.get("secrets", self.run["metadata"]["namespace"], name).get("data") or {}
+        except StatusError as error:
+            raise ValueError(f"Unable to resolve metric arguments: {error.message}") from error
+        if key not in data:
+            raise ValueError(f"Unable to resolve metric arguments: key '{key}' does not exist in secret '{name}'")
+        return base64.b64decode(data[key]).decode(errors="replace")
 
     # Measuring.
 

@@ -11,7 +11,7 @@ from typing import Any
 from clusterlab.controllers.objects import Object, condition_of, status_count, unix_ms
 from clusterlab.machinery.go_dump import revision_hash
 from clusterlab.machinery.labels import from_object
-from clusterlab.rollouts import sizes, spec
+from clusterlab.rollouts import sizes, spec, workload
 from clusterlab.rollouts.context import Context, actual
 
 __all__ = ["base", "merge_diff", "persist", "phase_of", "reset"]
@@ -28,9 +28,10 @@ def base(context: Context) -> Object:
         "selector": str(from_object(ro["spec"]["selector"])), "stableRS": old.get("stableRS", ""),
         "conditions": list(old.get("conditions") or ()),
     }
-    for field in ("collisionCount", "restartedAt"):
-        if field in old:
-            status[field] = old[field]
+    if "collisionCount" in old:
+        status["collisionCount"] = old["collisionCount"]
+    seen = workload.generation(context.by, ro)
+    status.update({key: value for key, value in (("restartedAt", context.restarted_at), ("workloadObservedGeneration", seen)) if value})
     if old.get("promoteFull") and status["currentPodHash"] != status["stableRS"]:
         status["promoteFull"] = True
     return status
@@ -61,7 +62,7 @@ def persist(context: Context, status: Object) -> None:
     if not change:
         return
     meta = ro["metadata"]
-    context.ro = by.client.patch(spec.ROLLOUTS, meta["namespace"], meta["name"], {"status": change}, "merge", "status")
+    context.take(by.client.patch(spec.ROLLOUTS, meta["namespace"], meta["name"], {"status": change}, "merge", "status"))
     before, now = bool(old.get("pauseConditions")), bool(status.get("pauseConditions"))
     if now and not before:
         context.event("RolloutPaused", f"Rollout is paused ({status['pauseConditions'][0]['reason']})")

@@ -21,8 +21,8 @@ STEP_KINDS = ("setWeight", "pause", "experiment", "analysis", "setCanaryScale", 
 def problem(ro: Object) -> str:
     """What is wrong with a Rollout; "" where nothing is."""
     body = ro["spec"]
-    if body.get("workloadRef"):
-        return "spec.workloadRef: not supported by this lab's controller; write the template into the Rollout"
+    if (body.get("workloadRef") or {}).get("scaleDown", "never") not in ("never", "onsuccess", "progressively"):
+        return f'spec.workloadRef.scaleDown: Invalid value: "{body["workloadRef"]["scaleDown"]}": must be never, onsuccess or progressively'
     if not body.get("selector"):
         return "Rollout has missing field '.spec.selector'"
     labels = ((body.get("template") or {}).get("metadata") or {}).get("labels") or {}

@@ -1,0 +1,139 @@
+"""Fields of Rollouts beside their strategy: whose template they use, windows of going back, restarts, marks on pods, secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.rollouts.conftest import Lab
+
+
+def steps(*steps: Any, **fields: Any) -> dict[str, Any]:
+    return {"canary": {"steps": list(steps), **fields}}
+
+
+@pytest.mark.parametrize(("mode", "left"), [("never", 5), ("onsuccess", 0), ("progressively", 0)])
+def test_a_workload_lends_its_template_and_is_scaled_down_as_asked(lab: Lab, mode: str, left: int) -> None:
+    lab.deployment("web", "shop/web:v1", replicas=5)
+    lab.run(20)
+    labels = lab.get("deployments", "web")["spec"]["template"]["metadata"]["labels"]
+    lab.create("rollouts.argoproj.io", {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"}, "spec": {
+            "replicas": 5, "strategy": steps({"setWeight": 20}, {"pause": {}}),
+            "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "scaleDown": mode}}})
+    lab.healthy()
+    lab.run(40)
+    assert lab.get("deployments", "web")["spec"]["replicas"] == left
+    assert "template" not in lab.ro["spec"] and "selector" not in lab.ro["spec"]
+    assert lab.status["availableReplicas"] == 5 and lab.status["selector"] == ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+    seen = lab.status["workloadObservedGeneration"]
+    container = {"name": "c", "image": "shop/web:v2"}
+    lab.do(lambda: lab.client.patch("deployments", "default", "web", {"spec": {"template": {"spec": {"containers": [container]}}}}, "strategic"))
+    lab.until(lambda: lab.status["phase"] == "Paused")
+    assert int(lab.status["workloadObservedGeneration"]) > int(seen) - (left == 0) and lab.status["updatedReplicas"] == 1
+
+
+def test_a_workload_that_is_not_there_is_told_and_waited_for(lab: Lab) -> None:
+    lab.create("rollouts.argoproj.io", {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"}, "spec": {
+            "replicas": 2, "strategy": steps({"setWeight": 20}),
+            "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}})
+    lab.run(5)
+    assert lab.status["phase"] == "Degraded" and 'deployments.apps "web" not found' in lab.status["message"]
+    lab.deployment("web", "shop/web:v1", replicas=0)
+    lab.healthy()
+    assert lab.sizes() == {"v1": 2}
+
+
+@pytest.mark.parametrize(("revisions", "skips"), [(2, True), (1, False)])
+def test_going_back_within_the_window_leaves_the_steps_out(lab: Lab, revisions: int, skips: bool) -> None:
+    lab.rollout(steps({"setWeight": 20}, {"pause": {"duration": 5}}), rollbackWindow={"revisions": revisions})
+    lab.healthy()
+    for image in ("v2", "flaky"):
+        lab.image(f"shop/web:{image}")
+        lab.run(2)
+        lab.healthy()
+    lab.image("shop/web:v1")
+    paused = False
+    for _ in range(60):
+        lab.run(1)
+        paused = paused or lab.status["phase"] == "Paused"
+    lab.healthy()
+    assert lab.sizes() == {"v1": 5} and paused != skips
+
+
+def test_restart_at_makes_all_pods_anew_and_keeps_to_the_bound(lab: Lab) -> None:
+    lab.rollout(steps({"setWeight": 20}, maxUnavailable=1, maxSurge=1))
+    lab.healthy()
+    before = {pod["metadata"]["name"] for _, pod in lab.cluster.objects("pods")}
+    lab.run(5)
+    at = lab.sim.now_rfc3339()
+    lab.patch({"spec": {"restartAt": at}})
+    least = 5
+    for _ in range(400):
+        lab.run(1)
+        least = min(least, lab.status["availableReplicas"])
+        if lab.status.get("restartedAt") == at:
+            break
+    lab.healthy()
+    after = {pod["metadata"]["name"] for _, pod in lab.cluster.objects("pods") if not pod["metadata"].get("deletionTimestamp")}
+    assert least >= 4 and len(after) == 5 and not after & before and lab.status["restartedAt"] == at
+
+
+def test_pods_are_marked_for_the_part_they_play(lab: Lab) -> None:
+    marks = {"canaryMetadata": {"labels": {"role": "canary"}, "annotations": {"note": "new"}}, "stableMetadata": {"labels": {"role": "stable"}}}
+    lab.rollout(steps({"setWeight": 40}, {"pause": {}}, **marks))
+    lab.healthy()
+    assert roles(lab) == {("v1", "stable"): 5}
+    lab.image("shop/web:v2")
+    lab.until(lambda: lab.status["phase"] == "Paused")
+    assert roles(lab) == {("v1", "stable"): 3, ("v2", "canary"): 2}
+    lab.promote()
+    lab.healthy()
+    lab.run(5)
+    assert roles(lab) == {("v2", "stable"): 5}
+    assert not any("note" in (pod["metadata"].get("annotations") or {}) for _, pod in lab.cluster.objects("pods"))
+    # The marks are no part of the template: nothing is made anew for them.
+    assert len([rs for _, rs in lab.cluster.objects("replicasets")]) == 2
+
+
+def roles(lab: Lab) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for _, pod in lab.cluster.objects("pods"):
+        if not pod["metadata"].get("deletionTimestamp"):
+            key = (pod["spec"]["containers"][0]["image"].rpartition(":")[2], pod["metadata"]["labels"].get("role", ""))
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
+def test_blue_green_goes_back_at_once_while_the_old_pods_stand(lab: Lab) -> None:
+    lab.service("preview")
+    plan = {"activeService": "shop", "previewService": "preview", "autoPromotionEnabled": False, "scaleDownDelaySeconds": 120,
+            "previewMetadata": {"labels": {"role": "preview"}}, "activeMetadata": {"labels": {"role": "active"}}}
+    lab.rollout({"blueGreen": plan})
+    lab.healthy()
+    lab.image("shop/web:v2")
+    lab.until(lambda: lab.status["phase"] == "Paused")
+    assert roles(lab) == {("v1", "active"): 5, ("v2", "preview"): 5}
+    lab.promote()
+    lab.healthy()
+    assert roles(lab)[("v2", "active")] == 5
+    lab.image("shop/web:v1")
+    # Nobody has to promote what stood there a moment ago.
+    lab.healthy()
+    assert lab.status["blueGreen"]["activeSelector"] == lab.status["currentPodHash"]
+
+
+def test_arguments_of_analyses_come_from_secrets(lab: Lab) -> None:
+    lab.do(lambda: lab.client.create("secrets", {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "limits", "namespace": "default"}, "data": {"least": "MC41"}}))
+    for name, key in (("there", "least"), ("missing", "most")):
+        lab.create("analysisruns.argoproj.io", {
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": {"name": name}, "spec": {
+                "args": [{"name": "limit", "valueFrom": {"secretKeyRef": {"name": "limits", "key": key}}}],
+                "metrics": [{"name": "m", "successCondition": "result >= {{args.limit}}", "provider": {"prometheus": {"query": "scalar(vector(1))"}}}]}})
+    lab.run(5)
+    assert lab.get("analysisruns.argoproj.io", "there")["status"]["phase"] == "Successful"
+    failed = lab.get("analysisruns.argoproj.io", "missing")["status"]
+    assert failed["phase"] == "Error" and "key 'most' does not exist in secret 'limits'" in failed["message"]
