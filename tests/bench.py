@@ -181,6 +181,7 @@ CASES: dict[str, tuple[str, Any, float, float, str]] = {
     "wake": ("wake a lab of 10,000 steps from its checkpoint", wake, 1.0, 0, ""),
     "learners": ("30 learners with own labs for 30 s, p95 of a step on the screen", lambda: served("learners", 30, 30.0), 0.15, 0, ""),
     "browsers": ("200 browsers on one lab, p95 of a step on the screen", lambda: served("browsers", 200, 20), 0.15, 0, ""),
+    "terminal": ("30 learners typing in own terminals for 30 s, p95 of a line with kubectl", lambda: served("typing", 30, 30.0), 1.0, 0, ""),
     "watches": ("100 watches while 1,000 pods come up", lambda: served("watches", 100, 1000), 60.0, 0, ""),
     "shop": ("two minutes of the Online Boutique with 500 requests a second (20 times real time)", shop, 6.0, 0, ""),
     "idle": ("1,000 idle labs, each made", lambda: served("idle", 1000, CLUSTERLAB_IDLE_LAB_S="5"), 0.05, 0, "1,000 idle labs shall take less than 1 GB: total_mb"),

@@ -18,9 +18,9 @@ _ELSEWHERE = (
     "--password", "--username", "--insecure-skip-tls-verify", "--proxy-url",
 )
 #: Commands that need a terminal, listen on a port, or write files of any name.
-_COMMANDS = {"proxy", "port-forward", "edit", "plugin", "completion", "config", "kuberc", "kustomize", "alpha"}
+_COMMANDS = {"proxy", "edit", "plugin", "completion", "config", "kuberc", "kustomize", "alpha"}
 #: Those of them that a jail does not help.
-_LISTENING = {"proxy", "port-forward", "plugin", "kuberc"}
+_LISTENING = {"proxy", "plugin", "kuberc"}
 #: Flags that name a file or a folder.
 _FILE_FLAGS = (
     "--filename", "--kustomize", "--from-file", "--from-env-file", "--patch-file", "--cert", "--key", "--template", "--output-directory",

@@ -6,10 +6,13 @@ Each function takes a running server and returns figures; `make bench` prints th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import time
 import urllib.request
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import connect
@@ -77,6 +80,77 @@ async def learners(server: Server, count: int, seconds: float) -> dict[str, floa
 
     await asyncio.gather(*(one(number) for number in range(count)))
     return {"seconds": percentile(steps, 0.95), "median_s": percentile(steps, 0.5), "steps": len(steps), "kubectl_p95_s": percentile(asked, 0.95)}
+
+
+#: What learners type, in turn; most lines start a kubectl.
+LINES = (
+    "kubectl get pods", "kubectl get deploy,rs,svc -o wide", "kubectl describe deployment web", "kubectl scale deployment web --replicas=4",
+    "kubectl get pods -o yaml | grep -c image:", "kubectl get events --sort-by=.lastTimestamp | tail -5", "kubectl set image deployment/web web=nginx:1.26",
+    "kubectl rollout history deployment web", "kubectl get pods --show-labels | head -3", "kubectl scale deployment web --replicas=2",
+)
+
+
+async def typing(server: Server, count: int, seconds: float, pause_s: float = 4.0) -> dict[str, float]:
+    """Each at a terminal of a lab of their own, with a line `pause_s` after the last was answered, and a Tab now and then; how long until it is answered."""
+    lines: list[float] = []
+    firsts: list[float] = []
+    tabs: list[float] = []
+    echoes: list[float] = []
+
+    async def answered(socket: Any, kind: str) -> float:
+        """When the first of the answer came."""
+        first = 0.0
+        while True:
+            got = await asyncio.wait_for(socket.recv(), 120)
+            first = first or time.monotonic()
+            if isinstance(got, str) and json.loads(got)["type"] == kind:
+                return first
+
+    async def one(number: int) -> None:
+        lab, key, cookie = await asyncio.to_thread(visitor, server)
+        await call(server, "POST", f"/kube/{key}/apis/apps/v1/namespaces/default/deployments", deployment(3))
+        async with connect(f"ws://127.0.0.1:{server.port}/ws/labs/{lab}/terminal/", max_size=None, additional_headers={"Cookie": cookie}) as socket:
+            await answered(socket, "ready")
+            await asyncio.sleep(pause_s * number / count)
+            until, at = time.monotonic() + seconds, number
+            while time.monotonic() < until:
+                begin = time.monotonic()
+                await socket.send(json.dumps({"type": "run", "line": "echo"}))
+                await answered(socket, "done")
+                echoes.append(time.monotonic() - begin)
+                if at % 4 == 0:
+                    begin = time.monotonic()
+                    await socket.send(json.dumps({"type": "complete", "line": "kubectl describe pod we", "id": at}))
+                    await answered(socket, "completed")
+                    tabs.append(time.monotonic() - begin)
+                begin = time.monotonic()
+                await socket.send(json.dumps({"type": "run", "line": LINES[at % len(LINES)]}))
+                firsts.append(await answered(socket, "done") - begin)
+                lines.append(time.monotonic() - begin)
+                at += 1
+                await asyncio.sleep(pause_s)
+
+    before = children_cpu_s(server)
+    await asyncio.gather(*(one(number) for number in range(count)))
+    return {
+        "seconds": percentile(lines, 0.95), "median_s": percentile(lines, 0.5), "slowest_s": max(lines), "first_p95_s": percentile(firsts, 0.95),
+        "tab_p95_s": percentile(tabs, 0.95), "own_p95_s": percentile(echoes, 0.95), "lines": len(lines),
+        "cpu_ms_a_line": (children_cpu_s(server) - before) * 1000 / len(lines),
+    }
+
+
+def children_cpu_s(server: Server) -> float:
+    """Processor that the server has taken, with the programs that it started (through the process that starts them, which is its child)."""
+    assert server.process is not None
+    ticks, pids = 0, [server.process.pid]
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == server.process.pid:
+                pids.append(int(folder.name))
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 async def read_all(socket: Any) -> None:

@@ -27,7 +27,7 @@ async def test_lines_as_in_a_shell(visit: Visit) -> None:
         assert "not found" in await typist.run("kubectl get cm four")
         assert typist.exit == 1
         assert await typist.run("echo $?; cd /; pwd") == "1\n/\n"
-        assert "command not found" in await typist.run("vi x")
+        assert "command not found" in await typist.run("gcc x")
 
 
 async def test_unfinished_lines_ask_for_more(visit: Visit) -> None:
@@ -49,6 +49,40 @@ async def test_files_stay_and_kubectl_reads_them(visit: Visit) -> None:
         )
         assert await typist.run("kubectl config set-context --current --namespace=kube-system >/dev/null; kubectl get sa default -o jsonpath={.metadata.namespace}") == "kube-system"
         await typist.run("kubectl config set-context --current --namespace=default")
+
+
+async def test_what_a_person_expects_of_a_shell(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        await typist.run("kubectl create cm said --from-literal=a=1; kubectl get cm said -o yaml > said.yaml; sed 's/\"1\"/\"2\"/' said.yaml > other.yaml")
+        told = await typist.run("kubectl diff -f other.yaml")
+        assert (typist.exit, told.startswith("diff -u -N /tmp/LIVE-"), '-  a: "1"\n+  a: "2"' in told) == (1, True, True)
+        assert (await typist.run("kubectl diff -f said.yaml"), typist.exit) == ("", 0)
+        assert '-  a: "1"\n+  a: "2"' in await typist.run("diff said.yaml other.yaml")
+        assert await typist.run("alias kc='kubectl get cm' n='echo one | wc -l'; kc said -o name; n; kc -o name | grep -c said") == "configmap/said\n1\n1\n"
+        assert "alias kc='kubectl get cm'" in await typist.run("alias")
+        assert await typist.run("sudo kubectl get cm said -o name | xargs -n1 echo got; read X <<< 'a b'; echo $X") == "got configmap/said\na b\n"
+        assert "real" in await typist.run("time true")
+        typist.edit = lambda text: text + "line\n"
+        await typist.run("vi new.txt; nano new.txt")
+        assert await typist.run("cat new.txt") == "line\nline\n"
+        assert "chain of causes" in await typist.run("why --help")
+        assert await typist.run("help until") == await typist.run("until --help")
+
+
+async def test_port_forward(visit: Visit) -> None:
+    async with visit.terminal() as typist, visit.terminal() as other:
+        await typist.run("kubectl create deployment fwd --image=nginx:1.25; kubectl expose deploy fwd --port=8080 --target-port=80")
+        await typist.run("play; kubectl rollout status deploy fwd --timeout=60s")
+        await typist.start("kubectl port-forward svc/fwd 9000:8080")
+        assert "Forwarding from 127.0.0.1:9000 -> 80" in await typist.read(until="[::1]:9000 -> 80")
+        assert (await other.run("curl -s localhost:9000/ -o /dev/null -w '%{http_code}'")).endswith("200")
+        await typist.read(until="Handling connection for 9000")
+        assert "address already in use" in await other.run("kubectl port-forward deploy/fwd 9000:80")
+        assert "does not have a service port 99" in await other.run("kubectl port-forward svc/fwd 99")
+        await typist.send(type="input", data="\x03")
+        await typist.read()
+        assert "localhost" in await other.run("curl -s localhost:9000/") or other.exit == 6
+        assert (await other.run("kubectl port-forward deploy/fwd :80 & curl -s localhost:40000 | grep -c title")).endswith("1\n")
 
 
 async def test_completion(visit: Visit) -> None:

@@ -331,7 +331,13 @@ class Run:
             return False
         stdin = self._input(command.redirects, expander)
         builtin = BUILTINS.get(name)
-        result = (builtin(self, argv[1:]) or Result(self.status)) if builtin is not None else self.host.tool(self, argv, stdin)
+        if builtin is not None:
+            whole, self.stdin = self.stdin, stdin
+            result = builtin(self, argv[1:]) or Result(self.status)
+            if any(each.op in ("<", "<<") for each in command.redirects):
+                self.stdin = whole  # only this command read from elsewhere
+        else:
+            result = self.host.tool(self, argv, stdin)
         if saved is not None:
             self.variables = saved
         self.watching, self.running = result.watching, " ".join(argv)[:200] if result.wait_ms else ""

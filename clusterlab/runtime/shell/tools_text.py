@@ -365,8 +365,30 @@ def tee(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 def xargs(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    _, rest = _flags(list(argv[1:]), "nI") if argv[1:2] and argv[1].startswith("-") else ({}, argv[1:])
-    return box.tool(run, [*(rest or ["echo"]), *stdin.split()[:500]], "")
+    rest, each, place = list(argv[1:]), 0, ""
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        word = rest.pop(0)
+        if word[:2] in ("-n", "-L", "-I", "-P", "-d"):
+            value = word[2:] or (rest.pop(0) if rest else "")
+            if word[1] == "I":
+                place = value
+            elif word[1] in "nL" and value.isdecimal():
+                each = int(value)
+    words = [line.strip() for line in stdin.splitlines() if line.strip()] if place else stdin.split()
+    words = words[:500]
+    command = rest or ["echo"]
+    if place:
+        calls = [[part.replace(place, word) for part in command] for word in words]
+    else:
+        calls = [[*command, *words[at:at + each]] for at in range(0, len(words), each)] if each else [[*command, *words]]
+    done = Result()
+    for call in calls:
+        run.budget -= 1
+        if run.budget <= 0:
+            break
+        found = box.tool(run, call, "")
+        done = found._replace(code=123 if found.code or done.code else 0, out=done.out + found.out, err=done.err + found.err)
+    return done if len(calls) != 1 else done._replace(code=found.code)
 
 
 def digest(box: Box, run: Run, argv: list[str], stdin: str) -> Result:

@@ -29,6 +29,8 @@ READ = READ_FILE | READ_DIR
 #: No links and no devices: whoever reads the folder later follows nothing out of it.
 WRITE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | REFER | TRUNCATE
 
+KEEP = READ | WRITE_FILE | MAKE_DIR | MAKE_REG | TRUNCATE
+
 
 class _Ruleset(ctypes.Structure):
     _fields_ = [("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
@@ -62,8 +64,9 @@ def abi() -> int:
         return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str], execute: Iterable[str], port: int | None) -> None:
-    """Confines this process for good. `port`: the one TCP port it may connect to; None: none. Raises OSError where Landlock fails.
+def restrict(read: Iterable[str], write: Iterable[str], execute: Iterable[str], port: int | None, keep: Iterable[str] = ()) -> None:
+    """Confines this process for good. `port`: the one TCP port it may connect to; None: none. `keep`: folders in
+    which it may make files but remove none. Raises OSError where Landlock fails.
 
     The caller must have set PR_SET_NO_NEW_PRIVS. Paths that do not exist are passed over."""
     version = abi()
@@ -74,7 +77,7 @@ def restrict(read: Iterable[str], write: Iterable[str], execute: Iterable[str], 
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = _syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
     try:
-        for paths, rights in ((read, READ), (write, WRITE), (execute, EXECUTE | READ_FILE)):
+        for paths, rights in ((read, READ), (write, WRITE), (keep, KEEP), (execute, EXECUTE | READ_FILE)):
             for path in paths:
                 _allow_path(ruleset, path, rights & handled)
         if version >= 4 and port is not None:

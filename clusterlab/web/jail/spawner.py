@@ -87,12 +87,14 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
             hard = resource.getrlimit(what)[1]
             least = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(what, (least, least))
+        os.nice(5)  # the server, which all wait for, goes first
         os.chdir(order["cwd"])
         if sys.platform.startswith("linux"):
             _libc().prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if order.get("jail"):
             _libc().prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-            landlock.restrict(order["read"], order["write"], [order["argv"][0], *order.get("execute", ())], order.get("port"))
+            execute = [order["argv"][0], *order.get("execute", ())]
+            landlock.restrict(order["read"], order["write"], execute, order.get("port"), order.get("keep", ()))
             _drop_capabilities()
             if seccomp.available():
                 seccomp.confine(bool(order.get("forks")))

@@ -105,7 +105,7 @@ def with_kubectl(shell: Shell, line: str) -> str:
 #: Commands of kubectl that are not commands of the shell.
 VERBS = frozenset((
     "annotate", "api-resources", "api-versions", "apply", "attach", "auth", "autoscale", "certificate", "cluster-info", "cordon", "create",
-    "debug", "delete", "describe", "diff", "drain", "edit", "events", "exec", "explain", "expose", "get", "label", "logs", "patch",
+    "debug", "delete", "describe", "drain", "edit", "events", "exec", "explain", "expose", "get", "label", "logs", "patch",
     "port-forward", "proxy", "replace", "rollout", "run", "scale", "set", "taint", "top", "uncordon", "version", "wait", "config",
     "kustomize",
 ))

@@ -160,16 +160,18 @@ class Jailer:
 
     async def spawn(
         self, argv: Sequence[str], env: dict[str, str], cwd: Path, read: Sequence[Path], write: Sequence[Path], descriptors: Sequence[int],
-        tty: bool = False, forks: bool = False,
+        tty: bool = False, forks: bool = False, keep: Path | None = None,
     ) -> Child:
-        """Starts a program on three descriptors. Raises OSError. `forks`: it has to start another kubectl."""
+        """Starts a program on three descriptors. Raises OSError. `forks`: it has to start another kubectl.
+        `keep`: a folder in which it may make files but remove none."""
         walls = await self.ready()
         self._last += 1
         order: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
         self._orders[self._last] = order
         self.say({
             "id": self._last, "argv": list(argv), "env": env, "cwd": str(cwd), "read": [str(path) for path in read],
-            "write": [str(path) for path in write], "port": int(os.environ.get("CLUSTERLAB_PORT", "8000")),
+            "write": [str(path) for path in write], "keep": [str(keep)] if keep else [],
+            "port": int(os.environ.get("CLUSTERLAB_PORT", "8000")),
             "jail": walls.files and walls.calls, "forks": forks, "tty": tty,
         }, descriptors)
         return await order

@@ -25,7 +25,7 @@ from clusterlab.web.terminal.jailer import jailer
 from clusterlab.web.terminal.pool import pool
 from clusterlab.web.words import command_of
 
-__all__ = ["Done", "interrupt", "kubectl", "kubectl_path", "resize"]
+__all__ = ["Done", "interrupt", "kubectl", "kubectl_path", "namespace_of", "resize"]
 
 #: Bytes of a program that go through a pipe to another one.
 MOST_CAPTURED = 4 << 20
@@ -56,7 +56,7 @@ def _real_words(words: list[str], desk: Desk) -> list[str]:
     return [_HOME_IN_WORD.sub(lambda found: found[1] + str(desk.folder.root), word) for word in words[:end]] + words[end:]
 
 
-def _namespace(space: Space) -> str:
+def namespace_of(space: Space) -> str:
     """The namespace that `kubectl config set-context` has chosen."""
     try:
         config = parse_yaml(space.kubeconfig.read_bytes()[:100_000])
@@ -67,15 +67,17 @@ def _namespace(space: Space) -> str:
     return namespace if re.fullmatch(r"[a-z0-9-]{1,63}", namespace) else "default"
 
 
-async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, direct: bool) -> Done:
-    """Runs kubectl. `direct`: its output goes to where the person looks, else into the answer. Raises LabError and OSError."""
+async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, direct: bool, keep: Path | None = None) -> Done:
+    """Runs kubectl. `direct`: its output goes to where the person looks, else into the answer. `keep`: a folder for temporary files from
+    which it cannot remove any. Raises LabError and OSError."""
     walls = await jailer.ready()
     edits = "edit" in words and command_of(words) == "edit"
     space, token, tmp = desk.space, "", desk.space.tmp
     place = desk.folder.real(cwd)
     env = {
         "HOME": str(space.home), "KUBECONFIG": str(space.kubeconfig), "KUBECTL_KUBERC": "false", "PATH": "/nonexistent", "GOMAXPROCS": "2",
-        "TMPDIR": str(tmp), "TERM": "xterm-256color" if direct and desk.io.tty else "dumb", "LANG": "C.UTF-8", "GOMEMLIMIT": "300MiB",
+        "TMPDIR": str(keep or tmp), "TERM": "xterm-256color" if direct and desk.io.tty else "dumb", "LANG": "C.UTF-8",
+        "GOMEMLIMIT": "300MiB", "GOGC": "400",  # it lives for a moment: collecting less saves a quarter of its processor time
     }
     path, read = str(Path(kubectl_path()).resolve()), [Path("/dev/null")]
     async with pool.turn(desk.lab.id, desk.io.waits):
@@ -85,7 +87,7 @@ async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, dir
             tmp.mkdir(mode=0o700)
             config = space.root / f"{token}.kubeconfig"
             # It may start programs: its configuration is one that names none.
-            config.write_text(kubeconfig_text(desk.key, _namespace(space)))
+            config.write_text(kubeconfig_text(desk.key, namespace_of(space)))
             env |= {"TMPDIR": str(tmp), "KUBE_EDITOR": editing.command(path, token), "KUBECONFIG": str(config)}
             read.append(config)
             editing.open_desk(token, desk.io, tmp)
@@ -93,7 +95,7 @@ async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, dir
             run = _Run(desk, direct)
             return await run.run(
                 [path, *_real_words(words, desk)], env, place if place is not None and place.is_dir() else space.files,
-                stdin, edits and walls.confined, read,
+                stdin, edits and walls.confined, read, keep,
             )
         finally:
             if token:
@@ -114,13 +116,16 @@ class _Run:
         self._printed = 0
         self._fds: list[int] = []
 
-    async def run(self, argv: list[str], env: dict[str, str], cwd: Path, stdin: str | None, forks: bool, read: list[Path]) -> Done:
+    async def run(
+        self, argv: list[str], env: dict[str, str], cwd: Path, stdin: str | None, forks: bool, read: list[Path],
+        keep: Path | None = None,
+    ) -> Done:
         desk, space = self.desk, self.desk.space
         try:
             theirs, ours, feed = self._descriptors(stdin)
             try:
                 writable = [space.files, space.home, space.tmp]
-                child = await jailer.spawn(argv, env, cwd, read, writable, theirs, tty=self.tty and stdin is None, forks=forks)
+                child = await jailer.spawn(argv, env, cwd, read, writable, theirs, tty=self.tty and stdin is None, forks=forks, keep=keep)
             finally:
                 for fd in set(theirs):
                     os.close(fd)

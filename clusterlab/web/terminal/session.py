@@ -19,6 +19,7 @@ from clusterlab.web.terminal.desk import Desk
 from clusterlab.web.terminal.files import write_kubeconfig
 from clusterlab.web.terminal.shell import Shell, unfinished
 from clusterlab.web.terminal.tools_clock import RAW
+from clusterlab.web.terminal.tools_forward import close_all
 
 __all__ = ["TerminalConsumer"]
 
@@ -83,6 +84,7 @@ class TerminalConsumer(LabConsumer):
                 edit.set_result(None)
         if self.shell is not None:
             self.shell.desk.interrupted = True
+            close_all(self.shell)
             if self.shell.desk.child is not None:
                 self.shell.desk.child.signal(9)
 

@@ -18,6 +18,8 @@ from clusterlab.runtime.shell.parser import Command, Instruction, compile_script
 from clusterlab.web.terminal.desk import Desk
 from clusterlab.web.terminal.files import HOME, simulated
 from clusterlab.web.terminal.tools import find_tool
+from clusterlab.web.terminal.tools_help import about
+from clusterlab.web.terminal.tools_shell import aliased, run_alias
 
 __all__ = ["Interrupted", "Shell", "unfinished"]
 
@@ -55,13 +57,24 @@ class PageRun(Run):
             return self._stream(stages)
         return super()._op_pipeline(instruction)
 
+    def _op_background(self, instruction: Instruction) -> None:
+        page: Shell = self.host  # type: ignore[assignment]
+        page.background = True
+        try:
+            super()._op_background(instruction)
+        finally:
+            page.background = False
+
     def _argv(self, stage: tuple[Instruction, ...]) -> list[str]:
         """The words of a stage that is one simple command without redirections; none otherwise."""
         runs = [each for each in stage if each.op != "ok"]
         if len(runs) != 1 or runs[0].op != "run":
             return []
         command: Command = runs[0].arg
-        return self.expander().fields(command.words) if command.words and not command.redirects and not command.assignments else []
+        if not command.words or command.redirects or command.assignments:
+            return []
+        page: Shell = self.host  # type: ignore[assignment]
+        return aliased(page, self.expander().fields(command.words))
 
     def _streams(self, stages: tuple[tuple[Instruction, ...], ...]) -> bool:
         first = self._argv(stages[0])
@@ -97,6 +110,10 @@ class Shell:
         self.variables = {"HOME": HOME, "USER": "learner", "PS1": "$ "}
         self.exported = ["HOME", "USER"]
         self.cwd, self.status = HOME, 0
+        self.aliases: dict[str, str] = {}
+        self.expanding: list[str] = []
+        #: A command under way is one in the background.
+        self.background = False
 
     # The machine's host.
 
@@ -115,6 +132,10 @@ class Shell:
 
     def tool(self, run: Run, argv: list[str], stdin: str) -> Result:
         self.check()
+        if argv[1:] in (["--help"], ["-h"]) and (text := about(argv[0])):
+            return Result(0, text)
+        if (done := run_alias(self, run, argv, stdin)) is not None:
+            return done
         try:
             return find_tool(argv[0])(self, run, argv, stdin)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -123,6 +144,11 @@ class Shell:
             return Result(2, "", f"{argv[0]}: this cannot be done here ({type(error).__name__})\n")
 
     # What the commands need besides.
+
+    def note(self, text: str) -> None:
+        """Prints something from outside of the line under way, if there is one."""
+        if not self.background and self.desk.loop.is_running():
+            asyncio.run_coroutine_threadsafe(self.io.out(text.encode()), self.desk.loop)
 
     def check(self) -> None:
         """Raises Interrupted after Ctrl-C."""

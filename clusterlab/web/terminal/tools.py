@@ -15,29 +15,17 @@ if TYPE_CHECKING:
 
 Tool = Callable[["Shell", Run, list[str], str], Result]
 
-__all__ = ["HELP", "NAMES", "Tool", "find_tool", "tool"]
+__all__ = ["NAMES", "Tool", "find_tool", "tool"]
 
 _TEXT = (
     "echo", "printf", "cat", "grep", "egrep", "fgrep", "sed", "awk", "head", "tail", "wc", "cut", "tr", "sort", "uniq", "seq", "expr",
     "tee", "xargs", "md5sum", "sha1sum", "sha256sum", "base64", "basename", "dirname", "more", "less",
 )
 _FILES = ("mkdir", "touch", "rm", "rmdir", "cp", "mv", "find", "test", "[", "[[", "stat")
-_SYSTEM = ("sleep", "date", "true", "false", "env", "printenv", "time")
+_SYSTEM = ("sleep", "date", "true", "false", "env", "printenv")
 NAMES: dict[str, Tool] = {}
 for _names, _tools in ((_TEXT, tools_text.TOOLS), (_FILES, tools_files.TOOLS), (_SYSTEM, tools_system.TOOLS)):
     NAMES.update({_name: _tools[_name] for _name in _names})  # type: ignore[misc]
-
-HELP = """\
-kubectl (or k)    the real one: get -w, logs -f, exec -it, edit, apply -f, rollout …; Tab completes
-curl wget nslookup dig ping nc        from a client inside the cluster's network
-ssh NODE COMMAND  on a node: crictl, iptables-save, ipvsadm, curl, nslookup, ping
-etcdctl           get / --prefix --keys-only, member list, endpoint status …
-step play pause back seek settle until    the clock of this lab
-break continue bookmark               breakpoints (break kind = Pod and status = CrashLoopBackOff)
-why fault heal fork                   causes, faults, another future
-ls cat cp mv rm mkdir grep sed awk head tail wc sort uniq cut tr tee xargs base64 date watch history clear
-Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), variables and loops work as in sh. COMMAND --help tells more.
-"""
 
 
 def tool(*names: str) -> Callable[[Tool], Tool]:
@@ -59,7 +47,14 @@ def find_tool(name: str, missing: Any = _missing) -> Any:
     """The command of a name, or what says that there is none."""
     found = NAMES.get(name)
     if found is None:
-        from clusterlab.web.terminal import tools_clock, tools_cluster, tools_kubectl  # noqa: F401 - they register their commands
+        from clusterlab.web.terminal import (  # noqa: F401 - they register their commands
+            tools_clock,
+            tools_cluster,
+            tools_diff,
+            tools_help,
+            tools_kubectl,
+            tools_shell,
+        )
 
         found = NAMES.get(name)
     return missing if found is None else found
@@ -68,11 +63,6 @@ def find_tool(name: str, missing: Any = _missing) -> Any:
 def refused(name: str, error: LabError) -> Result:
     """A lab's refusal as a command says it."""
     return Result(1, "", f"{name}: {error}\n")
-
-
-@tool("help")
-def help_(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
-    return Result(0, HELP)
 
 
 @tool("ls")

@@ -13,6 +13,7 @@ from clusterlab.web import runs
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.terminal import limits
 from clusterlab.web.terminal.tools import refused, tool, usage
+from clusterlab.web.terminal.tools_help import about
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
@@ -239,6 +240,8 @@ def raw_line(shell: Shell, line: str) -> Result | None:
     rest = rest.strip()
     if name not in RAW:
         return None
+    if rest in ("--help", "-h"):
+        return Result(0, about(name))
     if rest:
         try:
             parse_condition(rest)

@@ -10,6 +10,7 @@ from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.terminal import limits
 from clusterlab.web.terminal.tools import refused, tool, usage
+from clusterlab.web.terminal.tools_forward import forwarded
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
@@ -60,7 +61,10 @@ def etcdctl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
 @tool(*CLIENTS, *VIEWS)
 def on_any_node(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """Clients ask from within the cluster; views are those of the first worker."""
-    result = _answered(shell, _on_node(shell.desk.lab, "", argv, stdin), argv)
+    node, words, used = forwarded(shell.desk.lab, argv) if argv[0] in ("curl", "wget", "nc") else ("", argv, [])
+    for forward in used:
+        forward.shell.note(f"Handling connection for {forward.local}\n")
+    result = _answered(shell, _on_node(shell.desk.lab, node, words, stdin), argv)
     if argv[0] in VIEWS and shell.is_direct(run) and not result.code:
         note = f"(on {nodes_of(shell.desk.lab)[0]}; ssh NODE {argv[0]} looks at another node)\n"
         return result._replace(err=result.err + note)

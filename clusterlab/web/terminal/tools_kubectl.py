@@ -11,7 +11,9 @@ from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.terminal import limits, programs
 from clusterlab.web.terminal.tools import refused, tool
-from clusterlab.web.words import Refused, check
+from clusterlab.web.terminal.tools_diff import kubectl_diff
+from clusterlab.web.terminal.tools_forward import port_forward
+from clusterlab.web.words import Refused, check, command_of
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
@@ -32,15 +34,27 @@ def _refusal(shell: Shell, words: list[str]) -> str:
     return limits.refusal(desk.lab, ["kubectl", *words])
 
 
+def _command(words: list[str]) -> str:
+    try:
+        return command_of(words)
+    except Refused:
+        return ""
+
+
 @tool("kubectl", "k")
 def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     desk = shell.desk
     problem = _refusal(shell, argv[1:])
     if problem:
         return Result(1, "", f"{problem}\n")
+    if _command(argv[1:]) == "port-forward" and not {"-h", "--help"} & set(argv):
+        return port_forward(shell, run, argv[1:])
     direct = shell.is_direct(run)
     try:
-        done = shell.wait_for(programs.kubectl(desk, argv[1:], run.cwd, stdin or None, direct))
+        if _command(argv[1:]) == "diff" and desk.confined:
+            done = kubectl_diff(shell, argv[1:], run.cwd, stdin or None)
+        else:
+            done = shell.wait_for(programs.kubectl(desk, argv[1:], run.cwd, stdin or None, direct))
     except LabError as error:
         return refused("kubectl", error)
     except OSError as error:
