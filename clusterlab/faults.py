@@ -131,7 +131,7 @@ def _targets(cluster: Cluster, fault: Fault) -> set[str] | None:
         return {*cluster.processes, "kube-apiserver"}
     if kind.startswith("etcd-"):
         return set(cluster.etcd.members)
-    if kind in ("container-crash", "memory-leak"):
+    if kind in ("container-crash", "memory-leak", *_LEAKS):
         return {key.removeprefix("pods/") for key, _ in cluster.objects("pods")}
     return None
 
@@ -320,6 +320,29 @@ def _stop_leak(cluster: Cluster, fault: Fault) -> str:
     return f"The leak in {fault.target} is mended."
 
 
+#: What grows in a container, how much of it a second where the fault does not say, and what is told.
+_LEAKS = {
+    "disk-fill": ("disk", 100 << 20, "writes ever more to its disk"), "inode-fill": ("inodes", 10_000, "makes ever more small files"),
+    "fork-bomb": ("pids", 100, "starts ever more processes"),
+}
+
+
+def _grow(cluster: Cluster, fault: Fault) -> str:
+    runtime, container = _on_container(cluster, fault)
+    if container is None:
+        return f"{fault.target} runs no such container; nothing happens."
+    what, per_s, told = _LEAKS[fault.kind]
+    runtime.leak_other(container.id, what, fault.options.get("rate", per_s))
+    return f"A container of {fault.target} {told}."
+
+
+def _stop_growth(cluster: Cluster, fault: Fault) -> str:
+    runtime, container = _on_container(cluster, fault)
+    if container is not None:
+        runtime.leak_other(container.id, _LEAKS[fault.kind][0], 0)
+    return f"{fault.target} has tidied up."
+
+
 def _registry_down(cluster: Cluster, fault: Fault) -> str:
     cluster.registry.reachable = False
     return "The image registry cannot be reached: images that a node does not have cannot be pulled."
@@ -355,5 +378,6 @@ _KINDS: dict[str, tuple[_Act, _Act]] = {
     "component-stop": (_component_stop, _component_start), "etcd-kill": (_etcd_kill, _etcd_restart),
     "etcd-partition": (_etcd_partition, _etcd_heal), "etcd-slow": (_etcd_slow, _etcd_fast),
     "etcd-disk-full": (_disk_full, _disk_free), "etcd-disk-lost": (_disk_lost, _disk_replaced), "container-crash": (_crash, _nothing),
-    "memory-leak": (_leak, _stop_leak), "registry-unreachable": (_registry_down, _registry_up), "link": (_bad_link, _good_link),
+    "memory-leak": (_leak, _stop_leak), **dict.fromkeys(_LEAKS, (_grow, _stop_growth)),
+    "registry-unreachable": (_registry_down, _registry_up), "link": (_bad_link, _good_link),
 }

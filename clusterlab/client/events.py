@@ -45,18 +45,19 @@ class EventRecorder:
         self._similar: dict[str, tuple[int, tuple[str, ...]]] = {}  # key -> (last ms, messages seen)
         self._tokens: dict[str, tuple[float, int]] = {}  # source+object -> (tokens, when)
 
-    def event(self, obj: Object, kind: str, reason: str, message: str, field_path: str = "") -> None:
+    def event(self, obj: Object, kind: str, reason: str, message: str, field_path: str = "",
+              annotations: dict[str, str] | None = None) -> None:
         """Tells of an object (which must name its kind). `kind`: Normal or Warning. Never raises."""
         ref = reference(obj, field_path)
         key, message = self._combine(ref, kind, reason, message, field_path)
         if not self._may_speak(ref):
             return
         try:
-            self._write(key, ref, kind, reason, message)
+            self._write(key, ref, kind, reason, message, annotations)
         except StatusError:
             self._known.pop(key, None)  # as in Kubernetes, an event that cannot be written is lost
 
-    def _write(self, key: str, ref: Object, kind: str, reason: str, message: str) -> None:
+    def _write(self, key: str, ref: Object, kind: str, reason: str, message: str, annotations: dict[str, str] | None) -> None:
         sim, client = self._owner.sim, self._owner.client
         now = sim.now_rfc3339()
         known = self._known.get(key)
@@ -75,7 +76,8 @@ class EventRecorder:
         nanoseconds = round(sim.epoch.timestamp() * 1000 + sim.time_ms) * 1_000_000 + sim.unique() % 1_000_000
         name = f"{ref['name']}.{nanoseconds:016x}"
         client.create("events", {
-            "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": namespace},
+            "apiVersion": "v1", "kind": "Event", "metadata": {
+                "name": name, "namespace": namespace, **({"annotations": annotations} if annotations else {})},
             "involvedObject": ref, "reason": reason, "message": message, "source": self._source, "firstTimestamp": now,
             "lastTimestamp": now, "count": 1, "type": kind, "eventTime": None,
             "reportingComponent": self._source["component"], "reportingInstance": self._source.get("host", ""),

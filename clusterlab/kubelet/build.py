@@ -17,6 +17,7 @@ from clusterlab.sim import Simulation
 
 __all__ = ["kubelet"]
 
+BYTES_AN_INODE = 16_384  # as mkfs.ext4 makes them
 CAPACITY = {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "100Gi"}
 
 
@@ -39,4 +40,6 @@ def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
     has = {**CAPACITY, **node.capacity}
     runtime.cpus, runtime.memory_bytes = max(1, units(has["cpu"])), units(has["memory"])
     runtime.disk_bytes = units(has["ephemeral-storage"])
+    runtime.inodes, runtime.pids = config.inodes or runtime.disk_bytes // BYTES_AN_INODE, config.pids
+    runtime.pod_pids, runtime.parallel_pulls = config.settings.pod_pids, config.settings.parallel_pulls
     return Kubelet(sim, api, config, runtime, World(sim))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from clusterlab.kubelet.settings import Settings, settings
+
 __all__ = ["VERSION", "NodeConfig"]
 
 VERSION = "v1.36.0"
@@ -27,6 +29,9 @@ class NodeConfig:
     unschedulable: bool = False
     control_plane: bool = False
     etcd_members: int = 1
+    settings: Settings = field(default_factory=Settings)
+    inodes: int = 0  # of its disk; 0: as mkfs.ext4 makes them
+    pids: int = 32_768  # kernel.pid_max
     number: int = 0  # spreads the heartbeats of many nodes over time
 
     @staticmethod
@@ -37,4 +42,5 @@ class NodeConfig:
             labels=node.labels, annotations=node.annotations, taints=tuple(node.taints), runtime=node.runtime,
             images=tuple((image.names, image.size_bytes) for image in node.images), unschedulable=node.unschedulable,
             control_plane=node.control_plane, etcd_members=etcd_members, number=number,
+            settings=settings(node.kubelet), inodes=node.inodes, pids=node.pids,
         )

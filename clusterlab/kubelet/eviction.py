@@ -1,168 +1,134 @@
-"""Node-pressure eviction: when a node runs out of memory or disk, which pod goes first; and pods that take more disk than they may.
+"""Node-pressure eviction: when a node runs short of memory, disk, inodes or process numbers, which pod goes.
 
-Follows pkg/kubelet/eviction/eviction_manager.go (synchronize, localStorageEviction) and helpers.go (rankMemoryPressure,
-rankDiskPressureFunc, evictionMessage) with the default hard thresholds memory.available<100Mi and imagefs.available<15% (images and
-containers share one disk), looked at with each heartbeat; a condition stays for five minutes after the pressure is gone. Left out: soft
-thresholds, inodes and process numbers.
+Follows pkg/kubelet/eviction/eviction_manager.go (synchronize, reclaimNodeLevelResources, evictPod, Admit) and helpers.go (evictionMessage).
+The signals are looked at with each heartbeat, every ten seconds; hard thresholds act at once, soft ones when their grace period is over;
+a condition stays for the transition period after its cause. One pod goes at a time.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from clusterlab.kubelet import image_gc
+from clusterlab.kubelet import image_gc, thresholds
+from clusterlab.kubelet.local_storage import over_limits
+from clusterlab.kubelet.node_stats import PodStats, observe, pod_stats
+from clusterlab.kubelet.ranking import Candidate, ranked
 from clusterlab.kubelet.records import SYNC, Pod
-from clusterlab.kubelet.resources import limits, pod_requests
-from clusterlab.runtime import disk
+from clusterlab.kubelet.resources import pod_requests, qos_class, tolerates
+from clusterlab.kubelet.thresholds import DISK, MEMORY, Observation, Threshold
 from clusterlab.runtime.amounts import units
-from clusterlab.runtime.records import RUNNING
-from clusterlab.runtime.runtime import memory_of
+from clusterlab.runtime.disk import quantity
 
 if TYPE_CHECKING:
     from clusterlab.kubelet.kubelet import Kubelet
 
 Object = dict[str, Any]
 
-__all__ = ["Candidate", "manage", "ranked"]
+__all__ = ["CRITICAL_PRIORITY", "evict", "is_critical", "manage", "refusal"]
 
-THRESHOLD = 100 << 20
-DISK_PERCENT = 15
-SYSTEM_MEMORY = 350 << 20
-TRANSITION_MS = 300_000
 CRITICAL_PRIORITY = 2_000_000_000
-MEMORY, DISK = "memory", "ephemeral-storage"
+HARD_GRACE_S = 1  # immediateEvictionGracePeriodSeconds
+_MEMORY_TAINT = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
 
 
-class Candidate(NamedTuple):
-    """A pod that could be evicted."""
-
-    rec: Pod
-    used: int
-    requested: int
-    priority: int
+def is_critical(rec: Pod) -> bool:
+    """Whether the system needs a pod (pkg/kubelet/types/pod_update.go, IsCriticalPod)."""
+    return rec.static or int(rec.pod["spec"].get("priority") or 0) >= CRITICAL_PRIORITY
 
 
-def ranked(candidates: list[Candidate]) -> list[Candidate]:
-    """The pods in the order of their eviction: those over their requests, then by priority, then by how far they are over."""
-    return sorted(candidates, key=lambda each: (each.used <= each.requested, each.priority, -(each.used - each.requested)))
+def refusal(kl: Kubelet, rec: Pod) -> tuple[str, str] | None:
+    """Why a node under pressure does not take a pod in (reason, message); None where it does."""
+    if not kl.pressure or is_critical(rec):
+        return None
+    if kl.pressure == ("MemoryPressure",):
+        if qos_class(rec.pod) != "BestEffort" or any(tolerates(each, _MEMORY_TAINT) for each in rec.pod["spec"].get("tolerations") or ()):
+            return None
+    return "Evicted", f"The node had condition: [{' '.join(kl.pressure)}]. "
 
 
 def manage(kl: Kubelet) -> None:
-    """Looks at the node's memory and disk, and evicts one pod where something is short."""
+    """Looks at the node, and evicts one pod where something is short (synchronize)."""
     image_gc.collect(kl)
-    if _over_own_limits(kl):
-        return
-    now = kl.sim.time_ms
-    used = {uid: _memory(kl, uid) for uid, rec in kl.pods.items() if rec.stage in {SYNC, "terminating"}}
-    available = kl.runtime.memory_bytes - SYSTEM_MEMORY - sum(used.values())
-    _pressure(kl, "MemoryPressure", available < THRESHOLD, now)
-    if available < THRESHOLD:
-        kl.node_event("Warning", "EvictionThresholdMet", "Attempting to reclaim memory")
-        _evict_first(kl, MEMORY, used, THRESHOLD, max(0, available))
-        return
-    threshold = kl.runtime.disk_bytes * DISK_PERCENT // 100
-    free = kl.runtime.disk_bytes - disk.used(kl.runtime)
-    short = free < threshold
-    if short:
-        kl.node_event("Warning", "EvictionThresholdMet", f"Attempting to reclaim {DISK}")
-        image_gc.free(kl, threshold - free)
-        free = kl.runtime.disk_bytes - disk.used(kl.runtime)
-    _pressure(kl, "DiskPressure", short, now)
-    if free < threshold:
-        taken = {uid: _disk(kl, rec).total for uid, rec in kl.pods.items() if rec.stage == SYNC}
-        _evict_first(kl, DISK, taken, threshold, free)
+    now, has = kl.sim.time_ms, kl.config.settings
+    seen = observe(kl)
+    met = thresholds.met(has.thresholds, seen)
+    met = tuple(dict.fromkeys((*met, *thresholds.met(kl.starved, seen, with_reclaim=True))))
+    kl.starved_ms = thresholds.first_seen(met, kl.starved_ms, now)
+    kl.pressure_ms = {**kl.pressure_ms, **dict.fromkeys(thresholds.conditions_of(met), now)}
+    kl.pressure = thresholds.still_pressed(kl.pressure_ms, has.transition_ms, now)
+    kl.pressure_ms = {kind: at for kind, at in kl.pressure_ms.items() if kind in kl.pressure}
+    kl.starved = thresholds.enough(kl.starved_ms, now)
+    over = over_limits(kl)
+    for rec, message in over:
+        evict(kl, rec, message, HARD_GRACE_S, None)
+    if kl.starved and not over:
+        _reclaim(kl, thresholds.in_order(kl.starved), seen)
 
 
-def _pressure(kl: Kubelet, kind: str, short: bool, now: int) -> None:
-    """A condition begins at once, and ends five minutes after its cause."""
-    if short:
-        kl.pressure = tuple(sorted({*kl.pressure, kind}))
-        kl.pressure_ms = {**kl.pressure_ms, kind: now}
-    elif kind in kl.pressure and now - kl.pressure_ms.get(kind, 0) >= TRANSITION_MS:
-        kl.pressure = tuple(each for each in kl.pressure if each != kind)
-
-
-def _memory(kl: Kubelet, uid: str) -> int:
-    now = kl.sim.time_ms
-    return sum(memory_of(each, now) for each in kl.runtime.of_pod(uid) if each.state == RUNNING)
-
-
-def _empty_dirs(rec: Pod) -> dict[str, Object]:
-    """The emptyDirs of a pod that lie on the disk."""
-    return {each["name"]: each["emptyDir"] or {} for each in rec.pod["spec"].get("volumes") or ()
-            if "emptyDir" in each and (each["emptyDir"] or {}).get("medium", "") != "Memory"}
-
-
-def _disk(kl: Kubelet, rec: Pod) -> disk.PodDisk:
-    return disk.pod_disk(kl.runtime, rec.uid, tuple(_empty_dirs(rec)))
-
-
-def _evict_first(kl: Kubelet, resource: str, used: dict[str, int], threshold: int, available: int) -> None:
-    candidates = [
-        Candidate(rec, used[uid], pod_requests(rec.pod).get(resource, 0), int(rec.pod["spec"].get("priority") or 0))
-        for uid, rec in kl.pods.items() if rec.stage == SYNC and used.get(uid) and not rec.failed[0]
-    ]
-    for each in ranked(candidates):
-        if each.priority < CRITICAL_PRIORITY and not each.rec.static:
-            message = f"The node was low on resource: {resource}. Threshold quantity: {_quantity(threshold)}, "
-            evict(kl, each.rec, f"{message}available: {available >> 10}Ki. {_blame(kl, each.rec, resource)}")
+def _reclaim(kl: Kubelet, starved: tuple[Threshold, ...], seen: dict[str, Observation]) -> None:
+    """Frees what the node itself can free, else evicts a pod."""
+    first = starved[0]
+    resource = first.resource
+    kl.node_event("Warning", "EvictionThresholdMet", f"Attempting to reclaim {resource}")
+    if first.condition == "DiskPressure":
+        kl.runtime.remove_dead()
+        image_gc.free(kl, 1 << 62, kl.config.settings.gc_age_ms)  # DeleteUnusedImages: every one that no container uses
+        if not thresholds.met(kl.config.settings.thresholds, observe(kl), with_reclaim=True):
             return
+    stats = {rec.uid: pod_stats(kl, rec) for rec in kl.pods.values() if rec.stage == SYNC and not rec.failed[0]}
+    candidates = [_candidate(kl.pods[uid], each, resource) for uid, each in stats.items() if each.memory]
+    for each in ranked(candidates, resource):
+        if is_critical(each.rec):
+            continue
+        own_s = int(each.rec.pod["spec"].get("terminationGracePeriodSeconds", 30))
+        grace_s = min(kl.config.settings.max_grace_s, own_s) if first.grace_ms else HARD_GRACE_S
+        message, annotations = _message(each.rec, resource, stats[each.rec.uid], starved, seen)
+        evict(kl, each.rec, message, grace_s, annotations)
+        return
 
 
-def _blame(kl: Kubelet, rec: Pod, resource: str) -> str:
-    """Which containers use more than they asked for."""
-    now, text = kl.sim.time_ms, ""
-    requests = {
-        each["name"]: ((each.get("resources") or {}).get("requests") or {}).get(resource, "0") for each in rec.pod["spec"]["containers"]
+def _candidate(rec: Pod, stats: PodStats, resource: str) -> Candidate:
+    asked = pod_requests(rec.pod)
+    return Candidate(rec, stats.of(resource), asked.get(resource, 0), int(rec.pod["spec"].get("priority") or 0), asked.get(DISK, 0))
+
+
+def _message(
+    rec: Pod, resource: str, stats: PodStats, starved: tuple[Threshold, ...], seen: dict[str, Observation],
+) -> tuple[str, dict[str, str]]:
+    """What is said of an eviction, and the annotations of its event: what was short, and which containers use more than they asked for."""
+    text = f"The node was low on resource: {resource}. "
+    found = thresholds.info(resource, starved, seen)
+    if found is not None:
+        text += f"Threshold quantity: {found[0]}, available: {found[1]}. "
+    spec, blamed = rec.pod["spec"], []
+    whole = (spec.get("resources") or {}).get("requests") or {}
+    if resource == MEMORY and MEMORY in whole:
+        name, has = rec.pod["metadata"]["name"], quantity(stats.of(MEMORY))
+        text += f"Pod {name} was using {has}, request is {whole[MEMORY]}, has larger consumption of memory. "
+    used = {MEMORY: stats.memory, DISK: stats.disk.containers}.get(resource, {})
+    for each in (*spec["containers"], *(spec.get("initContainers") or ())):
+        request = ((each.get("resources") or {}).get("requests") or {}).get(resource, "0")
+        taken = used.get(each["name"])
+        if taken is not None and taken > units(request):
+            text += f"Container {each['name']} was using {quantity(taken)}, request is {request}, has larger consumption of {resource}. "
+            blamed.append((each["name"], quantity(taken)))
+    return text, {
+        "offending_containers": ",".join(name for name, _ in blamed), "offending_containers_usage": ",".join(has for _, has in blamed),
+        "starved_resource": resource,
     }
-    on_disk = _disk(kl, rec).containers if resource == DISK else {}
-    for each in kl.runtime.of_pod(rec.uid):
-        used = on_disk.get(each.name, 0) if resource == DISK else memory_of(each, now)
-        request = requests.get(each.name, "0")
-        if each.state == RUNNING and used > units(request):
-            text += f"Container {each.name} was using {_quantity(used)}, request is {request}, has larger consumption of {resource}. "
-    return text
 
 
-def _over_own_limits(kl: Kubelet) -> bool:
-    """Evicts pods that take more of the disk than their own limits say (localStorageEviction)."""
-    found = False
-    for rec in list(kl.pods.values()):
-        spec = rec.pod["spec"]
-        if rec.stage != SYNC or rec.failed[0] or rec.static:
-            continue
-        bounded = {name: each["sizeLimit"] for name, each in _empty_dirs(rec).items() if each.get("sizeLimit")}
-        most = {each["name"]: ((each.get("resources") or {}).get("limits") or {}).get(DISK) for each in spec["containers"]}
-        if not bounded and not any(most.values()):
-            continue
-        has = _disk(kl, rec)
-        message = next((f'Usage of EmptyDir volume "{name}" exceeds the limit "{limit}". ' for name, limit in bounded.items()
-                        if has.volumes.get(name, 0) > units(limit)), "")
-        whole = limits(rec.pod).get(DISK, 0) if all(most.values()) else 0
-        if not message and whole and has.total > whole:
-            message = f"Pod ephemeral local storage usage exceeds the total limit of containers {_quantity(whole)}. "
-        message = message or next((
-            f'Container {name} exceeded its local ephemeral storage limit "{limit}". ' for name, limit in most.items()
-            if limit and has.containers.get(name, 0) > units(limit)), "")
-        if message:
-            evict(kl, rec, message)
-            found = True
-    return found
+def evict(kl: Kubelet, rec: Pod, message: str, grace_s: int, annotations: dict[str, str] | None) -> None:
+    """Ends a pod for good. Annotations come with those that had to go for the node's sake, as does the condition DisruptionTarget."""
+    kl.event(rec, "Warning", "Evicted", message, annotations=annotations)
+    fail(kl, rec, "Evicted", message, grace_s * 1000, message if annotations is not None else "")
 
 
-def evict(kl: Kubelet, rec: Pod, message: str) -> None:
-    """Ends a pod at once, for good."""
-    kl.event(rec, "Warning", "Evicted", message)
-    condition = {
-        "lastTransitionTime": kl.sim.now_rfc3339(), "message": message, "reason": "TerminationByKubelet", "status": "True",
+def fail(kl: Kubelet, rec: Pod, reason: str, message: str, grace_ms: int, why: str) -> None:
+    """The kubelet ends a pod itself; `why` is the message of its condition DisruptionTarget, "" for none."""
+    conditions: tuple[Object, ...] = () if not why else ({
+        "lastTransitionTime": kl.sim.now_rfc3339(), "message": why, "reason": "TerminationByKubelet", "status": "True",
         "type": "DisruptionTarget", "observedGeneration": rec.pod["metadata"].get("generation", 0),
-    }
-    kl.pods[rec.uid] = rec._replace(failed=("Evicted", message), conditions=(condition,), grace_ms=0)
+    },)
+    kl.pods[rec.uid] = rec._replace(failed=(reason, message), conditions=conditions, grace_ms=grace_ms)
     kl.wake(rec.uid)
-
-
-def _quantity(size: int) -> str:
-    for suffix, shift in (("Gi", 30), ("Mi", 20), ("Ki", 10)):
-        if size and size % (1 << shift) == 0:
-            return f"{size >> shift}{suffix}"
-    return str(size)

@@ -14,8 +14,10 @@ from clusterlab.client.events import EventRecorder
 from clusterlab.client.process import Process
 from clusterlab.kubelet import admission, allocation, eviction, node_status, pod_workers, resize, static_pods, volumes
 from clusterlab.kubelet.config import NodeConfig
+from clusterlab.kubelet.probes import Outcome
 from clusterlab.kubelet.records import NEW, REJECTED, SYNC, TERMINATED, Pod
 from clusterlab.kubelet.resources import Amounts, pod_requests
+from clusterlab.kubelet.thresholds import Threshold
 from clusterlab.kubelet.world import World
 from clusterlab.machinery.errors import StatusError
 from clusterlab.runtime.records import EXITED, Container
@@ -36,8 +38,7 @@ class Kubelet(Process):
 
     STATE: tuple[str, ...] = (
         *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure", "pressure_ms",
-        "collected_ms",
-        "registered", "refreshing", "cache",
+        "starved", "starved_ms", "preempting", "collected_ms", "registered", "refreshing", "cache",
     )
 
     def __init__(self, sim: Simulation, api: Api, config: NodeConfig, runtime: Runtime, world: World) -> None:
@@ -71,6 +72,9 @@ class Kubelet(Process):
         self.admitted = 0
         self.pressure: tuple[str, ...] = ()
         self.pressure_ms: dict[str, int] = {}
+        self.starved: tuple[Threshold, ...] = ()  # the thresholds that pods have to go for
+        self.starved_ms: dict[Threshold, int] = {}  # since when thresholds have been met
+        self.preempting: dict[str, tuple[str, ...]] = {}  # critical pod -> those that end so that it has room
         self.collected_ms = self.sim.time_ms
         self.registered = False
         self.refreshing: dict[str, bool] = {}  # uids of pods whose volumes follow the API
@@ -241,7 +245,7 @@ class Kubelet(Process):
         before = self.acted
         try:
             if rec.stage == NEW:
-                rec = self._admit_new(rec)
+                rec = admission.admit_new(self, rec)
             if rec.stage not in {NEW, REJECTED}:
                 rec = pod_workers.sync(self, rec)
                 if uid in self.pods:
@@ -265,28 +269,6 @@ class Kubelet(Process):
             step.routine = True
             step.explain = f"The kubelet on {node} looks at pod {name}: nothing to do."
 
-    def _admit_new(self, rec: Pod) -> Pod:
-        if rec.pod["metadata"].get("deletionTimestamp"):
-            return rec._replace(stage=SYNC)
-        asked = pod_requests(rec.pod)
-        why = None if self.runtime.by_pod.get(rec.uid) else admission.refusal(self, rec.pod, asked)
-        if why is None:
-            return self.admit(rec._replace(stage=SYNC), asked)
-        reason, message = why
-        self.event(rec, "Warning", reason, message)
-        self.say(f"it is not admitted: {message}")
-        status = {"phase": "Failed", "reason": reason, "message": "Pod was rejected: " + message}
-        meta = rec.pod["metadata"]
-        body = {"metadata": {"uid": meta["uid"]}, "status": {**status, "startTime": self.sim.now_rfc3339()}}
-        try:
-            done = self.client.patch("pods", meta["namespace"], meta["name"], body, "merge", "status")
-        except StatusError:
-            self.wake(rec.uid, RETRY_MS, idle=True)
-            return rec
-        rec = rec._replace(stage=REJECTED, status=status, pod=done, own_version=done["metadata"]["resourceVersion"])
-        self.pods[rec.uid] = rec
-        return rec
-
     def admit(self, rec: Pod, asked: Amounts | None = None) -> Pod:
         """Takes a pod in and counts what it is given."""
         rec = rec._replace(allocation=allocation.allocation_of(rec.pod))
@@ -304,11 +286,14 @@ class Kubelet(Process):
                 self.used[name] = self.used.get(name, 0) - value
             self.admitted -= 1
             resize.retry(self)
+            for uid in self.preempting:
+                self.wake(uid)
         self.refreshing.pop(rec.uid, None)
 
     def forget(self, rec: Pod) -> None:
         """Nothing of a pod is kept."""
         self.pods.pop(rec.uid, None)
+        self.preempting.pop(rec.uid, None)
         known = self.due.pop(rec.uid, None)
         if known is not None:
             self.sim.cancel(known[1])
@@ -320,11 +305,13 @@ class Kubelet(Process):
         """Adds to the sentence that explains this round."""
         self._said.append(text)
 
-    def event(self, rec: Pod, kind: str, reason: str, message: str, container: Object | None = None) -> None:
+    def event(
+        self, rec: Pod, kind: str, reason: str, message: str, container: Object | None = None, annotations: dict[str, str] | None = None,
+    ) -> None:
         """Records an event about a pod or one of its containers."""
         path = self._field_path(rec, container["name"]) if container is not None else ""
         pod = {"kind": "Pod", "apiVersion": "v1", "metadata": rec.pod["metadata"]}
-        self.recorder.event(pod, kind, reason, message, path)
+        self.recorder.event(pod, kind, reason, message, path, annotations)
 
     @staticmethod
     def _field_path(rec: Pod, name: str) -> str:
@@ -430,13 +417,13 @@ class Kubelet(Process):
 
     # Reaching into containers.
 
-    def probe(self, rec: Pod, made: Container, spec: Object) -> tuple[bool, str, int | None]:
-        """Runs one probe: (healthy, what it said, when that may change by itself)."""
+    def probe(self, rec: Pod, made: Container, spec: Object) -> Outcome:
+        """Runs one probe."""
         return self.world.probe(self.runtime, rec.pod, made, spec)
 
     def probe_http(self, rec: Pod, made: Container, action: Object, timeout_ms: int) -> tuple[bool, str]:
-        healthy, output, _ = self.world.probe(self.runtime, rec.pod, made, {"httpGet": action, "timeoutSeconds": timeout_ms // 1000})
-        return healthy, output
+        found = self.world.probe(self.runtime, rec.pod, made, {"httpGet": action, "timeoutSeconds": timeout_ms // 1000})
+        return found.healthy, found.output
 
     def exec_timed(self, container_id: str, command: list[str]) -> tuple[int, int]:
         """How long a command in a container takes, in ms, and its exit code."""

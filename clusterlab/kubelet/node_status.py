@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.kubelet.config import VERSION
 from clusterlab.kubelet.resources import amount, quantities
+from clusterlab.kubelet.settings import kept_free
 from clusterlab.machinery.errors import StatusError
 
 if TYPE_CHECKING:
@@ -37,12 +38,18 @@ _PRESSURES = (
 
 def capacity(kl: Kubelet) -> Object:
     """What the node has. Huge pages are there, none of them reserved."""
-    return {"hugepages-1Gi": "0", "hugepages-2Mi": "0", **kl.config.capacity}
+    has = {"hugepages-1Gi": "0", "hugepages-2Mi": "0", **kl.config.capacity}
+    return {**has, "pods": str(kl.config.settings.max_pods)} if kl.config.settings.max_pods >= 0 else has
 
 
 def allocatable(kl: Kubelet) -> Object:
     """What pods may use: nothing is reserved unless the scenario says so."""
-    return {**capacity(kl), **kl.config.allocatable}
+    has = capacity(kl)
+    given = {name: amount(name, value) for name, value in has.items()}
+    for name, taken in kept_free(kl.config.settings, given).items():
+        if name in given:
+            has |= quantities({name: max(0, given[name] - taken)})
+    return {**has, **kl.config.allocatable}
 
 
 def labels(kl: Kubelet) -> Object:

@@ -73,8 +73,17 @@ def _one(kl: Kubelet, rec: Pod, container: Object, kind: str, key: str, made: Co
             kl.wake(rec.uid, probe.next_ms - now, idle=idle)
         return rec
     spec = container[f"{kind}Probe"]
-    healthy, output, until_ms = kl.probe(rec, made, spec)
+    found = kl.probe(rec, made, spec)
+    healthy, output, until_ms = found.healthy, found.output, found.until_ms
+    if found.errored:  # it says nothing about the container
+        kl.event(rec, "Warning", "Unhealthy", f"{_WORDS[kind]} probe errored and resulted in unknown state: {output}", container)
+        kl.say(f"the {kind} probe of container {made.name} could not be made")
+        due = max(1, int(spec.get("periodSeconds") or 10)) * 1000
+        kl.wake(rec.uid, due, idle=True)
+        return rec._replace(probes={**rec.probes, key: probe._replace(next_ms=now + due)})
     probe = _counted(spec, kind, probe, healthy)
+    if found.warning:
+        kl.event(rec, "Warning", "ProbeWarning", f"{_WORDS[kind]} probe warning: {output}", container)
     if not healthy:
         kl.event(rec, "Warning", "Unhealthy", f"{_WORDS[kind]} probe failed: {output}", container)
         kl.say(f"the {kind} probe of container {made.name} failed")

@@ -5,30 +5,50 @@ Follows pkg/kubelet/prober/prober.go and pkg/probe/{http,tcp,grpc,exec}.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from clusterlab.kubelet.environment import expand
 from clusterlab.kubelet.restart import go_duration
 from clusterlab.runtime.records import Container
 from clusterlab.runtime.runtime import Runtime
 
 Object = dict[str, Any]
-Outcome = tuple[bool, str, int | None]
 
-__all__ = ["run"]
+__all__ = ["Outcome", "run"]
+
+
+class Outcome(NamedTuple):
+    """What a probe finds. `until_ms`: when that may change by itself, None for not before something happens. `errored`: it could not be
+    made, so that it says nothing about the container; `warning`: it counts as healthy, but is told."""
+
+    healthy: bool
+    output: str
+    until_ms: int | None = None
+    errored: bool = False
+    warning: bool = False
 
 
 def run(runtime: Runtime, pod: Object, made: Container, spec: Object) -> Outcome:
-    """(healthy, what it said, when that may change by itself: None for not before something happens)."""
+    """Makes one probe of a container."""
     timeout_ms = max(1, int(spec.get("timeoutSeconds") or 1)) * 1000
     if "exec" in spec:
-        return runtime.probe_exec(made.id, tuple(spec["exec"].get("command") or ()), timeout_ms)
+        return Outcome(*runtime.probe_exec(made.id, _command(pod, made, spec["exec"]), timeout_ms))
     if "httpGet" in spec:
         return _http(runtime, pod, made, spec["httpGet"], timeout_ms)
     if "tcpSocket" in spec:
         return _tcp(runtime, pod, made, spec["tcpSocket"], timeout_ms)
     if "grpc" in spec:
         return _grpc(runtime, pod, made, spec["grpc"], timeout_ms)
-    return True, "", None
+    return Outcome(False, f"missing probe handler for {pod['metadata']['name']}:{made.name}", None, errored=True)
+
+
+def _command(pod: Object, made: Container, action: Object) -> tuple[str, ...]:
+    """The command of an exec probe, with the variables filled in that the container gives as plain values."""
+    env = {
+        each["name"]: str(each.get("value") or "") for part in ("containers", "initContainers") for container in pod["spec"].get(part) or ()
+        if container["name"] == made.name for each in container.get("env") or () if "valueFrom" not in each
+    }
+    return tuple(expand(each, env) for each in action.get("command") or ())
 
 
 def port_number(pod: Object, name: str, port: Any) -> int | None:
@@ -52,42 +72,56 @@ def _http(runtime: Runtime, pod: Object, made: Container, action: Object, timeou
     port = port_number(pod, made.name, action.get("port"))
     host, path = action.get("host") or _ip(runtime, made), action.get("path") or "/"
     if port is None:
-        return False, f'invalid port number: "{action.get("port")}"', None
+        return _no_port(pod, made, action)
     scheme = (action.get("scheme") or "HTTP").lower()
     shown = f"{scheme}://{host}:{port}{path if path.startswith('/') else '/' + path}"
     answer = runtime.answer(made.pod_uid, port, path)
     if answer.refused:
-        return False, f'Get "{shown}": dial tcp {host}:{port}: connect: connection refused', answer.until_ms
+        return Outcome(False, f'Get "{shown}": dial tcp {host}:{port}: connect: connection refused', answer.until_ms)
     if answer.latency_us > timeout_ms * 1000:
         message = f'Get "{shown}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
-        return False, message, answer.until_ms
-    if 200 <= answer.status < 400:
-        return True, "", answer.until_ms
-    return False, f"HTTP probe failed with statuscode: {answer.status}", answer.until_ms
+        return Outcome(False, message, answer.until_ms)
+    if answer.serve is not None and answer.serve.protocol != "http":
+        why = "EOF" if answer.serve.protocol == "tcp" else "net/http: HTTP/1.x transport connection broken: malformed HTTP response"
+        return Outcome(False, f'Get "{shown}": {why}', answer.until_ms)
+    if 300 <= answer.status < 400:
+        return Outcome(True, f"Probe terminated redirects, Response body: {answer.body}", answer.until_ms, warning=True)
+    if 200 <= answer.status < 300:
+        return Outcome(True, "", answer.until_ms)
+    return Outcome(False, f"HTTP probe failed with statuscode: {answer.status}", answer.until_ms)
+
+
+def _no_port(pod: Object, made: Container, action: Object) -> Outcome:
+    """A port that has no such name: the probe cannot even be made (pkg/probe/util.go)."""
+    port = action.get("port")
+    if isinstance(port, str):
+        return Outcome(False, f'strconv.Atoi: parsing "{port}": invalid syntax', None, errored=True)
+    return Outcome(False, f"invalid port number: {port}", None, errored=True)
 
 
 def _tcp(runtime: Runtime, pod: Object, made: Container, action: Object, timeout_ms: int) -> Outcome:
     port = port_number(pod, made.name, action.get("port"))
     host = action.get("host") or _ip(runtime, made)
     if port is None:
-        return False, f'invalid port number: "{action.get("port")}"', None
+        return _no_port(pod, made, action)
     answer = runtime.answer(made.pod_uid, port, "/")
     if answer.refused:
-        return False, f"dial tcp {host}:{port}: connect: connection refused", answer.until_ms
-    return True, "", answer.until_ms
+        return Outcome(False, f"dial tcp {host}:{port}: connect: connection refused", answer.until_ms)
+    return Outcome(True, "", answer.until_ms)
 
 
 def _grpc(runtime: Runtime, pod: Object, made: Container, action: Object, timeout_ms: int) -> Outcome:
     port = int(action.get("port") or 0)
     answer = runtime.answer(made.pod_uid, port, "/")
-    if answer.refused:
+    if answer.refused or (answer.serve is not None and answer.serve.protocol != "grpc" and answer.serve.port):
+        # An HTTP server never says what a gRPC client waits for.
         address = f"{_ip(runtime, made)}:{port}"
         message = f'timeout: failed to connect service "{address}" within {go_duration(timeout_ms)}: context deadline exceeded'
-        return False, message, answer.until_ms
+        return Outcome(False, message, answer.until_ms)
     if answer.latency_us > timeout_ms * 1000:
-        return False, f"timeout: health rpc did not complete within {go_duration(timeout_ms)}", answer.until_ms
+        return Outcome(False, f"timeout: health rpc did not complete within {go_duration(timeout_ms)}", answer.until_ms)
     if not 200 <= answer.status < 400:
-        return False, 'service unhealthy (responded with "NOT_SERVING")', answer.until_ms
-    return True, "service healthy", answer.until_ms
+        return Outcome(False, 'service unhealthy (responded with "NOT_SERVING")', answer.until_ms)
+    return Outcome(True, "service healthy", answer.until_ms)
 
 

@@ -13,7 +13,7 @@ from clusterlab.runtime.amounts import milli, units
 Object = dict[str, Any]
 Amounts = dict[str, int]
 
-__all__ = ["amount", "is_sidecar", "limits", "pod_requests", "qos_class", "quantities"]
+__all__ = ["amount", "is_sidecar", "limits", "pod_requests", "qos_class", "quantities", "tolerates"]
 
 
 def amount(name: str, value: Any) -> int:
@@ -118,3 +118,14 @@ def _class_of(containers: Iterable[Object]) -> str:
     if not anything:
         return "BestEffort"
     return "Guaranteed" if guaranteed else "Burstable"
+
+
+def tolerates(toleration: Object, taint: Object) -> bool:
+    """Whether a toleration tolerates a taint."""
+    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
+        return False
+    if toleration.get("key") and toleration["key"] != taint.get("key"):
+        return False
+    if toleration.get("operator", "Equal") == "Exists":
+        return True
+    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")

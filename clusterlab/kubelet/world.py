@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import Any
 
+from clusterlab.kubelet.probes import Outcome
 from clusterlab.runtime.records import Container
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
@@ -39,7 +40,7 @@ class World:
         binary = obj.get("binaryData")
         return {**data, **{name: _plain(value) for name, value in binary.items()}} if binary else dict(data)
 
-    def probe(self, runtime: Runtime, pod: Object, made: Container, spec: Object) -> tuple[bool, str, int | None]:
+    def probe(self, runtime: Runtime, pod: Object, made: Container, spec: Object) -> Outcome:
         from clusterlab.kubelet.probes import run
 
         return run(runtime, pod, made, spec)

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import NamedTuple
 
+from clusterlab.runtime.layers import Layer, layers_of
 from clusterlab.runtime.programs.behaviour import Behaviour
 from clusterlab.runtime.programs.library import LIBRARY
 from clusterlab.sim import Component, Simulation
@@ -31,6 +32,7 @@ class Image(NamedTuple):
     size_bytes: int
     pulled_ms: int
     used_ms: int
+    layers: tuple[Layer, ...] = ()
 
 
 def invalid_reference(image: str) -> bool:
@@ -93,7 +95,7 @@ class Registry(Component):
         self.unreachable: tuple[str, ...] = ()  # globs over full names; "*" is all of them
         self.broken: dict[str, str] = {}  # full name -> what is wrong with the image
         self._found: dict[str, Behaviour] = {}
-        self._known: dict[str, bool] = {}
+        self._layers: dict[str, tuple[Layer, ...]] = {}
 
     @property
     def reachable(self) -> bool:
@@ -137,10 +139,18 @@ class Registry(Component):
 
     def size(self, image: str) -> int:
         """How large an image is; where nothing says, a size that follows from its name."""
-        known = self.behaviour(image).size_bytes
+        behaviour = self.behaviour(image)
+        known = sum(size for _, size in behaviour.layers) or behaviour.size_bytes
         if known:
             return known
         return 20_000_000 + int(image_id(full_name(image))[7:15], 16) % 100_000_000
+
+    def layers(self, image: str) -> tuple[Layer, ...]:
+        """What an image is made of, the base first."""
+        found = self._layers.get(image)
+        if found is None:
+            found = self._layers[image] = layers_of(full_name(image), self.behaviour(image), self.size(image))
+        return found
 
 
 #: The newest release of some official images; tags beyond it are mistakes, as documentation makes them on purpose (nginx:1.161).

@@ -119,6 +119,7 @@ class Container(NamedTuple):
     vm: Any = None
     growth_ms: int = -1  # since when a fault makes it leak
     growth_per_s: int = 0
+    leaks: tuple[tuple[str, int, int], ...] = ()  # of faults: what grows ("disk", "inodes", "pids"), since when (ms), how much a second
     throttled: bool = False
 
     @property

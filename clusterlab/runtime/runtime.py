@@ -12,14 +12,16 @@ from typing import Any
 from clusterlab.network import addresses
 from clusterlab.runtime import scripts, serving
 from clusterlab.runtime.flavours import FLAVOURS
-from clusterlab.runtime.images import Image, Registry, full_name, image_id, short_name
+from clusterlab.runtime.images import Registry, full_name, image_id, short_name
+from clusterlab.runtime.memory import memory_of, out_of_memory_ms
 from clusterlab.runtime.programs.behaviour import Serve
 from clusterlab.runtime.programs.plan import plan
 from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Sandbox
 from clusterlab.runtime.serving import Answer
-from clusterlab.sim import Component, Simulation
+from clusterlab.runtime.store import ImageStore, Pull
+from clusterlab.sim import Simulation
 
-__all__ = ["Answer", "Pull", "Runtime"]
+__all__ = ["Answer", "Pull", "Runtime", "memory_of"]
 
 Object = dict[str, Any]
 #: An end that is further off than this is no reason to wait before calling the cluster settled.
@@ -27,36 +29,30 @@ SOON_MS = 10_000
 OOM_CODE = 137
 
 Lines = tuple[tuple[int, str, str], ...]  # each (ms, stream, text)
-Pull = tuple[int, int, str]  # begun, done (ms), what went wrong
 
 
-class Runtime(Component):
+class Runtime(ImageStore):
     """The runtime of one node. `kubelet` is told of what ends, with the event `pleg`."""
 
     STATE = (
-        "up", "images", "sandboxes", "containers", "by_pod", "pulls", "pull_free_ms", "volumes", "next_address", "logs", "hosts",
+        "up", "images", "sandboxes", "containers", "by_pod", "pulls", "volumes", "next_address", "logs", "hosts",
     )
 
     def __init__(self, sim: Simulation, node: str, flavour: str, registry: Registry, pod_cidr: str) -> None:
-        super().__init__(sim, f"runtime/{node}")
-        self.node = node
+        super().__init__(sim, node, registry)
         self.flavour = FLAVOURS[flavour]
-        self.registry = registry
         self.pod_cidr = pod_cidr
-        self.kubelet = f"kubelet/{node}"
         self.up = True
-        self.images: dict[str, Image] = {}  # full name -> image
         self.sandboxes: dict[str, Sandbox] = {}  # pod uid -> its sandbox
         self.containers: dict[str, Container] = {}
         self.by_pod: dict[str, tuple[str, ...]] = {}  # pod uid -> container ids, oldest first
-        self.pulls: dict[str, Pull] = {}  # full name -> the pull under way
-        self.pull_free_ms = 0  # images are pulled one after the other
         self.volumes: dict[str, Any] = {}  # volume key -> files, each (path -> content), replaced whole
         self.next_address = 0
         self.logs: dict[str, Lines] = {}  # container id -> what it wrote, as far as that is kept
         self.hosts: dict[str, str] = {}  # pod uid -> its /etc/hosts
         self.programs: dict[str, Any] = {}  # container of kube-system -> the program of the cluster in it, which may `begin` and `end`
         self.cpus, self.memory_bytes, self.disk_bytes = 4, 8 << 30, 100 << 30
+        self.inodes, self.pids, self.pod_pids = 6_553_600, 32_768, -1
         self.chance = sim.rng(self.name)
         self._room = addresses.room(pod_cidr) - 3
 
@@ -64,67 +60,6 @@ class Runtime(Component):
         """64 hexadecimal digits."""
         bits = self.chance.bits64
         return f"{bits():016x}{bits():016x}{bits():016x}{bits():016x}"
-
-    def tell_kubelet(self, uid: str) -> None:
-        self.sim.after(0, self.kubelet, "pleg", uid)
-
-    # Images.
-
-    def image(self, name: str) -> Image | None:
-        """ImageStatus."""
-        return self.images.get(full_name(name))
-
-    def preload(self, names: tuple[str, ...], size_bytes: int) -> None:
-        """An image that the node has from the start; it is reported by the names that were given."""
-        image = Image(image_id(full_name(names[0])), names, size_bytes, 0, 0)
-        for name in names:
-            self.images[full_name(name)] = image
-
-    def pull_image(self, name: str, uid: str) -> Pull:
-        """PullImage: begins a pull, or joins the one under way; the answer's second part says when it will be done."""
-        full = full_name(name)
-        known = self.pulls.get(full)
-        now = self.sim.time_ms
-        if known is not None and known[1] > now:
-            return known
-        error = self.registry.pull_error(name)
-        took = 0 if error else self.registry.behaviour(name).pull_ms
-        begun = max(now, self.pull_free_ms)
-        done = begun + took
-        if done <= now:
-            if not error:
-                self._store(full, name)
-            return (now, now, error)
-        self.pull_free_ms = done
-        pull = (begun, done, error)
-        self.pulls[full] = pull
-        self.after(done - now, "pulled", full, uid)
-        return pull
-
-    def on_pulled(self, full: str, uid: str) -> None:
-        """A pull is over."""
-        del self.pulls[full]
-        step = self.begin("pull", f"images/{short_name(full)}")
-        self._store(full, full)
-        step.explain = f"The runtime of {self.node} has pulled the image {short_name(full)}."
-        self._note()
-        self.tell_kubelet(uid)
-
-    def _store(self, full: str, name: str) -> None:
-        now = self.sim.time_ms
-        self.images[full] = Image(image_id(full), (full,), self.registry.size(name), now, now)
-
-    def remove_image(self, full: str) -> int:
-        """RemoveImage: all names of the image go; the answer is how many bytes that frees."""
-        image = self.images.get(full)
-        if image is None:
-            return 0
-        for name in image.names:
-            self.images.pop(full_name(name), None)
-        return image.size_bytes
-
-    def images_in_use(self) -> dict[str, bool]:
-        return {full_name(each.config.image): True for each in self.containers.values() if each.state != EXITED}
 
     # Sandboxes.
 
@@ -167,6 +102,12 @@ class Runtime(Component):
                 self.sim.cancel(gone.timer)
         self.hosts.pop(uid, None)
         self.remove_files(uid)
+
+    def remove_dead(self) -> None:
+        """The writable layers of containers that have ended go (DeleteAllUnusedContainers)."""
+        for container in self.containers.values():
+            if container.state == EXITED:
+                self.volumes.pop(f"{container.pod_uid}/#{container.id}", None)
 
     def remove_files(self, uid: str) -> None:
         """What a pod has on the node's disk goes: the layers of its containers and its emptyDirs."""
@@ -382,7 +323,7 @@ class Runtime(Component):
         """What serves a port of a pod, and the container's id."""
         return serving.server_at(self, uid, port)
 
-    def probe_exec(self, container_id: str, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None]:
+    def probe_exec(self, container_id: str, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None, bool]:
         """Runs a command in a container as a probe."""
         return scripts.probe(self, self.containers[container_id], command, timeout_ms)
 
@@ -412,11 +353,19 @@ class Runtime(Component):
             since = self.sim.time_ms if bytes_per_s else -1
             self._plan_end(container._replace(growth_ms=since, growth_per_s=bytes_per_s))
 
+    def leak_other(self, container_id: str, what: str, per_s: int) -> None:
+        """A container takes ever more of something from now on (0: no more, and what it took is free again): "disk", "inodes", "pids"."""
+        container = self.containers.get(container_id)
+        if container is not None and container.state == RUNNING:
+            rest = tuple(each for each in container.leaks if each[0] != what)
+            leaks = (*rest, (what, self.sim.time_ms, per_s)) if per_s else rest
+            self.containers[container_id] = container._replace(leaks=leaks)
+
     def power_off(self) -> None:
         """The node is down: every process on it ends, and what is under way with it."""
         self.up = False
         self.sim.drop_events(self.name)
-        self.pulls, self.pull_free_ms = {}, 0
+        self.pulls = {}
         for container in list(self.containers.values()):
             if container.state != EXITED:
                 self._ended(container._replace(timer=0), 255, "Unknown")
@@ -438,31 +387,3 @@ class Runtime(Component):
             "runtime": self.flavour.name, "containers": running, "sandboxes": len(self.sandboxes), "images": len(self.images),
             "pulling": [short_name(name) for name in list(self.pulls)[:5]],
         }
-
-
-def memory_of(container: Container, now_ms: int) -> int:
-    """How many bytes a running container uses."""
-    program = container.program
-    used = program.memory_base + (container.vm.memory if container.vm is not None else 0)
-    used += program.memory_growth_per_s * (now_ms - container.started_ms) // 1000
-    if container.growth_ms >= 0:
-        used += container.growth_per_s * (now_ms - container.growth_ms) // 1000
-    return used
-
-
-def out_of_memory_ms(container: Container) -> int:
-    """When a running container reaches its memory limit; -1: never."""
-    limit, program = container.config.memory_limit, container.program
-    if not limit:
-        return -1
-    base = program.memory_base + (container.vm.memory if container.vm is not None else 0)
-    if base > limit:
-        return container.started_ms
-    growth = program.memory_growth_per_s + container.growth_per_s
-    if growth <= 0:
-        return -1
-    # used(t) = base + g1 (t - started) + g2 (t - leak start), in bytes and ms
-    leak_ms = container.growth_ms if container.growth_ms >= 0 else 0
-    reached = (limit - base) * 1000 + program.memory_growth_per_s * container.started_ms
-    reached += container.growth_per_s * leak_ms
-    return int(-(-reached // growth))

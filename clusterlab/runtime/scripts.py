@@ -288,6 +288,11 @@ def _skip(before: State, after: State, until_ms: int) -> State:
 # Commands from outside.
 
 
+#: How the runtime begins to say that a command cannot be run.
+NO_EXEC = "OCI runtime exec failed: exec failed: "
+PROBE_OUTPUT_MOST = 10_240  # bytes of a probe's output that are kept (pkg/probe/exec: maxReadLength)
+
+
 def execute(
     runtime: Runtime, container: Container, command: tuple[str, ...], stdin: str = "", tty: bool = False,
 ) -> tuple[int, str, str, int]:
@@ -301,8 +306,8 @@ def execute(
     if (not program.behaviour.shell and not on_node) or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
         why = 'no such file or directory' if command[0].startswith("/") else 'executable file not found in $PATH'
         if program.behaviour.match != "*" or (name in {"sh", "bash"} and not program.behaviour.shell):
-            head = "OCI runtime exec failed: exec failed: unable to start container process: "
-            return 126 if command[0].startswith("/") else 127, "", f'{head}exec: "{command[0]}": {why}\n', 0
+            said = f'{NO_EXEC}unable to start container process: exec: "{command[0]}": {why}\n'
+            return 126 if command[0].startswith("/") else 127, "", said, 0
     env = _environment(container)
     sandbox = runtime.sandboxes[container.pod_uid]
     env["HOSTNAME"] = sandbox.hostname or sandbox.name
@@ -339,8 +344,8 @@ def script_of(command: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
     return shlex.join(command), (), "sh"
 
 
-def probe(runtime: Runtime, container: Container, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None]:
-    """Runs a command as a probe: (healthy, what it said, when that may change by itself)."""
+def probe(runtime: Runtime, container: Container, command: tuple[str, ...], timeout_ms: int) -> tuple[bool, str, int | None, bool]:
+    """Runs a command as a probe: (healthy, what it said, when that may change by itself, whether it could not be run at all)."""
     code, out, err, took = execute(runtime, container, command)
     until: int | None = None
     names = compile_script(script_of(command)[0]).names
@@ -352,12 +357,15 @@ def probe(runtime: Runtime, container: Container, command: tuple[str, ...], time
     ready_ms = container.started_ms + container.program.ready_ms
     serving = container.program.acts or (container.vm is not None and container.vm.serving)
     if code == NOT_FOUND and serving and ready_ms <= runtime.sim.time_ms:
-        return True, "", until  # a tool of an application's image, which only the real image has: it finds the application well
+        return True, "", until, False  # a tool of an application's image, which only the real image has: it finds the application well
     if code and ready_ms > runtime.sim.time_ms:
         until = ready_ms if until is None else min(until, ready_ms)
     if took < 0 or took > timeout_ms:
-        return False, f'command timed out: "{" ".join(command)}" timed out after {timeout_ms // 1000}s', until
-    return code == 0, out + err, until
+        return False, f'command timed out: "{" ".join(command)}" timed out after {timeout_ms // 1000}s', until, False
+    if code and err.startswith(NO_EXEC):
+        head = f'failed to exec in container: failed to start exec "{container.id}": '
+        return False, f"rpc error: code = Unknown desc = {head}{err.strip()}", until, True
+    return code == 0, (out + err)[:PROBE_OUTPUT_MOST], until, False
 
 
 _STATUS = re.compile(r"HTTP/1\.[01] (\d{3})[^\r\n]*")

@@ -14,7 +14,7 @@ __all__ = ["behaviours"]
 
 _FIELDS = (
     "match", "pull", "pullError", "sizeBytes", "start", "ready", "exit", "serve", "memory", "cpu", "logs", "stop", "ignoresTerm",
-    "stopCode", "command", "args", "shell", "needsEnv",
+    "stopCode", "command", "args", "shell", "needsEnv", "layers",
 )
 
 
@@ -30,6 +30,7 @@ def _behaviour(read: Reader) -> Behaviour:
         pull_ms=read.take("pull", values.duration_ms, 0),
         pull_error=read.take("pullError", text(1024), ""),
         size_bytes=read.take("sizeBytes", values.size, 0),
+        layers=tuple(_layer(Reader(item, path, read.problems, ("name", "size"))) for path, item in read.items("layers", 100)),
         start_ms=read.take("start", values.duration_ms, 0),
         ready_ms=read.take("ready", values.duration_ms, 0),
         exit=_exit(read) if read.has("exit") else None,
@@ -46,6 +47,10 @@ def _behaviour(read: Reader) -> Behaviour:
         shell=read.take("shell", boolean, True),
         needs_env=_lines(read, "needsEnv", 20),
     )
+
+
+def _layer(read: Reader) -> tuple[str, int]:
+    return read.take("name", text(253)), read.take("size", values.size)
 
 
 def _cpu(value: Any) -> int:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from clusterlab.autoscaler.config import ConfigError, options
+from clusterlab.kubelet.settings import SettingsError, settings
 from clusterlab.machinery.decode import parse_yaml
 from clusterlab.scenario import values
 from clusterlab.scenario.images import behaviours
@@ -21,10 +22,11 @@ VALUES_MOST = 200_000
 
 _TOP = (
     "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "addons", "etcd", "replicas", "nodes", "runtime",
-    "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "metricsServer", "clusterAutoscaler", "scheduler", "images", "traffic",
-    "manifests", "timeline",
+    "kubelet", "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "metricsServer", "clusterAutoscaler", "scheduler", "images",
+    "traffic", "manifests", "timeline",
 )
-_NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable")
+_NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable", "kubelet", "inodes",
+         "pids")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -60,9 +62,11 @@ def load(data: Any) -> Scenario:
     runtime = top.take("runtime", _runtime, "containerd")
     etcd = Reader(top.data.get("etcd") or {}, "etcd", problems, ("members",))
     replicas = Reader(top.data.get("replicas") or {}, "replicas", problems, ("controllerManager", "scheduler"))
+    kubelet = _kubelet(top, {})
     scenario = Scenario(
         seed=top.take("seed", integer(0, 2**63 - 1), 1),
-        nodes=_nodes(top, runtime),
+        nodes=_nodes(top, runtime, kubelet),
+        kubelet=kubelet,
         control_plane_node=top.take("controlPlaneNode", boolean, True),
         addons=top.take("addons", boolean) if top.has("addons") else None,
         etcd_members=etcd.take("members", integer(1, 7), 3),
@@ -98,6 +102,19 @@ def _autoscaler(top: Reader) -> dict[str, Any] | None:
     return given
 
 
+def _kubelet(read: Reader, every: dict[str, Any]) -> dict[str, Any] | None:
+    """Settings of a kubelet, over those of every kubelet; checked here and read again where it is built."""
+    if not read.has("kubelet"):
+        return every or None
+    given: dict[str, Any] = {**every, **(read.take("kubelet", plain_object, {}) or {})}
+    try:
+        settings(given)
+    except SettingsError as error:
+        read.problem(f"kubelet.{error.field}".rstrip("."), str(error))
+        return None
+    return given or None
+
+
 def _bound(data: Any) -> None:
     """Refuses input whose anchors unfold to more than anyone needs."""
     left, stack = VALUES_MOST, [data]
@@ -130,19 +147,19 @@ def _name(value: Any) -> str:
     return value
 
 
-def _nodes(top: Reader, runtime: str) -> tuple[Node, ...]:
+def _nodes(top: Reader, runtime: str, kubelet: dict[str, Any] | None) -> tuple[Node, ...]:
     value = top.data.get("nodes")
     if value is None:
-        return workers(3, runtime)
+        return workers(3, runtime, kubelet)
     if not isinstance(value, list):
         if isinstance(value, bool) or not isinstance(value, int):
             top.problem("nodes", f"must be a number of workers or a list of nodes, not {shown(value)}")
             return ()
-        return workers(top.take("nodes", integer(0, NODES_MOST), 0), runtime)
+        return workers(top.take("nodes", integer(0, NODES_MOST), 0), runtime, kubelet)
     found: list[Node] = []
     names: set[str] = set()
     for path, item in top.items("nodes", NODES_MOST):
-        node = _node(Reader(item, path, top.problems, _NODE), f"node-{len(found) + 1}", runtime)
+        node = _node(Reader(item, path, top.problems, _NODE), f"node-{len(found) + 1}", runtime, kubelet or {})
         if node.name in names:
             top.problems.append((f"{path}.name", f"another node is called {node.name} already"))
         names.add(node.name)
@@ -150,7 +167,7 @@ def _nodes(top: Reader, runtime: str) -> tuple[Node, ...]:
     return tuple(found)
 
 
-def _node(read: Reader, name: str, runtime: str) -> Node:
+def _node(read: Reader, name: str, runtime: str, kubelet: dict[str, Any]) -> Node:
     return Node(
         name=read.take("name", _name, name),
         labels=read.take("labels", string_map(), {}),
@@ -163,6 +180,9 @@ def _node(read: Reader, name: str, runtime: str) -> Node:
         images=tuple(_node_image(Reader(item, path, read.problems, ("names", "sizeBytes")))
                      for path, item in read.items("images", 500)),
         unschedulable=read.take("unschedulable", boolean, False),
+        kubelet=_kubelet(read, kubelet),
+        inodes=read.take("inodes", integer(1_000, 10**12), 0),
+        pids=read.take("pids", integer(300, 4_194_304), 32_768),
     )
 
 

@@ -23,7 +23,8 @@ CONTROL_PLANE = "control-plane"
 FAULT_KINDS = {
     "node-down": True, "node-cut-off": True, "kubelet-stop": True, "component-stop": True, "etcd-kill": True,
     "etcd-partition": True, "etcd-slow": True,
-    "etcd-disk-full": True, "etcd-disk-lost": True, "container-crash": True, "memory-leak": True, "registry-unreachable": False,
+    "etcd-disk-full": True, "etcd-disk-lost": True, "container-crash": True, "memory-leak": True,
+    "disk-fill": True, "inode-fill": True, "fork-bomb": True, "registry-unreachable": False,
     "link": False,
 }
 
@@ -51,6 +52,9 @@ class Node:
     images: tuple[NodeImage, ...] = ()
     unschedulable: bool = False
     control_plane: bool = False
+    kubelet: dict[str, Any] | None = None  # settings, called as in KubeletConfiguration
+    inodes: int = 0  # of its disk; 0: as many as mkfs.ext4 makes
+    pids: int = 32_768  # how many processes it can have
     number: int = -1  # which address and pod range it has; -1: the first that is free
 
 
@@ -109,6 +113,7 @@ class Scenario:
 
     seed: int = 1
     nodes: tuple[Node, ...] = ()
+    kubelet: dict[str, Any] | None = None  # of every node that does not say otherwise
     control_plane_node: bool = True
     #: Cluster DNS, kube-proxy's DaemonSet and a default storage class, as objects and pods; None: where there is a control-plane node.
     addons: bool | None = None
@@ -140,13 +145,13 @@ class Scenario:
         if not self.control_plane_node or any(node.control_plane for node in self.nodes):
             return self.nodes
         first = Node(
-            CONTROL_PLANE, runtime=self.runtime, control_plane=True,
+            CONTROL_PLANE, runtime=self.runtime, control_plane=True, kubelet=self.kubelet,
             labels={"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""},
             taints=({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},),
         )
         return (first, *self.nodes)
 
 
-def workers(count: int, runtime: str = "containerd") -> tuple[Node, ...]:
+def workers(count: int, runtime: str = "containerd", kubelet: dict[str, Any] | None = None) -> tuple[Node, ...]:
     """Like workers named node-1, node-2, …"""
-    return tuple(Node(f"node-{number}", runtime=runtime) for number in range(1, count + 1))
+    return tuple(Node(f"node-{number}", runtime=runtime, kubelet=kubelet) for number in range(1, count + 1))

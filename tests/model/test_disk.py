@@ -58,7 +58,7 @@ def test_a_full_disk_evicts_whoever_is_furthest_over_its_requests() -> None:
     world.run(60)
     phase, reason, message = status(world, "greedy")
     assert (phase, reason) == ("Failed", "Evicted") and status(world, "modest")[0] == "Running"
-    assert message.startswith("The node was low on resource: ephemeral-storage. Threshold quantity: 3Gi, available: ")
+    assert message.startswith("The node was low on resource: ephemeral-storage. Threshold quantity: 3221225600, available: ")
     assert "Container main was using 14336004Ki, request is 0, has larger consumption of ephemeral-storage. " in message
     assert conditions(world)["DiskPressure"] == "True"
     assert "node.kubernetes.io/disk-pressure" in {each["key"] for each in world.get("nodes/node-1")["spec"]["taints"]}

@@ -76,6 +76,8 @@ class Behaviour:
     pull_ms: int = 0
     pull_error: str = ""
     size_bytes: int = 0
+    #: What the image is made of, the base first: (name, bytes). Images that name the same layer share it.
+    layers: tuple[tuple[str, int], ...] = ()
     start_ms: int = 0
     ready_ms: int = 0
     exit: Exit | None = None

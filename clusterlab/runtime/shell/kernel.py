@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.runtime.memory import leaked
+
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
 
@@ -72,7 +74,8 @@ def cgroup(box: Box, name: str) -> str | None:
         "memory.current": memory, "memory.peak": memory, "memory.max": config.memory_limit or "max", "memory.high": "max", "memory.min": 0,
         "memory.swap.max": 0, "memory.events": "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0",
         "memory.stat": f"anon {memory * 9 // 10}\nfile {memory - memory * 9 // 10}\nkernel 0\nsock 0\nshmem 0",
-        "pids.current": len(box.processes()), "pids.max": "max",
+        "pids.current": len(box.processes()) + leaked(box.container, "pids", box.runtime.sim.time_ms),
+        "pids.max": "max" if box.runtime.pod_pids < 0 else box.runtime.pod_pids,
     }
     return f"{made[name]}\n" if name in made else None
 
