@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from clusterlab.network.trip import Source
-from clusterlab.runtime import logs
+from clusterlab.runtime import logs, view_images
 from clusterlab.runtime.records import EXITED, RUNNING, Container
 from clusterlab.runtime.shell import tools_net
 from clusterlab.runtime.shell.box import Lookup, Reply
@@ -26,7 +26,7 @@ CLIENTS = ("curl", "wget", "nslookup", "dig", "ping", "nc", "getent", "telnet")
 #: Commands that only look.
 VIEWS = ("crictl", "iptables-save", "ipvsadm")
 _TRIES = 20
-_USAGE = "crictl ps [-a] [--name N] | pods [--name N] | images | logs [--tail N] CONTAINER | inspect CONTAINER | version"
+_USAGE = "crictl ps [-a] [--name N] | pods [--name N] | images | inspecti IMAGE | logs [--tail N] CONTAINER | inspect CONTAINER | version"
 
 
 class _Node:
@@ -153,7 +153,10 @@ def _crictl(runtime: Any, words: list[str]) -> Answer:
     if what == "pods":
         return 0, _pods(runtime, name), ""
     if what in ("images", "image", "img"):
-        return 0, _images(runtime), ""
+        return 0, view_images.images(runtime), ""
+    if what == "inspecti" and len(plain) > 1:
+        found_image = view_images.inspect(runtime, plain[-1])
+        return (0, found_image, "") if found_image is not None else (1, "", f'E: no such image "{plain[-1]}" present\n')
     if what == "version":
         flavour = runtime.flavour
         return 0, f"Version:  0.1.0\nRuntimeName:  {flavour.name}\nRuntimeApiVersion:  v1\n", ""
@@ -203,25 +206,6 @@ def _pods(runtime: Any, name: str) -> str:
         for each in reversed(list(runtime.sandboxes.values())) if name in each.name
     ]
     return _table(("POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME"), rows)
-
-
-def _size(count: int) -> str:
-    for size, word in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= size:
-            return f"{count / size:.3g}{word}"
-    return f"{count}B"
-
-
-def _images(runtime: Any) -> str:
-    rows, seen = [], set()
-    for image in runtime.images.values():
-        for each in image.names:
-            tagged = ":" in each.rsplit("/", 1)[-1]
-            repository, tag = each.rsplit(":", 1) if tagged else (each, "<none>")
-            if (repository, tag) not in seen and "@" not in each:
-                seen.add((repository, tag))
-                rows.append((repository, tag, image.id.removeprefix("sha256:")[:13], _size(image.size_bytes)))
-    return _table(("IMAGE", "TAG", "IMAGE ID", "SIZE"), sorted(rows))
 
 
 def _inspect(container: Container) -> str:

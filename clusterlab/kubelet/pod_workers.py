@@ -229,7 +229,8 @@ def _crash_back_off(kl: Kubelet, rec: Pod, container: Object, latest: Container)
     now = kl.sim.time_ms
     left = in_back_off(rec.backoffs, name, ended.finished_ms, now)
     if not left:
-        return rec._replace(backoffs=next_back_off(rec.backoffs, name, ended.finished_ms, now)), False
+        most_ms = kl.config.settings.back_off_most_ms
+        return rec._replace(backoffs=next_back_off(rec.backoffs, name, ended.finished_ms, now, most_ms)), False
     kl.wake(rec.uid, left, idle=True)
     meta = rec.pod["metadata"]
     pod = f"{meta['name']}_{meta['namespace']}({meta['uid']})"

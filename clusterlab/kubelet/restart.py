@@ -39,19 +39,22 @@ def should_restart(pod: Object, container: Object, latest: Container | None, cod
     return policy == "Always" or (policy == "OnFailure" and code != 0)
 
 
+EXPIRED_MS = 600_000
+
+
 def in_back_off(backoffs: Backoffs, key: str, since_ms: int, now_ms: int) -> int:
     """How many ms of the back-off are left; 0 where there is none."""
     known = backoffs.get(key)
-    if known is None or since_ms - known[1] > 2 * MOST_MS:
+    if known is None or since_ms - known[1] > EXPIRED_MS:
         return 0
     return max(0, since_ms + known[0] - now_ms)
 
 
-def next_back_off(backoffs: Backoffs, key: str, since_ms: int, now_ms: int) -> Backoffs:
+def next_back_off(backoffs: Backoffs, key: str, since_ms: int, now_ms: int, most_ms: int = MOST_MS) -> Backoffs:
     """The back-offs after one more failure: twice as long, from ten seconds to five minutes, forgotten after ten minutes."""
     known = backoffs.get(key)
-    expired = known is None or since_ms - known[1] > 2 * MOST_MS
-    delay_ms = FIRST_MS if expired or known is None else min(known[0] * 2, MOST_MS)
+    expired = known is None or since_ms - known[1] > EXPIRED_MS
+    delay_ms = min(FIRST_MS, most_ms) if expired or known is None else min(known[0] * 2, most_ms)
     return {**backoffs, key: (delay_ms, now_ms)}
 
 

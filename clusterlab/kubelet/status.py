@@ -51,8 +51,25 @@ def generate(kl: Kubelet, rec: Pod) -> Object:
     status["qosClass"] = qos_class(pod)
     status["startTime"] = old.get("startTime") or kl.sim.now_rfc3339()
     _resources(allocated(rec), status)
+    early = rec.failed[0] == "DeadlineExceeded"  # its conditions tell of the end at once
+    delayed = bool(rec.failed[0]) and status["phase"] == "Failed" and _still_runs(kl, rec)
+    if delayed and not early:
+        _delay(status, old)
     add_conditions(kl, rec, spec, status, sandbox is not None and sandbox.ready, old)
+    if delayed and early:
+        _delay(status, old)
     return status
+
+
+def _still_runs(kl: Kubelet, rec: Pod) -> bool:
+    return any(each.state == RUNNING for each in kl.runtime.of_pod(rec.uid))
+
+
+def _delay(status: Object, old: Object) -> None:
+    """No pod is told to be over while something of it may run (status_manager.go, mergePodStatus)."""
+    status["phase"] = old.get("phase", "Pending")
+    for name in ("reason", "message"):
+        status.pop(name, None)
 
 
 def _any_started(kl: Kubelet, rec: Pod) -> bool:

@@ -10,10 +10,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.runtime import disk
-from clusterlab.runtime.images import short_name, tag_of
+from clusterlab.runtime.images import short_name
 from clusterlab.runtime.records import EXITED, RUNNING, Container
 from clusterlab.runtime.shell import kernel
 from clusterlab.runtime.shell.box import Box
+from clusterlab.runtime.view_images import images, layers, table
 
 if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Runtime
@@ -83,16 +84,6 @@ def _ago(runtime: Runtime, ms: int) -> str:
     return f"{seconds} seconds ago"
 
 
-def _table(rows: list[list[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return "".join(line + "\n" for line in lines)
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.3g}MB" if size < 1e9 else f"{size / 1e9:.3g}GB"
-
-
 def ps(runtime: Runtime) -> str:
     """`crictl ps -a`, or `docker ps -a` where Docker is the runtime."""
     every = [(made, runtime.sandboxes[made.pod_uid]) for made in runtime.containers.values() if made.pod_uid in runtime.sandboxes][:MOST]
@@ -104,11 +95,11 @@ def ps(runtime: Runtime) -> str:
                       f"Exited ({made.exit_code}) {_ago(runtime, made.finished_ms)}"}.get(made.state, "Created")
             name = f"k8s_{made.name}_{box.name}_{box.namespace}_{made.pod_uid}_{made.config.attempt}"
             rows.append([made.id[:12], made.image_id.removeprefix("sha256:")[:12], command, _ago(runtime, made.created_ms), status, name])
-        return _table(rows)
+        return table(rows)
     rows = [["CONTAINER", "IMAGE", "CREATED", "STATE", "NAME", "ATTEMPT", "POD ID", "POD", "NAMESPACE"]]
     rows += [[made.id[:13], made.image_id.removeprefix("sha256:")[:13], _ago(runtime, made.created_ms), made.state.capitalize(), made.name,
               str(made.config.attempt), box.id[:13], box.name, box.namespace] for made, box in every]
-    return _table(rows)
+    return table(rows)
 
 
 def pods(runtime: Runtime) -> str:
@@ -116,7 +107,7 @@ def pods(runtime: Runtime) -> str:
     rows = [["POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME"]]
     rows += [[box.id[:13], _ago(runtime, box.created_ms), "Ready" if box.ready else "NotReady", box.name, box.namespace, str(box.attempt),
               "(default)"] for box in list(runtime.sandboxes.values())[:MOST]]
-    return _table(rows)
+    return table(rows)
 
 
 def info(runtime: Runtime) -> str:
@@ -125,19 +116,6 @@ def info(runtime: Runtime) -> str:
     if name == "docker":
         return f"Server Version: {version}\nCgroup Driver: {runtime.flavour.cgroup_driver}\nCgroup Version: 2\n"
     return f"Version:  0.1.0\nRuntimeName:  {name}\nRuntimeVersion:  {version}\nRuntimeApiVersion:  v1\n"
-
-
-def images(runtime: Runtime) -> str:
-    """`crictl images`, or `docker images`."""
-    docker = runtime.flavour.name == "docker"
-    rows = [["REPOSITORY", "TAG", "IMAGE ID", "SIZE"] if docker else ["IMAGE", "TAG", "IMAGE ID", "SIZE"]]
-    for full, image in sorted(runtime.images.items())[:MOST]:
-        name = short_name(full) if docker else full
-        last = name.rsplit("/", 1)[-1]
-        repository = name[: len(name) - len(last)] + last.split(":", 1)[0].split("@", 1)[0]
-        short = image.id.removeprefix("sha256:")
-        rows.append([repository, tag_of(full) or "<none>", short[:12] if docker else short[:13], _size(image.size_bytes)])
-    return _table(rows)
 
 
 def node(runtime: Runtime) -> Object:
@@ -152,5 +130,6 @@ def node(runtime: Runtime) -> Object:
         "up": runtime.up, "podCIDR": runtime.pod_cidr, "disk": {
             "capacity": runtime.disk_bytes, "used": disk.used(runtime), "images": disk.images_bytes(runtime)},
         "pulling": [{"image": short_name(name), "begun": pull[0], "done": pull[1]} for name, pull in runtime.pulls.items()],
-        "views": {f"{tool} ps -a": ps(runtime), f"{tool} images": images(runtime)}, "sandboxes": sandboxes(runtime),
+        "views": {f"{tool} ps -a": ps(runtime), f"{tool} images": images(runtime)}, "layers": layers(runtime),
+        "sandboxes": sandboxes(runtime),
     }

@@ -154,8 +154,10 @@ def inside(cluster: Cluster, node: str) -> Object | None:
     kubelet: Any = cluster.sim.components.get(f"kubelet/{node}")
     if kubelet is None:
         return None
+    layers = kubelet.runtime.layers()
     images = [
-        {"name": min((short_name(name) for name in image.names), key=len, default=""), "size": image.size_bytes}
+        {"name": min((short_name(name) for name in image.names), key=len, default=""), "size": image.size_bytes,
+         "layers": len(image.layers), "shared": sum(len(layers[each.digest][1]) > 1 for each in image.layers)}
         for image in list(kubelet.runtime.images.values())[:IMAGES_SHOWN]
     ]
     pods = {}

@@ -184,7 +184,7 @@ def test_a_soft_threshold_waits_and_gives_the_pod_its_time() -> None:
     lab.pod("p", image="eats:1", terminationGracePeriodSeconds=60, container={"lifecycle": {"preStop": {"sleep": {"seconds": 15}}}})
     lab.run(60)
     assert conditions(lab)["MemoryPressure"] == "True" and status(lab, "p")["phase"] == "Running" and not events(lab, "Evicted")
-    lab.run(37)
+    lab.run(45)
     assert len(events(lab, "Evicted")) == 1 and status(lab, "p")["phase"] == "Running"  # its preStop hook takes fifteen seconds
     lab.run(20)
     found = status(lab, "p")

@@ -53,16 +53,22 @@ def nft(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 def runtime_client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     """crictl and docker: what the node's runtime has."""
-    from clusterlab.runtime import views
+    from clusterlab.runtime import view_images, views
 
     docker = box.runtime.flavour.name == "docker"
     if not box.sandbox.host_network or (argv[0] == "docker") != docker:
         return Result(127, "", f"{run.shell}: {argv[0]}: not found\n")
     words = [each for each in argv[1:] if not each.startswith("-")]
     command = words[0] if words else ""
+    one = {"inspecti": view_images.inspect, "history": view_images.history}.get(command)
+    if one is not None and (command == "history") == docker and len(words) > 1:
+        text = one(box.runtime, words[-1])
+        why = f"Error response from daemon: No such image: {words[-1]}" if docker else f'E: no such image "{words[-1]}" present'
+        return Result(0, text) if text is not None else Result(1, "", why + "\n")
     shown = {"ps": views.ps, "images": views.images, "pods": views.pods, "info": views.info, "version": views.info}.get(command)
     if shown is None:
-        return Result(1, "", f"{argv[0]}: ps, images, pods and info are known here\n")
+        known = "ps, images, history and info" if docker else "ps, images, inspecti, pods and info"
+        return Result(1, "", f"{argv[0]}: {known} are known here\n")
     return Result(0, shown(box.runtime))
 
 

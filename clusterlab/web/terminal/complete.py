@@ -91,7 +91,7 @@ async def complete(desk: Desk, line: str, cwd: str) -> tuple[str, list[Candidate
 
 
 _SUBCOMMANDS = {
-    "crictl": ["ps", "pods", "images", "logs", "inspect", "version"],
+    "crictl": ["ps", "pods", "images", "inspecti", "logs", "inspect", "version"],
     "etcdctl": ["get", "put", "del", "watch", "member", "endpoint", "lease", "snapshot", "compaction", "defrag", "alarm", "move-leader"],
 }
 

@@ -49,7 +49,7 @@ export interface AccessAnswer {
 }
 /** What only the node itself knows. */
 export interface InsideAnswer {
-  images: { name: string; size: number }[];
+  images: { name: string; size: number; layers: number; shared: number }[];
   services: { key: string; address: string; endpoints: number }[];
   pods: Record<string, { probes: Record<string, string>; volumes: { name: string; kind: string; of: string }[] }>;
 }
@@ -111,6 +111,7 @@ export interface ToolsAnswer {
   disk: { capacity: number; used: number; images: number };
   views: Record<string, string>;
   proxy: { mode: string; views: Record<string, string> };
+  layers: { digest: string; size: number; madeBy: string; images: string[] }[];
   sandboxes: { pod: string; ip: string; containers: ContainerInside[] }[];
 }
 export interface FieldAnswer {

@@ -50,7 +50,7 @@ export function nodeBoard(index: ClusterIndex, components: Components, node: str
   });
   const table = tableOf(inside);
   const storage = volumesOf(inside, keys, wires);
-  const images = (inside?.images ?? []).map((image): Card => ({ id: `image:${image.name}`, title: image.name, lines: [], tag: bytes(image.size), tone: "soft", link: false }));
+  const images = (inside?.images ?? []).map((image): Card => ({ id: `image:${image.name}`, title: image.name, lines: image.layers > 1 ? [image.shared ? t("{count} layers, {shared} shared", { count: image.layers, shared: image.shared }) : t("{count} layers", { count: image.layers })] : [], tag: bytes(image.size), tone: "soft", link: false }));
   for (const key of keys) for (const container of index.pods.get(key)!.containers ?? []) {
     const image = images.find((card) => card.title === container.image);
     if (image) wires.push({ from: `container:${key}:${container.name}`, to: image.id, dashed: container.state !== "running" });

@@ -7,6 +7,8 @@ import { fetchTools, type ContainerInside, type ToolsAnswer } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { LabElement } from "./element";
 
+const megabytes = (size: number): string => (size >= 1e9 ? `${(size / 1e9).toFixed(1)} GB` : `${(size / 1e6).toFixed(1)} MB`);
+
 @customElement("cl-node-tools")
 export class NodeToolsElement extends LabElement {
   protected override readonly topics: Topic[] = ["state"];
@@ -41,12 +43,15 @@ export class NodeToolsElement extends LabElement {
 
   protected override render(): TemplateResult {
     if (!this.answer) return html`<p class="soft">${this.problem || t("Loading …")}</p>`;
-    const { runtime, disk, views, proxy, sandboxes } = this.answer;
+    const { runtime, disk, views, proxy, layers, sandboxes } = this.answer;
     const texts = [...Object.entries(views), ...Object.entries(proxy.views)];
     const gib = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;
     return html`<dl class="fields" data-testid="runtime"><dt>${t("Runtime")}</dt><dd>${runtime.version}</dd><dt>${t("Socket")}</dt><dd class="mono">${runtime.socket}</dd>
         <dt>${t("Below it")}</dt><dd>${runtime.shim} · ${runtime.lowLevel}</dd><dt>${t("Disk")}</dt><dd>${t("{used} of {all}", { used: gib(disk.used), all: gib(disk.capacity) })}</dd></dl>
       ${texts.map(([command, text]) => html`<details class="request" data-testid="tool"><summary class="mono">$ ${command}</summary><pre class="yaml" tabindex="0" aria-label=${command}>${text}</pre></details>`)}
+      <details class="request" data-testid="layers"><summary>${t("Layers of its images")} <small>${t("{count} layers", { count: layers.length })}</small></summary>
+        <p class="soft">${t("Each layer lies on the disk once, however many images it is part of.")}</p>
+        <dl class="fields">${layers.map((one) => html`<dt class="mono">${one.digest.slice(7, 19)}</dt><dd>${one.madeBy} · ${megabytes(one.size)} · ${one.images.length > 1 ? html`<b>${t("shared by {images}", { images: one.images.join(", ") })}</b>` : one.images[0]}</dd>`)}</dl></details>
       <section><h3 class="eyebrow">${t("Containers")}</h3>${sandboxes.flatMap((one) => one.containers.map((each) => this.container(one.pod, each)))}</section>`;
   }
 

@@ -19,4 +19,9 @@ export const inside: Record<string, string> = {
   "no such name": "kein solcher Name",
   to: "an",
   "{used} of {all}": "{used} von {all}",
+  "{count} layers": "{count} Schichten",
+  "{count} layers, {shared} shared": "{count} Schichten, davon {shared} gemeinsam",
+  "Layers of its images": "Schichten seiner Images",
+  "Each layer lies on the disk once, however many images it is part of.": "Jede Schicht liegt nur einmal auf der Platte, zu wie vielen Images sie auch gehört.",
+  "shared by {images}": "gemeinsam mit {images}",
 };
