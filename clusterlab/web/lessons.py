@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from html import escape
 from pathlib import Path
@@ -22,7 +23,7 @@ from clusterlab.web.labs.lab import Lab, LabError
 __all__ = [
     "PROGRESS", "catalogue", "checks", "find", "folder_for", "labs_of", "lesson_for_page", "lesson_of", "lessons_folder",
     "more_lessons", "next_lesson", "note_progress", "open_lesson", "openers", "others", "page_of", "paths", "progress_keepers",
-    "progress_sources", "put_files", "read_progress", "refused", "remember_lab", "rendered", "shelves", "skip",
+    "progress_sources", "put_files", "read_progress", "ready", "refused", "remember_lab", "rendered", "shelves", "skip",
 ]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
@@ -34,8 +35,8 @@ progress_keepers: list[Callable[[Any, str, list[str]], Awaitable[None]]] = []
 #: (session): what is known from elsewhere of what was done, and of the labs in which lessons were begun.
 #: (name): the folder in which a lesson of that name lies, where it is none of the course.
 shelves: list[Callable[[str], Path | None]] = []
-#: (request, name): makes a lesson ready for whoever asks. Raises LabError when it is not for them.
-openers: list[Callable[[HttpRequest, str], Awaitable[None]]] = []
+#: (request, name): makes a lesson ready for whoever asks, or (None) for the server itself. Raises LabError when it is not for them.
+openers: list[Callable[[HttpRequest | None, str], Awaitable[None]]] = []
 #: (request): lessons beside those of the course.
 more_lessons: list[Callable[[HttpRequest], Awaitable[list[Lesson]]]] = []
 progress_sources: list[Callable[[Any], Awaitable[tuple[dict[str, list[str]], dict[str, str]]]]] = []
@@ -95,6 +96,13 @@ async def open_lesson(request: HttpRequest, name: str) -> None:
     """Makes a lesson ready, wherever it is kept. Raises LabError when it is not for whoever asks."""
     for opener in openers:
         await opener(request, name)
+
+
+async def ready(name: str) -> None:
+    """Lays a lesson out in this process, for what the server itself does with it: who may see it was asked when its lab was made."""
+    for opener in openers:
+        with contextlib.suppress(LabError):
+            await opener(None, name)
 
 
 async def others(request: HttpRequest) -> list[Lesson]:

@@ -13,9 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 from clusterlab.web import access, api
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
-from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, remember_lab
+from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, ready, remember_lab
+from clusterlab.web.models import Lab as LabRecord
 
-__all__ = ["bad_request", "error_page", "forbidden", "front", "lab", "lab_context", "new_lab", "not_found", "server_error"]
+__all__ = ["bad_request", "error_page", "forbidden", "front", "lab", "lab_context", "name_of", "new_lab", "not_found", "server_error"]
 
 #: How long, in wall ms, each step that matters takes in a lab started on the page, so that it can be followed.
 PAGE_PACE_MS = 160
@@ -63,14 +64,18 @@ async def lab(request: HttpRequest, lab_id: str) -> HttpResponse:
     return render(request, "lab.html", await lab_context(request, found))
 
 
-async def lab_context(request: HttpRequest, found: Lab) -> dict[str, Any]:
-    """What the lab page needs: the lab as this visitor may have it, and its lesson."""
+async def lab_context(request: HttpRequest, found: Lab | LabRecord) -> dict[str, Any]:
+    """What the lab page needs: the lab as this visitor may have it, and its lesson. The record of a lab will do as well as the lab, which
+    may be asleep or at another host."""
     lab_id = found.id
+    scenario = found.cluster.scenario.name if isinstance(found, Lab) else name_of(found.scenario)
     key = await access.session_key(request.session, lab_id)
     can_edit = bool(key) and await access.may_edit(request, lab_id)
     server = request.build_absolute_uri(f"/kube/{key}") if can_edit else ""
     from clusterlab.web.lessons import rendered
 
+    if found.lesson:
+        await ready(found.lesson)
     draft = await _own_draft(request, found.lesson) if found.lesson else ""
     shown = rendered(found.lesson) if found.lesson else None
     if shown is None and draft:  # only its author, who can mend it, sees a lesson that does not load
@@ -79,12 +84,20 @@ async def lab_context(request: HttpRequest, found: Lab) -> dict[str, Any]:
     line = f"curl -so clusterlab.yaml {server}/kubeconfig && export KUBECONFIG=$PWD/clusterlab.yaml"
     return {
         "lab": {
-            "id": found.id, "scenario": found.cluster.scenario.name or "blank", "url": request.build_absolute_uri(f"/labs/{found.id}/"),
+            "id": found.id, "scenario": scenario or "blank", "url": request.build_absolute_uri(f"/labs/{found.id}/"),
             "key": key if can_edit else "", "server": server, "can_edit": can_edit,
             "kubeconfig_line": line if can_edit else "",
         },
         "lesson": shown, "draft": draft, "live": settings.CLUSTERLAB["LIVE"],
     }
+
+
+def name_of(scenario: Any) -> str:
+    """The name of a scenario as it is stored."""
+    if not isinstance(scenario, dict):
+        return ""
+    meta = scenario.get("metadata")
+    return str(scenario.get("name") or (meta.get("name") if isinstance(meta, dict) else "") or "")[:253]
 
 
 async def _own_draft(request: HttpRequest, name: str) -> str:

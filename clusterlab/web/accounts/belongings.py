@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from clusterlab.web import access
 from clusterlab.web.accounts.models import OwnedLab, User
-from clusterlab.web.labs.host import host
 from clusterlab.web.models import Lab
+from clusterlab.web.scale.at import drop
 
 __all__ = [
-    "current_user", "delete_account", "forgetters", "keep_key", "keep_progress", "key_of", "known_progress", "listen", "take_along",
+    "current_user", "delete_account", "forgetters", "keep_done", "keep_key", "keep_progress", "key_of", "known_progress", "listen",
+    "take_along",
 ]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
@@ -68,8 +69,20 @@ async def keep_progress(session: Any, lesson: str, done: list[str]) -> None:
     """Notes tasks as done by the account of this session."""
     user = await current_user(session)
     if user is not None:
-        user.progress = merged(user.progress, {lesson: done})
-        await user.asave(update_fields=["progress"])
+        await keep_done(user, lesson, done)
+
+
+async def keep_done(user: User, lesson: str, done: list[str]) -> None:
+    """Notes tasks as done by an account."""
+    await sync_to_async(_keep)(user.pk, {lesson: done})
+
+
+@transaction.atomic
+def _keep(user_id: int, done: dict[str, list[str]]) -> None:
+    row = User.objects.select_for_update().filter(pk=user_id).first()
+    if row is not None and (progress := merged(row.progress, done)) != row.progress:
+        row.progress = progress
+        row.save(update_fields=["progress"])
 
 
 async def known_progress(session: Any) -> tuple[dict[str, list[str]], dict[str, str]]:
@@ -119,10 +132,6 @@ async def delete_account(user: User) -> None:
     for forget in forgetters:
         await forget(user)
     lab_ids = [pk async for pk in OwnedLab.objects.filter(user=user).values_list("lab_id", flat=True)]
-    for lab_id in lab_ids:
-        lab = host.labs.get(lab_id)
-        if lab is not None:
-            await host.sleep(lab)
-    await Lab.objects.filter(pk__in=lab_ids).adelete()
+    await drop(lab_ids)
     await sync_to_async(_close_sessions)(user)
     await user.adelete()

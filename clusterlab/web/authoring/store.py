@@ -72,7 +72,7 @@ def _lay_out(name: str, number: int, files: Files) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-async def ensure(request: HttpRequest, name: str) -> None:
+async def ensure(request: HttpRequest | None, name: str) -> None:
     """Lays out the version of a lesson that whoever asks may see. Raises LabError when there is none for them."""
     lesson_id = id_of(name)
     if not lesson_id:

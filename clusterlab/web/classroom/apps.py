@@ -10,9 +10,13 @@ class ClassroomConfig(AppConfig):
     def ready(self) -> None:
         from clusterlab.web import access
         from clusterlab.web.accounts import belongings
-        from clusterlab.web.classroom import activity, keys, opening
+        from clusterlab.web.classroom import activity, deeds, keys, looking, opening
+        from clusterlab.web.labs.host import host
 
         belongings.forgetters.append(opening.forget)
         access.keyrings.append(keys.key_of)
         access.guests.append(keys.guest)
         access.hearers.append(activity.heard)
+        host.beside.append(looking.look_on)
+        looking.finders.append(belongings.keep_done)
+        deeds.begin()

@@ -85,6 +85,10 @@ class Member(models.Model):
     last_line = models.CharField(max_length=200, default="")
     last_failed = models.BooleanField(default=False)
     active = models.DateTimeField(null=True)
+    #: How the own copy looked when it was seen last: where it stands, and its picture for the tile.
+    seq = models.BigIntegerField(null=True)
+    time_ms = models.BigIntegerField(null=True)
+    picture = models.JSONField(default=list)
     joined = models.DateTimeField(auto_now_add=True)
     left = models.DateTimeField(null=True)
 

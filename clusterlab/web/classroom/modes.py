@@ -6,27 +6,24 @@ import asyncio
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clusterlab.web.classroom import news
 from clusterlab.web.classroom.keys import lab_of
 from clusterlab.web.classroom.models import MODES, OWN, Classroom, Member
-from clusterlab.web.classroom.opening import delete_labs
-from clusterlab.web.labs.host import host
-from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.labs.lab import LabError
+from clusterlab.web.scale.at import at, drop
 
 __all__ = ["catch_up", "class_lab", "current_lab", "reset", "set_mode", "take", "watch"]
 
-#: Copies made at the same time: each goes the lab's way again.
-_copying = asyncio.Semaphore(2)
 _locks: dict[str, asyncio.Lock] = {}
 
 
-async def class_lab(room: Classroom) -> Lab:
-    """The instructor's lab. Raises LabError when it has expired."""
-    lab = await host.get(room.lab_id) if room.lab_id else None
-    if lab is None:
-        raise LabError("the lab of this class has expired", code="NotFound", status=404)
-    return lab
+def class_lab(room: Classroom) -> str:
+    """The id of the instructor's lab. Raises LabError when it has expired."""
+    if not room.lab_id:
+        raise LabError(_("the lab of this class has expired"), code="NotFound", status=404)
+    return str(room.lab_id)
 
 
 async def set_mode(room: Classroom, mode: Any) -> None:
@@ -36,55 +33,51 @@ async def set_mode(room: Classroom, mode: Any) -> None:
     await news.changed(room.pk, mode=mode)
 
 
-async def current_lab(member: Member, room: Classroom) -> Lab:
-    """The lab that a learner looks at now; in the mode "own" a copy is made at the first time. Raises LabError."""
-    lab_id = lab_of(member, room)
-    lab = await host.get(lab_id) if lab_id else None
-    if lab is not None:
-        return lab
-    if room.ended is None and room.mode == OWN:
+async def current_lab(member: Member, room: Classroom) -> str:
+    """The id of the lab that a learner looks at now; in the mode "own" a copy is made at the first time. Raises LabError."""
+    if room.ended is None and room.mode == OWN and not member.lab_id:
         return await _copy(member, room, again=False)
-    return await class_lab(room)
+    return lab_of(member, room) or class_lab(room)
 
 
 async def catch_up(member: Member, room: Classroom) -> None:
     """Gives a learner a new copy, from where the instructor's lab stands; the old one goes. Raises LabError."""
     if room.ended is not None or room.mode != OWN:
-        raise LabError("there is an own copy only while everybody works alone", code="Conflict", status=409)
+        raise LabError(_("there is an own copy only while everybody works alone"), code="Conflict", status=409)
     if member.taken:
-        raise LabError("the instructor has taken over your lab just now", code="Conflict", status=409)
+        raise LabError(_("the instructor has taken over your lab just now"), code="Conflict", status=409)
     await _copy(member, room, again=True)
 
 
-async def _copy(member: Member, room: Classroom, again: bool) -> Lab:
+async def _copy(member: Member, room: Classroom, again: bool) -> str:
     async with _locks.setdefault(member.pk, asyncio.Lock()):
         await member.arefresh_from_db()
-        if not again and member.lab_id and (lab := await host.get(member.lab_id)) is not None:
-            return lab
-        source, old = await class_lab(room), member.lab_id
-        async with _copying:
-            lab, key = await host.fork(source)
-        now = timezone.now()
-        fields = {"lab_id": lab.id, "lab_key": key, "start_seq": lab.cluster.sim.last_seq, "progressed": now, "tries": 0}
-        await Member.objects.filter(pk=member.pk).aupdate(**fields)
+        if not again and member.lab_id:
+            return str(member.lab_id)
+        old = member.lab_id
+        made = await at(class_lab(room), "class-copy")
+        fields = {
+            "lab_id": made["id"], "lab_key": made["key"], "start_seq": made["seq"], "progressed": timezone.now(), "tries": 0, "picture": [],
+        }
+        # Another process may have made one meanwhile; then that one is the learner's.
+        if not await Member.objects.filter(pk=member.pk, lab_id=old).aupdate(**fields):
+            await drop([made["id"]])
+        elif old:
+            await drop([old])
         await member.arefresh_from_db()
-        if old:
-            await delete_labs([old])
     await news.changed(room.pk)
-    return lab
+    return str(member.lab_id)
 
 
-async def _own_lab(member: Member) -> Lab:
-    lab = await host.get(member.lab_id) if member.lab_id else None
-    if lab is None:
-        raise LabError(f"{member.name} has no own lab yet", code="NotFound", status=404)
-    return lab
+def _own_lab(member: Member) -> str:
+    if not member.lab_id:
+        raise LabError(_("{name} has no own lab yet").format(name=member.name), code="NotFound", status=404)
+    return str(member.lab_id)
 
 
 async def reset(member: Member) -> None:
     """Takes a learner's copy back to where it began."""
-    lab = await _own_lab(member)
-    await lab.seek(min(member.start_seq, lab.history.last_seq))
+    await at(_own_lab(member), "class-reset", {"seq": member.start_seq})
     await Member.objects.filter(pk=member.pk).aupdate(tries=0, progressed=timezone.now())
     await news.changed(member.room_id)
 
@@ -92,7 +85,7 @@ async def reset(member: Member) -> None:
 async def take(member: Member, on: bool) -> None:
     """Lets the instructor act on a learner's copy, and nobody else; or gives it back."""
     if on:
-        await _own_lab(member)
+        _own_lab(member)
     await Member.objects.filter(pk=member.pk).aupdate(taken=on)
     await news.changed(member.room_id)
 

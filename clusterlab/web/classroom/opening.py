@@ -15,12 +15,11 @@ from clusterlab.web.accounts.names import MAX_NAME, clean_name
 from clusterlab.web.classroom import news
 from clusterlab.web.classroom.keys import SEATS, new_guest_key, seat_of
 from clusterlab.web.classroom.models import Classroom, Member, token
-from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
-from clusterlab.web.models import Lab as LabRecord
+from clusterlab.web.scale.at import drop
 
 __all__ = [
-    "by_code", "delete_labs", "delete_room", "end", "forget", "join", "leave", "new_code", "open_class", "plain_code", "revoke_code",
+    "by_code", "delete_room", "end", "forget", "join", "leave", "new_code", "open_class", "plain_code", "revoke_code",
     "shown_code",
 ]
 
@@ -122,18 +121,9 @@ async def _remember(session: Any, member: Member) -> None:
 
 async def leave(member: Member) -> None:
     """Deletes a learner's seat with all that is stored of it: name, votes, progress, the own copy."""
-    await delete_labs([member.lab_id] if member.lab_id else [])
+    await drop([member.lab_id] if member.lab_id else [])
     await member.adelete()
     await news.changed(member.room_id)
-
-
-async def delete_labs(lab_ids: list[str]) -> None:
-    """Deletes labs, the running ones too."""
-    for lab_id in lab_ids:
-        lab = host.labs.get(lab_id)
-        if lab is not None:
-            await host.sleep(lab)
-    await LabRecord.objects.filter(pk__in=lab_ids).adelete()
 
 
 async def end(room: Classroom) -> None:
@@ -147,10 +137,9 @@ async def end(room: Classroom) -> None:
 async def delete_room(room: Classroom) -> None:
     """Deletes a class with its report and the learners' copies."""
     labs = [pk async for pk in Member.objects.filter(room=room).exclude(lab=None).values_list("lab_id", flat=True)]
-    await delete_labs([str(pk) for pk in labs])
+    await drop([str(pk) for pk in labs])
     await news.changed(room.pk, ended=timezone.now())
     await room.adelete()
-
 
 
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
 from django.db.models import Count
 
-from clusterlab.cluster import Cluster
 from clusterlab.lessons.loader import Directive, LessonError, load_lesson
-from clusterlab.lessons.predictions import answer_on, shown
-from clusterlab.lessons.running import Late, copy_of
-from clusterlab.scenario.kubectl import KubectlError
+from clusterlab.lessons.predictions import shown
 from clusterlab.web.classroom import news
 from clusterlab.web.classroom.models import Classroom, Member, Poll, Vote
 from clusterlab.web.classroom.modes import class_lab
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.lessons import folder_for
+from clusterlab.web.scale.at import at
 
-__all__ = ["ask", "close", "current", "decide", "next_binding", "predictions", "tally", "vote"]
+__all__ = ["ask", "close", "current", "decide", "predictions", "tally", "vote"]
 
 MAX_POLLS, MAX_CHOICES, MAX_CHOICE = 100, 8, 120
-#: Events within which the scheduler has to choose.
-SOON = 20_000
 #: How keys of things on the stage look.
 _ON_STAGE = re.compile(r"[a-z][A-Za-z0-9./-]*")
 
@@ -124,22 +119,6 @@ async def close(room: Classroom, poll_id: Any) -> None:
     await news.changed(room.pk)
 
 
-def next_binding(cluster: Cluster) -> str:
-    """The node that the scheduler chooses next, as a key on the stage. Uses the cluster up. Raises Late."""
-    for _ in range(SOON):
-        step = cluster.history.advance()
-        if step is None:
-            if cluster.history.next_time() is None:
-                break
-            continue
-        if step.actor.startswith("kube-scheduler") and step.object.startswith("pods/"):
-            pod = cluster.find(step.object)
-            node = ((pod or {}).get("spec") or {}).get("nodeName")
-            if node:
-                return f"nodes/{node}"
-    raise Late("the scheduler places no pod from here")
-
-
 async def decide(room: Classroom, message: dict[str, Any]) -> None:
     """Lets the model answer, on a copy of the class's lab; where it cannot, the instructor's `answer` is taken. Raises LabError."""
     poll_id = message.get("poll")
@@ -158,13 +137,6 @@ async def decide(room: Classroom, message: dict[str, Any]) -> None:
 
 
 async def _model_says(room: Classroom, poll: Poll) -> tuple[str, str]:
-    lab = await class_lab(room)
-    other = copy_of(lab.cluster)
-    try:
-        if poll.decide["by"] == "scheduler":
-            return await asyncio.to_thread(next_binding, other), ""
-        directive = _prediction(room, poll.decide["name"])
-        files = load_lesson(folder_for(room.lesson), room.lesson).manifests()
-        return await asyncio.to_thread(answer_on, directive, other, files), str(directive.data.get("explain", ""))
-    except (Late, KubectlError, LookupError) as error:
-        raise LabError(f"the model cannot answer that from where the lab stands now: {error}", code="Conflict", status=409) from None
+    body = {} if poll.decide["by"] == "scheduler" else {"lesson": room.lesson, "prediction": poll.decide["name"]}
+    found = await at(class_lab(room), "class-answer", body)
+    return found["answer"], found["explain"]

@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import orjson
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from clusterlab.cluster import FaultError
 from clusterlab.lessons.loader import LessonError, load_lesson
 from clusterlab.machinery.decode import ParseError, yaml_documents
-from clusterlab.machinery.scheme import split_api_version
-from clusterlab.scenario.kubectl import path_of
 from clusterlab.web.accounts.names import clean_name
 from clusterlab.web.classroom import news
 from clusterlab.web.classroom.models import OWN, Classroom, Member
 from clusterlab.web.classroom.modes import class_lab
-from clusterlab.web.labs.host import host
-from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.labs.lab import LabError
 from clusterlab.web.lessons import folder_for
+from clusterlab.web.scale.at import at
 
 __all__ = ["push_fault", "push_manifest", "push_step", "set_timer"]
 
 MAX_MANIFEST, MAX_OBJECTS, MAX_TIMER_S = 60_000, 50, 4 * 3600
+#: Labs that are asked at the same time.
+AT_ONCE = 8
 
 
-async def targets(room: Classroom) -> AsyncIterator[tuple[str, Lab]]:
-    """The labs that a push goes to, with whose they are: the class's own, and in the mode "own" each learner's copy."""
-    yield "the class", await class_lab(room)
-    if room.mode != OWN:
-        return
-    async for member in Member.objects.filter(room=room, removed=False).exclude(lab=None):
-        lab = await host.get(str(member.lab_id))
-        if lab is not None:
-            yield member.name, lab
+async def targets(room: Classroom) -> list[tuple[str, str]]:
+    """The labs that a push goes to, whose they are and their ids: the class's own, and in the mode "own" each learner's copy."""
+    found = [(_("the class"), class_lab(room))]
+    if room.mode == OWN:
+        members = Member.objects.filter(room=room, removed=False).exclude(lab=None)
+        found += [(name, str(lab_id)) async for name, lab_id in members.values_list("name", "lab_id")]
+    return found
+
+
+async def _everywhere(room: Classroom, verb: str, body: dict[str, Any]) -> list[str]:
+    """Does it in the class's lab, and if that goes well in all the others, some at a time. Returns whose lab refused it, and why. Raises
+    LabError."""
+    (whose, first), *others = await targets(room)
+    answer = await at(first, verb, body)
+    if trouble := answer.get("trouble"):
+        return [f"{whose}: {trouble}"]
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str, lab_id: str) -> str:
+        async with slots:
+            try:
+                said = str((await at(lab_id, verb, body)).get("trouble", ""))
+            except LabError as error:
+                said = str(error)
+        return f"{name}: {said}" if said else ""
+
+    return [said for said in await asyncio.gather(*(one(*each) for each in others)) if said]
 
 
 async def _tell(room: Classroom, kind: str, text: str, trouble: list[str]) -> None:
@@ -71,51 +87,19 @@ async def push_manifest(room: Classroom, text: Any) -> None:
             raise LabError("each object of a manifest has apiVersion, kind and metadata with a name", "manifest")
     if not 0 < len(objects) <= MAX_OBJECTS:
         raise LabError(f"a manifest holds 1 to {MAX_OBJECTS} objects", "manifest")
-    trouble: list[str] = []
-    async for whose, lab in targets(room):
-        for obj in objects:
-            if said := await _apply(lab, obj):
-                trouble.append(f"{whose}: {said}")
-                break
-        await asyncio.sleep(0)
+    trouble = await _everywhere(room, "class-apply", {"objects": objects})
     names = ", ".join(f"{obj.get('kind')}/{obj['metadata'].get('name')}" for obj in objects)
     await _tell(room, "manifest", names, trouble)
-
-
-async def _apply(lab: Lab, obj: dict[str, Any]) -> str:
-    """Applies one object; what went wrong, or ""."""
-    resource = lab.cluster.api.scheme.by_gvk(*split_api_version(str(obj.get("apiVersion", ""))), str(obj.get("kind", "")))
-    if resource is None:
-        return f'no matches for kind "{obj.get("kind")}" in version "{obj.get("apiVersion")}"'
-    meta = obj["metadata"]
-    path = path_of(resource, str(meta.get("namespace", "default")), str(meta.get("name", "")))
-    try:
-        answer = await lab.command({
-            "kind": "request", "method": "PATCH", "path": path, "query": "fieldManager=class&force=true",
-            "body": orjson.dumps(obj).decode(),
-            "headers": {"content-type": "application/apply-patch+yaml", "user-agent": "kubectl/class", "accept": "application/json"},
-        })
-    except LabError as error:
-        return str(error)
-    if answer.code < 400:
-        return ""
-    return str(orjson.loads(answer.body).get("message", answer.code))
 
 
 async def push_fault(room: Classroom, fault: Any) -> None:
     """Begins a fault in every lab."""
     if not isinstance(fault, dict):
         raise LabError("fault must be an object with kind and target", "fault")
-    trouble: list[str] = []
-    async for whose, lab in targets(room):
-        try:
-            await lab.command({"kind": "fault", "fault": lab.cluster.check_fault(fault)})
-        except FaultError as error:
-            if whose == "the class":
-                raise LabError(str(error), f"fault.{error.field}" if error.field else "fault") from None
-            trouble.append(f"{whose}: {error}")
-        except LabError as error:
-            trouble.append(f"{whose}: {error}")
+    try:
+        trouble = await _everywhere(room, "class-fault", {"fault": fault})
+    except LabError as error:
+        raise LabError(str(error), f"fault.{error.field}" if error.field else "fault", error.code, error.status) from None
     await _tell(room, "fault", f"{fault.get('kind')} {fault.get('target', '')}".strip(), trouble)
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-from datetime import timedelta
 from typing import Any
 
 import segno
-from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -23,9 +20,9 @@ from clusterlab.web.classroom import modes, opening, polls
 from clusterlab.web.classroom.keys import SEATS, Seat, seat_of
 from clusterlab.web.classroom.models import Classroom, Member
 from clusterlab.web.classroom.report import as_csv, report
-from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import LabError
-from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, others
+from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, others, ready
+from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.pages import PAGE_PACE_MS, error_page, lab_context
 from clusterlab.web.throttle import address_of, wrong_codes
 
@@ -51,9 +48,6 @@ async def teach(request: HttpRequest) -> HttpResponse:
     user: User = await request.auser()  # type: ignore[assignment]
     if not user.may_teach:
         return render(request, "classroom/not_yet.html", {"person": user}, status=403)
-    before = timezone.now() - timedelta(seconds=settings.CLUSTERLAB["CLASS_EXPIRES_S"])
-    async for old in Classroom.objects.filter(owner=user, ended__lt=before)[:20]:
-        await opening.delete_room(old)
     rooms = [room async for room in Classroom.objects.filter(owner=user).annotate(size=Count("members")).order_by("-created")[:100]]
     known = [*catalogue(), *catalogue(found=await others(request))]
     return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "lessons": known})
@@ -136,12 +130,19 @@ async def room(request: HttpRequest, room_id: str) -> HttpResponse:
         found = await modes.current_lab(seat.member, seat.room)
     except LabError as error:
         return error_page(request, error.status, str(error))
-    context = {**await lab_context(request, found), **_class_context(seat)}
-    return render(request, "lab.html", context)
+    return await _lab_page(request, found, _class_context(seat))
+
+
+async def _lab_page(request: HttpRequest, lab_id: str, about: dict[str, Any]) -> HttpResponse:
+    found = await LabRecord.objects.filter(pk=lab_id).afirst()
+    if found is None:
+        return error_page(request, 404, _("There is no lab at this address. It may have expired: start a new one."))
+    return render(request, "lab.html", {**await lab_context(request, found), **about})
 
 
 async def _board(request: HttpRequest, seat: Seat) -> HttpResponse:
     here = seat.room
+    await ready(here.lesson)
     context = {
         "room": here, "join": request.build_absolute_uri(reverse("join")), "person": await request.auser(),
         "predictions": [{"id": one.id, "question": one.data.get("question") or one.info} for one in polls.predictions(here.lesson)],
@@ -161,10 +162,10 @@ async def lab(request: HttpRequest, room_id: str) -> HttpResponse:
     if seat is None or not seat.teaches:
         return _not_there(request)
     try:
-        found = await modes.class_lab(seat.room)
+        found = modes.class_lab(seat.room)
     except LabError as error:
         return error_page(request, error.status, str(error))
-    return render(request, "lab.html", {**await lab_context(request, found), **_class_context(seat)})
+    return await _lab_page(request, found, _class_context(seat))
 
 
 @require_GET
@@ -172,10 +173,9 @@ async def learner_lab(request: HttpRequest, room_id: str, seat: str) -> HttpResp
     """A learner's own lab, for the instructor of the class."""
     here = await _taught(request, room_id)
     member = await Member.objects.filter(room=here, seat=seat, removed=False).afirst() if here is not None else None
-    found = await host.get(member.lab_id) if member is not None and member.lab_id else None
-    if here is None or member is None or found is None:
+    if here is None or member is None or not member.lab_id:
         return _not_there(request)
-    return render(request, "lab.html", {**await lab_context(request, found), **_class_context(Seat(here, None), member)})
+    return await _lab_page(request, member.lab_id, _class_context(Seat(here, None), member))
 
 
 @require_GET

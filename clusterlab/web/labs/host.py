@@ -13,7 +13,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from datetime import timedelta
 from typing import Any
@@ -100,6 +100,9 @@ class LocalHost:
         self._waking: dict[str, asyncio.Task[Lab | None]] = {}
         self._leaving: dict[str, asyncio.Future[None]] = {}  # labs whose last position is being stored
         self._sweeper: asyncio.Task[None] | None = None
+        #: What other parts of the application do all the while beside the labs of a process, and the tasks of it.
+        self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._beside: list[asyncio.Task[None]] = []
         #: Asks another host to let a lab go (scale/internal.py).
         self.let_go: Callable[[Owner, str], Awaitable[None]] = _nobody
 
@@ -208,14 +211,17 @@ class LocalHost:
         return lab
 
     async def begin(self) -> None:
-        """Takes up its work at the start of a process that shares the labs with others; else the first lab begins it."""
-        if self.leases is not None and settings.ROLE != "web":
+        """Takes up its work at the start of a process that hosts labs."""
+        if settings.ROLE == "web":
+            return
+        if self.leases is not None:
             await self.leases.begin()
-            self._start_sweeping()
+        self._start_sweeping()
 
     def _start_sweeping(self) -> None:
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep(), context=Context())
+            self._beside = [asyncio.create_task(each(), name=each.__name__, context=Context()) for each in self.beside]
 
     def _lost(self, lab: Lab) -> None:
         if self.labs.get(lab.id) is lab:
@@ -415,6 +421,8 @@ class LocalHost:
     async def close(self) -> None:
         """Stops all labs, everything stored, and lets them go."""
         self.closing = True
+        for task in self._beside:
+            task.cancel()
         if self.leases is not None:
             self.leases.draining = True
             with contextlib.suppress(DatabaseError):

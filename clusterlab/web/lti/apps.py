@@ -9,6 +9,8 @@ class LtiConfig(AppConfig):
 
     def ready(self) -> None:
         from clusterlab.web import lessons
+        from clusterlab.web.classroom import looking
         from clusterlab.web.lti import grades
 
         lessons.progress_keepers.append(grades.progressed)
+        looking.finders.append(grades.progressed_by)

@@ -21,7 +21,7 @@ from clusterlab.web.accounts.models import User
 from clusterlab.web.lti.models import Outcome
 from clusterlab.web.lti.platforms import Web, configured, tool
 
-__all__ = ["progressed", "send_all"]
+__all__ = ["progressed", "progressed_by", "send_all"]
 
 _log = logging.getLogger(__name__)
 _sending: set[asyncio.Task[None]] = set()
@@ -30,7 +30,13 @@ _sending: set[asyncio.Task[None]] = set()
 async def progressed(session: Any, lesson: str, done: list[str]) -> None:
     """Something was done in a lesson: platforms that opened it hear of it, without anybody waiting for them."""
     user = await current_user(session) if configured() else None
-    if user is None or not await Outcome.objects.filter(identity__user=user, lesson=lesson).aexists():
+    if user is not None:
+        await progressed_by(user, lesson, done)
+
+
+async def progressed_by(user: User, lesson: str, done: list[str]) -> None:
+    """Somebody has done something in a lesson, with whatever browser."""
+    if not configured() or not await Outcome.objects.filter(identity__user=user, lesson=lesson).aexists():
         return
     task = asyncio.create_task(sync_to_async(send_all, thread_sensitive=False)(user, lesson, done))
     _sending.add(task)

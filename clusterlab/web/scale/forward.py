@@ -44,9 +44,7 @@ _OWN = {SECRET_HEADER.encode(), ADDRESS_HEADER.encode()}
 _SOCKET = {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol"}
 _SKIP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _LAB = re.compile(r"/(?:api/)?labs/(?!new$|import$)([a-z0-9]{1,16})(?:/|$)|/ws/labs/([a-z0-9]{1,16})/terminal/")
-_NEW = re.compile(r"/api/labs$|/api/labs/import$|/api/import$|/labs/new$|/replays/[^/]+/$|/classes/new$|/join")
-#: A class is served by one process, where its labs come together.
-_CLASS = re.compile(r"/(?:ws/)?classes/(?!new$)([^/]+)/")
+_NEW = re.compile(r"/api/labs$|/api/labs/import$|/api/import$|/labs/new$|/replays/[^/]+/$|/classes/new$")
 #: Open to whoever reaches a lab host: what orchestrators ask.
 _OPEN = ("/healthz", "/readyz", "/metrics")
 
@@ -94,8 +92,6 @@ class Forwarder:
         find: Callable[[], Awaitable[Owner | None]]
         if lab_id is not None:
             find = lambda: router.of(lab_id)  # noqa: E731
-        elif (room := _CLASS.match(scope["path"])) is not None:
-            find = lambda: router.for_group(f"class {room[1]}")  # noqa: E731
         elif scope["type"] == "http" and scope["method"] == "POST" and _NEW.match(scope["path"]):
             find = router.for_new
         else:

@@ -1,7 +1,7 @@
 """What processes of a deployment ask one another: `POST /internal/labs/ID/VERB`, JSON in and out. The door checks the secret.
 
 `tell` and `watch` see to it that the lab is published, `frames` gives old ones, `drive` does what a browser asked for, `release` lets
-the lab go to the process that asks.
+the lab go to the process that asks. Further verbs come from scale/at.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from clusterlab.web.labs.errors import LabError
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab
 from clusterlab.web.scale import link
+from clusterlab.web.scale.at import verbs
 from clusterlab.web.scale.leases import Owner
 
 __all__ = ["Internal"]
@@ -75,6 +76,8 @@ class Internal:
             return b"\n".join(lab.frames.get(first, min(last, lab.cluster.sim.last_seq)))
         if verb == "drive" and body["message"].get("type") in CHANGING:
             return orjson.dumps(await drive(lab, body["message"], body["key"]))
+        if verb in verbs:
+            return orjson.dumps(await verbs[verb](lab, body))
         raise LabError("there is no such door", code="NotFound", status=404)
 
 
