@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import tempfile
 import time
@@ -17,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -127,6 +129,13 @@ class Visitor:
                             break
 
 
+def cpu_s(server: Server) -> float:
+    """What the server's process has used of the processors."""
+    assert server.process is not None
+    words = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def klass(server: Server, number: int, chance: random.Random) -> None:
     """A small class, from the code to its end."""
     teacher = await asyncio.to_thread(Person(server, f"soak-{number}").sign_up)
@@ -164,14 +173,19 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> 
         while time.monotonic() < until:
             try:
                 await Visitor(server, mine, done).visit()
-            except (ConnectionClosed, OSError, KeyError, TypeError) as error:
+            except (ConnectionClosed, OSError, KeyError, TypeError, TimeoutError) as error:
                 done[f"broken: {type(error).__name__}"] += 1
             done["visits"] += 1
 
     async def classes() -> None:
+        number = 0
         while time.monotonic() < until:
-            await klass(server, done["classes"], chance)
-            done["classes"] += 1
+            number += 1
+            try:
+                await klass(server, number, chance)
+                done["classes"] += 1
+            except (ConnectionClosed, OSError, KeyError, TimeoutError, httpx.HTTPError) as error:
+                done[f"broken class: {type(error).__name__}"] += 1
             await asyncio.sleep(10)
 
     async def sample() -> None:
@@ -179,7 +193,7 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> 
             samples.append((time.monotonic() - begin, memory_mb(server)))
             if csv:
                 with open(csv, "a") as file:
-                    file.write(f"{samples[-1][0]:.0f},{samples[-1][1]:.1f},{done['visits']},{done['classes']}\n")
+                    file.write(f"{samples[-1][0]:.0f},{samples[-1][1]:.1f},{done['visits']},{done['classes']},{cpu_s(server):.1f}\n")
             await asyncio.sleep(SAMPLE_S)
 
     await asyncio.gather(*(people(number) for number in range(VISITORS)), classes(), sample())

@@ -191,27 +191,35 @@ async def test_pushes_reach_every_copy(server: Server) -> None:
             await page.until(lambda p: not p.state["me"]["hand"])
 
 
-async def test_checks_show_on_the_tile_and_in_the_report(server: Server) -> None:
+async def test_checks_count_with_no_page_open_and_stand_in_the_report(server: Server) -> None:
     teacher, room = await asyncio.to_thread(open_class, server, "report-t", lesson="a-pod-is-born")
     async with Page(server, teacher, room) as board:
         ada = await asyncio.to_thread(join, server, board.state["code"], "=1+1|Ada")
         await board.send("mode", mode="own")
         await board.until(lambda b: b.state["mode"] == "own")
-        page = await asyncio.to_thread(ada.get, f"/classes/{room}/")
-        guest = page.text.partition("/kube/")[2].partition("/")[0]
-        lab = page.text.partition('data-lab-id="')[2].partition('"')[0]
-        pod = {"metadata": {"name": "hello"}, "spec": {"containers": [{"name": "hello", "image": "nginx:1.25"}]}}
-        assert ada.http.post(f"/kube/{guest}/api/v1/namespaces/default/pods", json=pod).status_code == 201
-        assert ada.call("POST", f"/api/labs/{lab}/run", {"until": "settled"}).status_code == 200
-        await board.until(lambda b: any(tile["done"] for tile in b.tiles.values()))
+    page = await asyncio.to_thread(ada.get, f"/classes/{room}/")
+    guest = page.text.partition("/kube/")[2].partition("/")[0]
+    lab = page.text.partition('data-lab-id="')[2].partition('"')[0]
+    pod = {"metadata": {"name": "hello"}, "spec": {"containers": [{"name": "hello", "image": "nginx:1.25"}]}}
+    assert ada.http.post(f"/kube/{guest}/api/v1/namespaces/default/pods", json=pod).status_code == 201
+    assert ada.call("POST", f"/api/labs/{lab}/run", {"until": "settled"}).status_code == 200
+
+    def reported() -> dict[str, str]:
+        return next(csv.DictReader(io.StringIO(teacher.get(f"/classes/{room}/report.csv").text)))
+
+    while reported()["tasks done"] == "0":
+        await asyncio.sleep(0.2)  # nobody looks: no board, no page of hers
+    async with Page(server, teacher, room) as board:
+        tile = await board.until(lambda b: next(iter(b.tiles.values())) if any(tile["done"] for tile in b.tiles.values()) else None)
+        assert tile["done"] == 1 and tile["seq"] and "r" in "".join(node[2] for node in tile["picture"])
         assert (await board.answer("end"))["type"] == "done"
-        rows = list(csv.DictReader(io.StringIO(teacher.get(f"/classes/{room}/report.csv").text)))
-        assert rows[0]["name"] == "'=1+1|Ada" and rows[0]["tasks done"] == "1" and int(rows[0]["commands"]) >= 1
-        assert "=1+1|Ada" in teacher.get(f"/classes/{room}/report").text
-        # The copy stays hers; the class's lab was never hers.
-        assert ada.call("POST", f"/api/labs/{lab}/pause").status_code == 200
-        assert teacher.send(f"/classes/{room}/delete", form="/classes/").status_code == 302
-        assert ada.get(f"/api/labs/{lab}").status_code == 404 and teacher.get(f"/classes/{room}/report").status_code == 404
+    row = reported()
+    assert row["name"] == "'=1+1|Ada" and row["tasks done"] == "1" and int(row["commands"]) >= 1
+    assert "=1+1|Ada" in teacher.get(f"/classes/{room}/report").text
+    # The copy stays hers; the class's lab was never hers.
+    assert ada.call("POST", f"/api/labs/{lab}/pause").status_code == 200
+    assert teacher.send(f"/classes/{room}/delete", form="/classes/").status_code == 302
+    assert ada.get(f"/api/labs/{lab}").status_code == 404 and teacher.get(f"/classes/{room}/report").status_code == 404
 
 
 async def test_who_drops_out_comes_back_to_the_same_seat(server: Server) -> None:
@@ -323,3 +331,11 @@ def test_the_account_of_a_learner_finds_its_seat_on_another_browser(server: Serv
     elsewhere = Person(server, "seat-ada")
     elsewhere.sign_in()
     assert 'data-teaches="false"' in elsewhere.get(f"/classes/{room}/").text
+
+
+async def test_a_class_speaks_the_language_of_the_page(server: Server) -> None:
+    teacher, room = await asyncio.to_thread(open_class, server, "german-t")
+    teacher.http.cookies.set("django_language", "de")
+    async with Page(server, teacher, room) as board:
+        assert (await board.answer("mode", mode="none"))["message"].startswith("der Modus muss einer von")
+        assert (await board.answer("push", step=3))["message"] == "dieser Kurs hat keine Lektion"

@@ -14,20 +14,25 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from clusterlab.web.scale.stack import Missing, Node, Stack
 from tests.server import Server, ServerLab
+from tests.web.classes import Page, join
+from tests.web.people import Person, manage
 from tests.web.test_socket import Browser
+
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 
 
 class Door(Server):
     """A web process of a stack, used as the server of other tests is."""
 
     def __init__(self, node: Node) -> None:
-        self.folder, self.port, self.url = node.stack.folder, node.port, node.url
+        self.folder, self.port, self.url, self.env = node.stack.folder, node.port, node.url, node.stack.env
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +233,90 @@ def test_health_readiness_and_metrics(stack: Stack) -> None:
     assert json.dumps(lab.call("GET"))
 
 
+def holder_of(stack: Stack, lab_id: str) -> Node | None:
+    """The lab host that has a lab."""
+    with psycopg.connect(stack.env["DATABASE_URL"]) as database:
+        found = database.execute(
+            "SELECT address FROM web_hostrecord JOIN web_lab ON web_lab.owner = web_hostrecord.id WHERE web_lab.id = %s", (lab_id,)
+        ).fetchone()
+    return next((node for node in stack.hosts if found and node.url == found[0]), None)
+
+
+async def until(holds: object, *arguments: object) -> object:
+    while not (found := await asyncio.to_thread(holds, *arguments)):  # type: ignore[arg-type]
+        await asyncio.sleep(0.2)
+    return found
+
+
+class Learner:
+    """Somebody with an own copy, at one of the web processes."""
+
+    def __init__(self, door: Door, code: str, room: str, name: str) -> None:
+        self.door, self.room, self.name, self.made = door, room, name, 0
+        self.person = join(door, code, name)
+
+    def open(self) -> None:
+        text = self.person.get(f"/classes/{self.room}/").text
+        self.key = text.partition("/kube/")[2].partition("/")[0]
+        self.lab = text.partition('data-lab-id="')[2].partition('"')[0]
+
+    def write(self) -> int:
+        self.made += 1
+        body = {"metadata": {"name": f"{self.name.lower()}-{self.made}"}}
+        return self.person.http.post(f"/kube/{self.key}{CONFIGMAPS}", json=body).status_code
+
+    def names(self) -> list[str]:
+        items = self.person.http.get(f"/kube/{self.key}{CONFIGMAPS}").json()["items"]
+        return [one["metadata"]["name"] for one in items if one["metadata"]["name"].startswith(self.name.lower())]
+
+
+async def test_a_class_on_two_hosts_outlives_one_of_them(stack: Stack) -> None:
+    doors = [Door(node) for node in stack.webs]
+    teacher = Person(doors[0], "scaled-t").sign_up()
+    await asyncio.to_thread(manage, doors[0], "account", "scaled-t", "--role", "instructor")
+    fields = {"title": "Scaled", "lesson": "a-pod-is-born"}
+    room = (await asyncio.to_thread(teacher.send, "/classes/new", fields, "/classes/")).headers["location"].split("/")[2]
+    async with Page(doors[0], teacher, room) as board:
+        code = board.state["code"]
+        await board.send("mode", mode="own")
+        await board.until(lambda b: b.state["mode"] == "own")
+        learners: list[Learner] = []
+        while len(learners) < 3 or len({(await until(holder_of, stack, each.lab)).name for each in learners}) < 2:  # type: ignore[attr-defined]
+            made = await asyncio.to_thread(Learner, doors[len(learners) % 2], code, room, f"L{len(learners)}")
+            await asyncio.to_thread(made.open)
+            assert await asyncio.to_thread(made.write) == 201
+            learners.append(made)
+        # A push reaches all of them, wherever they are.
+        answer = await board.answer("push", manifest="apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pushed}\n")
+        assert answer["type"] == "done", answer
+        await board.until(lambda b: len([tile for tile in b.tiles.values() if tile["picture"]]) == len(learners))
+        assert (await board.answer("reset", seat=board.tiles["L0"]["seat"]))["type"] == "done"
+        assert await asyncio.to_thread(learners[0].names) == []
+        async with Page(doors[1], learners[1].person, room) as page:
+            first = await asyncio.to_thread(holder_of, stack, learners[1].lab)
+            assert first is not None
+            await asyncio.to_thread(first.end, signal.SIGKILL)
+            # Everyone goes on: what was written is there, and more can be written.
+            for each in learners:
+                assert await asyncio.to_thread(each.write) == 201
+            for each in learners[1:]:
+                assert await asyncio.to_thread(each.names) == [f"{each.name.lower()}-1", f"{each.name.lower()}-2"]
+            # What is done now is seen by the host that has taken the lab up, and told at both web processes.
+            pod = {"metadata": {"name": "hello"}, "spec": {"containers": [{"name": "hello", "image": "nginx:1.25"}]}}
+            one = learners[1]
+            assert one.person.http.post(f"/kube/{one.key}/api/v1/namespaces/default/pods", json=pod).status_code == 201
+            assert (await asyncio.to_thread(one.person.call, "POST", f"/api/labs/{one.lab}/run", {"until": "settled"})).status_code == 200
+            await board.until(lambda b: b.tiles["L1"]["done"] == 1)
+            await board.send("freeze", on=True)
+            await page.until(lambda p: p.state["frozen"])
+            await board.send("freeze", on=False)
+            await page.until(lambda p: not p.state["frozen"])
+            assert (await page.answer("catch-up"))["type"] == "done"
+            await asyncio.to_thread(learners[1].open)
+            assert await asyncio.to_thread(learners[1].names) == []
+            await asyncio.to_thread(first.start)
+            await asyncio.to_thread(first.await_ready)
+        assert (await board.answer("end"))["type"] == "done"
+    assert f">{learners[2].name}</th>" in teacher.get(f"/classes/{room}/report").text
+    assert (await asyncio.to_thread(teacher.send, f"/classes/{room}/delete", None, "/classes/")).status_code == 302
+    assert learners[2].person.get(f"/api/labs/{learners[2].lab}").status_code == 404

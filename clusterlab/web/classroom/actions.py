@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clusterlab.web.classroom import modes, news, opening, polls, pushing
 from clusterlab.web.classroom.keys import Seat
@@ -37,7 +38,7 @@ async def _at(seat: Seat, message: dict[str, Any]) -> None:
     assert seat.member is not None
     step = message.get("step")
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < MAX_STEP:
-        raise LabError(f"step goes from 0 to {MAX_STEP}", "step")
+        raise LabError(_("step goes from 0 to {most}").format(most=MAX_STEP), "step")
     await Member.objects.filter(pk=seat.member.pk).aupdate(step=step)
 
 
@@ -57,7 +58,7 @@ async def _mode(seat: Seat, message: dict[str, Any]) -> None:
 
 def _short(value: Any, field: str) -> str:
     if not isinstance(value, str) or len(value) > 200:
-        raise LabError(f"{field} must be a text of at most 200 characters", field)
+        raise LabError(_("{field} must be a text of at most {most} characters").format(field=field, most=200), field)
     return value
 
 
@@ -76,7 +77,7 @@ async def _pointer(seat: Seat, message: dict[str, Any]) -> None:
         return
     x, y = message.get("x"), message.get("y")
     if not all(isinstance(one, int | float) and 0 <= one <= 1 for one in (x, y)):
-        raise LabError("x and y go from 0 to 1", "x")
+        raise LabError(_("x and y go from 0 to 1"), "x")
     await news.point(seat.room.pk, {"id": name, "x": x, "y": y})
 
 
@@ -108,7 +109,7 @@ async def _push(seat: Seat, message: dict[str, Any]) -> None:
     elif "fault" in message:
         await pushing.push_fault(seat.room, message["fault"])
     else:
-        raise LabError("push has a step, a manifest or a fault", "push")
+        raise LabError(_("push has a step, a manifest or a fault"), "push")
 
 
 async def _timer(seat: Seat, message: dict[str, Any]) -> None:
@@ -129,7 +130,7 @@ async def _end(seat: Seat, message: dict[str, Any]) -> None:
 async def _learner(seat: Seat, message: dict[str, Any]) -> Member:
     member = await Member.objects.filter(room=seat.room, seat=str(message.get("seat"))[:8], removed=False).afirst()
     if member is None:
-        raise LabError("there is no such learner in this class", "seat", "NotFound", 404)
+        raise LabError(_("there is no such learner in this class"), "seat", "NotFound", 404)
     return member
 
 

@@ -13,6 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clusterlab.web.classroom import actions, news
 from clusterlab.web.classroom.keys import Seat, seat_of
@@ -23,6 +24,7 @@ from clusterlab.web.classroom.tiles import tiles
 from clusterlab.web.hosts import allowed_host
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.messages import read_message
+from clusterlab.web.speech import speak
 from clusterlab.web.throttle import address_of, misses
 
 __all__ = ["ClassConsumer"]
@@ -40,6 +42,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
     """One page of a class."""
 
     async def connect(self) -> None:
+        speak(self.scope)
         self.seat: Seat | None = None
         self.tasks: list[asyncio.Task[None]] = []
         self.news = asyncio.Event()
@@ -61,7 +64,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
             misses.count(address)
         await self.accept()
         if found is None:
-            await self._error("NotFound", "you are not in this class, or there is no such class: join with its code")
+            await self._error("NotFound", _("you are not in this class, or there is no such class: join with its code"))
             await self.close(4404)
             return
         await self._begin(*found)
@@ -69,7 +72,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
     async def _begin(self, seat: Seat, state: dict[str, Any]) -> None:
         who = seat.member.pk if seat.member else f"{self.room_id} {seat.room.owner_id}"
         if _open.get(who, 0) >= MAX_SOCKETS:
-            await self._error("TooManySockets", "you have this class open in as many windows as you may")
+            await self._error("TooManySockets", _("you have this class open in as many windows as you may"))
             await self.close(4429)
             return
         self.seat, self.counted = seat, who
@@ -113,7 +116,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
         if self.seat is None or self.over:
             return
         if not self._afford():
-            await self._bad("TooManyRequests", "too many messages; slow down")
+            await self._bad("TooManyRequests", _("too many messages; slow down"))
             return
         try:
             await self._handle(read_message(raw))
@@ -142,10 +145,11 @@ class ClassConsumer(AsyncWebsocketConsumer):
             return
         handler: Callable[[Seat, dict[str, Any]], Awaitable[None]] | None = actions.handler_of(seat, kind)
         if handler is None:
-            raise LabError(f"unknown message type {kind!r}" if kind not in actions.KINDS else "only the instructor may do that",
-                           code="BadRequest" if kind not in actions.KINDS else "Forbidden")
+            if kind in actions.KINDS:
+                raise LabError(_("only the instructor may do that"), code="Forbidden")
+            raise LabError(_("unknown message type {kind!r}").format(kind=kind))
         if seat.room.ended is not None and kind != "leave":
-            raise LabError("this class has ended", code="Ended", status=409)
+            raise LabError(_("this class has ended"), code="Ended", status=409)
         await handler(seat, message)
         if kind in actions.ANSWERED:
             await self._send({"type": "done", "of": kind})

@@ -29,7 +29,7 @@ def class_lab(room: Classroom) -> str:
 async def set_mode(room: Classroom, mode: Any) -> None:
     """Switches the mode; learners' pages follow."""
     if mode not in MODES:
-        raise LabError(f"mode must be one of {', '.join(MODES)}", "mode")
+        raise LabError(_("mode must be one of {modes}").format(modes=", ".join(MODES)), "mode")
     await news.changed(room.pk, mode=mode)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clusterlab.web.accounts.models import User
 from clusterlab.web.accounts.names import MAX_NAME, clean_name
@@ -43,10 +44,11 @@ def shown_code(code: str | None) -> str:
 async def open_class(owner: User, lab: Lab, key: str, title: str) -> Classroom:
     """A new class on a lab of its instructor, with a code to join. Raises LabError."""
     if not owner.may_teach:
-        raise LabError("only instructors may open a class", code="Forbidden", status=403)
+        raise LabError(_("only instructors may open a class"), code="Forbidden", status=403)
     most = settings.CLUSTERLAB["MAX_CLASSES"]
     if await Classroom.objects.filter(owner=owner, ended=None).acount() >= most:
-        raise LabError(f"you have {most} open classes, as many as you may: end one first", code="TooManyClasses", status=429)
+        text = _("you have {most} open classes, as many as you may: end one first").format(most=most)
+        raise LabError(text, code="TooManyClasses", status=429)
     room = await Classroom.objects.acreate(
         id=token(10), owner=owner, title=clean_name(title) or "Class", lesson=lab.lesson, lab_id=lab.id, lab_key=key
     )
@@ -85,13 +87,13 @@ async def join(session: Any, room: Classroom, name: str, user: User | None) -> M
         return seat.member
     wanted = clean_name(name)
     if not wanted:
-        raise LabError("write the name that the class shall see you by", "name")
+        raise LabError(_("write the name that the class shall see you by"), "name")
     if room.locked:
-        raise LabError("this class is locked: ask the instructor to let you in", code="Locked", status=403)
+        raise LabError(_("this class is locked: ask the instructor to let you in"), code="Locked", status=403)
     async with _joining.setdefault(room.pk, asyncio.Lock()):
         most = settings.CLUSTERLAB["MAX_MEMBERS_PER_CLASS"]
         if await Member.objects.filter(room=room).acount() >= most:
-            raise LabError(f"this class has {most} members, as many as it may", code="ClassFull", status=429)
+            raise LabError(_("this class has {most} members, as many as it may").format(most=most), code="ClassFull", status=429)
         member = await _seated(room, wanted, user)
     await _remember(session, member)
     await news.changed(room.pk)

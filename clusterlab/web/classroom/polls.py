@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from clusterlab.lessons.loader import Directive, LessonError, load_lesson
 from clusterlab.lessons.predictions import shown
@@ -25,7 +26,7 @@ _ON_STAGE = re.compile(r"[a-z][A-Za-z0-9./-]*")
 
 def _text(value: Any, field: str, most: int) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > most:
-        raise LabError(f"{field} must be a text of at most {most} characters", field)
+        raise LabError(_("{field} must be a text of at most {most} characters").format(field=field, most=most), field)
     return " ".join(value.split())
 
 
@@ -43,14 +44,14 @@ def predictions(lesson: str) -> list[Directive]:
 def _prediction(room: Classroom, name: Any) -> Directive:
     found = next((one for one in predictions(room.lesson) if one.id == name), None)
     if found is None:
-        raise LabError(f"the lesson of this class has no prediction {name!r}", "prediction", "NotFound", 404)
+        raise LabError(_("the lesson of this class has no prediction {name!r}").format(name=name), "prediction", "NotFound", 404)
     return found
 
 
 async def ask(room: Classroom, message: dict[str, Any]) -> Poll:
     """Opens a poll from {prediction} | {question, kind: choice, choices} | {question, kind: stage, decide?: scheduler}. Raises LabError."""
     if await Poll.objects.filter(room=room).acount() >= MAX_POLLS:
-        raise LabError(f"a class asks at most {MAX_POLLS} questions", code="TooManyPolls", status=429)
+        raise LabError(_("a class asks at most {most} questions").format(most=MAX_POLLS), code="TooManyPolls", status=429)
     if "prediction" in message:
         directive = _prediction(room, message["prediction"])
         fields = {
@@ -69,17 +70,17 @@ async def ask(room: Classroom, message: dict[str, Any]) -> Poll:
 def _asked(message: dict[str, Any]) -> dict[str, Any]:
     kind, decide = message.get("kind", "choice"), message.get("decide", "")
     if kind not in ("choice", "stage"):
-        raise LabError("kind must be choice or stage", "kind")
+        raise LabError(_("kind must be choice or stage"), "kind")
     if decide not in ("", "scheduler") or (decide and kind != "stage"):
-        raise LabError("only a question on the stage can be decided by the scheduler", "decide")
+        raise LabError(_("only a question on the stage can be decided by the scheduler"), "decide")
     choices: list[str] = []
     if kind == "choice":
         given = message.get("choices")
         if not isinstance(given, list) or not 2 <= len(given) <= MAX_CHOICES:
-            raise LabError(f"choices must be a list of 2 to {MAX_CHOICES} texts", "choices")
+            raise LabError(_("choices must be a list of 2 to {most} texts").format(most=MAX_CHOICES), "choices")
         choices = [_text(choice, "choices", MAX_CHOICE) for choice in given]
         if len(set(choices)) != len(choices):
-            raise LabError("each choice must differ from the others", "choices")
+            raise LabError(_("each choice must differ from the others"), "choices")
     question = _text(message.get("question"), "question", 300)
     return {"question": question, "kind": kind, "choices": choices, "decide": {"by": decide} if decide else {}}
 
@@ -93,13 +94,13 @@ async def vote(member: Member, poll_id: Any, choice: Any) -> None:
     """Takes a learner's answer; another one replaces it while the poll is open. Raises LabError."""
     poll = await Poll.objects.filter(pk=poll_id, room_id=member.room_id).afirst() if isinstance(poll_id, int) else None
     if poll is None:
-        raise LabError("there is no such question in this class", "poll", "NotFound", 404)
+        raise LabError(_("there is no such question in this class"), "poll", "NotFound", 404)
     if poll.state != "open":
-        raise LabError("this question is closed", code="Conflict", status=409)
+        raise LabError(_("this question is closed"), code="Conflict", status=409)
     if poll.kind == "choice" and choice not in poll.choices:
-        raise LabError("choice must be one of the choices", "choice")
+        raise LabError(_("choice must be one of the choices"), "choice")
     if poll.kind == "stage" and not (isinstance(choice, str) and len(choice) <= MAX_CHOICE and _ON_STAGE.fullmatch(choice)):
-        raise LabError("choice must be the key of something on the stage, such as nodes/node-1", "choice")
+        raise LabError(_("choice must be the key of something on the stage, such as nodes/node-1"), "choice")
     await Vote.objects.aupdate_or_create(poll=poll, member=member, defaults={"choice": choice})
     await news.changed(member.room_id)
 
@@ -115,7 +116,7 @@ async def tally(poll: Poll) -> dict[str, int]:
 async def close(room: Classroom, poll_id: Any) -> None:
     """Takes no more answers; everybody sees the bars."""
     if not isinstance(poll_id, int) or not await Poll.objects.filter(pk=poll_id, room=room, state="open").aupdate(state="closed"):
-        raise LabError("there is no such open question in this class", "poll", "NotFound", 404)
+        raise LabError(_("there is no such open question in this class"), "poll", "NotFound", 404)
     await news.changed(room.pk)
 
 
@@ -124,14 +125,14 @@ async def decide(room: Classroom, message: dict[str, Any]) -> None:
     poll_id = message.get("poll")
     poll = await Poll.objects.filter(pk=poll_id, room=room).afirst() if isinstance(poll_id, int) else None
     if poll is None:
-        raise LabError("there is no such question in this class", "poll", "NotFound", 404)
+        raise LabError(_("there is no such question in this class"), "poll", "NotFound", 404)
     by, explain = poll.decide.get("by"), ""
     if by:
         answer, explain = await _model_says(room, poll)
     else:
         answer = _text(message.get("answer"), "answer", MAX_CHOICE)
         if poll.kind == "choice" and answer not in poll.choices:
-            raise LabError("answer must be one of the choices", "answer")
+            raise LabError(_("answer must be one of the choices"), "answer")
     await Poll.objects.filter(pk=poll.pk).aupdate(state="decided", answer=answer[:MAX_CHOICE], explain=explain)
     await news.changed(room.pk)
 

@@ -59,7 +59,7 @@ async def _tell(room: Classroom, kind: str, text: str, trouble: list[str]) -> No
     pushed = {"kind": kind, "text": text[:200], "at": int(timezone.now().timestamp() * 1000)}
     await news.changed(room.pk, pushed=pushed)
     if trouble:
-        raise LabError(f"it did not work everywhere: {'; '.join(trouble[:5])}", code="Conflict", status=409)
+        raise LabError(_("it did not work everywhere: {where}").format(where="; ".join(trouble[:5])), code="Conflict", status=409)
 
 
 async def push_step(room: Classroom, step: Any) -> None:
@@ -69,7 +69,8 @@ async def push_step(room: Classroom, step: Any) -> None:
     except LessonError:
         steps = ()
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < len(steps):
-        raise LabError(f"step goes from 0 to {len(steps) - 1}" if steps else "this class is on no lesson", "step")
+        text = _("step goes from 0 to {most}").format(most=len(steps) - 1) if steps else _("this class is on no lesson")
+        raise LabError(text, "step")
     await Classroom.objects.filter(pk=room.pk).aupdate(step=step)
     await _tell(room, "step", steps[step].title, [])
 
@@ -77,16 +78,16 @@ async def push_step(room: Classroom, step: Any) -> None:
 async def push_manifest(room: Classroom, text: Any) -> None:
     """Applies a manifest in every lab, as kubectl apply --server-side does. Raises LabError with whose lab refused it."""
     if not isinstance(text, str) or not 0 < len(text) <= MAX_MANIFEST:
-        raise LabError(f"manifest must be a text of at most {MAX_MANIFEST} characters", "manifest")
+        raise LabError(_("{field} must be a text of at most {most} characters").format(field="manifest", most=MAX_MANIFEST), "manifest")
     try:
         objects = [obj for obj in yaml_documents(text) if obj is not None]
     except ParseError as error:
-        raise LabError(f"the manifest cannot be read: {error}", "manifest") from None
+        raise LabError(_("the manifest cannot be read: {why}").format(why=error), "manifest") from None
     for obj in objects:
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict) or not obj["metadata"].get("name"):
-            raise LabError("each object of a manifest has apiVersion, kind and metadata with a name", "manifest")
+            raise LabError(_("each object of a manifest has apiVersion, kind and metadata with a name"), "manifest")
     if not 0 < len(objects) <= MAX_OBJECTS:
-        raise LabError(f"a manifest holds 1 to {MAX_OBJECTS} objects", "manifest")
+        raise LabError(_("a manifest holds 1 to {most} objects").format(most=MAX_OBJECTS), "manifest")
     trouble = await _everywhere(room, "class-apply", {"objects": objects})
     names = ", ".join(f"{obj.get('kind')}/{obj['metadata'].get('name')}" for obj in objects)
     await _tell(room, "manifest", names, trouble)
@@ -95,7 +96,7 @@ async def push_manifest(room: Classroom, text: Any) -> None:
 async def push_fault(room: Classroom, fault: Any) -> None:
     """Begins a fault in every lab."""
     if not isinstance(fault, dict):
-        raise LabError("fault must be an object with kind and target", "fault")
+        raise LabError(_("fault must be an object with kind and target"), "fault")
     try:
         trouble = await _everywhere(room, "class-fault", {"fault": fault})
     except LabError as error:
@@ -106,6 +107,6 @@ async def push_fault(room: Classroom, fault: Any) -> None:
 async def set_timer(room: Classroom, seconds: Any, label: Any = "") -> None:
     """Starts a count-down on every page; 0 takes it away."""
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_TIMER_S:
-        raise LabError(f"seconds goes from 0 to {MAX_TIMER_S}", "seconds")
+        raise LabError(_("seconds goes from 0 to {most}").format(most=MAX_TIMER_S), "seconds")
     until = timezone.now() + timedelta(seconds=seconds) if seconds else None
     await news.changed(room.pk, timer_until=until, timer_label=clean_name(str(label))[:60] if seconds else "")
