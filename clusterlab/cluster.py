@@ -36,6 +36,7 @@ from clusterlab.network.fabric import Fabric
 from clusterlab.network.traffic import Traffic
 from clusterlab.proxy import KubeProxy, kube_proxy
 from clusterlab.rollouts import rollouts
+from clusterlab.rollouts.flagger import flagger
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.scenario import crds
@@ -142,6 +143,8 @@ class Cluster:
             self._add(ClusterAutoscaler(self.sim, self.api, _like_workers(scenario), self, workers))
         if scenario.rollouts:
             self._add(rollouts(self.sim, self.api))
+        if scenario.flagger:
+            self._add(flagger(self.sim, self.api))
         if boot:
             for _ in self.booting():
                 pass
@@ -255,6 +258,9 @@ class Cluster:
             self.apply(definition)
             yield
         for definition in crds.rollouts() if self.scenario.rollouts else ():
+            self.apply(definition)
+            yield
+        for definition in crds.flagger() if self.scenario.flagger else ():
             self.apply(definition)
             yield
         for manifest in self.scenario.manifests:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from clusterlab.cluster import Cluster
 from clusterlab.network.series import BUCKETS_US, Counts, add
 from clusterlab.scenario import load
-from clusterlab.scenario import releases as made
+from clusterlab.scenario import shop as made
 from clusterlab.scenario.kubectl import requests_of
 from clusterlab.stream.over_time import Past
 

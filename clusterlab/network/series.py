@@ -30,6 +30,7 @@ class Group(NamedTuple):
     version: str = ""  # label version, or the tag of the first container's image
     track: str = ""  # label track
     hash: str = ""  # label rollouts-pod-template-hash or pod-template-hash
+    workload: str = ""  # the Deployment, Rollout or StatefulSet that the pods belong to
 
 
 def group_of(pod: dict[str, Any], service: str) -> Group:
@@ -38,7 +39,10 @@ def group_of(pod: dict[str, Any], service: str) -> Group:
     image = str(pod["spec"]["containers"][0].get("image", ""))
     tag = image.rsplit("/", 1)[-1].split("@", maxsplit=1)[0].partition(":")[2] or "latest"
     made_by = labels.get("rollouts-pod-template-hash") or labels.get("pod-template-hash") or ""
-    return Group(pod["metadata"]["namespace"], service, labels.get("version") or tag, labels.get("track", ""), made_by)
+    owner = next((each["name"] for each in pod["metadata"].get("ownerReferences") or () if each.get("controller")), "")
+    return Group(
+        pod["metadata"]["namespace"], service, labels.get("version") or tag, labels.get("track", ""), made_by,
+        owner.removesuffix(f"-{made_by}") if made_by else owner)
 
 
 class Key(NamedTuple):

@@ -39,15 +39,16 @@ class Kind(NamedTuple):
 
     histogram: bool
     unit_us: int
-    names: dict[str, str]  # ours -> the metric's
+    names: dict[str, str]  # the metric's -> ours
     fixed: Labels = ()
 
 
-_OWN = {each: each for each in ("namespace", "service", "version", "track", "source", "mirrored")} | {
-    "hash": "rollouts_pod_template_hash", "code": "code"}
+_OWN = {each: each for each in ("namespace", "service", "version", "track", "source", "mirrored", "workload", "code")} | {
+    "rollouts_pod_template_hash": "hash", "status": "code", "kubernetes_namespace": "namespace", "kubernetes_pod_name": "pods"}
 _ISTIO = {
-    "namespace": "destination_workload_namespace", "service": "destination_service_name", "host": "destination_service",
-    "version": "destination_version", "code": "response_code", "source": "source_workload", "hash": "destination_canonical_revision"}
+    "destination_workload_namespace": "namespace", "destination_service_namespace": "namespace", "destination_service_name": "service",
+    "destination_service": "host", "destination_workload": "workload", "destination_version": "version", "response_code": "code",
+    "source_workload": "source", "destination_canonical_revision": "hash"}
 METRICS = {
     "http_requests_total": Kind(False, 1, _OWN), "http_request_duration_seconds": Kind(True, 1_000_000, _OWN),
     "istio_requests_total": Kind(False, 1, _ISTIO, (("reporter", "source"),)),
@@ -206,7 +207,9 @@ class _Query:
                 value_kind, value = self.next()
                 if sign not in ("=", "!=", "=~", "!~") or value_kind != "string":
                     raise PromqlError(f"parse error: unexpected {sign} {value} in label matching")
-                matchers.append((label, sign, value[1:-1]))
+                # What a mesh counts at both ends is counted once here.
+                both = (label, sign, value[1:-1]) == ("reporter", "=", "destination")
+                matchers.append((label, sign, "source" if both else value[1:-1]))
                 self.take(",")
         range_s = 0.0
         if self.take("["):
@@ -226,10 +229,12 @@ def _labels_of(kind: Kind, key: Key, code: str) -> dict[str, str]:
     group = key.group
     have = {
         "namespace": group.namespace, "service": group.service, "version": group.version, "track": group.track, "hash": group.hash,
-        "source": key.source, "mirrored": "true" if key.mirrored else "", "code": code,
+        "source": key.source, "mirrored": "true" if key.mirrored else "", "code": code, "workload": group.workload,
+        # All pods of a ReplicaSet as one, in the form of their names.
+        "pods": f"{group.workload}-{group.hash}-pods" if group.workload and group.hash else "",
         "host": f"{group.service}.{group.namespace}.svc.cluster.local" if group.service else "",
     }
-    return {name: have[ours] for ours, name in kind.names.items() if have[ours]} | dict(kind.fixed)
+    return {name: have[ours] for name, ours in kind.names.items() if have[ours]} | dict(kind.fixed)
 
 
 def _matches(labels: dict[str, str], matchers: tuple[tuple[str, str, str], ...]) -> bool:
@@ -281,7 +286,8 @@ def _values(chosen: _Selected, counts: Counts) -> list[tuple[str, float]]:
     if chosen.part == "sum":
         return [("", counts.latency_us / chosen.kind.unit_us)]
     if chosen.part == "count":
-        return [("", float(sum(counts.latency)))]
+        return [(code, float(count)) for code, count in (
+            ("200", sum(counts.latency) - counts.errors), ("500", counts.errors)) if count]
     lost = counts.refused + counts.timeouts + counts.unresolved
     return [(code, float(count)) for code, count in (("200", counts.answered), ("500", counts.errors), ("503", lost)) if count]
 

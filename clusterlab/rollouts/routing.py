@@ -12,7 +12,7 @@ from clusterlab.controllers.objects import Object
 from clusterlab.rollouts import experiments, sizes, spec
 from clusterlab.rollouts.context import Context
 
-__all__ = ["PLUGIN", "desired_weight", "reconcile", "routes_of"]
+__all__ = ["PLUGIN", "ROUTES", "covers", "desired_weight", "reconcile", "routes_of"]
 
 PLUGIN = "argoproj-labs/gatewayAPI"
 ROUTES = "httproutes.gateway.networking.k8s.io"
@@ -128,15 +128,15 @@ def _is_ours(rule: Object, managed: dict[str, Any]) -> bool:
 
 def _same(rule: Object, made: Object) -> bool:
     keys = ("matches", "filters", "backendRefs")
-    return all(_covers(rule.get(key) or [], made.get(key) or []) for key in keys)
+    return all(covers(rule.get(key) or [], made.get(key) or []) for key in keys)
 
 
-def _covers(have: Any, wanted: Any) -> bool:
+def covers(have: Any, wanted: Any) -> bool:
     """Whether a value has all that another has."""
     if isinstance(wanted, dict):
-        return isinstance(have, dict) and all(key in have and _covers(have[key], value) for key, value in wanted.items())
+        return isinstance(have, dict) and all(key in have and covers(have[key], value) for key, value in wanted.items())
     if isinstance(wanted, list):
-        return isinstance(have, list) and len(have) == len(wanted) and all(map(_covers, have, wanted))
+        return isinstance(have, list) and len(have) == len(wanted) and all(map(covers, have, wanted))
     return bool(have == wanted)
 
 

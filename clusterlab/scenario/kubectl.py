@@ -82,10 +82,12 @@ class _Line:
         return found.plural, name, path_of(found, self.namespace, name)
 
 
+_CANARIES = ("canaries", "flagger.app", "v1beta1")
 _ROLLOUTS, _HTTP_ROUTES = ("rollouts", "argoproj.io", "v1alpha1"), ("httproutes", "gateway.networking.k8s.io", "v1")
 #: Custom kinds that scenarios can install: (plural, group, version).
 _CUSTOM = {
     **dict.fromkeys(("rollout", "rollouts", "ro", "rollouts.argoproj.io"), _ROLLOUTS),
+    **dict.fromkeys(("canary", "canaries", "canaries.flagger.app"), _CANARIES),
     **dict.fromkeys(("httproute", "httproutes", "httproutes.gateway.networking.k8s.io"), _HTTP_ROUTES),
 }
 

@@ -22,8 +22,8 @@ VALUES_MOST = 200_000
 
 _TOP = (
     "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "addons", "etcd", "replicas", "nodes", "runtime",
-    "kubelet", "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "metricsServer", "clusterAutoscaler", "scheduler", "images",
-    "traffic", "manifests", "timeline",
+    "kubelet", "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "flagger", "metricsServer", "clusterAutoscaler", "scheduler",
+    "images", "traffic", "manifests", "timeline",
 )
 _NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable", "kubelet", "inodes",
          "pids")
@@ -77,6 +77,7 @@ def load(data: Any) -> Scenario:
         load_balancers=top.take("loadBalancers", boolean, False),
         gateway_api=top.take("gatewayApi", boolean, False),
         rollouts=top.take("rollouts", boolean, False),
+        flagger=top.take("flagger", boolean, False),
         metrics_server=top.take("metricsServer", boolean, True),
         cluster_autoscaler=_autoscaler(top) if top.has("clusterAutoscaler") else None,
         scheduler=top.take("scheduler", plain_object) if top.has("scheduler") else None,

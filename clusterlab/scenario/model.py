@@ -125,6 +125,7 @@ class Scenario:
     load_balancers: bool = False
     gateway_api: bool = False
     rollouts: bool = False
+    flagger: bool = False
     metrics_server: bool = True
     cluster_autoscaler: dict[str, Any] | None = None
     scheduler: dict[str, Any] | None = None

@@ -5,164 +5,37 @@ Every scenario runs by itself: its timeline does what a person would, and everyt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-Object = dict[str, Any]
-
-__all__ = ["GALLERY", "gallery", "shop"]
-
-GATEWAY = "gateway.networking.k8s.io"
-QUERY = (
-    'sum(rate(http_requests_total{service="{{args.service}}",code!~"5.*"}[20s])) / '
-    'sum(rate(http_requests_total{service="{{args.service}}"}[20s]))'
+from clusterlab.scenario.shop import (
+    BLUE,
+    FLAG,
+    FLAG_VOLUME,
+    FLAGGED,
+    GREEN,
+    STEPS,
+    TRACKS,
+    blue_green_rollout,
+    canary_rollout,
+    deployment,
+    flagger_canary,
+    gateway,
+    image,
+    mirrored,
+    patch,
+    rollout_image,
+    service,
+    shop,
+    to,
+    tracks,
+    two,
+    weighed,
 )
 
+Object = dict[str, Any]
 
-def image(tag: str, **serve: Any) -> Object:
-    return {"match": f"shop/web:{tag}", "ready": "2s", "stop": "1s", "serve": {"port": 8080, "latency": "20ms", "cpu": "4m", **serve}}
-
-
-#: v1 and v2 are good; "bad" fails one request in five, and its probe does not tell; "slow" takes its time.
-IMAGES = [
-    image("v1", body="v1"),
-    image("v2", body="v2"),
-    image("bad", body="bad", errors="20%"),
-    image("slow", body="slow", latency="900ms"),
-]
-
-
-def pod(tag: str, labels: Object, probe: bool = True, **spec: Any) -> Object:
-    container: Object = {
-        "name": "web",
-        "image": f"shop/web:{tag}",
-        "ports": [{"containerPort": 8080}],
-        "resources": {"requests": {"cpu": "200m"}},
-        # What ends goes on answering until nobody sends to it any more.
-        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
-    }
-    if probe:
-        container["readinessProbe"] = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
-    extra = spec.pop("container", {})
-    return {"metadata": {"labels": labels}, "spec": {"containers": [{**container, **extra}], **spec}}
-
-
-def deployment(name: str, tag: str, replicas: int = 6, labels: Object | None = None, strategy: Object | None = None, **more: Any) -> Object:
-    labels = {"app": "shop", **(labels or {})}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": pod(tag, labels, **more),
-            **({"strategy": strategy} if strategy else {}),
-        },
-    }
-
-
-def service(name: str, selector: Object | None = None) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {"selector": selector or {"app": "shop"}, "ports": [{"port": 80, "targetPort": 8080}]},
-    }
-
-
-def gateway(*rules: Object) -> list[Object]:
-    def custom(kind: str, name: str, spec: Object, **meta: Any) -> Object:
-        return {"apiVersion": f"{GATEWAY}/v1", "kind": kind, "metadata": {"name": name, **meta}, "spec": spec}
-
-    return [
-        custom("GatewayClass", "any", {"controllerName": "example.com/gateway"}),
-        custom(
-            "Gateway",
-            "web",
-            {"gatewayClassName": "any", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
-            namespace="default",
-        ),
-        custom(
-            "HTTPRoute", "shop", {"parentRefs": [{"name": "web"}], "hostnames": ["shop.example"], "rules": list(rules)}, namespace="default"
-        ),
-    ]
-
-
-def to(**weights: int) -> list[Object]:
-    return [{"name": name, "port": 80, "weight": weight} for name, weight in weights.items()]
-
-
-def patch(what: str, body: Any, kind: str = "merge", extra: str = "") -> str:
-    return f"patch {what} --type={kind}{extra} -p '{json.dumps(body)}'"
-
-
-def shop(name: str, manifests: list[Object], timeline: list[tuple[str, str]], inside: bool = True, **more: Any) -> Object:
-    """A scenario: shoppers come from 10 s on, inside to Service shop, outside to shop.example."""
-    source = {"name": "shoppers", "to": "http://shop.default.svc", "rate": "60/s", "from": "10s"}
-    if not inside:
-        source.update(to="http://shop.example", source="outside")
-    return {
-        "apiVersion": "clusterlab/v1",
-        "kind": "Scenario",
-        "name": name,
-        "seed": 11,
-        "nodes": 4,
-        "images": [*more.pop("images", []), *IMAGES],
-        "traffic": [source, *more.pop("traffic", [])],
-        "manifests": manifests,
-        "timeline": [{"at": at, "kubectl": line} for at, line in timeline],
-        **({} if inside else {"gatewayApi": True}),
-        **more,
-    }
-
-
-def template(name: str = "success-rate") -> Object:
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "AnalysisTemplate",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {
-            "args": [{"name": "service"}],
-            "metrics": [
-                {
-                    "name": "success-rate",
-                    "interval": "10s",
-                    "initialDelay": "20s",
-                    "failureLimit": 1,
-                    "successCondition": "result[0] >= 0.95",
-                    "provider": {"prometheus": {"address": "http://prometheus.monitoring:9090", "query": QUERY}},
-                }
-            ],
-        },
-    }
-
-
-def rollout(strategy: Object, tag: str = "v1") -> Object:
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": "shop", "namespace": "default"},
-        "spec": {"replicas": 6, "selector": {"matchLabels": {"app": "shop"}}, "strategy": strategy, "template": pod(tag, {"app": "shop"})},
-    }
-
-
-def rollout_image(tag: str) -> str:
-    return patch("rollout shop", [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": f"shop/web:{tag}"}], "json")
-
-
-ROUTING = {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "shop", "namespace": "default"}}}
-BLUE, GREEN = {"slot": "blue"}, {"slot": "green"}
-TRACKS = ({"track": "stable"}, {"track": "canary"})
-
-
-def _two(green: str = "v2", wait: Object | None = None) -> list[Object]:
-    return [
-        deployment("blue", "v1", labels=BLUE),
-        deployment("green", green, labels=GREEN, **(wait or {})),
-        service("preview", {"app": "shop", **GREEN}),
-    ]
+__all__ = ["GALLERY", "gallery"]
 
 
 def _recreate() -> Object:
@@ -192,7 +65,7 @@ def _blue_green() -> Object:
     testers = {"name": "testers", "to": "http://preview.default.svc", "rate": "5/s", "from": "15s"}
     return shop(
         "release-blue-green",
-        [*_two(), service("shop", {"app": "shop", **BLUE})],
+        [*two(), service("shop", {"app": "shop", **BLUE})],
         [
             ("60s", patch("service shop", {"spec": {"selector": {"app": "shop", **GREEN}}})),
             ("120s", patch("service shop", {"spec": {"selector": {"app": "shop", **BLUE}}})),
@@ -218,7 +91,7 @@ def _blue_green_gateway() -> Object:
     }
     return shop(
         "release-blue-green-gateway",
-        [*_two(), *services, *gateway(preview, rule(1, 0))],
+        [*two(), *services, *gateway(preview, rule(1, 0))],
         [("60s", patch("httproute shop", {"spec": {"rules": [preview, rule(0, 1)]}}))],
         inside=False,
         traffic=[testers],
@@ -266,7 +139,7 @@ def _schema() -> Object:
 def _sticky() -> Object:
     made = shop(
         "release-sticky-sessions",
-        [*_two(), service("shop", {"app": "shop", **BLUE})],
+        [*two(), service("shop", {"app": "shop", **BLUE})],
         [("40s", patch("service shop", {"spec": {"selector": {"app": "shop", **GREEN}}}))],
     )
     made["traffic"][0].update(connections=60, keepAlive="90s")
@@ -281,23 +154,10 @@ def _canary_replicas() -> Object:
     )
 
 
-def _tracks(canary: str = "v2") -> list[Object]:
-    return [
-        deployment("stable", "v1", 6, TRACKS[0]),
-        deployment("canary", canary, 2, TRACKS[1]),
-        service("shop-stable", {"app": "shop", **TRACKS[0]}),
-        service("shop-canary", {"app": "shop", **TRACKS[1]}),
-    ]
-
-
-def weighed(stable: int, canary: int) -> Object:
-    return {"backendRefs": to(**{"shop-stable": stable, "shop-canary": canary})}
-
-
 def _canary_weights() -> Object:
     return shop(
         "release-canary-weights",
-        [*_tracks(), *gateway(weighed(95, 5))],
+        [*tracks(), *gateway(weighed(95, 5))],
         [
             (f"{at}s", patch("httproute shop", {"spec": {"rules": [weighed(100 - share, share)]}}))
             for at, share in ((60, 10), (90, 25), (120, 50), (150, 100))
@@ -319,7 +179,7 @@ def _canary_headers() -> Object:
         "source": "outside",
         "headers": {"Cookie": "beta=yes"},
     }
-    return shop("release-canary-headers", [*_tracks(), *gateway(cookie, weighed(1, 0))], [], inside=False, traffic=[testers])
+    return shop("release-canary-headers", [*tracks(), *gateway(cookie, weighed(1, 0))], [], inside=False, traffic=[testers])
 
 
 def _ab() -> Object:
@@ -339,28 +199,15 @@ def _ab() -> Object:
     ]
     return shop(
         "release-ab-test",
-        [*_tracks("slow"), *gateway(rule("a", "shop-stable"), rule("b", "shop-canary"), weighed(1, 0))],
+        [*tracks("slow"), *gateway(rule("a", "shop-stable"), rule("b", "shop-canary"), weighed(1, 0))],
         [],
         inside=False,
         traffic=groups,
     )
 
 
-def mirrored(percent: int = 100) -> Object:
-    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "shop-canary", "port": 80}, "percent": percent}}
-    return {"filters": [mirror], "backendRefs": to(**{"shop-stable": 1})}
-
-
 def _shadow() -> Object:
-    return shop("release-shadow", [*_tracks("bad"), *gateway(mirrored(50))], [], inside=False)
-
-
-FLAG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "flags", "namespace": "default"}, "data": {"checkout": "old"}}
-FLAGGED = image("v1", body="old checkout", when=[{"file": "/flags/checkout", "is": "new", "errors": "20%", "body": "new checkout"}])
-FLAG_VOLUME: Object = {
-    "volumes": [{"name": "flags", "configMap": {"name": "flags"}}],
-    "container": {"volumeMounts": [{"name": "flags", "mountPath": "/flags"}]},
-}
+    return shop("release-shadow", [*tracks("bad"), *gateway(mirrored(50))], [], inside=False)
 
 
 def _flag() -> Object:
@@ -375,47 +222,12 @@ def _flag() -> Object:
     )
 
 
-def canary_rollout(steps: list[Object], **more: Any) -> list[Object]:
-    """A Rollout whose canary gets its share from an HTTPRoute, judged in the background."""
-    plan = {
-        "canaryService": "shop-canary",
-        "stableService": "shop-stable",
-        "trafficRouting": ROUTING,
-        "steps": steps,
-        "analysis": {"templates": [{"templateName": "success-rate"}], "args": [{"name": "service", "value": "shop-canary"}]},
-        **more,
-    }
-    return [template(), rollout({"canary": plan}), service("shop-stable"), service("shop-canary"), *gateway(weighed(100, 0))]
-
-
-STEPS: list[Object] = [
-    {"setWeight": 10},
-    {"pause": {"duration": "40s"}},
-    {"setWeight": 30},
-    {"pause": {"duration": "40s"}},
-    {"setWeight": 60},
-    {"pause": {"duration": "40s"}},
-]
-
-
 def _rollout_canary() -> Object:
     return shop("release-rollout-canary", canary_rollout(STEPS), [("60s", rollout_image("v2"))], inside=False, rollouts=True)
 
 
 def _rollout_bad() -> Object:
     return shop("release-rollout-canary-bad", canary_rollout(STEPS), [("60s", rollout_image("bad"))], inside=False, rollouts=True)
-
-
-def blue_green_rollout(**more: Any) -> list[Object]:
-    analysis = {"templates": [{"templateName": "success-rate"}], "args": [{"name": "service", "value": "preview"}]}
-    one = template()
-    one["spec"]["metrics"][0]["count"] = 3
-    return [
-        one,
-        rollout({"blueGreen": {"activeService": "shop", "previewService": "preview", "prePromotionAnalysis": analysis, **more}}),
-        service("shop"),
-        service("preview"),
-    ]
 
 
 def _rollout_blue_green() -> Object:
@@ -425,6 +237,28 @@ def _rollout_blue_green() -> Object:
         blue_green_rollout(scaleDownDelaySeconds=60),
         [("60s", rollout_image("v2"))],
         rollouts=True,
+        traffic=[testers],
+    )
+
+
+def _flagger(tag: str) -> Object:
+    name = "release-flagger-canary" if tag == "v2" else "release-flagger-canary-bad"
+    return shop(
+        name,
+        flagger_canary(maxWeight=50, stepWeight=10),
+        [("60s", f"set image deployment/shop web=shop/web:{tag}")],
+        inside=False,
+        flagger=True,
+    )
+
+
+def _flagger_blue_green() -> Object:
+    testers = {"name": "testers", "to": "http://shop-canary.default.svc", "rate": "10/s", "from": "60s"}
+    return shop(
+        "release-flagger-blue-green",
+        flagger_canary(route=False, iterations=5),
+        [("60s", "set image deployment/shop web=shop/web:v2")],
+        flagger=True,
         traffic=[testers],
     )
 
@@ -487,6 +321,21 @@ GALLERY: dict[str, tuple[str, str, Callable[[], Object]]] = {
         "Rollout that is blue-green",
         "A preview is measured, then promoted; blue stands by for a minute.",
         _rollout_blue_green,
+    ),
+    "release-flagger-canary": (
+        "Canary by Flagger",
+        "Flagger takes a Deployment over, raises the weight by ten every ten seconds, and copies what is good to the primary.",
+        lambda: _flagger("v2"),
+    ),
+    "release-flagger-canary-bad": (
+        "Canary that Flagger gives up",
+        "Two checks fail, so all traffic goes back to the primary and the canary is scaled to nothing.",
+        lambda: _flagger("bad"),
+    ),
+    "release-flagger-blue-green": (
+        "Blue-green by Flagger",
+        "With Services alone: five good looks at the canary, then its template is copied to the primary.",
+        _flagger_blue_green,
     ),
 }
 

@@ -94,3 +94,24 @@ class HostRecord(models.Model):
 
     def __str__(self) -> str:
         return f"host {self.id}"
+
+
+class Comparison(models.Model):
+    """What a comparison of releases has found so far (comparisons.py): its seed and the model's fingerprint decide all of it.
+
+    `seen` is when the process that runs it said so last; one that is not over and was not seen for a while is nobody's."""
+
+    seed = models.BigIntegerField()
+    model = models.CharField(max_length=16)
+    doing = models.CharField(max_length=120, default="", blank=True)
+    share = models.FloatField(default=0.0)
+    outcomes = JsonText(default=list)
+    over = models.BooleanField(default=False)
+    problem = models.CharField(max_length=200, default="", blank=True)
+    seen = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["seed", "model"], name="one_comparison_per_seed")]
+
+    def __str__(self) -> str:
+        return f"comparison with seed {self.seed}"

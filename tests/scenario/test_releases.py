@@ -94,6 +94,19 @@ def test_rollouts_end_as_they_say(name: str, phase: str, version: str) -> None:
         assert 0 < counted(cluster, 60, 280).errors <= 0.1 * counted(cluster, 60, 280).sent
 
 
+@pytest.mark.parametrize(("name", "phase", "version", "until"), [
+    ("release-flagger-canary", "Succeeded", "v2", 240), ("release-flagger-canary-bad", "Failed", "v1", 200),
+    ("release-flagger-blue-green", "Succeeded", "v2", 240)])
+def test_flagger_ends_as_it_says(name: str, phase: str, version: str, until: int) -> None:
+    cluster = ran(name, until)
+    found = cluster.find("canaries.flagger.app/default/shop")
+    assert found is not None and found["status"]["phase"] == phase
+    sent = counted(cluster, until - 20, until)
+    assert counted(cluster, until - 20, until, version=version).sent == sent.sent > 0 and sent.failed == 0
+    if phase == "Failed":
+        assert 0 < counted(cluster, 60, until).errors <= 0.1 * counted(cluster, 60, until).sent
+
+
 def test_every_scenario_of_the_gallery_is_read() -> None:
     for name, (title, text, _) in GALLERY.items():
         assert title and text and load(gallery(name)).name == name

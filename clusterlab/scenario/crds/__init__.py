@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["gateway_api", "rollouts"]
+__all__ = ["flagger", "gateway_api", "rollouts"]
 
 
 @cache
@@ -22,4 +22,11 @@ def gateway_api() -> tuple[dict[str, Any], ...]:
 def rollouts() -> tuple[dict[str, Any], ...]:
     """The definitions of progressive delivery."""
     text = (Path(__file__).parent / "rollouts.yaml").read_text()
+    return tuple(yaml.safe_load(text)["definitions"])
+
+
+@cache
+def flagger() -> tuple[dict[str, Any], ...]:
+    """The definitions of Flagger."""
+    text = (Path(__file__).parent / "flagger.yaml").read_text()
     return tuple(yaml.safe_load(text)["definitions"])
