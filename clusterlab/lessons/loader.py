@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 MAX_BYTES = 200_000
+#: A message of the schema that quotes a long value is cut.
+MOST_SAID = 300
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 #: The fenced blocks that are more than code, and whether they hold YAML that the schema describes.
 DIRECTIVES = {
@@ -199,7 +202,7 @@ def _load(path: Path, stamp: tuple[Any, ...]) -> Lesson:
     """Reads a lesson anew whenever one of its files has changed."""
     tokens = _tokens(path)
     front = _mapping(tokens[0].content, f"{path}:1")
-    _valid("front", front, f"{path}:1")
+    _valid("front", front, f"{path}:1", tokens[0].content)
     if front.get("path", PATHS[0]) not in PATHS:
         raise LessonError(f"{path}:1: path must be one of {', '.join(PATHS)}, not {front['path']!r}")
     return Lesson(
@@ -225,7 +228,8 @@ def _mapping(text: str, where: str) -> dict[str, Any]:
     try:
         data = parse_yaml(text.encode())
     except ParseError as error:
-        raise LessonError(f"{where}: not YAML: {error}") from None
+        plain = re.sub(r"^error converting YAML to JSON: (yaml: )?|line \d+: ", "", str(error))
+        raise LessonError(f"{_further(where, _yaml_line(error))}: not YAML: {plain}") from None
     if not isinstance(data, dict):
         raise LessonError(f"{where}: must be a mapping of names to values")
     return data
@@ -237,11 +241,56 @@ def _validator(part: str) -> Any:
     return jsonschema_rs.validator_for({"$schema": schema["$schema"], "$ref": f"#/$defs/{part}", "$defs": schema["$defs"]})
 
 
-def _valid(part: str, data: dict[str, Any], where: str) -> None:
-    """Holds data to a part of the schema."""
+def _valid(part: str, data: dict[str, Any], where: str, text: str) -> None:
+    """Holds data to a part of the schema; `text` is its YAML, which begins on the line after `where`."""
     for error in _validator(part).iter_errors(data):
         place = ".".join(str(piece) for piece in error.instance_path)
-        raise LessonError(f"{where}: {part} {place or 'as a whole'}: {error.message}; see docs/lessons.md")
+        line = _further(where, _line_of(text, list(error.instance_path)))
+        raise LessonError(f"{line}: {part} {place or 'as a whole'}: {_remedy(error, data)}; see docs/lessons.md")
+
+
+def _remedy(error: Any, data: dict[str, Any]) -> str:
+    """What is wrong and, where a check is none of the kinds that there are, which kinds there are."""
+    text = str(error.message)
+    if "oneOf" in [str(piece) for piece in error.schema_path]:
+        found = functools.reduce(lambda value, piece: value[piece], error.instance_path, data)
+        given = ", ".join(found) if isinstance(found, dict) else str(found)[:80]
+        kinds = "object, count, event, happened, never, traffic (with field), share, fault, settled"
+        return f"a check needs exactly one of {kinds}; this one has {given}"
+    return text if len(text) <= MOST_SAID else text[:MOST_SAID] + " …"
+
+
+def _further(where: str, lines: int) -> str:
+    """A place FILE:LINE, so many lines further down."""
+    file, _, line = where.rpartition(":")
+    return f"{file}:{int(line) + lines}" if line.isdigit() else where
+
+
+def _yaml_line(error: ParseError) -> int:
+    """The line of a text, from 1, that a parser complains about; 0 where it does not say."""
+    found = re.search(r"line (\d+)", str(error))
+    return int(found.group(1)) if found else 0
+
+
+def _line_of(text: str, path: list[str | int]) -> int:
+    """The line of a YAML text, from 1, on which the value at a path begins; 0 where it cannot be found."""
+    try:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return 0
+    line = 0
+    for piece in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == str(piece)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(piece, int) and piece < len(node.value):
+            node = node.value[piece]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
 
 
 def _scenario(folder: Path) -> dict[str, Any]:
@@ -294,7 +343,7 @@ def _items(tokens: list[Token], path: Path, whole: bool) -> Iterator[Token | Dir
         if DIRECTIVES[kind]:
             data = _mapping(token.content, where) if whole or token.content.strip() else {}
             if whole:
-                _valid(kind, data, where)
+                _valid(kind, data, where, token.content)
         elif kind == "manifest" and whole:
             _check_manifest(info, token.content, path, where)
         yield Directive(kind, info.strip(), token.content, data, line)

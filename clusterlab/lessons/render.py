@@ -13,6 +13,7 @@ from typing import Any
 import nh3
 from markdown_it.token import Token
 
+from clusterlab.lessons.images import PATH
 from clusterlab.lessons.loader import Directive, Lesson, Step, markdown, run_lines
 from clusterlab.lessons.predictions import shown
 
@@ -21,7 +22,8 @@ __all__ = ["ELEMENTS", "render_end", "render_step"]
 #: The page's own elements, and what they may carry.
 ELEMENTS = {
     "cl-run": {"command"}, "cl-task": {"task", "hints", "allow"}, "cl-manifest": {"file", "text", "draft"},
-    "cl-view": {"lens", "select", "step"}, "cl-predict": {"name", "question", "choices"}, "cl-quiz": {"name", "question", "choices"},
+    "cl-view": {"lens", "select", "step", "when"},
+    "cl-predict": {"name", "question", "choices"}, "cl-quiz": {"name", "question", "choices"},
     "cl-fault": {"name", "kind"}, "cl-wait": {"until"},
     "cl-debrief": {"name"}, "cl-clock": {"minutes"}, "cl-step": {"number", "last"},
     "section": {"aria-label"}, "aside": {"class"}, "details": {"class"},
@@ -32,10 +34,10 @@ ELEMENTS = {
 _DOCUMENTATION = {"en": "In the official documentation", "de": "In der offiziellen Dokumentation"}
 
 
-def render_step(step: Step, number: int = 0, last: bool = False) -> str:
-    """The HTML of a step, sanitised; `number` counts from 0."""
+def render_step(step: Step, number: int = 0, last: bool = False, name: str = "") -> str:
+    """The HTML of a step, sanitised; `number` counts from 0, `name` is the lesson whose folder holds the pictures."""
     foot = _element("cl-step", number=str(number), last="last" if last else None)
-    return _clean(f'<section aria-label="{escape(step.title)}">{_render(step.items)}{foot}</section>')
+    return _clean(f'<section aria-label="{escape(step.title)}">{_render(step.items, name)}{foot}</section>')
 
 
 def render_end(lesson: Lesson) -> str:
@@ -49,11 +51,11 @@ def render_end(lesson: Lesson) -> str:
 
 def _clean(html: str) -> str:
     allowed = nh3.ALLOWED_TAGS | set(ELEMENTS)
-    attributes = {**nh3.ALLOWED_ATTRIBUTES, **ELEMENTS, "code": {"class"}}
+    attributes = {**nh3.ALLOWED_ATTRIBUTES, **ELEMENTS, "code": {"class"}, "img": {"src", "alt", "title", "loading"}}
     return nh3.clean(html, tags=allowed, attributes=attributes, link_rel="noopener noreferrer")
 
 
-def _render(items: Sequence[Token | Directive]) -> str:
+def _render(items: Sequence[Token | Directive], name: str) -> str:
     parser = markdown()
     out: list[str] = []
     plain: list[Token] = []
@@ -65,20 +67,25 @@ def _render(items: Sequence[Token | Directive]) -> str:
 
     for item in items:
         if isinstance(item, Token):
-            plain.append(_linked(item))
+            plain.append(_linked(item, name))
         else:
             flush()
-            out.append(_PARTS[item.kind](item))
+            out.append(_folded(item, name) if item.kind in ("detail", "aside") else _PARTS[item.kind](item))
     flush()
     return "".join(out)
 
 
-def _linked(token: Token) -> Token:
-    """Links to other lessons (lesson:NAME) become addresses of the catalogue."""
+def _linked(token: Token, name: str) -> Token:
+    """Links to other lessons (lesson:NAME) become addresses of the catalogue, pictures of the lesson's folder those of its files."""
     for child in token.children or ():
         href = str(child.attrs.get("href", ""))
         if href.startswith("lesson:"):
             child.attrs["href"] = f"/lessons/#{href.removeprefix('lesson:')}"
+        source = str(child.attrs.get("src", ""))
+        if child.type == "image" and not source.startswith("/lessons/"):
+            # Rendered again, a token has its address already; what is no picture of the lesson's own is shown by its words.
+            child.attrs["src"] = f"/lessons/{name}/{source}" if PATH.fullmatch(source) else ""
+            child.attrs["loading"] = "lazy"
     return token
 
 
@@ -87,10 +94,9 @@ def _element(tag: str, body: str = "", **attributes: Any) -> str:
     return f"<{tag}{given}>{body}</{tag}>"
 
 
-def _inside(text: str) -> str:
+def _inside(text: str, name: str) -> str:
     """Markdown within a directive; directives do not nest."""
-    parser = markdown()
-    return str(parser.renderer.render(parser.parse(text), parser.options, {}))
+    return _render(markdown().parse(text), name)
 
 
 def _inline(text: str) -> str:
@@ -120,7 +126,8 @@ def _asked(directive: Directive) -> str:
 
 def _stage(directive: Directive) -> str:
     data = directive.data
-    return _element("cl-view", escape(data.get("text", "")), lens=data["lens"], select=data.get("select"), step=data.get("step"))
+    moment = {name: data.get(name) for name in ("select", "step", "when")}
+    return _element("cl-view", _inline(data.get("text", "")), lens=data["lens"], **moment)
 
 
 def _fault(directive: Directive) -> str:
@@ -142,15 +149,14 @@ def _clock(directive: Directive) -> str:
     return _element("cl-clock", minutes=directive.data["minutes"])
 
 
-def _detail(directive: Directive) -> str:
-    return f"<details><summary>{_inline(directive.info or 'More')}</summary>{_inside(directive.text)}</details>"
-
-
-def _aside(directive: Directive) -> str:
-    return f'<aside class="instructor">{_inside(directive.text)}</aside>'
+def _folded(directive: Directive, name: str) -> str:
+    text = _inside(directive.text, name)
+    if directive.kind == "aside":
+        return f'<aside class="instructor">{text}</aside>'
+    return f"<details><summary>{_inline(directive.info or 'More')}</summary>{text}</details>"
 
 
 _PARTS = {
     "run": _run, "manifest": _manifest, "task": _task, "quiz": _asked, "predict": _asked, "stage": _stage, "fault": _fault,
-    "wait": _wait, "debrief": _debrief, "clock": _clock, "detail": _detail, "aside": _aside,
+    "wait": _wait, "debrief": _debrief, "clock": _clock,
 }

@@ -12,7 +12,7 @@ import yaml
 
 from clusterlab.cluster import Cluster
 from clusterlab.machinery.scheme import split_api_version
-from clusterlab.scenario.kubectl import path_of, requests_of
+from clusterlab.scenario.kubectl import KubectlError, path_of, requests_of
 from clusterlab.stream.conditions import parse_condition
 
 __all__ = ["Late", "copy_of", "duration_ms", "fault_of", "heal_all", "named", "perform_line", "run_until"]
@@ -149,12 +149,16 @@ def _applied(words: list[str], cluster: Cluster, files: Mapping[str, str]) -> li
     """The requests of `kubectl apply -f FILE`."""
     namespace = words[words.index("-n") + 1] if "-n" in words else "default"
     out = []
-    for obj in yaml.safe_load_all(files[words[words.index("-f") + 1]]):
+    name = words[words.index("-f") + 1]
+    if name not in files:
+        raise KubectlError(f"there is no manifest {name!r}; put it under manifests/, or write it into a manifest block")
+    for obj in yaml.safe_load_all(files[name]):
         if not obj:
             continue
         meta = obj["metadata"]
         resource = cluster.api.scheme.by_gvk(*split_api_version(obj["apiVersion"]), obj["kind"])
-        assert resource is not None
+        if resource is None:
+            raise KubectlError(f"{name}: no matches for kind {obj['kind']!r} in version {obj['apiVersion']!r}")
         where = meta.get("namespace", namespace)
         key = f"{resource.plural}/{where + '/' if resource.namespaced else ''}{meta['name']}"
         method, path, kind = ("PATCH", path_of(resource, where, meta["name"]), "application/strategic-merge-patch+json") \

@@ -1,7 +1,8 @@
 """Translations: `lesson.de.md` beside `lesson.md` says the same in another language.
 
-It has the same steps and, in each, the same blocks in the same order. A block of a translation need hold only its id and the words; what
-the machine reads (checks, solutions, answers, commands) always comes from lesson.md, and must be the same where it is repeated.
+It has the same steps and, in each, the same blocks in the same order; pictures of the stage may be left out. A block of a translation
+need hold only its id and the words; what the machine reads (checks, solutions, answers, commands) always comes from lesson.md, and must
+be the same where it is repeated.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from markdown_it.token import Token
 
 from clusterlab.lessons.loader import Directive, Lesson, LessonError, Step, parse_parts
 
@@ -50,14 +53,37 @@ def translated(lesson: Lesson, language: str) -> Lesson:
 
 
 def _step(mine: Step, theirs: Step, path: Path) -> Step:
+    """A step in the words of the translation. Pictures of the stage that it does not have yet stand where lesson.md has them."""
     ours = list(theirs.directives)
-    if len(mine.directives) != len(ours):
-        raise LessonError(
-            f"{path}:{mine.line}: the step {mine.title!r} has {len(mine.directives)} blocks, and {theirs.title!r} in lesson.md has "
-            f"{len(ours)}: {', '.join(each.kind for each in ours)}"
-        )
-    items = tuple(_block(item, ours.pop(0), path) if isinstance(item, Directive) else item for item in mine.items)
-    return Step(mine.title, items, mine.line)
+    if len(_working(mine)) != len(_working(theirs)):
+        raise _unlike(mine, theirs, path)
+    items: list[Token | Directive] = []
+    for item in mine.items:
+        if not isinstance(item, Directive):
+            items.append(item)
+            continue
+        while ours and ours[0].kind == "stage" and (item.kind != "stage" or not _same_picture(item, ours[0])):
+            items.append(ours.pop(0))
+        if not ours:
+            raise _unlike(mine, theirs, path)
+        items.append(_block(item, ours.pop(0), path))
+    return Step(mine.title, (*items, *ours), mine.line)
+
+
+def _working(step: Step) -> list[Directive]:
+    """The blocks that are more than a picture."""
+    return [directive for directive in step.directives if directive.kind != "stage"]
+
+
+def _same_picture(mine: Directive, original: Directive) -> bool:
+    return all(original.data.get(name) == value for name, value in mine.data.items() if name != "text")
+
+
+def _unlike(mine: Step, theirs: Step, path: Path) -> LessonError:
+    return LessonError(
+        f"{path}:{mine.line}: the step {mine.title!r} has {len(mine.directives)} blocks, and {theirs.title!r} in lesson.md has "
+        f"{len(theirs.directives)}: {', '.join(each.kind for each in theirs.directives)}"
+    )
 
 
 def _block(mine: Directive, original: Directive, path: Path) -> Directive:

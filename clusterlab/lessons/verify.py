@@ -6,18 +6,22 @@ after it, every prediction and quiz has exactly one right answer, what it waits 
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markdown_it.token import Token
+
 from clusterlab.cluster import Cluster, FaultError
+from clusterlab.lessons import images
 from clusterlab.lessons.allowed import refusal
 from clusterlab.lessons.bench import Bench
 from clusterlab.lessons.checks import Past, check_task, problem_with
 from clusterlab.lessons.debrief import chain_of
-from clusterlab.lessons.loader import Directive, Lesson, LessonError, Task, load_lesson, markdown, run_lines, task_of
+from clusterlab.lessons.loader import DIRECTIVES, Directive, Lesson, LessonError, Task, load_lesson, markdown, run_lines, task_of
 from clusterlab.lessons.predictions import answer, shown
 from clusterlab.lessons.running import Late, fault_of, heal_all, named, run_until
 from clusterlab.lessons.translation import languages, translated
@@ -26,6 +30,9 @@ from clusterlab.scenario.load import ScenarioError, load
 from clusterlab.stream.conditions import ConditionError, parse_condition
 
 __all__ = ["Problem", "verify", "written"]
+
+#: What code in a text may be called without being taken for a misspelt block.
+CODE = frozenset(("text", "yaml", "json", "sh", "bash", "console", "python", "go", "toml", "ini", "diff", "http", "sql"))
 
 
 @dataclass(frozen=True)
@@ -66,12 +73,21 @@ def written(lesson: Lesson, folder: Path) -> Iterator[Problem]:
         for directive in step.directives:
             for message in _wrong_with(directive):
                 yield Problem(f"{file}:{directive.line}", message)
+        for item in step.items:
+            if isinstance(item, Token) and item.type == "fence" and (meant := _meant(item.info)):
+                yield Problem(f"{file}:{(item.map or [0])[0] + 1}", f"```{item.info.split()[0]} is shown as code; did you mean {meant}?")
     yield from _links(lesson, folder)
     yield from _translations(lesson)
     if not any(d.kind in ("predict", "quiz") for step in lesson.steps for d in step.directives):
         yield Problem(f"{file}:1", "asks nothing: add a predict or a quiz block")
     if not lesson.tasks:
         yield Problem(f"{file}:1", "has no task: add one, so that the learner does something")
+
+
+def _meant(info: str) -> str:
+    """The block that a fence was probably meant to be."""
+    word = info.strip().partition(" ")[0].lower()
+    return next(iter(difflib.get_close_matches(word, DIRECTIVES, 1, 0.75)), "") if word and word not in CODE else ""
 
 
 def _translations(lesson: Lesson) -> Iterator[Problem]:
@@ -85,16 +101,32 @@ def _translations(lesson: Lesson) -> Iterator[Problem]:
 
 
 def _links(lesson: Lesson, folder: Path) -> Iterator[Problem]:
-    """Links that lead nowhere: to other lessons by folder, to files of this one; the web is not asked."""
-    for number, line in enumerate(lesson.file.read_text(encoding="utf-8").splitlines(), 1):
-        for mark, target in re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", line):
-            if mark:
-                yield Problem(f"{lesson.file}:{number}", f"{target}: pictures come from the stage; put a stage block here")
-            elif target.startswith("lesson:"):
-                if not (folder / target.removeprefix("lesson:") / "lesson.md").is_file():
-                    yield Problem(f"{lesson.file}:{number}", f"{target} leads to no lesson")
-            elif not target.startswith(("https://", "#")):
-                yield Problem(f"{lesson.file}:{number}", f"{target}: link to https://… or lesson:NAME")
+    """Links that lead nowhere: to other lessons by folder, to pictures of this one; the web is not asked."""
+    for file in [lesson.file, *(lesson.folder / f"lesson.{language}.md" for language in languages(lesson.folder))]:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            for mark, words, target in re.findall(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line)):
+                message = _wrong_image(lesson, words, target) if mark else _wrong_link(folder, target)
+                if message:
+                    yield Problem(f"{file}:{number}", message)
+
+
+def _wrong_link(folder: Path, target: str) -> str:
+    if target.startswith("lesson:"):
+        name = target.removeprefix("lesson:")
+        return "" if (folder / name / "lesson.md").is_file() else f"{target} leads to no lesson; name a folder of {folder.name}/"
+    return "" if target.startswith(("https://", "#")) else f"{target}: link to https://… or lesson:NAME"
+
+
+def _wrong_image(lesson: Lesson, words: str, target: str) -> str:
+    if not images.PATH.fullmatch(target):
+        return f"{target}: a picture lies in the lesson's folder as images/NAME.png, .svg or .webp; for the stage, use a stage block"
+    path = lesson.folder / target
+    if not path.is_file():
+        return f"there is no {target}; put the picture there"
+    if not words.strip():
+        return f"{target} has no words; say what it shows between the brackets, for those who do not see it"
+    problem = images.problem_with_image(target, path.read_bytes())
+    return f"{target}: {problem}" if problem else ""
 
 
 def _wrong_with(directive: Directive) -> Iterator[str]:
@@ -125,6 +157,14 @@ def _wrong_with(directive: Directive) -> Iterator[str]:
             parse_condition(data["condition"])
         except ConditionError as error:
             yield f"wait: {error}"
+    if directive.kind == "stage":
+        if not data.get("text", "").strip():
+            yield "stage has no text; say in a sentence what there is to see, for those who do not see it as well"
+        if "when" in data:
+            try:
+                parse_condition(data["when"])
+            except ConditionError as error:
+                yield f"stage: {error}"
     if directive.kind == "debrief":
         for text in [data["end"], *(note["when"] for note in data.get("notes", ()))]:
             try:
@@ -168,6 +208,10 @@ class _Player:
                 except (Late, KubectlError, LookupError, FaultError) as error:
                     yield Problem(where, f"step {step.title!r}, {directive.kind} {directive.id}: {error}")
                     return
+            for directive in step.directives:
+                if directive.kind == "stage" and (message := self._stage(directive)):
+                    yield Problem(f"{self.lesson.file}:{directive.line}", f"step {step.title!r}: {message}")
+                    return
 
     def _settle(self) -> None:
         with self.bench.lock:
@@ -209,6 +253,18 @@ class _Player:
                 yield f"{line!r} was to show {words!r} and said: {(done.stdout + done.stderr).strip()[:400]}"
         self._settle()
         run_until(self.cluster, "1s")  # nobody types two lines within a second
+
+    def _stage(self, directive: Directive) -> str:
+        """What a picture shows must have happened, and what it selects must have been there, by the end of its step."""
+        data, sim = directive.data, self.cluster.sim
+        if "when" in data and not self.past.met(data["when"], "", self.cluster):
+            return f"stage: no step of this lesson has met {data['when']!r} by the end of this step"
+        if data.get("step", 0) > sim.last_seq:
+            return f"stage: there is no step {data['step']} by the end of this step; the last one is {sim.last_seq}"
+        select = data.get("select", "")
+        if select.count("/") == 2 and not any(change.key == select for step in sim.steps for change in step.changes):
+            return f"stage: selects {select!r}, which was never there"
+        return ""
 
     def _debrief(self, directive: Directive) -> Iterator[str]:
         told, missing = chain_of(directive, self.cluster)

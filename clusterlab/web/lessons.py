@@ -152,7 +152,7 @@ def page_of(lesson: Lesson) -> dict[str, Any]:
     if following is not None:
         end += f' next="{escape(following.name)}" label="{escape(following.title)}"'
     count = len(lesson.steps)
-    steps = "".join(render_step(step, number, number == count - 1) for number, step in enumerate(lesson.steps))
+    steps = "".join(render_step(step, number, number == count - 1, name) for number, step in enumerate(lesson.steps))
     html = steps + render_end(lesson) + end + "></cl-lesson-end>"
     titles = [step.title for step in lesson.steps]
     return {"name": lesson.name, "title": lesson.title, "html": html, "language": lesson.language, "steps": titles}

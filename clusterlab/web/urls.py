@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from clusterlab.web import api, charts, debug_api, health, importing, inside_api, lesson_api, look_api, manifests, pages
+from clusterlab.web import api, charts, debug_api, health, importing, inside_api, lesson_api, lesson_pictures, look_api, manifests, pages
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("clusterlab.web.release_urls")),
     path("labs/new", pages.new_lab, name="new-lab"),
     path("lessons/", lesson_api.catalogue_page, name="lessons"),
+    path("lessons/<slug:name>/images/<str:file>", lesson_pictures.image),
     path("lessons/<slug:name>/certificate", lesson_api.certificate, name="certificate"),
     path("labs/<slug:lab_id>/", pages.lab, name="lab"),
     path("healthz", health.healthz, name="healthz"),
@@ -65,6 +66,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/lesson/solution/<slug:name>", lesson_api.solution),
     path("api/labs/<slug:lab_id>/lesson/predict/<slug:name>", lesson_api.predict),
     path("api/labs/<slug:lab_id>/lesson/debrief/<slug:name>", lesson_api.debrief),
+    path("api/labs/<slug:lab_id>/lesson/picture", lesson_pictures.picture),
     path("api/labs/<slug:lab_id>/lesson/skip/<slug:name>", lesson_api.skip),
     path("api/labs/<slug:lab_id>/lesson/heal/<slug:kind>", lesson_api.heal),
     path("api/labs/<slug:lab_id>/lesson/quiz/<slug:name>", lesson_api.quiz),

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -121,6 +121,24 @@ def test_a_debrief_tells_the_chain_as_far_as_it_has_come(browser: Browser) -> No
     assert actors[:3] == ["deployment-controller", "replicaset-controller", "kube-scheduler"] and actors[-1] == "kubelet"
     assert all(link["explain"] for link in told["chain"]) and "asks the registry" in "".join(link["note"] for link in told["chain"])
     assert browser.ask("GET", f"{lab}/lesson/debrief/nothing")[0] == 404
+
+
+def test_a_picture_shows_a_moment_that_is_past_and_the_lab_stays(browser: Browser) -> None:
+    lab = f"/api/labs/{browser.start('05-the-scheduler')}"
+    lens = "lens=scheduling&select=pods/default/wants-ssd"
+    moment = f"{lens}&when={quote('actor = kube-scheduler and object = pods/default/wants-ssd')}"
+    assert browser.ask("GET", f"{lab}/lesson/picture?{moment}")[1]["seq"] == 0  # not yet
+    text = browser.ask("GET", f"{lab}/lesson/manifests/wants-ssd.yaml")[1]["text"]
+    assert browser.ask("POST", f"{lab}/manifests", {"text": text, "mode": "apply"})[0] == 200
+    browser.ask("POST", f"{lab}/run", {"until": "settled"})
+    before = browser.ask("GET", lab)[1]
+    code, told = browser.ask("GET", f"{lab}/lesson/picture?{moment}")
+    assert code == 200 and told["snapshot"]["seq"] == told["seq"] == told["frame"]["seq"] < before["seq"]
+    assert told["frame"]["actor"] == "kube-scheduler" and told["decision"]["chosen"] == told["snapshot"]["objects"]["pods/default/wants-ssd"]["node"]
+    assert browser.ask("GET", lab)[1] == before
+    assert browser.ask("GET", f"{lab}/lesson/picture?{lens}&when=settled")[0] == 404  # only what the lesson's text shows
+    assert browser.ask("GET", f"{lab}/lesson/picture?lens=none")[0] == 400
+    assert "loops" in browser.ask("GET", f"{lab}/lesson/picture?{lens}")[1]
 
 
 def test_a_task_that_names_its_verbs_refuses_others_until_it_is_skipped(browser: Browser) -> None:

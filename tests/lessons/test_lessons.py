@@ -67,7 +67,16 @@ def test_the_example_holds(example: Path, bench: Bench) -> None:
     ("kubectl get nodes\n", "etcdctl nonsense\n", "failed"),
     ("kubectl get nodes\n", "kubectl exec nobody -- ls\n", "not found"),
     ("solution:\n", "allow: [patch]\nsolution:\n", "a verb that allow does not name"),
-    ("Text in Markdown.", "![a picture](x.png)", "pictures come from the stage"),
+    ("Text in Markdown.", "![a picture](x.png)", "lies in the lesson's folder"),
+    ("Text in Markdown.", "![](images/x.png)", "there is no images/x.png"),
+    ("## Do", "## Do\n\n```stage\nlens: etcd\n```", "stage has no text"),
+    ("## Do", "## Do\n\n```stage\nlens: etcd\nwhen: kind = = x\ntext: y\n```", "expected the end"),
+    ("## Do", "## Do\n\n```stage\nlens: etcd\nwhen: kind = Pod and name = nobody\ntext: y\n```", "no step of this lesson has met"),
+    ("## Do", "## Do\n\n```stage\nlens: etcd\nselect: pods/default/nobody\ntext: y\n```", "which was never there"),
+    ("```run\n", "```runn\n", "did you mean run?"),
+    ("  equals: 3", "  equls: 3", "lesson.md:38: task checks.0"),
+    ("title: A lesson", "title: [A lesson", "lesson.md:4: not YAML"),
+    ("[kubectl apply -f web.yaml]", "[kubectl apply -f wob.yaml]", "there is no manifest 'wob.yaml'"),
     ("## Do", "## Do\n\n```wait\ncondition: kind = Pod and name = nobody\n```", "did not come to pass"),
 ])
 def test_what_does_not_hold_is_found(example: Path, bench: Bench, old: str, new: str, said: str) -> None:
@@ -83,3 +92,19 @@ def test_text_cannot_run_scripts(example: Path) -> None:
     html = "".join(render_step(step) for step in load_lesson(example.parent, "example").steps)
     assert "<img" not in html and "javascript:alert" not in html.replace("[x](javascript:alert(1))", "")
     assert html.count("<cl-run") == 1
+
+
+def test_a_picture_of_the_folder_is_shown_with_its_words_and_others_are_refused(example: Path, bench: Bench) -> None:
+    (example / "images").mkdir()
+    picture = example / "images" / "loop.svg"
+    picture.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3"/></svg>')
+    assert problems(example, bench, "Text in Markdown.", "![A loop](images/loop.svg)") == ""
+    html = "".join(render_step(step, name="example") for step in load_lesson(example.parent, "example").steps)
+    assert '<img src="/lessons/example/images/loop.svg" alt="A loop"' in html
+    for evil in ("<script>alert(1)</script>", '<rect onclick="x"/>', '<use href="https://e.org/x#y"/>', '<image href="data:x"/>',
+                 '<rect style="fill: url(https://e.org)"/>', "<foreignObject/>", "<style>@import 'x'</style>"):
+        picture.write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{evil}</svg>')
+        assert "lesson.md:15: images/loop.svg: " in problems(example, bench)
+    picture.write_text('<!DOCTYPE svg [<!ENTITY a "b">]><svg xmlns="http://www.w3.org/2000/svg">&a;</svg>')
+    assert "DOCTYPE" in problems(example, bench)
+    assert "has no words" in problems(example, bench, "![A loop]", "![]")

@@ -34,6 +34,14 @@ def test_a_lesson_goes_into_a_zip_and_comes_back(tmp_path: Path) -> None:
     assert read_folder(tmp_path / "example") == EXAMPLE
 
 
+def test_pictures_come_along(tmp_path: Path) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+    files = from_zip(zipped({"mine/lesson.md": b"x", "mine/images/a.png": picture}))
+    write_folder(files, tmp_path / "mine")
+    assert (tmp_path / "mine" / "images" / "a.png").read_bytes() == picture
+    assert read_folder(tmp_path / "mine") == files == from_zip(to_zip(files, "mine"))
+
+
 @pytest.mark.parametrize(("members", "said"), [
     ({"lesson.md": b"x", "../evil.md": b"x"}, "does not belong"),
     ({"lesson.md": b"x", "/etc/passwd": b"x"}, "does not belong"),
@@ -47,6 +55,10 @@ def test_a_lesson_goes_into_a_zip_and_comes_back(tmp_path: Path) -> None:
     ({"lesson.md": b"0" * (MAX_FILE + 1)}, "bytes at most"),
     ({"lesson.md": b"x", **{f"manifests/{n}.yaml": b"0" * 190_000 for n in range(8)}}, "bytes at most"),
     ({f"manifests/{n}.yaml": b"x" for n in range(80)}, "at most"),
+    ({"lesson.md": b"x", "images/a.png": b"<script>"}, "is no PNG"),
+    ({"lesson.md": b"x", "images/a.svg": b"<svg onload='x'/>"}, "is no SVG"),
+    ({"lesson.md": b"x", "images/a.gif": b"GIF89a"}, "does not belong"),
+    ({"lesson.md": b"x", "images/a.webp": b"RIFF0000WEBP" + b"0" * MAX_FILE}, "bytes at most"),
 ])
 def test_what_is_no_lesson_is_refused(members: dict[str, bytes], said: str) -> None:
     with pytest.raises(PackageError, match=said):

@@ -12,6 +12,7 @@ import { checks, type Task } from "./lessonChecks";
 import "./author";
 import "./lessonDebrief";
 import "./lessonParts";
+import "./lessonPicture";
 import "./lessonSteps";
 
 @customElement("cl-run")

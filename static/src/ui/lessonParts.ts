@@ -1,11 +1,10 @@
-// The further parts of lesson text: <cl-manifest>, <cl-predict>, <cl-quiz>, <cl-fault>, <cl-wait>, <cl-view>, and the help of a task.
+// The further parts of lesson text: <cl-manifest>, <cl-predict>, <cl-quiz>, <cl-fault>, <cl-wait>, and the help of a task.
 // Answers, hints and solutions are not in the page; the lab's lesson API tells them when they are asked for.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { ask } from "../lab/lessonApi";
 import { recall, remember } from "../lab/remember";
-import type { Lens } from "../stage/layout";
 import "../styles/lesson.css";
 import type { DrawerElement } from "./drawer";
 import { currentLab, LabElement } from "./element";
@@ -202,25 +201,6 @@ export class WaitElement extends WordsElement {
     const now = currentLab().mode.time;
     const until = time ? { time: now + Number(time[1]) * UNITS[time[2]!]! } : this.until === "settled" ? "settled" : { condition: this.until };
     currentLab().send({ type: "run", until });
-  }
-}
-
-@customElement("cl-view")
-export class ViewElement extends WordsElement {
-  @property() lens = "workloads";
-  @property() select = "";
-  @property() step = "";
-
-  protected override render(): TemplateResult {
-    return html`<button type="button" class="view" @click=${this.look}>${this.said(t("Look"))} →</button>`;
-  }
-
-  private look(): void {
-    const lab = currentLab();
-    lab.look(this.lens as Lens);
-    if (this.select) lab.select(this.select);
-    if (this.step) lab.send({ type: "seek", seq: Number(this.step) });
-    document.querySelector<HTMLElement>("#stage")?.focus();
   }
 }
 
