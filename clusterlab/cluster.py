@@ -16,7 +16,7 @@ import yaml
 
 from clusterlab import following, hosted, inspecting, nodeshell
 from clusterlab.apiserver import http
-from clusterlab.apiserver.authentication import authenticate
+from clusterlab.apiserver.authentication import ANONYMOUS, authenticate
 from clusterlab.apiserver.server import ApiServer
 from clusterlab.apiserver.storage import Bucket
 from clusterlab.autoscaler import ClusterAutoscaler, Group, Options, options
@@ -118,6 +118,7 @@ class Cluster:
         self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
         self.api = ApiServer(self.sim, self.etcd, metrics_api=scenario.metrics_server)
         self.network = Fabric(self.sim)
+        self.network.api_server = self._asked_from_a_pod
         self.network.cluster_dns = scenario.has_addons
         self.traffic = Traffic(self.sim, self.network, scenario.traffic)
         self.node_server = NodeServer(self.sim, self.api)
@@ -387,6 +388,18 @@ class Cluster:
     def answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:
         """Answers a read at once."""
         return http.handle(self.api, method, path, query, headers, body)
+
+    def _asked_from_a_pod(self, method: str, path: str, query: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        """A read that a program in a pod sends to the API server; None while that is stopped. It changes nothing but what reads change:
+        programs send no bodies."""
+        if not self.api.up:
+            return None
+        if method not in ("GET", "HEAD") or "watch=" in query:
+            path = "/"  # who asks is found out; what they send cannot be read
+        answer = http.handle(self.api, method, path, query, headers, b"", ANONYMOUS)
+        if path == "/" and isinstance(answer, http.HttpAnswer) and answer.code == 200:
+            return 415, ""
+        return (answer.code, answer.body.decode()) if isinstance(answer, http.HttpAnswer) else (415, "")
 
     def preparing(self, method: str, path: str, headers: dict[str, str]) -> Iterator[None]:
         """What a read needs first and can be done in small pieces, before `answer`."""

@@ -8,7 +8,6 @@ lab's address is what protects it.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from clusterlab.client.api import User
+from clusterlab.machinery.signing import signature
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.server import ApiServer
@@ -37,8 +37,7 @@ def _decode(text: str) -> bytes:
 
 
 def _signature(server: ApiServer, text: str) -> bytes:
-    key = hashlib.blake2b(f"{server.sim.seed}/service-account-key".encode()).digest()
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+    return signature(server.sim.seed, text)
 
 
 def service_account_user(namespace: str, name: str, uid: str = "", extra: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> User:
@@ -68,9 +67,9 @@ def issue(server: ApiServer, account: Object, audiences: list[str], seconds: int
 
 def verify(server: ApiServer, token: str, audiences: tuple[str, ...] = (AUDIENCE,)) -> tuple[User, list[str]] | str:
     """The user of a token and the audiences that it is good for; or what is wrong with it."""
-    head, _, signature = token.rpartition(".")
+    head, _, given = token.rpartition(".")
     try:
-        if head.count(".") != 1 or not hmac.compare_digest(_decode(signature), _signature(server, head)):
+        if head.count(".") != 1 or not hmac.compare_digest(_decode(given), _signature(server, head)):
             return "invalid bearer token"
         claims = orjson.loads(_decode(head.split(".")[1]))
     except ValueError:
@@ -88,7 +87,8 @@ def _owner(server: ApiServer, claims: Object, good_for: list[str]) -> tuple[User
     private = claims["kubernetes.io"]
     namespace, account = private["namespace"], private["serviceaccount"]
     found = server.stores["serviceaccounts"].bucket.objects.get(f"{namespace}/{account['name']}")
-    if found is None or found["metadata"]["uid"] != account["uid"]:
+    # A token that a kubelet mounted names the pod that it is bound to, and not the account's uid.
+    if found is None or account.get("uid", found["metadata"]["uid"]) != found["metadata"]["uid"]:
         return "service account token has been invalidated"
     extra: list[tuple[str, tuple[str, ...]]] = [("authentication.kubernetes.io/credential-id", (f"JTI={claims['jti']}",))]
     for kind, plural in (("node", "nodes"), ("pod", "pods"), ("secret", "secrets")):
@@ -99,7 +99,7 @@ def _owner(server: ApiServer, claims: Object, good_for: list[str]) -> tuple[User
         obj = server.stores[plural].bucket.objects.get(key)
         if kind != "node" and (obj is None or obj["metadata"]["uid"] != bound["uid"]):
             return "service account token has been invalidated"
-        if kind != "secret":
+        if kind != "secret" and "uid" in bound:
             extra += [(f"authentication.kubernetes.io/{kind}-name", (bound["name"],)),
                       (f"authentication.kubernetes.io/{kind}-uid", (bound["uid"],))]
-    return service_account_user(namespace, account["name"], account["uid"], tuple(extra)), good_for
+    return service_account_user(namespace, account["name"], found["metadata"]["uid"], tuple(extra)), good_for

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.kubelet.fields import FieldError, pod_field, resource_field
 from clusterlab.kubelet.records import Pod
+from clusterlab.machinery.signing import signature
 from clusterlab.runtime.records import Mount
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _part(data: Object) -> str:
 
 
 def _token(kl: Kubelet, rec: Pod, source: Object) -> str:
-    """A bound service account token as it looks. Its signature is no signature: the model checks names, not cryptography."""
+    """A service account token that is bound to its pod, as the kubelet would ask the API server for it."""
     meta, account = rec.pod["metadata"], rec.pod["spec"].get("serviceAccountName", "default")
     issued = kl.epoch_s()
     claims = {
@@ -183,9 +184,10 @@ def _token(kl: Kubelet, rec: Pod, source: Object) -> str:
         "kubernetes.io": {
             "namespace": meta["namespace"], "node": {"name": kl.config.name}, "pod": {"name": meta["name"], "uid": meta["uid"]},
             "serviceaccount": {"name": account},
-        }, "nbf": issued, "sub": f"system:serviceaccount:{meta['namespace']}:{account}",
+        }, "jti": meta["uid"], "nbf": issued, "sub": f"system:serviceaccount:{meta['namespace']}:{account}",
     }
-    return f"{_part({'alg': 'RS256', 'kid': 'clusterlab'})}.{_part(claims)}.{_part({'pod': meta['uid']})}"
+    text = f"{_part({'alg': 'RS256', 'kid': 'clusterlab'})}.{_part(claims)}"
+    return f"{text}.{base64.urlsafe_b64encode(signature(kl.sim.seed, text)).decode().rstrip('=')}"
 
 
 def container_mounts(kl: Kubelet, rec: Pod, container: Object, env: dict[str, str]) -> tuple[Mount, ...]:

@@ -262,7 +262,8 @@ class _Player:
         if data.get("step", 0) > sim.last_seq:
             return f"stage: there is no step {data['step']} by the end of this step; the last one is {sim.last_seq}"
         select = data.get("select", "")
-        if select.count("/") == 2 and not any(change.key == select for step in sim.steps for change in step.changes):
+        known = self.cluster.find(select) is not None or any(change.key == select for step in sim.steps for change in step.changes)
+        if select.count("/") == 2 and not known:
             return f"stage: selects {select!r}, which was never there"
         return ""
 

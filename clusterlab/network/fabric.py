@@ -6,6 +6,7 @@ addresses, and the shared watch of kube-proxy for names. Its own state are the f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing, urls
@@ -20,6 +21,7 @@ __all__ = ["Backend", "Exchange", "Fabric", "Hop", "Source"]
 SAME_NODE_US = 100
 OTHER_NODE_US = 300
 OUTSIDE_US = 1_000
+ApiServer = Callable[[str, str, str, dict[str, str]], tuple[int, str] | None]
 
 
 class Fabric(Component):
@@ -34,6 +36,8 @@ class Fabric(Component):
         self.splits: dict[str, gateways.Split] = {}  # what rules with weights have sent where
         self.cluster_dns = False  # names are answered by the pods of CoreDNS, and by nobody where those cannot be reached
         self.nodes = nodes or {}  # node -> address; those of the kubelets where none are given
+        #: (method, path, query, headers) -> status and body: the API server, for requests from pods; None where it is stopped.
+        self.api_server: ApiServer | None = None
         self._ips: dict[str, tuple[str, str]] = {}
         self.chance = sim.rng("network")
 

@@ -17,6 +17,8 @@ Object = dict[str, Any]
 __all__ = ["Backend", "Exchange", "Hop", "Source", "Trip", "is_ip"]
 
 HOPS_MOST = 150
+#: Where API servers listen, and what an answer takes.
+API_PORT, API_US = 6443, 2_000
 
 
 class Hop(NamedTuple):
@@ -211,6 +213,9 @@ class Trip:
         if target is not None:
             return self.to_pod(target[0], target[1], chosen.ip, chosen.port, node)
         there = next((name for name, address in self.fabric.node_addresses().items() if address == chosen.ip), "")
+        is_api = chosen.port == API_PORT and port.label.startswith("default/kubernetes")
+        if is_api and (not there or (self._up(there) and self.cross(there))):
+            return self.to_api_server(there, chosen.ip, chosen.port)
         if there:
             return self.to_node(there, chosen.ip, chosen.port, port.protocol)
         self.tell("network", f"{chosen.ip}:{chosen.port}", "lost", "no pod has this address (any more)")
@@ -228,6 +233,8 @@ class Trip:
             self.tell(f"node {node}", f"{ip}:{port}", f"node port of service {entry[0].label}")
             return self.through_service(proxy, node, entry, True)
         runtime = self.fabric.component(f"runtime/{node}")
+        if port == API_PORT and any(each.name.startswith("kube-apiserver-") for each in runtime.sandboxes.values()):
+            return self.to_api_server(node, ip, port)
         for uid, sandbox in runtime.sandboxes.items():
             if sandbox.ready and sandbox.host_network:
                 answer = runtime.answer(uid, port, self.path)
@@ -236,12 +243,23 @@ class Trip:
         mapped = self._host_port(node, runtime, port)
         if mapped is not None:
             return self.to_pod(node, mapped[0], mapped[1], mapped[2], node)
-        if port in {6443, 443}:
-            self.tell(f"node {node}", f"{ip}:{port}", "the API server", "it wants to know who asks")
-            body = '{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}'
-            return Exchange("", ip, 401, body, self.latency_us, tuple(self.hops))
         self.tell(f"node {node}", f"{ip}:{port}", "refused", "nothing listens there")
         return self.fail("refused")
+
+    def to_api_server(self, node: str, ip: str, port: int) -> Exchange:
+        """To the API server, which asks who it is: without a token that is system:anonymous. What would change something without a
+        body that could be sent is refused as such."""
+        api, where = self.fabric.api_server, f"node {node}" if node else "control plane"
+        path, _, query = self.path.partition("?")
+        method = self.method if self.method in {"GET", "HEAD", "DELETE"} else "POST"
+        headers = {name.lower(): value.strip() for name, value in self.headers.items()}
+        answer = api(method, path, query, headers) if api is not None else None
+        if answer is None:
+            self.tell(where, f"{ip}:{port}", "refused", "the API server is stopped")
+            return self.fail("refused")
+        self.latency_us += API_US
+        self.tell(where, f"{self.method} {path}", str(answer[0]), "the API server asks who it is, and what they may")
+        return Exchange("", self.address or ip, answer[0], answer[1], self.latency_us, tuple(self.hops))
 
     def _host_port(self, node: str, runtime: Any, port: int) -> tuple[str, str, int] | None:
         for uid, sandbox in runtime.sandboxes.items():

@@ -150,3 +150,26 @@ def test_a_script_reaches_a_service_by_its_name(net: Net) -> None:
     net.service("late", selector={"app": "web"})
     net.run(6)
     assert net.cluster.find("pods/default/job")["status"]["phase"] == "Succeeded"  # type: ignore[index]
+
+
+def test_a_request_to_the_api_server_is_asked_who_it_is(net: Net) -> None:
+    """401 for a token that nobody issued, system:anonymous without one, the pod's service account with the one that it was given."""
+    pods = "https://kubernetes.default.svc/api/v1/namespaces/default/pods"
+    assert net.get(pods, Authorization="Bearer made-up").status == 401
+    stranger = net.get(pods)
+    assert stranger.status == 403 and "system:anonymous" in stranger.body
+    assert net.get("https://10.96.0.1/version").status == 200
+    script = f'curl -sk -H "Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" {pods}'
+
+    def own() -> str:
+        exec_ = {"kind": "exec", "namespace": "default", "pod": "client", "container": "c", "argv": ["sh", "-c", script]}
+        return str(net.cluster.history.execute(exec_).stdout)
+
+    assert "system:serviceaccount:default:default" in own()
+    net.create("rolebindings", {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "all"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}]})
+    assert '"kind":"PodList"' in own()
+    net.cluster.history.execute({"kind": "fault", "fault": {"kind": "component-stop", "target": "kube-apiserver"}})
+    assert net.get(pods).error == "refused"

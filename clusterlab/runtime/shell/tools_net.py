@@ -20,8 +20,8 @@ Tool = Callable[["Box", Run, list[str], str], Result]
 __all__ = ["TOOLS"]
 
 _REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently", 302: "Found", 400: "Bad Request",
-            403: "Forbidden", 404: "Not Found", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
-            504: "Gateway Timeout"}
+            401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 415: "Unsupported Media Type", 500: "Internal Server Error",
+            502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 NEVER_MS = 127_000  # a connection that nobody answers, by the kernel's retries
 
 

@@ -7,6 +7,7 @@ import { inside } from "./de/inside";
 import { lab } from "./de/lab";
 import { stage } from "./de/stage";
 import { lessons } from "./de/lessons";
+import { pictures } from "./de/pictures";
 import { terminal } from "./de/terminal";
 
 export const german: Record<string, string> = {
@@ -17,5 +18,6 @@ export const german: Record<string, string> = {
   ...releases,
   ...stage,
   ...lessons,
+  ...pictures,
   ...terminal,
 };
