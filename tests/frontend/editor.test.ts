@@ -7,6 +7,8 @@ import { hoverAt } from "../../static/src/editor/hover";
 import { Openapi } from "../../static/src/editor/openapi";
 import { documentsOf, lineOfPath } from "../../static/src/editor/tree";
 import { whereIs } from "../../static/src/editor/where";
+import { phrases, useWords } from "../../static/src/editor/words";
+import { t, useLanguage } from "../../static/src/i18n/t";
 
 const schemas = {
   Deployment: {
@@ -77,4 +79,18 @@ test("odd texts are read as far as they go", () => {
   const text = "a: 1\n---\nspec:\n  list:\n  - x: 1\n  - y: 2\n";
   assert.equal(text.slice(lineOfPath(text, 1, "spec.list[1].y"), lineOfPath(text, 1, "spec.list[1].y") + 1), "y");
   assert.equal(lineOfPath(text, 7, "a"), 0);
+});
+
+test("the page that loads the editor says how its words are translated", async () => {
+  const text = `${HEAD}spec:\n  replicas: many\n  tempalte: {}\n`;
+  const english = (await problemsOf(text, openapi)).map((each) => each.message);
+  useLanguage("de");
+  useWords(t);
+  assert.deepEqual((await problemsOf(text, openapi)).map((each) => each.message), [
+    "spec.replicas: erwartet wird eine ganze Zahl, nicht many", "unbekanntes Feld spec.tempalte (meinten Sie template?)", "spec.template ist erforderlich",
+  ]);
+  assert.equal((await hoverAt(text, text.indexOf("replicas") + 1, openapi))?.text, "How many.\nVorgabe: 1");
+  assert.equal(phrases()["Go to line"], "Gehe zu Zeile");
+  useLanguage("en");
+  assert.deepEqual((await problemsOf(text, openapi)).map((each) => each.message), english);
 });

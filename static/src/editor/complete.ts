@@ -2,6 +2,7 @@
 import type { Completion, CompletionContext, CompletionResult } from "@codemirror/autocomplete";
 import { typeName, type Openapi, type Schema } from "./openapi";
 import { whereIs } from "./where";
+import { t } from "./words";
 
 const TOP = ["apiVersion", "kind", "metadata", "spec"];
 
@@ -33,7 +34,7 @@ export async function optionsAt(text: string, position: number, openapi: Openapi
     .map(([label, raw]) => {
       const own = kind.resolve(raw);
       const nested = own.properties || own.items || own.additionalProperties;
-      return { label, detail: `${typeName(kind, own)}${required.has(label) ? ", required" : ""}`, info: own.description ?? "", apply: nested ? `${label}:` : `${label}: `, boost: required.has(label) ? 2 : label === "name" ? 1 : 0, type: "property" };
+      return { label, detail: `${typeName(kind, own)}${required.has(label) ? `, ${t("required")}` : ""}`, info: own.description ?? "", apply: nested ? `${label}:` : `${label}: `, boost: required.has(label) ? 2 : label === "name" ? 1 : 0, type: "property" };
     });
 }
 
@@ -47,5 +48,5 @@ async function kinds(apiVersion: string, openapi: Openapi): Promise<Completion[]
 function values(schema: Schema): Completion[] {
   if (schema.enum) return schema.enum.map((each) => ({ label: String(each), type: "constant" }));
   if (schema.type === "boolean") return ["true", "false"].map((label) => ({ label, type: "constant" }));
-  return schema.default !== undefined && typeof schema.default !== "object" ? [{ label: String(schema.default), detail: "default", type: "constant" }] : [];
+  return schema.default !== undefined && typeof schema.default !== "object" ? [{ label: String(schema.default), detail: t("default"), type: "constant" }] : [];
 }

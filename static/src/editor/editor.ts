@@ -16,6 +16,7 @@ import { problemsOf } from "./check";
 import { hoverAt } from "./hover";
 import { Openapi } from "./openapi";
 import { lineOfPath } from "./tree";
+import { phrases, useWords, type Translate } from "./words";
 
 export interface EditorOptions {
   text: string;
@@ -24,6 +25,8 @@ export interface EditorOptions {
   /** Where the OpenAPI of the lab is served; "" where it may not be read. */
   openapi: string;
   readOnly?: boolean;
+  /** How words are translated. */
+  words?: Translate;
   changed?(text: string): void;
   /** Ctrl-S. */
   save?(): void;
@@ -108,6 +111,7 @@ function hover(openapi: Openapi) {
 
 /** Opens an editor in a box. */
 export function createEditor(box: HTMLElement, options: EditorOptions): ManifestEditor {
+  useWords(options.words);
   const openapi = new Openapi(options.openapi);
   const place = document.createElement("div");
   place.className = "editor";
@@ -121,7 +125,7 @@ export function createEditor(box: HTMLElement, options: EditorOptions): Manifest
       doc: options.text,
       extensions: [
         lineNumbers(), foldGutter(), lintGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(),
-        indentUnit.of("  "), EditorState.tabSize.of(2), yaml(), syntaxHighlighting(colours), look,
+        indentUnit.of("  "), EditorState.tabSize.of(2), EditorState.phrases.of(phrases()), yaml(), syntaxHighlighting(colours), look,
         autocompletion({ override: [(context) => completionAt(context, openapi)], activateOnTyping: true, icons: false }),
         linter(async (shown): Promise<Diagnostic[]> => problemsOf(shown.state.doc.toString(), openapi), { delay: 400 }), hover(openapi),
         keymap.of([

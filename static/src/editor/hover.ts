@@ -1,6 +1,7 @@
 // What a field is, by the schema: for the pointer that rests on it.
 import { typeName, type Openapi } from "./openapi";
 import { documentAt, topField, type Field, type Node } from "./tree";
+import { t } from "./words";
 
 export interface Hover {
   from: number;
@@ -35,8 +36,8 @@ export async function hoverAt(text: string, position: number, openapi: Openapi):
   const schema = kind?.at(found.path);
   if (!kind || !schema) return null;
   const parent = kind.at(found.path.slice(0, -1));
-  const required = parent?.required?.includes(found.field.key) ? ", required" : "";
-  const fallback = schema.default === undefined || typeof schema.default === "object" ? "" : `\nDefault: ${JSON.stringify(schema.default)}`;
-  const choice = schema.enum ? `\nOne of: ${schema.enum.map(String).join(", ")}` : "";
+  const required = parent?.required?.includes(found.field.key) ? `, ${t("required")}` : "";
+  const fallback = schema.default === undefined || typeof schema.default === "object" ? "" : `\n${t("Default: {value}", { value: JSON.stringify(schema.default) })}`;
+  const choice = schema.enum ? `\n${t("One of: {values}", { values: schema.enum.map(String).join(", ") })}` : "";
   return { from: found.field.keyFrom, to: found.field.keyTo, title: `${found.field.key}  ${typeName(kind, schema)}${required}`, text: `${schema.description ?? ""}${choice}${fallback}` };
 }

@@ -1,4 +1,5 @@
 // What the lab's OpenAPI v3 says of a kind: the schema at a path of its fields. Documents are fetched by group and version, once.
+import { t } from "./words";
 
 export interface Schema {
   type?: string;
@@ -138,11 +139,16 @@ export class Kind {
   }
 }
 
+/** Whether a number and a string both fit: ports, percentages, quantities. */
+export function isIntOrString(schema: Schema): boolean {
+  return Boolean(schema["x-kubernetes-int-or-string"]) || schema.format === "int-or-string" || (!schema.items && !schema.properties && !schema.additionalProperties && !schema.type && Boolean(schema.oneOf));
+}
+
 /** A type as a reader knows it. */
 export function typeName(kind: Kind, schema: Schema): string {
-  if (schema["x-kubernetes-int-or-string"] || schema.format === "int-or-string") return "number or string";
-  if (schema.items) return `list of ${typeName(kind, kind.resolve(schema.items))}`;
-  if (schema.properties) return "object";
-  if (schema.additionalProperties) return `map of ${typeof schema.additionalProperties === "object" ? typeName(kind, kind.resolve(schema.additionalProperties)) : "any"}`;
-  return schema.type ?? (schema.oneOf ? "number or string" : "any");
+  if (isIntOrString(schema)) return t("number or string");
+  if (schema.items) return t("list of {type}", { type: typeName(kind, kind.resolve(schema.items)) });
+  if (schema.properties) return t("object");
+  if (schema.additionalProperties) return t("map of {type}", { type: typeof schema.additionalProperties === "object" ? typeName(kind, kind.resolve(schema.additionalProperties)) : t("any") });
+  return schema.type ?? t("any");
 }

@@ -1,6 +1,7 @@
 // German. Kubernetes' own words (Pod, Deployment, Service, kubelet …) stay as they are; sentences about steps come from the server.
 // A part of the page brings its words in a file of its own under de/.
 import { charts } from "./de/charts";
+import { editor } from "./de/editor";
 import { releases } from "./de/releases";
 import { classroom } from "./de/classroom";
 import { inside } from "./de/inside";
@@ -14,6 +15,7 @@ export const german: Record<string, string> = {
   ...classroom,
   ...lab,
   ...charts,
+  ...editor,
   ...inside,
   ...releases,
   ...stage,

@@ -1,13 +1,14 @@
 // Fetches the editor (CodeMirror, in a bundle of its own) when a text is edited first. Where it cannot be had, a plain field does.
 import type { EditorOptions, ManifestEditor } from "../editor/editor";
+import { t } from "../i18n/t";
 
 type Module = { createEditor(box: HTMLElement, options: EditorOptions): ManifestEditor };
 let module: Promise<Module> | null = null;
 
-export async function loadEditor(box: HTMLElement, options: Omit<EditorOptions, "openapi">): Promise<ManifestEditor> {
+export async function loadEditor(box: HTMLElement, options: Omit<EditorOptions, "openapi" | "words">): Promise<ManifestEditor> {
   module ??= import(new URL("./editor.js", import.meta.url).href) as Promise<Module>;
   try {
-    return (await module).createEditor(box, { ...options, openapi: openapiAddress() });
+    return (await module).createEditor(box, { ...options, openapi: openapiAddress(), words: t });
   } catch (error) {
     module = null;
     console.warn("the editor could not be loaded", error);
@@ -21,7 +22,7 @@ export function openapiAddress(): string {
   return server ? `${server}/openapi/v3` : "";
 }
 
-function plainEditor(box: HTMLElement, options: Omit<EditorOptions, "openapi">): ManifestEditor {
+function plainEditor(box: HTMLElement, options: Omit<EditorOptions, "openapi" | "words">): ManifestEditor {
   const area = document.createElement("textarea");
   area.className = "mono plain-editor";
   area.setAttribute("aria-label", options.label);

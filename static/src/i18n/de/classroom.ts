@@ -22,7 +22,7 @@ export const classroom: Record<string, string> = {
   "Everyone has an own copy, from where your lab stands.": "Alle haben eine eigene Kopie, von dort, wo Ihr Labor steht.",
   "Everyone may act on your lab; who did what is shown.": "Alle dürfen in Ihrem Labor handeln; wer was tat, wird gezeigt.",
   "Everyone sees your lab and cannot change it.": "Alle sehen Ihr Labor und können es nicht ändern.",
-  Fault: "Störung",
+  Fault: "Fehler",
   Follow: "Folgen",
   "From the lesson; the model decides": "Aus der Lektion; das Modell entscheidet",
   "Give it back": "Zurückgeben",

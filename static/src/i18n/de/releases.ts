@@ -3,7 +3,7 @@ export const releases: Record<string, string> = {
   Abort: "Abbrechen",
   Analysis: "Analyse",
   "Blue-green by a Service": "Blue-green über einen Service",
-  "Canary by replicas": "Canary über Replikate",
+  "Canary by replicas": "Canary über Replicas",
   "Canary by weights": "Canary über Gewichte",
   "Decided by": "Entschieden von",
   "Double capacity": "Doppelte Kapazität",
