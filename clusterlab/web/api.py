@@ -19,6 +19,7 @@ from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
+from clusterlab.web.said import said
 
 View = Callable[..., Awaitable[Any]]
 
@@ -34,7 +35,7 @@ def json_response(data: Any, status: int = 200) -> HttpResponse:
 
 
 def error_response(error: LabError) -> HttpResponse:
-    body: dict[str, Any] = {"code": error.code, "message": str(error)}
+    body: dict[str, Any] = {"code": error.code, "message": said(str(error))}
     if error.field:
         body["field"] = error.field
     return json_response({"error": body}, error.status)

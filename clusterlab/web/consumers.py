@@ -21,7 +21,9 @@ from clusterlab.web.labs.driving import CHANGING
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.messages import read_message
+from clusterlab.web.said import said
 from clusterlab.web.scale.seen import Seen, look_at
+from clusterlab.web.speech import speak
 from clusterlab.web.throttle import address_of, misses
 
 __all__ = ["LabConsumer"]
@@ -54,6 +56,7 @@ class LabConsumer(AsyncWebsocketConsumer):
     max_message = MAX_MESSAGE
 
     async def connect(self) -> None:
+        speak(self.scope)
         self.lab: Seen | None = None
         self.sender: asyncio.Task[None] | None = None
         self.news = asyncio.Event()
@@ -122,7 +125,7 @@ class LabConsumer(AsyncWebsocketConsumer):
             await self.close(4400)
 
     async def _error(self, code: str, text: str, field: str = "") -> None:
-        await self._send({"type": "error", "code": code, "message": text, **({"field": field} if field else {})})
+        await self._send({"type": "error", "code": code, "message": said(text), **({"field": field} if field else {})})
 
     async def _handle(self, message: dict[str, Any]) -> None:
         kind, lab = message["type"], self.lab

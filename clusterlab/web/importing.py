@@ -17,6 +17,7 @@ from clusterlab.scenario.load import load
 from clusterlab.scenario.reader import ScenarioError
 from clusterlab.web import api, runs
 from clusterlab.web.labs.lab import SLICE_S, LabError
+from clusterlab.web.said import said
 
 __all__ = ["import_page", "import_view", "tried"]
 
@@ -101,7 +102,7 @@ async def import_view(request: HttpRequest) -> Any:
         except ImportProblem as error:
             raise LabError(str(error), "text") from None
         await tried(imported)
-    told = {"report": imported.report, "counts": imported.counts}
+    told = {"report": [{**row, "message": said(row["message"])} for row in imported.report], "counts": imported.counts}
     if not body.get("open"):
         return {"scenario": imported.scenario, **told}
     pace = runs.number(body, "pace", 0.0, 0.0, 5000.0)

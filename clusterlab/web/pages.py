@@ -15,6 +15,7 @@ from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, ready, remember_lab
 from clusterlab.web.models import Lab as LabRecord
+from clusterlab.web.said import said
 
 __all__ = ["bad_request", "error_page", "forbidden", "front", "lab", "lab_context", "name_of", "new_lab", "not_found", "server_error"]
 
@@ -112,6 +113,7 @@ async def _own_draft(request: HttpRequest, name: str) -> str:
 
 
 def error_page(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    message = said(message)
     if request.path.startswith("/api/"):
         return JsonResponse({"error": {"code": str(status), "message": message}}, status=status)
     return render(request, "error.html", {"status": status, "message": message}, status=status)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -201,3 +204,21 @@ async def _main_socket(visit: Visit):  # type: ignore[no-untyped-def]
     socket = await connect(f"ws://127.0.0.1:{visit.server.port}/ws/labs/{visit.id}/", additional_headers={"Cookie": visit.cookie}, max_size=None)
     await socket.send(json.dumps({"type": "hello"}))
     return socket
+
+
+async def test_a_german_browser_is_answered_in_german(visit: Visit) -> None:
+    async with visit.terminal(visit.cookie + "; django_language=de") as typist:
+        assert await typist.run("fault nonsense") != "" and "es gibt keinen" in await typist.run("heal nobody")
+        assert "Haltepunkte" in await typist.run("help") and "in Ruhe" in await typist.run("settle")
+        assert await typist.run("why pod nobody") == "why: kein Schritt hat pods/default/nobody berührt\n"
+        assert "nach kind wird" in await typist.run("until kind Pod") and "Befehl nicht gefunden" in await typist.run("vi x")
+        assert "not found" in await typist.run("kubectl get cm nobody"), "what Kubernetes prints stays as it is"
+        await typist.send(type="nonsense")
+        await typist.send(type="resize", columns="x")
+        await typist.read("error")
+        await typist.read("error")
+        assert typist.messages[-1]["message"] == "columns und rows müssen ganze Zahlen sein"
+    ask = urllib.request.Request(f"{visit.server.url}/api/labs/{visit.id}/why?object=pods/default/nobody", headers={"Accept-Language": "de"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        await asyncio.to_thread(urllib.request.urlopen, ask)
+    assert json.load(refused.value)["error"]["message"] == "kein Schritt hat pods/default/nobody berührt"

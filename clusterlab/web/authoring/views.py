@@ -22,6 +22,7 @@ from clusterlab.web.authoring.models import ALL, CLASS, PRIVATE, OwnLesson, Vers
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.management.commands.lesson import EXAMPLE
 from clusterlab.web.pages import PAGE_PACE_MS
+from clusterlab.web.said import said
 
 __all__ = ["page"]
 
@@ -70,9 +71,9 @@ async def begin(request: HttpRequest) -> HttpResponse:
             files = dict(EXAMPLE)
         lesson = await store.create(request, files, _title(files))
     except PackageError as error:
-        return render(request, "error.html", {"status": 400, "message": str(error)}, status=400)
+        return render(request, "error.html", {"status": 400, "message": said(str(error))}, status=400)
     except LabError as error:
-        return render(request, "error.html", {"status": error.status, "message": str(error)}, status=error.status)
+        return render(request, "error.html", {"status": error.status, "message": said(str(error))}, status=error.status)
     return await _new_lab(request, lesson.pk)
 
 
@@ -96,7 +97,7 @@ async def _new_lab(request: HttpRequest, lesson_id: str) -> HttpResponse:
             made, key = await api.new_lab(request, body)
         await access.remember_key(request.session, made.id, key)
     except LabError as error:
-        return render(request, "error.html", {"status": error.status, "message": str(error)}, status=error.status)
+        return render(request, "error.html", {"status": error.status, "message": said(str(error))}, status=error.status)
     return HttpResponseRedirect(f"/labs/{made.id}/")
 
 

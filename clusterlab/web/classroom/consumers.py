@@ -24,6 +24,7 @@ from clusterlab.web.classroom.tiles import tiles
 from clusterlab.web.hosts import allowed_host
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.messages import read_message
+from clusterlab.web.said import said
 from clusterlab.web.speech import speak
 from clusterlab.web.throttle import address_of, misses
 
@@ -174,7 +175,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
         await self.close(code)
 
     async def _error(self, code: str, text: str, field: str = "") -> None:
-        await self._send({"type": "error", "code": code, "message": text, **({"field": field} if field else {})})
+        await self._send({"type": "error", "code": code, "message": said(text), **({"field": field} if field else {})})
 
     # Out.
 

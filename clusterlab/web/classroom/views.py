@@ -24,6 +24,7 @@ from clusterlab.web.labs.lab import LabError
 from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, others, ready
 from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.pages import PAGE_PACE_MS, error_page, lab_context
+from clusterlab.web.said import said
 from clusterlab.web.throttle import address_of, wrong_codes
 
 __all__ = ["code_picture", "delete", "join", "lab", "learner_lab", "leave", "new", "report_csv", "report_page", "room", "teach"]
@@ -107,7 +108,7 @@ async def join(request: HttpRequest, code: str = "") -> HttpResponse:
                 await opening.join(request.session, room, name, person)
                 return HttpResponseRedirect(f"/classes/{room.pk}/")
             except LabError as error:
-                context["trouble"] = _(str(error))
+                context["trouble"] = said(_(str(error)))
                 return render(request, "classroom/join.html", context, status=error.status)
     return render(request, "classroom/join.html", context)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import get_language
 
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.terminal.desk import Desk, Io, Plain
@@ -20,6 +21,7 @@ from clusterlab.web.terminal.files import Folder, space_of
 from clusterlab.web.terminal.jailer import jailer
 from clusterlab.web.terminal.programs import kubectl_path
 from clusterlab.web.terminal.shell import Shell
+from clusterlab.web.terminal.tools import in_language
 from clusterlab.web.terminal.tools_clock import raw_line
 
 __all__ = ["MAX_LINE", "available", "folder_of", "kubectl_path", "new_shell", "offered", "run_in_thread", "run_line"]
@@ -56,13 +58,14 @@ async def new_shell(lab: Lab, key: str, io: Io) -> Shell:
     if not allowed:
         raise LabError("this server does not run kubectl for its visitors; use your own with the line under Connect", code="Forbidden")
     space = await asyncio.get_running_loop().run_in_executor(None, space_of, lab, key)
-    return Shell(Desk(lab, key, space, Folder(space.files), io, asyncio.get_running_loop(), confined))
+    return Shell(Desk(lab, key, space, Folder(space.files), io, asyncio.get_running_loop(), confined, get_language() or "en"))
 
 
 def _one(shell: Shell, line: str) -> int:
     raw = raw_line(shell, line)
     if raw is None:
         return shell.run(line)
+    raw = in_language(shell, raw)
     if raw.out:
         shell.out(0, "stdout", raw.out)
     if raw.err:

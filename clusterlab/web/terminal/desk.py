@@ -85,6 +85,8 @@ class Desk:
     io: Io
     loop: asyncio.AbstractEventLoop
     confined: bool = False
+    #: Of whoever looks: what clusterlab's own commands say.
+    language: str = "en"
     #: Is set once and for all by Ctrl-C while a line runs; the line ends at the next thing that it does.
     interrupted: bool = False
     child: Child | None = None

@@ -12,6 +12,7 @@ from django.conf import settings
 from clusterlab.web import access, terminal
 from clusterlab.web.consumers import LabConsumer
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.said import said
 from clusterlab.web.scale.seen import Here
 from clusterlab.web.terminal import programs
 from clusterlab.web.terminal.complete import complete
@@ -147,14 +148,14 @@ class TerminalConsumer(LabConsumer):
         code = 1
         try:
             if not await access.key_fits(lab.id, shell.desk.key):  # a guest's may have been taken back
-                await self.err(b"clusterlab: you may watch this lab, not change it\n")
+                await self.err(f"clusterlab: {said('you may watch this lab, not change it')}\n".encode())
             elif line.strip():
                 code = await terminal.run_in_thread(shell, terminal.with_kubectl(shell, line))
                 await access.tell(shell.desk.key, lab.id, line.strip()[:200], bool(code))
             else:
                 code = shell.status
         except Exception:  # a fault of ours must not leave the terminal waiting
-            await self.err(b"clusterlab: this line met an internal error\n")
+            await self.err(f"clusterlab: {said('this line met an internal error')}\n".encode())
             code = 70
             raise
         finally:

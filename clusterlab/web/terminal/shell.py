@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run, begin
 from clusterlab.runtime.shell.parser import Command, Instruction, compile_script
+from clusterlab.web.said import lines_said
 from clusterlab.web.terminal.desk import Desk
 from clusterlab.web.terminal.files import HOME, simulated
 from clusterlab.web.terminal.tools import find_tool
@@ -133,7 +134,7 @@ class Shell:
     def tool(self, run: Run, argv: list[str], stdin: str) -> Result:
         self.check()
         if argv[1:] in (["--help"], ["-h"]) and (text := about(argv[0])):
-            return Result(0, text)
+            return Result(0, lines_said(text, self.desk.language))
         if (done := run_alias(self, run, argv, stdin)) is not None:
             return done
         try:
@@ -141,7 +142,7 @@ class Shell:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # A tool of containers has been asked for something that there is only in a container.
             _log.info("the command %s met an error", argv[0], exc_info=error)
-            return Result(2, "", f"{argv[0]}: this cannot be done here ({type(error).__name__})\n")
+            return Result(2, "", lines_said(f"{argv[0]}: this cannot be done here ({type(error).__name__})\n", self.desk.language))
 
     # What the commands need besides.
 
@@ -225,7 +226,7 @@ class Shell:
                     now_ms = run.wake_ms
             if run.budget <= 0:
                 self.desk.interrupted = False
-                self.out(0, "stderr", f"clusterlab: a line runs at most {BUDGET} commands\n")
+                self.out(0, "stderr", lines_said(f"clusterlab: a line runs at most {BUDGET} commands\n", self.desk.language))
                 run.status = 1
         except Interrupted:
             run.status = 130

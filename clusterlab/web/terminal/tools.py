@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.runtime.shell import tools_files, tools_system, tools_text
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import LabError
+from clusterlab.web.said import lines_said
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
 
 Tool = Callable[["Shell", Run, list[str], str], Result]
 
-__all__ = ["NAMES", "Tool", "find_tool", "tool"]
+__all__ = ["NAMES", "Tool", "find_tool", "in_language", "own_tool", "tool"]
 
 _TEXT = (
     "echo", "printf", "cat", "grep", "egrep", "fgrep", "sed", "awk", "head", "tail", "wc", "cut", "tr", "sort", "uniq", "seq", "expr",
@@ -39,8 +41,26 @@ def tool(*names: str) -> Callable[[Tool], Tool]:
     return wrap
 
 
+def in_language(shell: Shell, result: Result) -> Result:
+    """What a command of clusterlab's own says, in the language of whoever looks."""
+    language = shell.desk.language
+    return result._replace(out=lines_said(result.out, language), err=lines_said(result.err, language))
+
+
+def own_tool(*names: str) -> Callable[[Tool], Tool]:
+    """Registers a command that is clusterlab's own: it speaks the reader's language."""
+
+    def wrap(function: Tool) -> Tool:
+        def speaking(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+            return in_language(shell, function(shell, run, argv, stdin))
+
+        return tool(*names)(functools.wraps(function)(speaking))
+
+    return wrap
+
+
 def _missing(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
-    return Result(127, "", f"{argv[0]}: command not found (help lists what there is)\n")
+    return in_language(shell, Result(127, "", f"{argv[0]}: command not found (help lists what there is)\n"))
 
 
 def find_tool(name: str, missing: Any = _missing) -> Any:

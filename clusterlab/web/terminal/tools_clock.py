@@ -12,7 +12,7 @@ from clusterlab.stream.conditions import ConditionError, parse_condition
 from clusterlab.web import runs
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.terminal import limits
-from clusterlab.web.terminal.tools import refused, tool, usage
+from clusterlab.web.terminal.tools import own_tool, refused, usage
 from clusterlab.web.terminal.tools_help import about
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _number(argv: list[str], default: int = 1) -> int | None:
     return int(argv[1]) if argv[1].isdecimal() and len(argv[1]) < 10 else None
 
 
-@tool("step")
+@own_tool("step")
 def step(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`step [N]`: so many steps that matter; says what they did."""
     lab, count = shell.desk.lab, _number(argv)
@@ -83,7 +83,7 @@ def step(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return _do(shell, argv, work())
 
 
-@tool("settle")
+@own_tool("settle")
 def settle(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """Runs until nothing is left to do."""
     lab = shell.desk.lab
@@ -96,7 +96,7 @@ def settle(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return _do(shell, argv, work())
 
 
-@tool("play", "pause", "back", "status")
+@own_tool("play", "pause", "back", "status")
 def modes(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`play [SPEED]`, `pause`, `back`, and `status`, which only tells."""
     lab = shell.desk.lab
@@ -117,7 +117,7 @@ def modes(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return _do(shell, argv, work())
 
 
-@tool("seek")
+@own_tool("seek")
 def seek(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`seek STEP`: stands after that step, paused."""
     lab, seq = shell.desk.lab, _number(argv, -1)
@@ -155,7 +155,7 @@ def object_key(words: list[str], namespace: str = "default") -> str:
     return f"{found.string}/{namespace}/{parts[-1]}" if found.namespaced else f"{found.string}/{parts[-1]}"
 
 
-@tool("why")
+@own_tool("why")
 def why(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`why OBJECT`: the chain of causes behind it, the newest step first."""
     lab, key = shell.desk.lab, object_key(argv[1:])
@@ -171,7 +171,7 @@ def why(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return _do(shell, argv, work())
 
 
-@tool("fault")
+@own_tool("fault")
 def fault(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`fault KIND [TARGET] [for=30s …]`; without words, what there is."""
     lab, words = shell.desk.lab, argv[1:]
@@ -195,7 +195,7 @@ def fault(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return _do(shell, argv, work())
 
 
-@tool("heal")
+@own_tool("heal")
 def heal(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`heal ID`, or `heal all`."""
     lab = shell.desk.lab
@@ -222,13 +222,13 @@ def _page(shell: Shell, argv: list[str], action: dict[str, Any], said: str) -> R
     return _do(shell, argv, work())
 
 
-@tool("bookmark")
+@own_tool("bookmark")
 def bookmark(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`bookmark [NAME]`: marks the step that is on the stage."""
     return _page(shell, argv, {"do": "bookmark", "name": " ".join(argv[1:])[:80]}, "this step is marked on the timeline\n")
 
 
-@tool("fork")
+@own_tool("fork")
 def fork(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`fork`: the same past in a new lab, for another future."""
     return _page(shell, argv, {"do": "fork"}, "a new lab opens with the same past\n")

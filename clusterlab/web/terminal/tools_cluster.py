@@ -8,8 +8,9 @@ from clusterlab.etcd import ctl
 from clusterlab.nodeshell import CLIENTS, VIEWS, view
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.said import lines_said
 from clusterlab.web.terminal import limits
-from clusterlab.web.terminal.tools import refused, tool, usage
+from clusterlab.web.terminal.tools import in_language, refused, tool, usage
 from clusterlab.web.terminal.tools_forward import forwarded
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ def _answered(shell: Shell, work: Any, argv: list[str]) -> Result:
     reason = limits.refusal(shell.desk.lab, argv)
     if reason:
         work.close()
-        return Result(1, "", f"{argv[0]}: {reason}\n")
+        return in_language(shell, Result(1, "", f"{argv[0]}: {reason}\n"))
     try:
         return Result(*shell.wait_for(work))
     except LabError as error:
-        return refused(argv[0], error)
+        return in_language(shell, refused(argv[0], error))
 
 
 @tool("etcdctl")
@@ -67,7 +68,7 @@ def on_any_node(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     result = _answered(shell, _on_node(shell.desk.lab, node, words, stdin), argv)
     if argv[0] in VIEWS and shell.is_direct(run) and not result.code:
         note = f"(on {nodes_of(shell.desk.lab)[0]}; ssh NODE {argv[0]} looks at another node)\n"
-        return result._replace(err=result.err + note)
+        return result._replace(err=result.err + lines_said(note, shell.desk.language))
     return result
 
 
@@ -77,12 +78,13 @@ def ssh(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     words = argv[1:]
     lab = shell.desk.lab
     if not words:
-        return usage("ssh", f"NODE COMMAND, with NODE one of {', '.join(nodes_of(lab)[:8])}")
+        return in_language(shell, usage("ssh", f"NODE COMMAND, with NODE one of {', '.join(nodes_of(lab)[:8])}"))
     node, rest = words[0].rpartition("@")[2], words[1:]
     if rest[:1] == ["sudo"]:
         rest = rest[1:]
     if not rest or rest[0] not in (*CLIENTS, *VIEWS, "hostname"):
-        return Result(127, "", f"ssh: on a node there are {', '.join((*VIEWS, *CLIENTS))}: write ssh {node} crictl ps\n")
+        problem = f"ssh: on a node there are {', '.join((*VIEWS, *CLIENTS))}: write ssh {node} crictl ps\n"
+        return in_language(shell, Result(127, "", problem))
     if rest[0] == "hostname":
         return Result(0, node + "\n") if node in nodes_of(lab) else Result(255, "", f"ssh: Could not resolve hostname {node}\n")
     return _answered(shell, _on_node(lab, node, rest, stdin), ["ssh", *words])

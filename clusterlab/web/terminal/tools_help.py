@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.scenario.model import FAULT_KINDS
-from clusterlab.web.terminal.tools import NAMES, tool
+from clusterlab.web.terminal.tools import NAMES, own_tool
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
@@ -70,7 +70,7 @@ def about(name: str) -> str:
     return f"{ABOUT[name]}\n" if name in ABOUT else ""
 
 
-@tool("help", "man")
+@own_tool("help", "man")
 def help_(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     if len(argv) < 2:
         return Result(0, HELP)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import LabError
+from clusterlab.web.said import said
 from clusterlab.web.terminal import limits, programs
-from clusterlab.web.terminal.tools import refused, tool
+from clusterlab.web.terminal.tools import in_language, refused, tool
 from clusterlab.web.terminal.tools_diff import kubectl_diff
 from clusterlab.web.terminal.tools_forward import port_forward
 from clusterlab.web.words import Refused, check, command_of
@@ -46,7 +47,7 @@ def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     desk = shell.desk
     problem = _refusal(shell, argv[1:])
     if problem:
-        return Result(1, "", f"{problem}\n")
+        return in_language(shell, Result(1, "", f"{problem}\n"))
     if _command(argv[1:]) == "port-forward" and not {"-h", "--help"} & set(argv):
         return port_forward(shell, run, argv[1:])
     direct = shell.is_direct(run)
@@ -56,7 +57,7 @@ def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
         else:
             done = shell.wait_for(programs.kubectl(desk, argv[1:], run.cwd, stdin or None, direct))
     except LabError as error:
-        return refused("kubectl", error)
+        return in_language(shell, refused("kubectl", error))
     except OSError as error:
         return Result(126, "", f"kubectl: {error}\n")
     if done.code in _INTERRUPTED and direct:
@@ -93,7 +94,7 @@ def stream_kubectl(shell: Shell, run: Run, argv: list[str], through: Callable[[s
     desk = shell.desk
     problem = _refusal(shell, argv[1:])
     if problem:
-        run.emit(2, f"{problem}\n")
+        run.emit(2, f"{said(problem, desk.language)}\n")
         run.status = 1
         return
     lines, real = _Lines(shell, through), desk.io
@@ -109,7 +110,7 @@ def stream_kubectl(shell: Shell, run: Run, argv: list[str], through: Callable[[s
             run.status = done.code
     except (LabError, OSError) as error:
         desk.io = real
-        run.emit(2, f"kubectl: {error}\n")
+        run.emit(2, f"kubectl: {said(str(error), desk.language)}\n")
         run.status = 1
     finally:
         desk.io = real

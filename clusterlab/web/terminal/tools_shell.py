@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clusterlab.runtime.shell.builtins import BUILTINS
 from clusterlab.runtime.shell.machine import Result, Run
-from clusterlab.web.terminal.tools import tool, usage
+from clusterlab.web.terminal.tools import own_tool, tool, usage
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
@@ -95,7 +95,7 @@ def time(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return done._replace(err=f"{done.err}\nreal\t{minutes:.0f}m{seconds:.3f}s\n")
 
 
-@tool("vi", "vim", "nano", "emacs", "code")
+@own_tool("vi", "vim", "nano", "emacs", "code")
 def edit_file(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """Opens a file in the page's editor; what is saved there is written."""
     names = [word for word in argv[1:] if not word.startswith("-")]
