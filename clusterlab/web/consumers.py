@@ -181,6 +181,8 @@ class LabConsumer(AsyncWebsocketConsumer):
         told = await lab.tell()
         self.sent, self.jump = told["seq"], (told["generation"], told["retold"])
         about = {**told["lab"], "canEdit": self.can_edit, "server": ""}
+        if "notice" in about:
+            about["notice"] = said(about["notice"])
         hello: dict[str, Any] = {
             "type": "hello", "version": VERSION, "mode": told["mode"], "recent": told["recent"], "resumed": False, "lab": about,
         }

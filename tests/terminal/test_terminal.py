@@ -211,7 +211,7 @@ async def test_a_german_browser_is_answered_in_german(visit: Visit) -> None:
         assert await typist.run("fault nonsense") != "" and "es gibt keinen" in await typist.run("heal nobody")
         assert "Haltepunkte" in await typist.run("help") and "in Ruhe" in await typist.run("settle")
         assert await typist.run("why pod nobody") == "why: kein Schritt hat pods/default/nobody berührt\n"
-        assert "nach kind wird" in await typist.run("until kind Pod") and "Befehl nicht gefunden" in await typist.run("vi x")
+        assert "nach kind wird" in await typist.run("until kind Pod") and "Befehl nicht gefunden" in await typist.run("emcas x")
         assert "not found" in await typist.run("kubectl get cm nobody"), "what Kubernetes prints stays as it is"
         await typist.send(type="nonsense")
         await typist.send(type="resize", columns="x")

@@ -13,8 +13,11 @@ _LABS = {
         "diesem Labor sehen so viele Browser zu, wie dürfen; versuchen Sie es später wieder",
     "breakpoints must be a list of at most {0}": "breakpoints muss eine Liste von höchstens {0} sein",
     "commands must stand in the order of their times": "commands müssen in der Reihenfolge ihrer Zeiten stehen",
+    "fault must be an object with kind and target": "ein Fehler hat eine Art und ein Ziel (kind und target)",
     "instructors publish lessons: sign in with an account that may teach":
         "Lektionen veröffentlichen Lehrende: Melden Sie sich mit einem Konto an, das unterrichten darf",
+    "mode must be one of {0}": "mode muss eines von {0} sein",
+    "the host of this lab is away": "der Rechner dieses Labors ist weg",
     "no lab host answers at the moment; try again in a few seconds":
         "im Augenblick antwortet kein Rechner mit Laboren; versuchen Sie es in einigen Sekunden wieder",
     "no step has touched {0}": "kein Schritt hat {0} berührt",
@@ -44,6 +47,17 @@ _LABS = {
     "there is nothing at this address": "unter dieser Adresse ist nichts",
     "this host has lost touch with the others; ask again":
         "dieser Rechner hat die Verbindung zu den anderen verloren; versuchen Sie es noch einmal",
+    "{0} cannot befall {1}; it can befall: {2}": "{0} kann {1} nicht treffen; treffen kann es: {2}",
+    "{0} is not available yet; available are {1}": "{0} gibt es noch nicht; es gibt {1}",
+    "The steps before this lab was woken could not be worked out again; it can be sought from there on.":
+        "Die Schritte, bevor dieses Labor geweckt wurde, ließen sich nicht noch einmal berechnen; von da an kann man sich darin bewegen.",
+    "This lab was made by another version of clusterlab. Its commands were done again in this one: step numbers may be others.":
+        "Dieses Labor stammt aus einer anderen Version von clusterlab. Seine Befehle wurden in dieser noch einmal ausgeführt: "
+        "Die Nummern der Schritte können andere sein.",
+    "This lab was made by another version of clusterlab. Its commands were done again in this one, and things went another way: "
+    "it stands at step {0}, where it stood at step {1}.":
+        "Dieses Labor stammt aus einer anderen Version von clusterlab. Seine Befehle wurden in dieser noch einmal ausgeführt, und es kam "
+        "anders: Es steht bei Schritt {0}, wo es bei Schritt {1} stand.",
     "this is no checkpoint": "das ist kein Checkpoint",
     "this is no lab: a lab's file has \"format\": \"{0}\"": "das ist kein Labor: In der Datei eines Labors steht \"format\": \"{0}\"",
     "this lab has gone {0} steps, as many as it may: go back, reset it, or start a new one":

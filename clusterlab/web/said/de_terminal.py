@@ -59,6 +59,7 @@ TERMINAL = {
     "(on {0}; ssh NODE {1} looks at another node)": "(auf {0}; mit ssh NODE {1} sehen Sie auf einen anderen Node)",
     "what? For example: watch kubectl get pods": "was? Zum Beispiel: watch kubectl get pods",
     "-n takes seconds": "-n erwartet Sekunden",
+    "{0} was left as it was": "{0} bleibt, wie es war",
     # help, line by line.
     "kubectl (or k)    the real one: get -w, logs -f, exec -it, edit, diff, port-forward, apply -f, rollout …; Tab completes":
         "kubectl (oder k)  das echte: get -w, logs -f, exec -it, edit, diff, port-forward, apply -f, rollout …; Tab ergänzt",
