@@ -51,7 +51,7 @@ def snapshot(cluster: Cluster) -> dict[str, Any]:
     """The whole state that frames build upon."""
     sim = cluster.sim
     return {
-        "seq": sim.last_seq, "time": sim.steps[-1].time_ms if sim.steps else 0,
+        "seq": sim.last_seq, "time": sim.steps[-1].time_ms if sim.steps else sim.time_ms if sim.last_seq else 0,
         "objects": {key: view(obj, sim.epoch) for key, obj in cluster.objects()},
         "components": {name: dict(fields) for name, fields in sim.notes.items()},
     }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from django.http import HttpRequest
 
 from clusterlab.stream import access as policies
 from clusterlab.stream import looks
+from clusterlab.stream import owners as ownership
 from clusterlab.stream.past import past as object_past
 from clusterlab.web.api import endpoint
 from clusterlab.web.labs.lab import Lab, LabError
 
-__all__ = ["access", "explain", "inside", "loops", "past", "usage"]
+__all__ = ["access", "explain", "inside", "loops", "owners", "past", "usage"]
 
 TEXT_MOST = 300
 
@@ -67,3 +69,9 @@ async def access(request: HttpRequest, lab: Lab) -> Any:
         return policies.can(lab.cluster, who, verb, resource, namespace or "default", name)
     except ValueError as error:
         raise LabError(str(error), "who") from None
+
+
+@endpoint("GET")
+async def owners(request: HttpRequest, lab: Lab) -> Any:
+    """Who made whom and who selects whom. Stored objects are never changed, so another thread may lay them out."""
+    return await asyncio.to_thread(ownership.graph, ownership.relevant(lab.cluster.objects()))

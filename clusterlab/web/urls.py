@@ -60,6 +60,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/explain", look_api.explain),
     path("api/labs/<slug:lab_id>/past", look_api.past),
     path("api/labs/<slug:lab_id>/access", look_api.access),
+    path("api/labs/<slug:lab_id>/owners", look_api.owners),
     path("api/labs/<slug:lab_id>/kubeconfig", api.kubeconfig_view),
     path("api/labs/<slug:lab_id>/lesson/checks", lesson_api.checks),
     path("api/labs/<slug:lab_id>/lesson/hints/<slug:name>", lesson_api.hints),

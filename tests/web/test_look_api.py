@@ -98,3 +98,30 @@ def test_the_past_of_an_object(server: Server, lab: str) -> None:
 ])
 def test_bad_questions_are_refused(server: Server, lab: str, path: str, status: int) -> None:
     assert get(server, lab, path, status)["error"]["message"]
+
+
+def test_the_graph_of_owners_and_selectors_is_laid_out_in_layers(server: Server) -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}
+    other = {**service, "metadata": {"name": "odd", "namespace": "default"}, "spec": {"selector": {"odd": "yes"}, "ports": [{"port": 80}]}}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web", "namespace": "default"},
+              "spec": {"minAvailable": 1, "selector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}}}
+    bare = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare", "namespace": "default", "labels": {"odd": "yes"}},
+            "spec": {"containers": [{"name": "bare", "image": "shop/web:v1"}]}}
+    lab = server.lab(scenario={"seed": 5, "nodes": [{"name": "node-1"}], "manifests": [WEB, service, other, budget, bare]}, paused=True)
+    lab.settle()
+    graph = get(server, lab.id, "owners")
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    chain = ["deployments/default/web", *(name for name in nodes if name.startswith("replicasets/")), *(name for name in nodes if name.startswith("pods:replicasets/"))]
+    assert [nodes[name]["layer"] for name in chain] == [0, 1, 2]
+    assert nodes[chain[2]]["count"] == 2 and "pods" not in nodes[chain[2]]
+    assert {tuple(edge) for edge in graph["edges"]} >= {
+        (chain[0], chain[1], "owns"), (chain[1], chain[2], "owns"), (chain[2], "services/default/web", "selects"),
+        (chain[2], "poddisruptionbudgets/default/web", "selects"), ("pods:default", "services/default/odd", "selects"),
+    }
+    assert nodes["pods:default"]["pods"] == ["pods/default/bare"]
+    assert nodes["services/default/web"]["layer"] == nodes["services/default/odd"]["layer"] == 3
+    slices = {to for owner, to, what in graph["edges"] if owner == "services/default/web" and what == "owns"}
+    assert slices and all(nodes[name]["layer"] == 4 for name in slices)
+    assert nodes["services/default/web"]["part"] == nodes[chain[0]]["part"] != nodes["pods:default"]["part"]
+    assert nodes["services/default/web"]["y"] != nodes["poddisruptionbudgets/default/web"]["y"]
+    assert not any(name.startswith(("services/default/kubernetes", "pods:daemonsets/kube-system")) for name in nodes)

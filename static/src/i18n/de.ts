@@ -2,6 +2,7 @@
 // A part of the page brings its words in a file of its own under de/.
 import { charts } from "./de/charts";
 import { editor } from "./de/editor";
+import { picture } from "./de/picture";
 import { releases } from "./de/releases";
 import { classroom } from "./de/classroom";
 import { inside } from "./de/inside";
@@ -17,6 +18,7 @@ export const german: Record<string, string> = {
   ...charts,
   ...editor,
   ...inside,
+  ...picture,
   ...releases,
   ...stage,
   ...lessons,

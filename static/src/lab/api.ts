@@ -47,6 +47,22 @@ export interface AccessAnswer {
   namespace: string;
   path: { binding: string; role: string; rule: Rule; subject: string } | null;
 }
+/** Who made whom and who selects whom, in layers. A node whose id begins with `pods:` stands for the pods of one owner. */
+export interface OwnerNode {
+  id: string;
+  kind: string;
+  name: string;
+  layer: number;
+  y: number;
+  part: number;
+  count: number;
+  pods?: string[];
+}
+export interface OwnersAnswer {
+  nodes: OwnerNode[];
+  edges: [string, string, "owns" | "selects"][];
+  more: number;
+}
 /** What only the node itself knows. */
 export interface InsideAnswer {
   images: { name: string; size: number; layers: number; shared: number }[];
@@ -168,6 +184,7 @@ export const fetchWhyField = (id: string, key: string, field: string): Promise<F
 export const fetchPast = (id: string, key: string): Promise<PastAnswer> => get(`${labPath(id)}/past?object=${encodeURIComponent(key)}`);
 export const fetchComparison = (id: string, other: string, seq?: number): Promise<Comparison> => get(`${labPath(id)}/compare?with=${encodeURIComponent(other)}${seq === undefined ? "" : `&seq=${seq}`}`);
 export const fetchLoops = (id: string): Promise<LoopsAnswer> => get(`${labPath(id)}/loops`);
+export const fetchOwners = (id: string): Promise<OwnersAnswer> => get(`${labPath(id)}/owners`);
 export const fetchAccess = (id: string): Promise<AccessGraph> => get(`${labPath(id)}/access`);
 export const askAccess = (id: string, question: Record<string, string>): Promise<AccessAnswer> => get(`${labPath(id)}/access?${new URLSearchParams(question)}`);
 export const fetchInside = (id: string, node: string): Promise<InsideAnswer> => get(`${labPath(id)}/inside?node=${encodeURIComponent(node)}`);

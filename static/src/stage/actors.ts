@@ -89,6 +89,7 @@ export function targets(at: Layout): { id: string; box: Box }[] {
     found.push({ id: `nodes/${name}`, box: node.box });
   }
   for (const [id, box] of at.board?.boxes ?? []) if (at.board!.cards.get(id)!.link) found.push({ id, box });
+  for (const [key, { box }] of at.others) found.push({ id: key, box });
   for (const [key, box] of [...at.shelf, ...at.services, ...at.owners]) found.push({ id: key, box });
   for (const [name, box] of at.chips) found.push({ id: name, box });
   for (const [name, box] of at.members) found.push({ id: name, box });

@@ -20,11 +20,11 @@ export function drawApiServer(d: Drawing): void {
     alpha: 1, radius: 14, dash: up ? undefined : [6, 5],
   });
   const room = at.narrow ? at.bus.w - 20 : at.stages[0]!.x - at.bus.x - 24;
-  pen.text(t("API server"), at.bus.x + 18, at.bus.y + (at.narrow ? 19 : 23), { size: 14.5, weight: 680, max: room });
+  pen.text(t("API server"), at.bus.x + 18, at.bus.y + (at.narrow ? 19 : at.bus.h < 50 ? 20 : 23), { size: 14.5, weight: 680, max: room });
   const long = t("everything passes through here");
   const below = !up ? t("down") : at.narrow || pen.width(long, { size: 11.2 }) <= room ? long : t("everything passes here");
   if (at.narrow) pen.text(below, at.bus.x + 108, at.bus.y + 19, { size: 10.8, color: up ? theme.soft : theme.bad, max: room - 100 });
-  else pen.text(below, at.bus.x + 18, at.bus.y + 41, { size: 11.2, color: up ? theme.soft : theme.bad, max: room });
+  else pen.text(below, at.bus.x + 18, at.bus.y + at.bus.h - 12, { size: 11.2, color: up ? theme.soft : theme.bad, max: room });
   stageTitles(at.narrow).forEach((title, i) => {
     const box = at.stages[i]!;
     pen.rect(box, { fill: theme.panel, stroke: theme.line, radius: 7 });
@@ -56,7 +56,7 @@ export function drawKubectl(d: Drawing): void {
   const { theme } = pen;
   drawCard(d, at.kubectl, { selected: d.selected === "kubectl" });
   if (isSlim(at.kubectl)) return drawSlimKubectl(d);
-  const x = at.kubectl.x + at.kubectl.w / 2, y = at.kubectl.y + at.kubectl.h / 2;
+  const x = at.kubectl.x + at.kubectl.w / 2, y = at.kubectl.y + Math.min(at.kubectl.h / 2, at.kubectl.h - 42);
   pen.circle({ x, y: y - 24 }, 7.5, { stroke: theme.text, width: 1.7 });
   pen.ctx.beginPath();
   pen.ctx.arc(x, y + 1, 14, Math.PI, 0);

@@ -6,7 +6,7 @@ import type { Components } from "../stream/types";
 import { resourceOf, type PodView, type ServiceView } from "../stream/views";
 import { t } from "../i18n/t";
 import { natural, type Box, type Point } from "./geometry";
-import type { AccessAnswer, AccessGraph, InsideAnswer } from "../lab/api";
+import type { AccessAnswer, AccessGraph, InsideAnswer, OwnersAnswer } from "../lab/api";
 import { accessBoard } from "./access";
 import { nodeBoard, nodeOf } from "./inside";
 import type { Tone } from "./pod";
@@ -69,9 +69,10 @@ export interface BoardExtras {
   access: AccessGraph | null;
   answer: AccessAnswer | null;
   inside: InsideAnswer | null;
+  owners: OwnersAnswer | null;
 }
 
-export const NO_EXTRAS: BoardExtras = { access: null, answer: null, inside: null };
+export const NO_EXTRAS: BoardExtras = { access: null, answer: null, inside: null, owners: null };
 
 export function boardOf(lens: BoardLens, index: ClusterIndex, components: Components, selected: string, extras = NO_EXTRAS): Board {
   if (lens === "access") return accessBoard(extras.access, extras.answer);
@@ -311,7 +312,14 @@ function placeStacked(board: Board, area: Box): PlacedBoard {
 
 const heightOf = (card: Card): number => HEAD + 15 * card.lines.length - (card.lines.length ? 2 : 0);
 
-function placeWires(board: Board, placed: PlacedBoard): void {
+/** The wires anew, after boxes have moved. */
+export function rewire(placed: PlacedBoard): PlacedBoard {
+  const moved = { ...placed, wires: [] };
+  placeWires({ wires: placed.wires.map(({ wire }) => wire) }, moved);
+  return moved;
+}
+
+function placeWires(board: Pick<Board, "wires">, placed: PlacedBoard): void {
   for (const wire of board.wires) {
     const a = placed.boxes.get(wire.from), b = placed.boxes.get(wire.to);
     if (!a || !b) continue;

@@ -49,8 +49,9 @@ export function drawCard({ pen }: Drawing, box: Box, style: CardStyle): void {
   const size = pen.width(title, { size: 13.5, weight: 650 }) > box.w - 2 * pad ? 12 : 13.5;
   if (title) pen.text(title, box.x + pad, box.y + 22, { size, weight: 650, max: box.w - pad - 5, color: style.dead ? theme.soft : theme.text });
   const subtitles = [style.subtitle ?? ""].flat();
+  const low = box.h < 50 ? 3 : 0;
   const subtitle = subtitles.find((one) => pen.width(one, { size: 11.2 }) <= max) ?? (subtitles.length > 1 ? "" : subtitles[0]!);
-  if (subtitle) pen.text(subtitle, box.x + pad, box.y + 38, { size: 11.2, color: theme.soft, max });
+  if (subtitle) pen.text(subtitle, box.x + pad, box.y + 38 - low, { size: 11.2, color: theme.soft, max });
 }
 
 /** A rounded label: a controller, a kubelet. */

@@ -6,9 +6,9 @@ import type { Components } from "../stream/types";
 import type { WorkloadView } from "../stream/views";
 import { boardOf, isBoard, NO_EXTRAS, placeBoard, type BoardExtras, type PlacedBoard } from "./board";
 import { natural, type Box } from "./geometry";
-import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isShort, isSlim, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
+import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isLowest, isShort, isSlim, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
 import { layoutNodes, type NodeBox, type PodBox, type Slots } from "./layoutNodes";
-import { layoutOwners, type OwnerLink } from "./layoutOwners";
+import { layoutOwners, type OwnerCard, type OwnerLink } from "./layoutOwners";
 
 export type Lens = "workloads" | "control-plane" | "scheduling" | "etcd" | "ownership" | "traffic" | "storage" | "node" | "access";
 export type { NodeBox, PodBox, Slots };
@@ -51,12 +51,20 @@ export interface Layout {
   hiddenServices: number;
   owners: Map<string, Box>;
   ownerLinks: OwnerLink[];
+  /** Objects of the ownership graph of which no more is known than kind and name. */
+  others: Map<string, OwnerCard>;
+  /** Frames around the pods of one owner. */
+  groups: Map<string, { box: Box; words: string }>;
+  /** What to say when there is little to see. */
+  note: string;
   labels: Label[];
   /** Cards and wires, for the lenses that are tables of them. */
   board: PlacedBoard | null;
 }
 
 const WIRE_GAP = 40;
+/** So few nodes stand in one row, tall enough for their pods to be read: a low stage scrolls. */
+const FEW_NODES = 6, LEAST_NODES_H = 196;
 
 /** Workloads that nothing owns, in the order they were made. */
 export function rootWorkloads(index: ClusterIndex): [string, WorkloadView][] {
@@ -115,9 +123,9 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   const [kubectl, etcd, controllers, scheduler] = controlPlane(lens, size, narrow);
   const belowControl = Math.max(...[etcd, controllers, scheduler].map((box) => box.y + box.h));
   const { bus, stages } = busBoxes(belowControl + (narrow || isTight(size) || isSlim(etcd) ? 24 : isShort(size) ? 30 : WIRE_GAP), size, narrow);
-  const labels: Label[] = [{ text: "CONTROL PLANE", x: margin, y: 20 }];
+  const labels: Label[] = etcd.y > 20 || narrow ? [{ text: "CONTROL PLANE", x: margin, y: 20 }] : [];
 
-  const roots = lens === "workloads" ? rootWorkloads(index).map(([key]) => key) : [];
+  const roots = lens === "workloads" && !isLowest(size) ? rootWorkloads(index).map(([key]) => key) : [];
   let y = bus.y + bus.h + 12;
   const shelf = row(roots, { x: margin, y, w: bus.w, h: 40 }, 250, narrow ? 150 : 170, narrow ? 3 : 1);
   if (roots.length) y += 48 * shelf.lines;
@@ -125,15 +133,14 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
 
   const serviceKeys = lens === "workloads" ? shownServices(index) : [];
   const footer = serviceKeys.length ? 54 + (isTight(size) ? 28 : isShort(size) ? 36 : 46) : 8;
-  const area: Box = { x: margin, y, w: bus.w, h: Math.max(isTight(size) ? 120 : 150, size.height - y - footer - 8) };
+  const area: Box = { x: margin, y, w: bus.w, h: Math.max(lens === "workloads" && index.nodeNames.length <= FEW_NODES ? LEAST_NODES_H : isTight(size) ? 120 : 150, size.height - y - footer - 8) };
   const [queue, scores] = schedulerBoxes(scheduler, lens);
   const waiting = waitingPods(index, queue, slots);
 
-  const ownership = lens === "ownership" ? layoutOwners(index, area) : null;
+  const ownership = lens === "ownership" ? layoutOwners(index, { ...area, y: area.y + 4 }, extras.owners, slots, narrow) : null;
   const board = isBoard(lens) ? placeBoard(boardOf(lens, index, components, selected, extras), { ...area, y: area.y + 2 }, narrow) : null;
   const workers = ownership || board ? null : layoutNodes(index, area, narrow, slots);
-  if (ownership) labels.push({ text: "OWNERS AND OWNED", x: margin, y: y - 10 });
-  if (ownership?.services.size) labels.push({ text: "SELECTED BY", x: margin + bus.w - 176, y: y - 10 });
+  for (const title of ownership?.titles ?? []) labels.push({ ...title, y: y - 10 });
   if (workers) labels.push({ text: "NODES", x: margin, y: y - 17 });
   const bottom = board?.bottom ?? ownership?.bottom ?? workers!.bottom;
   const serviceRow = { x: margin, y: Math.max(bottom + (isTight(size) ? 22 : isShort(size) ? 28 : 34), size.height - 54 - 12), w: bus.w, h: 54 };
@@ -146,6 +153,6 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
     kubectl, etcd, members: memberBoxes(etcd, components, lens), controllers, chips, hiddenControllers: hidden,
     scheduler, queue, scores, bus, stages, shelf: shelf.boxes, hiddenWorkloads: shelf.hidden,
     nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers?.pods ?? [])]), podsWaitingHidden: waiting.hidden, podDetail: workers?.podDetail ?? "",
-    services: ownership?.services ?? services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], labels, board,
+    services: ownership?.services ?? services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], others: ownership?.others ?? new Map(), groups: ownership?.groups ?? new Map(), note: ownership?.note ?? "", labels, board,
   };
 }

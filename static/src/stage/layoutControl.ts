@@ -10,6 +10,9 @@ const GAP = 14;
 /** Little height, as with the drawer open: everything moves closer together. */
 export const isTight = (size: Size): boolean => size.height < 600 && size.width >= 620;
 
+/** So little height that frames are all there would be, as with the drawer open on a small laptop: they shrink to the least. */
+export const isLowest = (size: Size): boolean => size.height < 430 && size.width >= 620;
+
 /** Not much height, as on a laptop: what frames the nodes gives some of its own. */
 export const isShort = (size: Size): boolean => size.height < 760;
 
@@ -17,6 +20,8 @@ export const isShort = (size: Size): boolean => size.height < 760;
 const ABOUT: Partial<Record<Lens, "controllers" | "scheduler" | "etcd">> = { "control-plane": "controllers", scheduling: "scheduler", etcd: "etcd" };
 /** Lenses that are about what is below the API server: the control plane is a row of headings. */
 const LOW = new Set<Lens>(["ownership", "traffic", "storage", "node", "access"]);
+/** Where there is little height, the nodes get what there is. */
+const isLow = (lens: Lens, size: Size): boolean => LOW.has(lens) || (lens === "workloads" && isTight(size));
 const WEIGHTS = [0.36, 1, 1.6, 1.1];
 export const SLIM = 54;
 const GUTTER = 28;
@@ -41,7 +46,7 @@ export function controlPlane(lens: Lens, size: Size, narrow: boolean): [Box, Box
   if (narrow) return narrowControl(lens, size);
   const row = { x: MARGIN, y: 30, w: size.width - 2 * MARGIN, h: size.height > 820 ? 146 : isShort(size) ? 108 : 122 };
   const about = ABOUT[lens];
-  if (!about) return share(LOW.has(lens) ? { ...row, h: SLIM } : row, LOW.has(lens) ? [0.6, 1, 1.1, 1.1] : WEIGHTS, GAP) as [Box, Box, Box, Box];
+  if (!about) return share(isLow(lens, size) ? { ...row, ...(isLowest(size) ? { y: 10, h: 46 } : { h: SLIM }) } : row, isLow(lens, size) ? [0.6, 1, 1.1, 1.1] : WEIGHTS, GAP) as [Box, Box, Box, Box];
   const tall = { ...row, h: clamp(Math.round(size.height * (lens === "etcd" ? 0.52 : 0.46)), 190, 470) };
   const side = clamp(row.w * 0.2, 150, 230);
   const focus = { ...tall, x: row.x + side + GUTTER, w: row.w - side - GUTTER };
@@ -155,10 +160,10 @@ export function chipLines(card: Box, names: string[]): { chips: Map<string, Box>
 
 export function busBoxes(y: number, size: Size, narrow: boolean): { bus: Box; stages: Box[] } {
   const margin = narrow ? 10 : MARGIN;
-  const bus = { x: margin, y, w: size.width - 2 * margin, h: narrow ? 62 : 54 };
+  const bus = { x: margin, y, w: size.width - 2 * margin, h: narrow ? 62 : isLowest(size) ? 46 : 54 };
   const title = Math.min(230, bus.w * 0.26);
   const track = narrow
     ? { x: bus.x + 8, y: bus.y + 29, w: bus.w - 16, h: 25 }
-    : { x: bus.x + title, y: bus.y + 14, w: bus.w - title - 12, h: 26 };
+    : { x: bus.x + title, y: bus.y + (bus.h - 26) / 2, w: bus.w - title - 12, h: 26 };
   return { bus, stages: columns(track, STAGES.length, narrow ? 3 : 7) };
 }

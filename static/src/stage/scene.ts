@@ -16,12 +16,14 @@ import { Flights } from "./flights";
 import { layout, type Layout, type Lens, type Size } from "./layout";
 import { Slots } from "./layoutNodes";
 import { drawNode } from "./node";
+import { drawOwners } from "./owners";
 import { drawPod } from "./pod";
 import { Pen } from "./pen";
 import { drawScheduler } from "./scheduler";
 import { t } from "../i18n/t";
 import { drawServices, drawServiceWires, drawWorkload } from "./service";
 import { readTheme } from "./theme";
+import { Tween } from "./tween";
 import { drawBeats } from "./travel";
 
 /** A layout that takes longer than this is not done anew for every picture. */
@@ -50,6 +52,9 @@ export class Scene {
   private usage: UsageAnswer | null = null;
   private held: Frame | null = null;
   readonly flights = new Flights();
+  private readonly tween = new Tween();
+  /** The layout as it is drawn: on its way, while cards move. */
+  private shown: Layout | null = null;
   /** The cluster runs: requests travel. */
   flowing = false;
   private phase = 0;
@@ -118,7 +123,7 @@ export class Scene {
   /** What boards show beside the stream has come. */
   informed(extras: Partial<BoardExtras>): void {
     this.extras = { ...this.extras, ...extras };
-    if (this.at.board) this.relayoutDue = true;
+    if (this.at.board || this.lens === "ownership") this.relayoutDue = true;
   }
 
   /** What was done before the page came, newest first. */
@@ -150,6 +155,7 @@ export class Scene {
     this.index = ClusterIndex.of(this.player.state, this.index);
     this.slots = new Slots();
     this.flights.clear();
+    this.tween.clear();
     this.lastBy.clear();
     this.relayout(false);
   }
@@ -212,12 +218,14 @@ export class Scene {
     this.relayoutDue = false;
     this.moved = true;
     const shift = framework(before) !== framework(this.at);
-    if (shift || !animate || this.at.board) this.stale = true;
+    if (shift || !animate || this.at.board || this.lens === "ownership") this.stale = true;
+    if (animate && !this.still && before.lens === this.lens && (this.at.board || this.lens === "ownership")) this.tween.plan(before, this.at, performance.now(), this.player.rate);
+    else this.tween.clear();
     if (animate && !this.still && this.at.pods.size < MOST_FLYING) this.flights.plan(before, this.at, this.index, this.player.rate);
   }
 
   private drawing(pen: Pen): Drawing {
-    return { pen, at: this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected, lastBy: this.lastBy, decision: this.decision, decisionOf: this.decisionOf, usage: this.usage, loops: this.loops, leases: leasesOf(this.player.state.objects), asking: this.asking };
+    return { pen, at: this.shown ?? this.at, index: this.index, components: this.player.state.components, time: this.player.state.time, selected: this.selected, lastBy: this.lastBy, decision: this.decision, decisionOf: this.decisionOf, usage: this.usage, loops: this.loops, leases: leasesOf(this.player.state.objects), asking: this.asking };
   }
 
   /** Draws what is due. Returns whether anything still moves. */
@@ -231,12 +239,14 @@ export class Scene {
       else this.dirtyControl = true;
     }
     this.countdowns();
+    if (this.tween.active) this.stale = this.moved = true;
+    this.shown = this.tween.active ? this.tween.at(this.at, performance.now()) : null;
     this.fitCanvas();
     this.drawBase();
     const moving = this.drawMotion(now);
     this.timings.push(performance.now() - started);
     if (this.timings.length > 600) this.timings.splice(0, 300);
-    return moving || this.relayoutDue;
+    return moving || this.relayoutDue || this.tween.active;
   }
 
   /** Terminating pods count down with the clock of the cluster. */
@@ -281,7 +291,7 @@ export class Scene {
     drawWires(d);
     drawKubectl(d);
     this.drawControlPlane(d);
-    for (const link of at.ownerLinks) pen.line(link.points, { stroke: link.dashed ? pen.theme.accent : pen.theme.wire, width: 1.5, dash: link.dashed ? [3, 4] : undefined });
+    if (at.lens === "ownership") drawOwners(d);
     for (const name of at.nodes.keys()) this.drawNodeCard(d, name);
     if (at.lens === "ownership") for (const key of at.pods.keys()) if (!this.flights.has(key)) drawPod(d, key, at.pods.get(key)!);
     if (at.board) drawBoard(d, at.board);
@@ -310,7 +320,7 @@ export class Scene {
     for (const [key, box] of this.at.shelf) drawWorkload(d, key, box);
     const last = [...this.at.shelf.values()].at(-1);
     if (last && this.at.hiddenWorkloads) d.pen.text(`+${this.at.hiddenWorkloads}`, last.x + last.w + 10, last.y + last.h / 2 + 4, { size: 12, color: d.pen.theme.soft });
-    for (const [key, box] of this.at.owners) drawWorkload(d, key, box, true);
+    for (const [key, box] of d.at.owners) drawWorkload(d, key, box, true);
     drawServices(d);
   }
 

@@ -1,6 +1,6 @@
 // Fetches what a lens shows beside what the stream carries, once things have been still for a moment, and not more often than it can
 // be seen to change.
-import { fetchAccess, fetchInside, fetchLoops, fetchUsage } from "../lab/api";
+import { fetchAccess, fetchInside, fetchLoops, fetchOwners, fetchUsage } from "../lab/api";
 import type { Lab } from "../lab/lab";
 import { nodeOf } from "../stage/board";
 import type { Scene } from "../stage/scene";
@@ -42,6 +42,7 @@ export class Extras {
     try {
       if (lens === "control-plane" || lens === "scheduling") this.scene.looped(await fetchLoops(id));
       if (lens === "access") this.scene.informed({ access: await fetchAccess(id) });
+      if (lens === "ownership") this.scene.informed({ owners: await fetchOwners(id) });
       if (lens === "node") this.scene.informed({ inside: await fetchInside(id, this.node) });
       if (this.scene.at.nodes.size && this.scene.at.nodes.size <= MOST_MEASURED) this.scene.measured(await fetchUsage(id));
     } catch {

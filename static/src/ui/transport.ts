@@ -58,6 +58,7 @@ export class SayElement extends LabElement {
   /** Nothing has happened yet: offers something to do. */
   private welcome() {
     if (this.lab.connection !== "open") return html`<p class="say" data-testid="say">${t("Connecting …")}</p>`;
+    if (this.lab.mode.last > 0) return html`<p class="say" data-testid="say">${t("Step {seq}", { seq: this.lab.shownSeq })}</p>`;
     if (!this.lab.options.canEdit || document.body.dataset["lesson"]) return html`<p class="say" data-testid="say">${t("The cluster is up and waits.")}</p>`;
     return html`<p class="say" data-testid="say">${t("The cluster is up and waits for you.")} <button type="button" class="small primary" data-testid="first" @click=${this.first}>${t("Start three pods")}</button>
       <span class="soft mono wide-only">${FIRST_LINE}</span></p>`;
