@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from xml.etree import ElementTree
 
 from playwright.sync_api import expect
 
@@ -57,8 +58,17 @@ def test_every_text_of_the_templates_is_translated() -> None:
 
 def test_the_stage_can_be_saved_as_a_picture(open_lab: OpenLab) -> None:
     lab = open_lab()
-    with lab.page.expect_download() as saved:
+
+    def saved(kind: str) -> bytes:
         lab.by("picture").click()
-    assert saved.value.suggested_filename.endswith("-workloads.png")
-    data = saved.value.path().read_bytes()
+        with lab.page.expect_download() as file:
+            lab.by(f"picture-{kind}").click()
+        assert file.value.suggested_filename.endswith(f"-workloads.{kind}")
+        return file.value.path().read_bytes()
+
+    data = saved("png")
     assert data.startswith(b"\x89PNG") and len(data) > 10_000
+    drawing = ElementTree.fromstring(saved("svg"))
+    words = [node.text for node in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert "Workloads: What runs where, and is there room?" in words and "node-2" in words and "API server" in words
+    assert len(list(drawing.iter("{http://www.w3.org/2000/svg}path"))) > 50

@@ -129,7 +129,7 @@ function columnsOf(index: ClusterIndex, slots: Slots, area: Box, narrow: boolean
     const w = clamp((area.w - PODS_W) / cards - GAP_X, 120, 190);
     return [w, area.w - cards * (w + GAP_X)];
   };
-  while (last > podsLayer && widths()[0] < LEAST_CARD_W) last--;
+  while (last > podsLayer + 1 && widths()[0] < LEAST_CARD_W) last--;
   const [cardW, podsW] = widths();
   const podsX = area.x + podsLayer * (cardW + GAP_X);
   const xOf = (layer: number): number => (layer <= podsLayer ? area.x + layer * (cardW + GAP_X) : podsX + podsW + GAP_X + (layer - podsLayer - 1) * (cardW + GAP_X));

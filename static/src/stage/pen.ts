@@ -1,5 +1,6 @@
 // A small drawing vocabulary over the canvas: boxes, words that fit, lines, shapes that stand for states, patterns for versions.
 import type { Box, Point } from "./geometry";
+import { SvgContext } from "./svg";
 import type { Theme } from "./theme";
 
 export interface Paint {
@@ -32,6 +33,11 @@ export class Pen {
   private readonly tiles = new Map<string, CanvasPattern>();
 
   constructor(readonly ctx: CanvasRenderingContext2D, public theme: Theme) {}
+
+  /** A pen that writes SVG. `ruler` measures words. */
+  static svg(svg: SvgContext, theme: Theme): Pen {
+    return new Pen(svg as unknown as CanvasRenderingContext2D, theme);
+  }
 
   retheme(theme: Theme): void {
     this.theme = theme;
@@ -137,6 +143,7 @@ export class Pen {
   /** Fills the path of a box with one of the version patterns: none, stripes, dots, bars, grid, counter-stripes, waves, checks. */
   pattern(box: Box, radius: number, number: number, color: string, alpha: number): void {
     if (number % 8 === 0) return;
+    if (this.ctx instanceof SvgContext) return this.vectorPattern(this.ctx, box, radius, number % 8, color, alpha);
     const tile = this.tile(number % 8, color);
     if (!tile) return;
     const { ctx } = this;
@@ -148,6 +155,19 @@ export class Pen {
     ctx.fillStyle = tile;
     ctx.fill();
     ctx.restore();
+  }
+
+  private vectorPattern(svg: SvgContext, box: Box, radius: number, number: number, color: string, alpha: number): void {
+    svg.save();
+    svg.globalAlpha = alpha;
+    svg.beginPath();
+    svg.roundRect(box.x, box.y, box.w, box.h, Math.min(radius, box.w / 2, box.h / 2));
+    svg.tile(`tile-${number}-${color}`, TILE, box.x + svg.dx, box.y + svg.dy, (inner) => {
+      inner.strokeStyle = inner.fillStyle = color;
+      inner.lineWidth = 2.6;
+      TILES[number]!(inner as unknown as CanvasRenderingContext2D);
+    });
+    svg.restore();
   }
 
   private tile(number: number, color: string): CanvasPattern | null {
@@ -221,6 +241,8 @@ export class Pen {
   }
 }
 
+/** The side of a tile. */
+const TILE = 12;
 type Drawing = (ctx: CanvasRenderingContext2D) => void;
 const strokes = (...lines: [number, number, number, number][]): Drawing => (ctx) => {
   ctx.beginPath();

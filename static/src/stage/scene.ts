@@ -19,9 +19,11 @@ import { drawNode } from "./node";
 import { drawOwners } from "./owners";
 import { drawPod } from "./pod";
 import { Pen } from "./pen";
+import { bands, drawBands, type Legend } from "./picture";
 import { drawScheduler } from "./scheduler";
 import { t } from "../i18n/t";
 import { drawServices, drawServiceWires, drawWorkload } from "./service";
+import { SvgContext } from "./svg";
 import { readTheme } from "./theme";
 import { Tween } from "./tween";
 import { drawBeats } from "./travel";
@@ -350,6 +352,13 @@ export class Scene {
     ctx.save();
     ctx.globalCompositeOperation = "destination-out";
     ctx.beginPath();
+    this.above(ctx);
+    ctx.fill();
+    ctx.restore();
+  }
+
+  /** The path of what lies above wires. */
+  private above(ctx: Pick<CanvasRenderingContext2D, "rect" | "roundRect">): void {
     for (const [key, { box, detail }] of this.at.pods) {
       if (this.flights.has(key)) continue;
       if (detail === "card" || detail === "mini") ctx.roundRect(box.x + 1, box.y + 1, box.w - 2, box.h - 2, 8);
@@ -357,17 +366,37 @@ export class Scene {
     }
     for (const { runtime } of this.at.nodes.values()) if (runtime) ctx.roundRect(runtime.x, runtime.y, runtime.w, runtime.h, 7);
     for (const box of this.at.services.values()) ctx.roundRect(box.x, box.y, box.w, box.h, 11);
-    ctx.fill();
-    ctx.restore();
   }
 
-  /** The picture as it is now, without its page. */
-  picture(): Promise<Blob | null> {
+  /** The picture as it is now, with a title above and a caption below: as pixels. */
+  picture(legend: Legend): Promise<Blob | null> {
     const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [this.lower.width, this.lower.height];
+    const ratio = this.lower.width / this.at.width;
+    const { top, height } = bands(this.at, legend, this.base);
+    [canvas.width, canvas.height] = [this.lower.width, Math.round(height * ratio)];
     const ctx = canvas.getContext("2d")!;
-    for (const layer of [this.lower, this.upper]) ctx.drawImage(layer, 0, 0);
+    ctx.scale(ratio, ratio);
+    drawBands(new Pen(ctx, this.base.theme), this.at, legend);
+    for (const layer of [this.lower, this.upper]) ctx.drawImage(layer, 0, top, this.at.width, this.at.height);
     return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  }
+
+  /** The same as vectors. What is under way is left out: it stands where it is going to. */
+  vectors(legend: Legend): string {
+    const { top, height } = bands(this.at, legend, this.base);
+    const svg = new SvgContext(this.lower.getContext("2d")!);
+    const pen = Pen.svg(svg, this.base.theme);
+    drawBands(pen, this.at, legend);
+    svg.translate(0, top);
+    const d = { ...this.drawing(pen), at: this.at };
+    this.flights.clear();
+    this.drawAll(d);
+    if (this.at.services.size && this.lens !== "ownership") svg.except(() => drawServiceWires(d), () => this.above(svg), this.at.width, height);
+    if (carriesTraffic(this.at.board)) drawRequests(d, this.at.board!, this.phase);
+    drawDiffering(d, this.differing);
+    if (this.held && this.player.idle) drawHeld(d, this.held);
+    this.stale = true;
+    return svg.file(this.at.width, height, legend.title, legend.caption);
   }
 }
 

@@ -6,7 +6,8 @@ import { fork, forksOf } from "./fork";
 import { savePicture } from "./picture";
 import type { TimelineElement } from "./timeline";
 import type { UntilElement } from "./transport";
-import { LENS_ORDER, nextTheme, togglePresenting } from "./chrome";
+import { nextTheme, togglePresenting } from "./chrome";
+import { LENS_ORDER } from "./lenses";
 
 
 export function listenToKeys(lab: Lab): void {
@@ -21,7 +22,7 @@ export function listenToKeys(lab: Lab): void {
     "/": () => drawer()?.focusLine(), "?": () => void document.dispatchEvent(new Event("clusterlab:help")), Escape: () => lab.select(""),
     w: () => drawer()?.debug("path"), m: () => markStep(lab), f: () => void fork(lab),
     x: () => lab.compare(lab.comparing ? "" : (forksOf(lab)[0] ?? "")),
-    l: () => drawer()?.show("log"), s: () => void savePicture(lab),
+    l: () => drawer()?.show("log"), s: () => void savePicture(lab, "png"), S: () => void savePicture(lab, "svg"),
     p: () => {
       togglePresenting();
       lab.tell("theme");

@@ -10,13 +10,9 @@ import { nodeOf } from "../stage/board";
 import { faultsOf } from "../stage/drawing";
 import { nameOf } from "../stream/views";
 import { LabElement } from "./element";
+import { QUESTIONS } from "./lenses";
 import { theScene } from "./stage";
 
-const QUESTIONS: Record<Lens, string> = {
-  workloads: "What runs where, and is there room?", "control-plane": "Who talks to whom, and what waits?", scheduling: "Which node, and why not the others?",
-  etcd: "Who leads, and what is agreed on?", ownership: "Who made whom?", node: "What goes on inside a node?", traffic: "Where do requests go?",
-  storage: "Whose disk is whose?", access: "Who may do what, and which rule says so?",
-};
 const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "escalate", "bind"];
 const RESOURCES = ["pods", "pods/log", "pods/exec", "deployments.apps", "deployments.apps/scale", "services", "secrets", "configmaps", "nodes", "jobs.batch", "roles.rbac.authorization.k8s.io"];
 

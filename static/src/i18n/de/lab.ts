@@ -277,7 +277,6 @@ export const lab: Record<string, string> = {
   theme: "Farben",
   "close, select nothing": "schließen, nichts auswählen",
   "this list": "diese Liste",
-  "save the picture": "das Bild speichern",
   "Use only: {verbs}": "Nur benutzen: {verbs}",
   undo: "zurücknehmen",
   apply: "anwenden",
