@@ -49,7 +49,7 @@ class Visitor:
         context.set_default_timeout(TIMEOUT_MS)
         self.contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: self.heard(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: self.heard(f"{message.text} {message.location.get('url', '')}") if message.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
         return page
 

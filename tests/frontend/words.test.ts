@@ -22,7 +22,7 @@ function shown(): Set<string> {
   const found = new Set<string>();
   for (const name of files) for (const call of read(name).matchAll(/\bt\(\s*"((?:[^"\\]|\\.)*)"/g)) found.add(call[1]!);
   const second = /\["[^"]*", "([^"]*)"\]/g, value = /: "([^"]*)"/g;
-  const tables = [...table("ui/chrome.ts", "LENSES", second), ...table("ui/chrome.ts", "KEYS", second), ...table("ui/drawer.ts", "TABS", second), ...table("lab/lab.ts", "PACES", /name: "([^"]*)"/g),
+  const tables = [...table("ui/lenses.ts", "LENSES", second), ...table("ui/chrome.ts", "KEYS", second), ...table("ui/drawer.ts", "TABS", second), ...table("lab/lab.ts", "PACES", /name: "([^"]*)"/g),
     ...table("ui/inspector.ts", "ABOUT", value), ...table("stage/pod.ts", "WORDS", value), ...table("ui/beats.ts", "STAGE_WORDS", value)];
   for (const words of tables) found.add(words);
   for (const words of read("stage/layout.ts").matchAll(/text: "([^"]*)"/g)) found.add(words[1]!);

@@ -38,6 +38,7 @@ def test_the_scheduler_explains_its_choice(server: Server) -> None:
     lab.kubectl("run one --image=nginx:1.25")
     lab.settle()
     decision = lab.call("GET", "/decisions?pod=default/one")
+    assert lab.call("GET", "/decisions?pod=default/none&missing=null") is None
     assert decision["chosen"] in decision["final"]
     assert decision["final"][decision["chosen"]] == max(decision["final"].values())
     assert "control-plane" in decision["filtered"]

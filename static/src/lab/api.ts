@@ -171,7 +171,8 @@ const keyPath = (key: string): string => key.split("/").map(encodeURIComponent).
 
 export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => get(`${labPath(id)}/objects/${keyPath(key)}`);
 export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
-export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer> => get(`${labPath(id)}/decisions?pod=${encodeURIComponent(pod)}`);
+/** null: the lab stands where the scheduler has not decided on this pod. */
+export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer | null> => get(`${labPath(id)}/decisions?missing=null&pod=${encodeURIComponent(pod)}`);
 /** A moment of a release, for the timeline. */
 export interface Moment {
   seq: number;

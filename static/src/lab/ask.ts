@@ -32,6 +32,7 @@ export class Ask {
       this.pod = bound[0];
       this.decision = null;
       void fetchDecision(this.lab.options.id, bound[0].slice(5)).then((decision) => {
+        if (!decision) return this.release();
         this.decision = decision;
         this.lab.tell("ask");
       }, () => this.release());
