@@ -29,6 +29,7 @@ const bundles = [
       board: "static/src/class/board.ts",
       class: "static/src/class/strip.ts",
       plotly: "static/src/plotly.ts",
+      open: "static/src/open.ts",
       import: "static/src/import.ts",
       terminal: "static/src/terminal/screen.ts",
       editor: "static/src/editor/editor.ts",

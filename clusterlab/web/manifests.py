@@ -23,7 +23,7 @@ from clusterlab.web.api import _body, endpoint
 from clusterlab.web.kubeapi import guest_headers, perform
 from clusterlab.web.labs.lab import Lab, LabError
 
-__all__ = ["export", "gallery", "gallery_file", "manifests"]
+__all__ = ["export", "gallery", "gallery_file", "made_by_people", "manifests"]
 
 Object = dict[str, Any]
 
@@ -117,9 +117,8 @@ def _yaml(obj: Object) -> str:
     return text
 
 
-@endpoint("GET", change=True)
-async def export(request: HttpRequest, lab: Lab) -> Any:
-    """All that people made in the lab, as manifests that make it anew."""
+def made_by_people(lab: Lab) -> list[Object]:
+    """All that people made in the lab, in the order in which it can be applied, without what a server adds."""
     found: list[Object] = []
     there: set[tuple[str, str, str]] = set()
     objects: list[Object] = []
@@ -137,7 +136,13 @@ async def export(request: HttpRequest, lab: Lab) -> Any:
             found.append(cleaned(obj, []))
     place = {kind: at for at, kind in enumerate(ORDER)}
     found.sort(key=lambda obj: (place.get(obj["kind"], len(ORDER)), obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
-    text = "---\n".join(_yaml(obj) for obj in found[:2000])
+    return found[:2000]
+
+
+@endpoint("GET", change=True)
+async def export(request: HttpRequest, lab: Lab) -> Any:
+    """All that people made in the lab, as manifests that make it anew."""
+    text = "---\n".join(_yaml(obj) for obj in made_by_people(lab))
     answer = HttpResponse(text, content_type="application/yaml")
     answer.headers["Content-Disposition"] = f'attachment; filename="cluster-{lab.id}.yaml"'
     return answer

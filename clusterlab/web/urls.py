@@ -2,7 +2,20 @@
 
 from django.urls import include, path, re_path
 
-from clusterlab.web import api, charts, debug_api, health, importing, inside_api, lesson_api, lesson_pictures, look_api, manifests, pages
+from clusterlab.web import (
+    api,
+    charts,
+    debug_api,
+    health,
+    importing,
+    inside_api,
+    lesson_api,
+    lesson_pictures,
+    look_api,
+    manifests,
+    pages,
+    sharing,
+)
 
 handler404 = "clusterlab.web.pages.not_found"
 handler500 = "clusterlab.web.pages.server_error"
@@ -24,6 +37,8 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
     path("replays/<slug:replay_id>/", debug_api.replay_page, name="replay"),
+    path("open/", sharing.open_page, name="open"),
+    path("api/labs/<slug:lab_id>/share", sharing.share),
     path("import/", importing.import_page, name="import"),
     path("api/import", importing.import_view),
     path("api/gallery", manifests.gallery),

@@ -124,3 +124,15 @@ def test_a_cluster_is_imported(visitor: Visitor, server: Server) -> None:
     lab = LabPage(page)
     lab.wait("document.querySelector('cl-stage')?.lab?.player.state.objects['nodes/far-away']")
     lab.wait("document.querySelector('cl-stage').lab.player.state.objects['pods/default/mine']")
+    # The same cluster through a link, on a page of somebody else.
+    lab.by("tab-debug").click()
+    lab.by("share-link").click()
+    link = lab.by("copy-text").text_content() or ""
+    assert "/open/#c1=" in link
+    other = visitor.page()
+    other.goto(link)
+    expect(other.get_by_test_id("open-status")).to_contain_text("1 workers and 1 objects")
+    expect(other.get_by_test_id("open-objects")).to_contain_text("Pod default/mine")
+    other.get_by_test_id("open-link").click()
+    other.wait_for_url("**/labs/*/")
+    LabPage(other).wait("document.querySelector('cl-stage')?.lab?.player.state.objects['pods/default/mine']")

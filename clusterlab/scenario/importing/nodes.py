@@ -7,7 +7,7 @@ from typing import Any
 
 from clusterlab.scenario import values
 
-__all__ = ["is_control_plane", "node_of"]
+__all__ = ["is_control_plane", "node_changes", "node_of"]
 
 Object = dict[str, Any]
 
@@ -17,6 +17,7 @@ _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes
 _OWN_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 #: Labels that the model's kubelet sets by itself.
 _OWN_LABELS = {"kubernetes.io/hostname", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"}
+_GIVEN_LABELS = {"kubernetes.io/os", "kubernetes.io/arch"}
 _RUNTIMES = {"containerd": "containerd", "cri-o": "cri-o", "docker": "docker"}
 
 
@@ -86,6 +87,14 @@ def node_of(node: Object) -> tuple[Object, bool]:
         made["unschedulable"] = True
     conditions = [each for each in status.get("conditions") or () if isinstance(each, dict) and each.get("type") == "Ready"]
     return made, not conditions or conditions[0].get("status") == "True"
+
+
+def node_changes(entry: Object, node: Object) -> Object:
+    """A scenario's node with the labels, taints and cordon that the node has got since."""
+    labels = {name: value for name, value in _map(node["metadata"].get("labels")).items() if name not in (*_OWN_LABELS, *_GIVEN_LABELS)}
+    now = {"labels": labels, "taints": _taints(node["spec"].get("taints")), "unschedulable": node["spec"].get("unschedulable") is True}
+    rest = {name: value for name, value in entry.items() if name not in now}
+    return {**rest, **{name: value for name, value in now.items() if value}}
 
 
 def _dict(value: Any) -> Object:

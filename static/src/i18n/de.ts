@@ -11,6 +11,7 @@ import { stage } from "./de/stage";
 import { lessons } from "./de/lessons";
 import { pictures } from "./de/pictures";
 import { terminal } from "./de/terminal";
+import { tools } from "./de/tools";
 
 export const german: Record<string, string> = {
   ...classroom,
@@ -24,4 +25,5 @@ export const german: Record<string, string> = {
   ...lessons,
   ...pictures,
   ...terminal,
+  ...tools,
 };
