@@ -9,6 +9,7 @@ A check is one of
     {settled: true}     {fault: node-down, exists: false}
     {traffic: shoppers, field: .failed, equals: 0}     what became of a source's requests since the lab began
     {share: {track: canary}, atLeast: 5, atMost: 20}   percent of the last second's requests that pods with these labels served
+    {share: {track: canary}, of: shoppers, equals: 0}  the same of one traffic source's requests
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def holds(check: Check, cluster: Cluster, past: Past | None = None) -> bool:
     if "traffic" in data:
         return _compare(data, _totals(data["traffic"], cluster).get(data["field"].lstrip(".")))
     if "share" in data:
-        return _compare(data, _share(data["share"], cluster))
+        return _compare(data, _share(data["share"], data.get("of", ""), cluster))
     if "event" in data:
         return _event(data["event"], cluster) == bool(data.get("exists", True))
     if "happened" in data:
@@ -123,8 +124,10 @@ def _totals(source: str, cluster: Cluster) -> dict[str, int]:
     return {**told, "failed": told["errors"] + told["refused"] + told["timeouts"] + told["unresolved"]}
 
 
-def _share(labels: dict[str, str], cluster: Cluster) -> float | None:
-    """How many percent of the requests of the last second went to pods with these labels; None when there were none."""
+def _share(labels: dict[str, str], source: str, cluster: Cluster) -> float | None:
+    """How many percent of the requests of the last second, of one source or of all, pods with these labels got; None when there were none."""
+    if source:
+        return _share_of(labels, source, cluster)
     served = here = 0
     for load in cluster.traffic.loads.values():
         pod = cluster.find(f"pods/{load.pod}")
@@ -132,6 +135,20 @@ def _share(labels: dict[str, str], cluster: Cluster) -> float | None:
         if pod is not None and labels.items() <= (pod["metadata"].get("labels") or {}).items():
             here += load.served
     return 100 * here / served if served else None
+
+
+def _share_of(labels: dict[str, str], source: str, cluster: Cluster) -> float | None:
+    """The share of one source's requests, copies left out: its groups are told by the hash of their pods' template."""
+    hashes = {
+        have.get("rollouts-pod-template-hash") or have.get("pod-template-hash")
+        for _, pod in cluster.objects("pods") if labels.items() <= (have := pod["metadata"].get("labels") or {}).items()}
+    sent = here = 0
+    for window in cluster.traffic.series.newest(cluster.sim.time_ms - 2_000)[-1:]:
+        for key, counts in window.counts:
+            if key.source == source and not key.mirrored:
+                sent += counts.sent
+                here += counts.sent if key.group.hash and key.group.hash in hashes else 0
+    return 100 * here / sent if sent else None
 
 
 def reading(data: dict[str, Any], cluster: Cluster) -> Any:
