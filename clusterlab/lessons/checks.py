@@ -125,7 +125,7 @@ def _totals(source: str, cluster: Cluster) -> dict[str, int]:
 
 
 def _share(labels: dict[str, str], source: str, cluster: Cluster) -> float | None:
-    """How many percent of the requests of the last second, of one source or of all, pods with these labels got; None when there were none."""
+    """How many percent of the last second's requests, of one source or of all, pods with these labels got; None when there were none."""
     if source:
         return _share_of(labels, source, cluster)
     served = here = 0
