@@ -47,7 +47,10 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
     known = dict(env)
     resources = container.get("resources") or {}
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    mounts = volumes.container_mounts(kl, rec, container, known)
+    try:
+        mounts = volumes.container_mounts(kl, rec, container, known)
+    except volumes.MountError as error:
+        raise ConfigError(str(error)) from None
     security = container.get("securityContext") or {}
     who = identity(spec, container)
     return ContainerConfig(
@@ -64,6 +67,7 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
         memory_limit=units(limits.get("memory", 0)), attempt=_attempt(rec, container["name"], latest),
         termination_path=container.get("terminationMessagePath", "/dev/termination-log"), kind=kind,
         read_only_root=bool(security.get("readOnlyRootFilesystem")),
+        target=container.get("targetContainerName") or "",
         message_from_logs=container.get("terminationMessagePolicy") == "FallbackToLogsOnError",
     )
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.kubelet.fields import FieldError, pod_field, resource_field
+from clusterlab.kubelet.host_paths import obstacle
 from clusterlab.kubelet.records import Pod
 from clusterlab.machinery.signing import signature
 from clusterlab.runtime.records import Mount
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Files = dict[str, str]
 
-__all__ = ["container_mounts", "content", "mount", "refresh"]
+__all__ = ["MountError", "container_mounts", "content", "mount", "refresh"]
+
+_VARIABLE = re.compile(r"\$\(([^)]*)\)")
 
 FIRST_RETRY_MS = 500
 MOST_RETRY_MS = 122_000
@@ -52,17 +56,21 @@ def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
         kl.wake(rec.uid, again - now, idle=True)
         return rec, False
     made: dict[str, Files] = {}
+    failed = False
     for volume in rec.pod["spec"].get("volumes") or ():
         try:
             files = content(kl, rec, volume)
         except MountError as error:
             kl.event(rec, "Warning", "FailedMount", f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
             kl.say(f"volume {volume['name']} cannot be mounted: {error}")
-            delay = min(FIRST_RETRY_MS << min(tries, 20), MOST_RETRY_MS)
-            kl.wake(rec.uid, delay, idle=True)
-            return rec._replace(mounts_failed=(tries + 1, now + delay)), False
+            failed = True
+            continue
         if files is not None:
             made[key_of(rec, volume)] = files
+    if failed:
+        delay = min(FIRST_RETRY_MS << min(tries, 20), MOST_RETRY_MS)
+        kl.wake(rec.uid, delay, idle=True)
+        return rec._replace(mounts_failed=(tries + 1, now + delay)), False
     kl.runtime.volumes.update(made)
     live = [each for each in rec.pod["spec"].get("volumes") or () if _follows(each)]
     if live:
@@ -111,6 +119,9 @@ def content(kl: Kubelet, rec: Pod, volume: Object) -> Files | None:
         _claim(kl, rec, volume["persistentVolumeClaim"]["claimName"])
         return None if key_of(rec, volume) in kl.runtime.volumes else {}
     if "hostPath" in volume:
+        why = obstacle(kl, volume["hostPath"])
+        if why:
+            raise MountError(why)
         return None if key_of(rec, volume) in kl.runtime.volumes else {}
     return {}
 
@@ -158,15 +169,21 @@ def _fields(kl: Kubelet, rec: Pod, items: Any) -> Files:
 def _projected(kl: Kubelet, rec: Pod, sources: Any) -> Files:
     namespace = rec.pod["metadata"]["namespace"]
     found: Files = {}
+    wrong: dict[str, bool] = {}
     for source in sources:
-        if "serviceAccountToken" in source:
-            found[source["serviceAccountToken"]["path"]] = _token(kl, rec, source["serviceAccountToken"])
-        elif "configMap" in source:
-            found.update(_items(kl, "configmap", namespace, source["configMap"].get("name", ""), source["configMap"]))
-        elif "secret" in source:
-            found.update(_items(kl, "secret", namespace, source["secret"].get("name", ""), source["secret"]))
-        elif "downwardAPI" in source:
-            found.update(_fields(kl, rec, source["downwardAPI"].get("items") or ()))
+        try:
+            if "serviceAccountToken" in source:
+                found[source["serviceAccountToken"]["path"]] = _token(kl, rec, source["serviceAccountToken"])
+            elif "configMap" in source:
+                found.update(_items(kl, "configmap", namespace, source["configMap"].get("name", ""), source["configMap"]))
+            elif "secret" in source:
+                found.update(_items(kl, "secret", namespace, source["secret"].get("name", ""), source["secret"]))
+            elif "downwardAPI" in source:
+                found.update(_fields(kl, rec, source["downwardAPI"].get("items") or ()))
+        except MountError as error:
+            wrong[str(error)] = True
+    if wrong:
+        raise MountError(", ".join(wrong) if len(wrong) == 1 else f"[{', '.join(wrong)}]")
     return found
 
 
@@ -201,15 +218,20 @@ def container_mounts(kl: Kubelet, rec: Pod, container: Object, env: dict[str, st
         volume = by_name.get(each["name"])
         key = key_of(rec, volume) if volume is not None else f"{rec.uid}/{each['name']}"
         live = volume is not None and any(kind in volume for kind in ("configMap", "secret", "projected", "downwardAPI"))
-        sub_path = each.get("subPath") or expand(each.get("subPathExpr") or "", env)
+        sub_path = each.get("subPath") or _expanded(each.get("subPathExpr") or "", env)
+        if ".." in sub_path.split("/"):
+            raise MountError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")
+        if sub_path.startswith("/"):
+            raise MountError(f"error SubPath `{sub_path}` must not be an absolute path")
         kind = next((name for name in volume if name != "name"), "emptyDir") if volume is not None else ""
         mode = ((volume or {}).get(kind) or {}).get("defaultMode", 0o644)
         found.append(Mount(key, each["mountPath"], bool(each.get("readOnly")) or live, sub_path, each["name"], kind, mode))
     return tuple(found)
 
 
-def expand(text: str, env: dict[str, str]) -> str:
-    """$(NAME) in a path, where the container has such a variable."""
-    for name, value in env.items() if "$(" in text else ():
-        text = text.replace(f"$({name})", value)
-    return text
+def _expanded(text: str, env: dict[str, str]) -> str:
+    """$(NAME) in a path; each of these has to have a value (container/helpers.go, ExpandContainerVolumeMounts)."""
+    missing = sorted({name for name in _VARIABLE.findall(text.replace("$$", "")) if not env.get(name)})
+    if missing:
+        raise MountError(f"missing value for {', '.join(missing)}")
+    return _VARIABLE.sub(lambda found: env[found[1]], text)

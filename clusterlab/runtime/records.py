@@ -68,6 +68,7 @@ class ContainerConfig(NamedTuple):
     kind: str = "container"  # container, init, sidecar or ephemeral
     read_only_root: bool = False
     probed: bool = False  # some probe of its pod runs a command, so that what scripts do may matter to it
+    target: str = ""  # the container whose processes an ephemeral one shares
     message_from_logs: bool = False  # terminationMessagePolicy: FallbackToLogsOnError
 
 

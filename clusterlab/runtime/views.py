@@ -35,9 +35,11 @@ def namespaces(runtime: Runtime, made: Container) -> dict[str, int]:
     sandbox = runtime.sandboxes[made.pod_uid]
     pod, host = sandbox.id, runtime.node
     own = made.id
+    target = runtime.latest(made.pod_uid, made.config.target) if made.config.target else None
+    shared = pod if sandbox.share_processes else target.id if target is not None else own
     return {
         "mnt": _inode("mnt", own), "uts": _inode("uts", host if sandbox.host_network else pod), "ipc": _inode("ipc", pod),
-        "net": _inode("net", host if sandbox.host_network else pod), "pid": _inode("pid", pod if sandbox.share_processes else own),
+        "net": _inode("net", host if sandbox.host_network else pod), "pid": _inode("pid", shared),
         "cgroup": _inode("cgroup", own), "user": _inode("user", host),
     }
 

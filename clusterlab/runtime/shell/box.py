@@ -304,6 +304,11 @@ class Box:
         """(pid, command line) of what runs in the container; of the whole pod where it shares its process namespace."""
         if self.sandbox.share_processes:
             return self._shared()
+        target = self.runtime.latest(self.container.pod_uid, self.container.config.target) if self.container.config.target else None
+        if target is not None and target.state == RUNNING:
+            there = Box(self.runtime, target).processes()
+            own = " ".join(self.container.program.argv) or "sh"
+            return [*there, (there[-1][0] + 12, own)]
         main = " ".join(self.container.program.argv) or "sh"
         found = [(1, main)]
         vm = self.container.vm

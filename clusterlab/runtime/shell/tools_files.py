@@ -216,7 +216,7 @@ def tar(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 TOOLS: dict[str, Tool] = {
     "ls": listing.ls, "mkdir": mkdir, "touch": touch, "rm": rm, "rmdir": rm, "cp": copy, "mv": copy, "find": find, "test": test, "[": test,
-    "[[": test, "chmod": nothing, "chown": nothing, "ln": nothing, "sync": nothing, "mount": nothing, "stat": stat, "dd": dd,
+    "[[": test, "chmod": nothing, "chown": nothing, "ln": nothing, "sync": nothing, "stat": stat, "dd": dd,
     "fallocate": allocate, "truncate": allocate,
     "which": which, "command": which, "type": which, "tar": tar,
 }

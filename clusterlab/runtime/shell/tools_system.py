@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clusterlab.runtime import disk
+from clusterlab.runtime.shell import kernel
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -122,19 +123,37 @@ def _program(command: str) -> str:
 
 def df(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     rows = [("overlay", "/"), ("tmpfs", "/dev"), ("shm", "/dev/shm"), *(("/dev/sda1", path) for path in box.mount_points())]
-    out = "Filesystem           1K-blocks      Used Available Use% Mounted on\n"
+    plain = [run.path(each).rstrip("/") or "/" for each in argv[1:] if not each.startswith("-")]
+    if plain:  # of the file systems that these lie on
+        at = [max((row for row in rows if each == row[1] or row[1] == "/" or each.startswith(row[1] + "/")), key=lambda row: len(row[1]))
+              for each in plain]
+        rows = list(dict.fromkeys(at))
+    human = any(each.startswith("-") and "h" in each for each in argv[1:])
+    free = disk.used(box.runtime) >> 10 if box.runtime.disk_bytes else 0
+    out = "Filesystem                Size      Used Available Use% Mounted on\n" if human else \
+        "Filesystem           1K-blocks      Used Available Use% Mounted on\n"
     for name, path in rows:
         size = 65_536 if name != "overlay" and not name.startswith("/") else box.disk_kib
-        used = 0 if size == 65_536 else size // 5
-        out += f"{name:<20} {size:9} {used:9} {size - used:9} {used * 100 // size:3}% {path}\n"
+        used = 0 if size == 65_536 else min(size, free)
+        shown = [_human(each * 1024) if human else str(each) for each in (size, used, size - used)]
+        out += f"{name:<20} {shown[0]:>9} {shown[1]:>9} {shown[2]:>9} {used * 100 // size:3}% {path}\n"
     return Result(0, out)
+
+
+def mount(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """The mounts of a container, as the kernel lists them; containers may not mount anything."""
+    if [each for each in argv[1:] if not each.startswith("-")]:
+        return Result(1, "", "mount: permission denied (are you root?)\n")
+    lines = [line.split() for line in (kernel.proc(box, "mounts") or "").splitlines()]
+    return Result(0, "".join(f"{each[0]} on {each[1]} type {each[2]} ({each[3]})\n" for each in lines if len(each) > 3))
 
 
 def free(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     total = box.memory_kib
     used = total // 4
     head = "              total        used        free      shared  buff/cache   available\n"
-    return Result(0, f"{head}Mem:     {total:10}  {used:10}  {total - used:10}           0           0  {total - used:10}\n")
+    return Result(0, f"{head}Mem:     {total:10}  {used:10}  {total - used:10}           0           0  {total - used:10}\n"
+                     f"Swap:    {0:10}  {0:10}  {0:10}\n")
 
 
 def kill(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -274,7 +293,7 @@ TOOLS: dict[str, Tool] = {
     "sleep": sleep, "usleep": sleep, "date": date, "hostname": hostname, "id": identity, "whoami": identity, "uname": uname,
     "env": env, "printenv": env, "ps": ps, "df": df, "du": du, "pgrep": pids, "pidof": pids, "groups": groups, "arch": arch, "lscpu": arch,
     "tty": tty,
-    "free": free, "kill": kill, "killall": killall, "pkill": killall,
+    "free": free, "mount": mount, "kill": kill, "killall": killall, "pkill": killall,
     "stress": stress, "stress-ng": stress, "sh": shell, "bash": shell, "ash": shell, "dash": shell, "/bin/sh": shell,
     "timeout": timeout, "nohup": run_rest, "time": run_rest, "sudo": run_rest, "nice": run_rest, "setsid": run_rest,
     "apt-get": install, "apt": install, "apk": install, "yum": install, "true": true, "false": false, "top": top, "nproc": nproc,
