@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from clusterlab import following, hosted, inspecting, nodeshell
+from clusterlab import connecting, following, hosted, inspecting, nodeshell
 from clusterlab.apiserver import http
 from clusterlab.apiserver.authentication import ANONYMOUS, authenticate
 from clusterlab.apiserver.server import ApiServer
@@ -29,7 +29,7 @@ from clusterlab.etcd.cluster import Etcd
 from clusterlab.faults import FaultError, Faults
 from clusterlab.kubelet import kubelet
 from clusterlab.kubelet.server import NodeServer
-from clusterlab.machinery.errors import StatusError, not_found
+from clusterlab.machinery.errors import not_found
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
 from clusterlab.network.fabric import Fabric
@@ -319,7 +319,9 @@ class Cluster:
         if kind == "etcdctl":
             return self.etcd_shell.run(data["argv"])
         if kind == "exec":
-            return self._exec(data)
+            return connecting.execute(self, data)
+        if kind == "forward":
+            return connecting.forward(self, data)
         if kind == "follow":
             return following.follow(self, data)
         if kind == "node":
@@ -338,20 +340,6 @@ class Cluster:
         finally:
             self.sim.finish()
         return answer
-
-    def _exec(self, data: dict[str, Any]) -> Any:
-        """Runs a command in a container; (code, stdout, stderr). Whoever asks was authorized before (`may_connect`)."""
-        step = self.sim.perform("kubectl", "exec", f"pods/{data['namespace']}/{data['pod']}")
-        try:
-            step.explain = f"kubectl runs {' '.join(data['argv'])[:80]!r} in a container of pod {data['pod']}."
-            return self.node_server.exec(
-                data["namespace"], data["pod"], data["container"], data["argv"], data.get("stdin", ""), bool(data.get("tty"))
-            )
-        except StatusError as error:
-            step.explain = f"{step.explain} It cannot: {error.message}"
-            return error
-        finally:
-            self.sim.finish()
 
     def may_connect(self, headers: dict[str, str], namespace: str, pod: str, subresource: str) -> None:
         """Raises StatusError unless the caller may open a stream to a pod (exec, attach, portforward)."""

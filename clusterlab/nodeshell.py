@@ -52,8 +52,9 @@ class _Node:
             traffic.count(found.container, found.cpu_us, found.pod)
         return Reply(found.error, found.address, found.status, found.body, found.latency_us)
 
-    def connect(self, run: Run, host: str, port: int) -> Reply:
-        return self.request(run, f"tcp://{host}:{port}")
+    def connect(self, run: Run, host: str, port: int, data: bytes = b"", protocol: str = "TCP") -> Reply:
+        found = self.network.exchange(self.source, host, port, protocol, data)
+        return Reply(found.error, found.address, found.status, found.body, found.latency_us)
 
     def ping(self, run: Run, host: str) -> Reply:
         error, address, latency_us = self.network.ping_from("", self.source.node, host)

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from clusterlab.client.api import Request, User
 from clusterlab.kubelet.kubelet import Kubelet
 from clusterlab.machinery.errors import StatusError, bad_request, not_found
+from clusterlab.network.trip import Trip
 from clusterlab.runtime import logs, scripts
 from clusterlab.runtime.records import RUNNING, Container
+from clusterlab.runtime.talk import Talk
 from clusterlab.sim import Simulation
 
 Object = dict[str, Any]
@@ -161,6 +163,28 @@ class NodeServer:
         answer = kubelet.runtime.answer(uid, port, path)
         return (0, "") if answer.refused else (answer.status, answer.body)
 
+    def forward(self, namespace: str, pod: str, port: int, path: str = "/", method: str = "GET") -> tuple[int, str]:
+        """As `port_forward`, but what the program asks of others for its answer is asked, and all of it counts as traffic."""
+        kubelet, uid = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        runtime = kubelet.runtime
+        network: Any = self.sim.components.get("network")
+        answer = runtime.answer(uid, port, path)
+        if answer.refused or network is None:
+            return (0, "") if answer.refused else (answer.status, answer.body)
+        trip = Trip(network, network.source_of(uid, kubelet.config.name)._replace(ip="127.0.0.1"), method, path, {}, f"localhost:{port}")
+        found = trip.answered(runtime, uid, answer, f"{namespace}/{pod}")
+        traffic: Any = self.sim.components.get("traffic")
+        if traffic is not None and found.container:
+            traffic.count(found.container, found.cpu_us, found.pod)
+        return found.status, found.body
+
+    def port_talk(self, namespace: str, pod: str, port: int, data: bytes) -> Talk:
+        """What a port of a pod says to some bytes of a new connection."""
+        kubelet, uid = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        return kubelet.runtime.talk(uid, port, "TCP", data, "127.0.0.1:40000")
+
     def port_speaks(self, namespace: str, pod: str, port: int) -> tuple[str, str]:
         """What a port of a pod speaks (http, redis, tcp; "" where nothing listens), and the name of the container."""
         kubelet, uid = self._kubelet(namespace, pod)
@@ -169,7 +193,8 @@ class NodeServer:
         container = kubelet.runtime.containers.get(answer.container_id)
         if answer.refused or container is None:
             return "", ""
-        if answer.serve is None or answer.serve.protocol != "tcp":
+        raw = container.vm is not None and any(each[0] == port and each[1] in {"text", "echo", "exec"} for each in container.vm.listen)
+        if not raw and (answer.serve is None or answer.serve.protocol == "http"):
             return "http", container.name
         return ("redis" if "redis" in container.program.behaviour.match else "tcp"), container.name
 

@@ -183,6 +183,13 @@ class Fabric(Component):
             return trip.fail("name")
         return trip.to(ip, found.port, "TCP")
 
+    def exchange(self, source: Source, host: str, port: int, protocol: str = "TCP", data: bytes = b"") -> Exchange:
+        """Some bytes to a port, over TCP or UDP, and what comes back."""
+        trip = Trip(self, source, "", "/", {}, host)
+        trip.payload = data
+        trip.tell(source.name, f"{host}:{port}", f"sends {len(data)} bytes over {protocol}")
+        ip = trip.resolve(host)
+        return trip.to(ip, port, protocol) if ip else trip.fail("name")
 
     def split(self, key: str, weights: tuple[int, ...], count: int) -> list[int]:
         """How many of so many requests go to each of some weights."""

@@ -70,6 +70,17 @@ class Source(NamedTuple):
     namespace: str = ""
 
 
+class Answer(NamedTuple):
+    """What some bytes met at a port, as the answer to a request."""
+
+    refused: bool
+    status: int
+    body: str
+    latency_us: int
+    serve: Any
+    container_id: str
+
+
 class Trip:
     """One request on its way."""
 
@@ -81,6 +92,9 @@ class Trip:
         self.latency_us = 0
         self.address = ""
         self.depth = 0
+        self.protocol = "TCP"
+        self.payload: bytes | None = None  # bytes instead of an HTTP request
+        self.seen_ip = source.ip  # as what address the server sees the client
 
     def tell(self, where: str, what: str, decision: str, why: str = "") -> None:
         if len(self.hops) < HOPS_MOST:
@@ -137,9 +151,9 @@ class Trip:
 
     def to(self, ip: str, port: int, protocol: str) -> Exchange:
         """To whatever has an address."""
-        self.address = "" if ip == "ingress" else ip
+        self.address, self.protocol = "" if ip == "ingress" else ip, protocol
         fabric = self.fabric
-        found = self.route_at(ip, port, fabric.pick)
+        found = self.route_at(ip, port, fabric.pick) if self.payload is None else None
         if found is not None:
             return self.through_route(*found)
         target = fabric.pod_at(ip)
@@ -169,11 +183,11 @@ class Trip:
         services = fabric.component("kube-proxy")
         policies = services.policies.store.values() if services is not None else ()
         if policies and client.uid:
-            verdict = policy.allowed(policies, fabric.peer(client.node, client.uid, client.ip), policy.Peer(ip), port)
+            verdict = policy.allowed(policies, fabric.peer(client.node, client.uid, client.ip), policy.Peer(ip), port, self.protocol)
             if not verdict.allowed:
                 self.tell("network policy", f"{client.name} to {ip}:{port}", "dropped", verdict.why)
                 return self.fail("timeout")
-        if port not in {80, 443}:
+        if port not in {80, 443} or self.protocol != "TCP":
             self.tell("the world outside", f"{ip}:{port}", "lost", "nothing is known to answer there")
             return self.fail("timeout")
         node_ip = fabric.node_addresses().get(client.node, client.ip)
@@ -209,6 +223,8 @@ class Trip:
         candidates = proxy.choices(port, every, external)
         why = f"one of {len(candidates)} ready endpoints" + (", session affinity" if port.affinity_s else "")
         self.tell(where, what, f"to {chosen.ip}:{chosen.port}", why)
+        if external and not port.external_local:
+            self.seen_ip = self.fabric.node_addresses().get(node, self.seen_ip)  # masqueraded, so that the answer comes back this way
         target = self.fabric.pod_at(chosen.ip)
         if target is not None:
             return self.to_pod(target[0], target[1], chosen.ip, chosen.port, node)
@@ -233,11 +249,11 @@ class Trip:
             self.tell(f"node {node}", f"{ip}:{port}", f"node port of service {entry[0].label}")
             return self.through_service(proxy, node, entry, True)
         runtime = self.fabric.component(f"runtime/{node}")
-        if port == API_PORT and any(each.name.startswith("kube-apiserver-") for each in runtime.sandboxes.values()):
+        if port == API_PORT and self.payload is None and any(each.name.startswith("kube-apiserver-") for each in runtime.sandboxes.values()):
             return self.to_api_server(node, ip, port)
         for uid, sandbox in runtime.sandboxes.items():
             if sandbox.ready and sandbox.host_network:
-                answer = runtime.answer(uid, port, self.path)
+                answer = self.meet(runtime, uid, port)
                 if not answer.refused:
                     return self.answered(runtime, uid, answer, f"{sandbox.namespace}/{sandbox.name}")
         mapped = self._host_port(node, runtime, port)
@@ -268,7 +284,7 @@ class Trip:
                 continue
             for container in pod["spec"]["containers"]:
                 for each in container.get("ports") or ():
-                    if each.get("hostPort") == port:
+                    if each.get("hostPort") == port and each.get("protocol", "TCP") == self.protocol:
                         return uid, sandbox.ip, each["containerPort"]
         return None
 
@@ -290,7 +306,7 @@ class Trip:
             client = self.source
             verdict = policy.allowed(
                 policies, fabric.peer(client.node, client.uid, client.ip or addresses.host("192.0.2.0/24", 1)),
-                fabric.peer(node, uid, ip), port)
+                fabric.peer(node, uid, ip), port, self.protocol)
             if not verdict.allowed:
                 self.tell("network policy", f"{self.source.name} to {ip}:{port}", "dropped", verdict.why)
                 return self.fail("timeout")
@@ -302,21 +318,36 @@ class Trip:
             return self.fail("timeout")
         runtime = fabric.component(f"runtime/{node}")
         sandbox = runtime.sandboxes[uid]
-        answer = runtime.answer(uid, port, self.path)
+        answer = self.meet(runtime, uid, port)
         name = f"{sandbox.namespace}/{sandbox.name}"
         if answer.refused:
-            self.tell(f"pod {name}", f"{ip}:{port}", "refused", "nothing in the pod listens at this port")
+            what = "this port" if self.protocol == "TCP" else f"this port of {self.protocol}"
+            self.tell(f"pod {name}", f"{ip}:{port}", "refused", f"nothing in the pod listens at {what}")
             return self.fail("refused")
         return self.answered(runtime, uid, answer, name)
+
+    def meet(self, runtime: Any, uid: str, port: int) -> Any:
+        """What a request, or bytes, meet at a port of a pod."""
+        if self.payload is None:
+            return runtime.answer(uid, port, self.path)
+        found = runtime.talk(uid, port, self.protocol, self.payload, f"{self.seen_ip or OUTSIDE_IP}:40000")
+        text = found.data.decode("utf-8", "replace")
+        return Answer(found.refused, 200, text, found.serve.latency_us if found.serve else 500, found.serve, found.container_id)
 
     def answered(self, runtime: Any, uid: str, answer: Any, name: str) -> Exchange:
         self.latency_us += answer.latency_us
         cpu_us = answer.serve.cpu_us if answer.serve is not None else 0
         status, body = answer.status, answer.body
-        failed = self._calls(runtime, uid, answer, name) if answer.serve is not None and answer.serve.calls and status < 400 else ""
+        if "{client}" in body:
+            body = body.replace("{client}", self.seen_ip or OUTSIDE_IP).replace("{method}", self.method).replace("{path}", self.path) \
+                .replace("{host}", self.host)
+        asks = self.payload is None and answer.serve is not None and answer.serve.calls and status < 400
+        failed = self._calls(runtime, uid, answer, name) if asks else ""
         if failed:
             status, body = 500, f"the call of {failed} failed\n"
-        self.tell(f"pod {name}", f"{self.method} {self.path}", f"{status}", f"after {self.latency_us / 1000:g} ms"
+        asked, said = (f"{self.method} {self.path}", f"{status}") if self.payload is None else (
+            f"{len(self.payload)} bytes over {self.protocol}", f"answers {len(body)} bytes")
+        self.tell(f"pod {name}", asked, said, f"after {self.latency_us / 1000:g} ms"
                   + (f", because its call of {failed} failed" if failed else ""))
         return Exchange("", self.address, status, body, self.latency_us, tuple(self.hops), name, answer.container_id, cpu_us)
 

@@ -19,6 +19,7 @@ from clusterlab.runtime.programs.plan import plan
 from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Sandbox
 from clusterlab.runtime.serving import Answer
 from clusterlab.runtime.store import ImageStore, Pull
+from clusterlab.runtime.talk import Talk, talk, udp_ports
 from clusterlab.sim import Simulation
 
 __all__ = ["Answer", "Pull", "Runtime", "memory_of"]
@@ -314,6 +315,14 @@ class Runtime(ImageStore):
     def answer(self, uid: str, port: int, path: str = "/") -> Answer:
         """What a request to a port of a pod meets, from inside its node."""
         return serving.answer(self, uid, port, path)
+
+    def talk(self, uid: str, port: int, protocol: str, data: bytes, client: str = "") -> Talk:
+        """What a port of a pod says to some bytes."""
+        return talk(self, uid, port, protocol, data, client)
+
+    def udp_ports(self, uid: str) -> list[int]:
+        """The UDP ports that something in a pod listens at."""
+        return udp_ports(self, uid)
 
     def ports_of(self, uid: str) -> list[int]:
         """The ports that something in a pod listens at."""

@@ -387,8 +387,13 @@ def answer(runtime: Runtime, container: Container, port: int, path: str) -> Answ
     listen: Any
     for listen in container.vm.listen:
         number, kind, arg, _once = listen
-        if number != port:
+        if number != port or kind.startswith("udp/"):
             continue
+        if kind == "echo":
+            return Answer(False, 200, f"GET {path} HTTP/1.1\r\n\r\n", 500, None, container.id, None)
+        if kind == "exec":
+            status, body = _http(execute(runtime, container, ("sh", "-c", arg), f"GET {path} HTTP/1.1\r\n\r\n")[1])
+            return Answer(False, status, body, 500, None, container.id, None)
         if kind == "text":
             status, body = _http(arg)
             return Answer(False, status, body, 500, None, container.id, None)

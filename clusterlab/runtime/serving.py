@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs
 
 from clusterlab.runtime import scripts
 from clusterlab.runtime.images import tag_of
@@ -32,12 +33,12 @@ class Answer(NamedTuple):
     until_ms: int | None
 
 
-def serving(program: Program, port: int) -> Serve | None:
-    """What a program serves at a port. One of which nothing is known answers at every port."""
+def serving(program: Program, port: int, protocol: str = "TCP") -> Serve | None:
+    """What a program serves at a port. One of which nothing is known answers at every port of TCP."""
     serves = program.serves if program.serves is not None else program.behaviour.serves
     if not serves and program.serves is None:
-        return _ANY if program.behaviour.match == "*" else None
-    return next((each for each in serves if each.port == port), None)
+        return _ANY if program.behaviour.match == "*" and protocol == "TCP" else None
+    return next((each for each in serves if each.port == port and (each.protocol == "udp") == (protocol == "UDP")), None)
 
 
 def answer(runtime: Runtime, uid: str, port: int, path: str = "/") -> Answer:
@@ -90,6 +91,8 @@ def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> 
             until = turns_ms
         else:
             status, body = 500, f"error: {(runtime.sim.time_ms - container.started_ms) / 1000:.0f}"
+    if container.program.special == "netexec" and plain == "/echo":
+        body = (parse_qs(path.partition("?")[2]).get("msg") or [""])[0]
     if serve.errors_ppm >= 1_000_000:
         status, body = 500, ""
     elif serve.errors_ppm:
@@ -98,7 +101,8 @@ def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> 
             status, body = 500, ""
     sandbox = runtime.sandboxes[container.pod_uid]
     if "{" in body:
-        body = body.replace("{hostname}", sandbox.hostname or sandbox.name).replace("{tag}", tag_of(container.config.image))
+        now = runtime.sim.now().strftime("%Y-%m-%d %H:%M:%S.%f") + "000 +0000 UTC"
+        body = body.replace("{time}", now).replace("{hostname}", sandbox.hostname or sandbox.name).replace("{tag}", tag_of(container.config.image))
     page = _page(runtime, container, plain) if status == 200 and not serve.paths else None
     return Answer(False, page[0] if page else status, page[1] if page else body, serve.latency_us, serve, container.id, until)
 
@@ -131,7 +135,7 @@ def server_at(runtime: Runtime, uid: str, port: int) -> tuple[Serve | None, str]
             serve = serving(program, port)
             if serve is not None:
                 return as_seen(runtime, container, serve), container.id
-        if up and container.vm is not None and any(each[0] == port for each in container.vm.listen):
+        if up and container.vm is not None and any(each[0] == port and not each[1].startswith("udp/") for each in container.vm.listen):
             return _ANY, container.id
     return None, ""
 
@@ -143,10 +147,10 @@ def ports_of(runtime: Runtime, uid: str) -> list[int]:
         if container.state != RUNNING:
             continue
         if container.vm is not None:
-            found.update({int(each[0]): True for each in container.vm.listen})
+            found.update({int(each[0]): True for each in container.vm.listen if not each[1].startswith("udp/")})
         if container.program.acts or (container.vm is not None and container.vm.serving):
             serves = container.program.serves if container.program.serves is not None else container.program.behaviour.serves
-            found.update({each.port: True for each in serves})
+            found.update({each.port: True for each in serves if each.protocol != "udp"})
             if container.program.behaviour.match == "*":
                 found.update(dict.fromkeys(container.config.ports, True))
     return sorted(found)

@@ -94,7 +94,7 @@ def _serve(item: Any, path: str, above: Reader) -> Serve:
     read = Reader(item, path, above.problems, ("port", "protocol", "latency", "cpu", "errors", "body", "calls", "when"))
     plain = Serve(
         port=read.take("port", integer(1, 65535)),
-        protocol=read.take("protocol", one_of("http", "tcp", "grpc"), "http"),
+        protocol=read.take("protocol", one_of("http", "tcp", "grpc", "udp"), "http"),
         latency_us=read.take("latency", values.duration_us, 1_000),
         cpu_us=read.take("cpu", values.cpu_us, 0),
         errors_ppm=read.take("errors", values.ppm, 0),

@@ -17,6 +17,7 @@ import orjson
 
 from clusterlab.machinery.errors import StatusError
 from clusterlab.runtime.shell.parser import compile_script
+from clusterlab.runtime.talk import Talk
 from clusterlab.web import copying, portforward
 from clusterlab.web.kubeapi import lab_of
 from clusterlab.web.labs.lab import Lab, LabError
@@ -98,12 +99,17 @@ async def _forward(
         return
     await send({"type": "websocket.accept", "subprotocol": portforward.PROTOCOL})
 
-    def ask(port: int, path: str) -> tuple[int, str]:
+    async def ask(port: int, path: str, method: str) -> tuple[int, str]:
+        status, body = await lab.command(
+            {"kind": "forward", "namespace": namespace, "pod": pod, "port": port, "path": path[:4_000], "method": method[:10]})
+        return int(status), str(body)
+
+    def talk(port: int, data: bytes) -> Talk:
         lab.tick_clock()
         try:
-            return cluster.node_server.port_forward(namespace, pod, port, path)
+            return cluster.node_server.port_talk(namespace, pod, port, data)
         except StatusError:
-            return 0, ""
+            return Talk(True)
 
     def speaks(port: int) -> str:
         try:
@@ -120,7 +126,7 @@ async def _forward(
     async def write(data: bytes) -> None:
         await send({"type": "websocket.send", "bytes": data})
 
-    session = portforward.PortForward(pod, ask, speaks, tell, write)
+    session = portforward.PortForward(pod, ask, speaks, tell, talk, write)
     while (message := await receive())["type"] == "websocket.receive":
         if not await session.take(message.get("bytes") or b""):
             await send({"type": "websocket.close", "code": 1000})

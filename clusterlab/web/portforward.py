@@ -1,16 +1,16 @@
-"""kubectl port-forward: HTTP connections to a pod's port, through a websocket.
+"""kubectl port-forward: connections to a pod's port, through a websocket.
 
 Follows staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go: each connection is a pair of streams, one for errors and
-one for data. Containers run no code, so what answers is the behaviour of the image: ports that speak HTTP, and those of redis; any other
-port takes a connection and says nothing.
+one for data. Containers run no code, so what answers is the behaviour of the image: ports that speak HTTP (each request is a command of the
+lab, so that it counts and what it causes is seen), those of redis, and what `runtime.talk` knows of others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import NamedTuple
 
+from clusterlab.runtime.talk import Talk, http_response, request_of
 from clusterlab.web import resp
 from clusterlab.web.spdy import Frame, Spdy, SpdyError
 
@@ -21,8 +21,10 @@ MAX_REQUEST = 1 << 20
 MAX_STREAMS = 200
 CHUNK = 32_000
 
-#: (port, path) -> (status, body); status 0 where nothing listens.
-Ask = Callable[[int, str], tuple[int, str]]
+#: (port, path, method) -> (status, body); status 0 where nothing listens.
+Ask = Callable[[int, str, str], Awaitable[tuple[int, str]]]
+#: (port, bytes) -> what a server that speaks neither HTTP nor redis says to them.
+Say = Callable[[int, bytes], Talk]
 #: (port) -> what it speaks: http, redis, tcp, or "" where nothing listens.
 Speaks = Callable[[int], str]
 #: (port, words of a redis command) -> what redis-cli would print.
@@ -41,9 +43,9 @@ class _Stream(NamedTuple):
 class PortForward:
     """One kubectl port-forward. `ask` asks the pod over HTTP, `tell` as redis; `send` sends bytes to kubectl."""
 
-    def __init__(self, pod: str, ask: Ask, speaks: Speaks, tell: Tell, send: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, pod: str, ask: Ask, speaks: Speaks, tell: Tell, say: Say, send: Callable[[bytes], Awaitable[None]]) -> None:
         self._pod, self._ask, self._send = pod, ask, send
-        self._speaks, self._tell = speaks, tell
+        self._speaks, self._tell, self._say = speaks, tell, say
         self._spdy = Spdy()
         self._streams: dict[int, _Stream] = {}
 
@@ -68,11 +70,21 @@ class PortForward:
                 return False
             self._streams[frame.stream] = _Stream(frame.headers.get("streamtype", ""), int(port), frame.headers.get("requestid", ""))
             await self._send(self._spdy.reply(frame.stream))
+            await self._greet(frame.stream, self._streams[frame.stream])
         elif frame.kind == "reset":
             self._streams.pop(frame.stream, None)
         elif (stream := self._streams.get(frame.stream)) is not None and stream.kind == "data":
             await self._data(frame, stream)
         return True
+
+    async def _greet(self, number: int, stream: _Stream) -> None:
+        """What a server says before it is asked anything."""
+        if stream.kind == "data" and self._speaks(stream.port) == "tcp":
+            found = self._say(stream.port, b"")
+            if found.data:
+                await self._send(self._spdy.data(number, found.data))
+            if found.close:
+                await self._close(number)
 
     async def _data(self, frame: Frame, stream: _Stream) -> None:
         buffer = stream.buffer + frame.data
@@ -84,11 +96,16 @@ class PortForward:
         if kind != "http":
             await self._other(frame, stream, buffer, kind)
             return
-        while (taken := _request(buffer)) is not None:
+        while (taken := request_of(buffer)) is not None:
             path, size, keep = taken
+            method = buffer.split(b" ", 1)[0].decode("latin-1")
             buffer = buffer[size:]
-            if not await self._answer(frame.stream, stream, path, keep):
+            if not await self._answer(frame.stream, stream, path, method, keep):
                 return
+        if b"\r\n\r\n" in buffer and request_of(buffer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n") is None:
+            await self._send(self._spdy.data(frame.stream, http_response(400, "", False)))
+            await self._close(frame.stream)
+            return
         if frame.last or len(buffer) > MAX_REQUEST:
             await self._close(frame.stream)
             return
@@ -107,26 +124,25 @@ class PortForward:
         except resp.ProtocolError:
             await self._send(self._spdy.data(frame.stream, b"-ERR Protocol error\r\n"))
             frame = frame._replace(last=True)
+        if kind == "tcp" and frame.data:
+            found = self._say(stream.port, frame.data)
+            if found.data:
+                await self._send(self._spdy.data(frame.stream, found.data))
+            frame = frame._replace(last=frame.last or found.close)
         if frame.last or len(buffer) > MAX_REQUEST:
             await self._close(frame.stream)
             return
         self._streams[frame.stream] = stream._replace(buffer=buffer if kind == "redis" else b"")
 
-    async def _answer(self, number: int, stream: _Stream, path: str, keep: bool) -> bool:
-        status, body = self._ask(stream.port, path)
+    async def _answer(self, number: int, stream: _Stream, path: str, method: str, keep: bool) -> bool:
+        status, body = await self._ask(stream.port, path, method)
         if not status:
             await self._refused(stream)
             await self._close(number)
             return False
-        data = body.encode()
-        try:
-            reason = HTTPStatus(status).phrase
-        except ValueError:
-            reason = "Unknown"
-        kind = "text/html" if body.lstrip().startswith("<") else "application/json" if body.startswith("{") else "text/plain"
-        more = "keep-alive" if keep else "close"
-        head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\nConnection: {more}\r\n\r\n"
-        data = head.encode() + data
+        data = http_response(status, body, keep)
+        if method == "HEAD":
+            data = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         for start in range(0, len(data), CHUNK):
             await self._send(self._spdy.data(number, data[start : start + CHUNK]))
         if not keep:
@@ -154,20 +170,3 @@ class PortForward:
             if each.kind == "error" and each.partner == stream.partner:
                 del self._streams[other]
                 await self._send(self._spdy.data(other, b"", last=True))
-
-
-def _request(buffer: bytes) -> tuple[str, int, bool] | None:
-    """The first whole HTTP request: (path, its length, whether the connection stays). None where there is none yet."""
-    head, end, _ = buffer.partition(b"\r\n\r\n")
-    if not end:
-        return None
-    lines = head.decode("latin-1").split("\r\n")
-    words = lines[0].split(" ")
-    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    length = fields.get("content-length", "0")
-    size = len(head) + 4 + (int(length) if length.isdecimal() else 0)
-    if len(buffer) < size:
-        return None
-    path = words[1] if len(words) > 1 and words[1].startswith("/") else "/"
-    keep = fields.get("connection", "").lower() != "close" and not lines[0].endswith("HTTP/1.0")
-    return path, size, keep

@@ -109,7 +109,10 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*hello-node*", 8080, "Hello World!", size_bytes=220_000_000),
     _web("*http-echo*", 5678, "hello-world\n", size_bytes=3_000_000, entrypoint=("/http-echo",), shell=False,
          logs=("{date} [INFO] server is listening on :5678",)),
-    _web("*echoserver*", 8080, "Hostname: {hostname}\n", size_bytes=43_000_000, entrypoint=("/app",)),
+    _web("*echoserver*", 8080, "\n\nHostname: {hostname}\n\nPod Information:\n\t-no pod information available-\n\n"
+         "Server values:\n\tserver_version=nginx: 1.13.3 - lua: 10008\n\nRequest Information:\n\tclient_address={client}\n\tmethod={method}\n"
+         "\treal path={path}\n\tquery=\n\trequest_version=1.1\n\trequest_scheme=http\n\trequest_uri=http://{host}:8080{path}\n\n"
+         "Request Headers:\n\taccept=*/*\n\thost={host}\n\nRequest Body:\n\t-no body in request-\n\n", size_bytes=43_000_000, entrypoint=("/app",)),
     _web("*echo-server*", 80, "Hostname: {hostname}\n", size_bytes=40_000_000),
     _web("*whoami*", 80, "Hostname: {hostname}\n", size_bytes=3_000_000, entrypoint=("/whoami",), shell=False),
     _web("*gb-frontend*", 80, "<html><head><title>Guestbook</title></head></html>\n", size_bytes=168_000_000, memory_base=14 * MIB,
@@ -127,7 +130,8 @@ LIBRARY: tuple[Behaviour, ...] = (
     Behaviour(match="*/perl:*", size_bytes=336_000_000, memory_base=4 * MIB, arguments=("perl5.36",)),
     Behaviour(match="*/python:*", size_bytes=360_000_000, memory_base=8 * MIB, arguments=("python3",)),
     Behaviour(match="*coredns*", serves=(
-        Serve(53, "tcp", 500, 50), Serve(8080, body="OK"), Serve(8181, body="OK"), Serve(9153, body="# HELP coredns_build_info\n")),
+        Serve(53, "tcp", 500, 50), Serve(53, "udp", 500, 50), Serve(8080, body="OK"),
+        Serve(8181, body="OK"), Serve(9153, body="# HELP coredns_build_info\n")),
         size_bytes=23_000_000, memory_base=16 * MIB, entrypoint=("/coredns",), shell=False, logs=(
             "maxprocs: Leaving GOMAXPROCS=4: CPU quota undefined", ".:53", "CoreDNS-{tag}", "linux/amd64, go1.25.7")),
     Behaviour(match="*kube-proxy*", size_bytes=27_000_000, memory_base=18 * MIB, entrypoint=("/usr/local/bin/kube-proxy",), shell=False,

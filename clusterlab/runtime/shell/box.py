@@ -338,8 +338,9 @@ class Box:
     def next_pid(self) -> int:
         return self.processes()[-1][0] + 1 + (self.runtime.sim.time_ms - self.container.started_ms) // 1000 % 30_000
 
-    def listening(self) -> list[int]:
-        return self.runtime.ports_of(self.container.pod_uid)
+    def listening(self, protocol: str = "TCP") -> list[int]:
+        uid = self.container.pod_uid
+        return self.runtime.ports_of(uid) if protocol == "TCP" else self.runtime.udp_ports(uid)
 
     def up_ms(self, time_ms: int) -> int:
         return time_ms - self.sandbox.created_ms
@@ -400,16 +401,16 @@ class Box:
             traffic.count(found.container, found.cpu_us, found.pod)
         return Reply(found.error, found.address, found.status, found.body, found.latency_us)
 
-    def connect(self, run: Run, host: str, port: int) -> Reply:
-        """A connection to a port, without saying anything."""
+    def connect(self, run: Run, host: str, port: int, data: bytes = b"", protocol: str = "TCP") -> Reply:
+        """A connection to a port, with what is sent through it."""
         if self._local(host):
-            answer = self.runtime.answer(self.container.pod_uid, port, "/")
-            error = "refused" if answer.refused else ""
-            return Reply(error, "127.0.0.1", answer.status, answer.body, answer.latency_us, answer.container_id)
+            talk = self.runtime.talk(self.container.pod_uid, port, protocol, data, "127.0.0.1:40000")
+            return Reply("refused" if talk.refused else "", "127.0.0.1", 200, talk.data.decode("utf-8", "replace"), 500, talk.container_id)
         network = self._network()
         if network is None:
             return Reply("name")
-        found = network.request_from(self.container.pod_uid, self.runtime.node, f"tcp://{host}:{port}", "GET", {})
+        source = network.source_of(self.container.pod_uid, self.runtime.node)
+        found = network.exchange(source, self.alias(host) or host, port, protocol, data)
         return Reply(found.error, found.address, found.status, found.body, found.latency_us, found.container)
 
     def ping(self, run: Run, host: str) -> Reply:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.python import run_source
+from clusterlab.runtime.shell.tools_sockets import NEVER_MS, syn_again
+from clusterlab.runtime.shell.tools_sockets import TOOLS as SOCKETS
 from clusterlab.runtime.shell.tools_system import duration_ms
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -22,7 +24,6 @@ __all__ = ["TOOLS"]
 _REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently", 302: "Found", 400: "Bad Request",
             401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 415: "Unsupported Media Type", 500: "Internal Server Error",
             502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
-NEVER_MS = 127_000  # a connection that nobody answers, by the kernel's retries
 
 
 def _long(args: list[str], names: tuple[str, ...]) -> dict[str, str]:
@@ -36,11 +37,13 @@ def _long(args: list[str], names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _syn_again(run: Run, most_ms: int) -> Result | None:
-    """Nobody answers: the kernel sends its SYN again after 1, 2, 4, … seconds, as long as the client waits. None: it is over."""
-    elapsed, wait = ((1 << run.tries) - 1) * 1000, 1000 << run.tries
-    left = most_ms - elapsed
-    return Result(wait_ms=min(wait, left), again=True) if left > 0 else None
+def _address(url: str) -> tuple[str, str, int] | None:
+    """(scheme, host, port) of an address; None for what is none, such as http://[::1 or a port beyond 65535."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
+    except ValueError:
+        return None
 
 
 def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -55,8 +58,11 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     timeout = duration_ms(flags.get("T") or given.get("--timeout") or "") or 0
     headers = dict(part.partition(":")[::2] for part in [given.get("--header", "")] if part)
     url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
-    host = urlsplit(url).hostname or ""
-    port = urlsplit(url).port or (443 if url.startswith("https") else 80)
+    known = _address(url)
+    if known is None:
+        spec = url.partition("://")[2].split("/")[0]
+        return Result(1, "", f"wget: bad {'address' if '[' in spec or ']' in spec else 'port spec'} '{spec}'\n")
+    _, host, port = known
     answer = box.request(run, url, "POST" if "--post-data" in given else "GET", headers)
     if answer.error == "name":
         return Result(1, "", f"wget: bad address '{host}'\n")
@@ -64,7 +70,7 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if answer.error == "refused":
         return Result(1, "", f"{shown}wget: can't connect to remote host ({answer.address}): Connection refused\n")
     if answer.error == "timeout":
-        return _syn_again(run, timeout or NEVER_MS) or Result(1, "", f"{shown}wget: download timed out\n")
+        return syn_again(run, timeout or NEVER_MS) or Result(1, "", f"{shown}wget: download timed out\n")
     if timeout and answer.latency_us > timeout * 1000:
         return Result(1, "", f"{shown}wget: download timed out\n", timeout)
     if answer.error:
@@ -96,8 +102,14 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(2, "", "curl: (2) no URL specified\n")
     silent, fail = "s" in flags or "silent" in flags, "f" in flags or "fail" in flags
     url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    known = _address(url)
+    if known is None:
+        why = "bad range specification in URL position 9" if "[" in url and "]" not in url else \
+            "URL rejected: Port number was not a decimal number between 0 and 65535"
+        return Result(3, "", f"curl: (3) {why}\n")
+    scheme, host, port = known
+    if scheme == "telnet":
+        return _telnet_url(box, run, host, port, stdin)
     headers = dict(each.partition(":")[::2] for number, each in enumerate(argv) if argv[number - 1] in {"-H", "--header"})
     method = flags.get("X") or long.get("--request") or ("POST" if "d" in flags or "--data" in long else "HEAD" if "I" in flags else "GET")
     limit = duration_ms(flags.get("m") or long.get("--max-time") or "") or 0
@@ -106,18 +118,18 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     hide = silent and not ("S" in flags or "show-error" in flags)
     problem: tuple[int, str, int] | None = None
     if answer.error == "name":
-        problem = (6, f"Could not resolve host: {parts.hostname}", 0)
+        problem = (6, f"Could not resolve host: {host}", 0)
     elif answer.error == "refused":
-        problem = (7, f"Failed to connect to {parts.hostname} port {port} after 0 ms: Could not connect to server", 0)
+        problem = (7, f"Failed to connect to {host} port {port} after 0 ms: Could not connect to server", 0)
     elif answer.error == "timeout":
         wait = connect or 130_000
-        again = _syn_again(run, wait)
+        again = syn_again(run, wait)
         if again is not None:
             return again
         wait, shown = 0, wait
-        problem = (28, f"Failed to connect to {parts.hostname} port {port} after {shown} ms: Timeout was reached", wait)
+        problem = (28, f"Failed to connect to {host} port {port} after {shown} ms: Timeout was reached", wait)
     elif answer.error:
-        problem = (7, f"Failed to connect to {parts.hostname} port {port}: {answer.error}", 0)
+        problem = (7, f"Failed to connect to {host} port {port}: {answer.error}", 0)
     elif limit and answer.latency_us > limit * 1000:
         problem = (28, f"Operation timed out after {limit} milliseconds with 0 bytes received", limit)
     elif fail and answer.status >= 400:
@@ -126,6 +138,19 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         code, text, wait = problem
         return Result(code, "", "" if hide else f"curl: ({code}) {text}\n", wait)
     return _curl_output(box, run, flags, long, answer.status, answer.body, answer.latency_us, answer.address, argv)
+
+
+def _telnet_url(box: Box, run: Run, host: str, port: int, stdin: str) -> Result:
+    """curl telnet://HOST:PORT, which tells whether a port is open."""
+    answer = box.connect(run, host, port, stdin.encode())
+    if answer.error == "timeout":
+        why = f"curl: (28) Failed to connect to {host} port {port} after 130000 ms: Timeout was reached\n"
+        return syn_again(run, 130_000) or Result(28, "", why)
+    if answer.error:
+        code, why = (6, f"Could not resolve host: {host}") if answer.error == "name" else (
+            7, f"Failed to connect to {host} port {port} after 0 ms: Could not connect to server")
+        return Result(code, "", f"curl: ({code}) {why}\n")
+    return Result(0, answer.body, "", answer.latency_us // 1000)
 
 
 def _curl_output(
@@ -253,35 +278,6 @@ def ping(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0 if ok else 1, head + "".join(lines) + (foot if count else ""), "", (shown - 1) * 1000 if count else FOREVER)
 
 
-def nc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, rest = _flags(argv[1:], "pwieq")
-    if "l" in flags:
-        port = flags.get("p") or next((each for each in rest if each.isdigit()), "")
-        body = stdin or flags.get("e", "")
-        once = "k" not in flags and "e" not in flags
-        return Result(0, "", "", FOREVER, listen=((int(port or 0), "text", body, once),))
-    hosts = [each for each in rest if not each.isdigit()]
-    ports = [each for each in rest if each.isdigit()]
-    if not hosts or not ports:
-        return Result(1, "", "nc: missing host or port\n")
-    answer = box.connect(run, hosts[0], int(ports[-1]))
-    verbose = "v" in flags or "z" in flags
-    if answer.error == "name":
-        return Result(1, "", f"nc: bad address '{hosts[0]}'\n")
-    if answer.error:
-        again = _syn_again(run, duration_ms(flags.get("w", "")) or NEVER_MS) if answer.error == "timeout" else None
-        if again is not None:
-            return again
-        wait = 0
-        said = "Connection refused" if answer.error == "refused" else "Operation timed out"
-        return Result(1, "", f"nc: {hosts[0]} ({answer.address}:{ports[-1]}): {said}\n" if verbose or not wait else "", wait)
-    return Result(0, "" if "z" in flags else answer.body, f"{hosts[0]} ({answer.address}:{ports[-1]}) open\n" if verbose else "")
-
-
-def telnet(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    return nc(box, run, ["nc", "-v", *argv[1:]], stdin)
-
-
 def httpd(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     """busybox httpd and `python -m http.server`: files of a folder."""
     flags, rest = _flags(argv[1:], "ph")
@@ -355,14 +351,8 @@ def addresses(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     ))
 
 
-def sockets(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    rows = [f"tcp        0      0 0.0.0.0:{port:<20} 0.0.0.0:*               LISTEN\n" for port in box.listening()]
-    head = "Active Internet connections (only servers)\nProto Recv-Q Send-Q Local Address           Foreign Address         State\n"
-    return Result(0, head + "".join(rows))
-
-
 TOOLS: dict[str, Tool] = {
-    "wget": wget, "curl": curl, "nslookup": nslookup, "dig": dig, "host": getent, "getent": getent, "ping": ping, "nc": nc,
-    "ncat": nc, "netcat": nc, "telnet": telnet, "httpd": httpd, "python": python, "python3": python, "perl": perl, "ip": addresses,
-    "ifconfig": addresses, "ss": sockets, "netstat": sockets,
+    "wget": wget, "curl": curl, "nslookup": nslookup, "dig": dig, "host": getent, "getent": getent, "ping": ping, "httpd": httpd,
+    "python": python, "python3": python, "perl": perl, "ip": addresses,
+    "ifconfig": addresses, **SOCKETS,
 }

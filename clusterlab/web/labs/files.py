@@ -21,7 +21,8 @@ __all__ = ["FORMAT", "VERSION", "commands_of", "export", "position_of"]
 
 FORMAT, VERSION = "clusterlab-lab", 1
 _TEXTS = {"request": ("method", "path", "query"), "fault": (), "heal": ("id",), "etcdctl": (), "node": (),
-          "exec": ("namespace", "pod", "container"), "follow": ("url", "source", "method")}
+          "exec": ("namespace", "pod", "container"), "follow": ("url", "source", "method"),
+          "forward": ("namespace", "pod", "path", "method")}
 
 
 def export(lab: Lab, scenario: Any, seq: int | None = None) -> dict[str, Any]:
@@ -94,6 +95,9 @@ def _check_data(data: Any, field: str) -> None:
             raise LabError("headers must be an object of texts", f"{field}.headers")
         if kind == "request" and "body" not in data and "body64" not in data:
             raise LabError("a request has a body, which may be empty", f"{field}.body")
+    port = data.get("port") if kind == "forward" else 1
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65_536:
+        raise LabError("port must be a number between 1 and 65535", f"{field}.port")
     if kind in ("exec", "etcdctl", "node"):
         argv = data.get("argv")
         if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
