@@ -102,7 +102,8 @@ def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> 
     sandbox = runtime.sandboxes[container.pod_uid]
     if "{" in body:
         now = runtime.sim.now().strftime("%Y-%m-%d %H:%M:%S.%f") + "000 +0000 UTC"
-        body = body.replace("{time}", now).replace("{hostname}", sandbox.hostname or sandbox.name).replace("{tag}", tag_of(container.config.image))
+        body = body.replace("{time}", now).replace("{hostname}", sandbox.hostname or sandbox.name)
+        body = body.replace("{tag}", tag_of(container.config.image))
     page = _page(runtime, container, plain) if status == 200 and not serve.paths else None
     return Answer(False, page[0] if page else status, page[1] if page else body, serve.latency_us, serve, container.id, until)
 

@@ -129,7 +129,8 @@ def _agnhost(argv: tuple[str, ...]) -> tuple[tuple[Serve, ...], str]:
     port = _option(argv, "http-port", "port")
     number = int(port) if port.isdigit() else 0
     if command == "netexec":
-        paths = (("/clientip", 200, "{client}:40000"), ("/hostname", 200, "{hostname}"), ("/hostName", 200, "{hostname}"), ("/healthz", 200, ""), ("/readyz", 200, ""))
+        paths = (("/clientip", 200, "{client}:40000"), ("/hostname", 200, "{hostname}"), ("/hostName", 200, "{hostname}"),
+                 ("/healthz", 200, ""), ("/readyz", 200, ""))
         udp = _option(argv, "udp-port")
         serves = (Serve(number or 8080, body="NOW: {time}", paths=paths), Serve(int(udp) if udp.isdigit() else 8081, "udp"))
         return tuple(each for each in serves if each.port > 0), "netexec"
