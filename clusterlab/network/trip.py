@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.network import addresses, calls, dns, gateways, nameserver, outside, policy, routing
-from clusterlab.network.series import Group
+from clusterlab.network.exchange import OUTSIDE_IP, Backend, Exchange, Hop, Source, in_ranges, is_ip
 from clusterlab.network.services import Endpoint, Port
 
 if TYPE_CHECKING:
@@ -19,55 +18,6 @@ __all__ = ["Backend", "Exchange", "Hop", "Source", "Trip", "is_ip"]
 HOPS_MOST = 150
 #: Where API servers listen, and what an answer takes.
 API_PORT, API_US = 6443, 2_000
-
-
-class Hop(NamedTuple):
-    """One stop of a request: where, what came there, what was decided, and why."""
-
-    where: str
-    what: str
-    decision: str
-    why: str = ""
-    depth: int = 0  # of a call that the request caused, and what that caused in turn
-
-
-class Exchange(NamedTuple):
-    """A request and its answer. `error`: "", name, refused, timeout or other words."""
-
-    error: str
-    address: str = ""
-    status: int = 0
-    body: str = ""
-    latency_us: int = 0
-    hops: tuple[Hop, ...] = ()
-    pod: str = ""  # that answered, namespace/name
-    container: str = ""  # its id
-    cpu_us: int = 0
-
-
-class Backend(NamedTuple):
-    """One place that requests to an address may go to now, with its share of them."""
-
-    weight: int
-    error: str
-    runtime: Any = None
-    container_id: str = ""
-    serve: Any = None
-    pod: str = ""
-    latency_us: int = 0  # on the way, there and back
-    status: int = 0  # of an answer made on the way
-    group: Group = Group()  # as whose requests they are counted
-    at: tuple[str, str, int] = ("", "", 0)  # node, pod's uid and port of a pod
-
-
-class Source(NamedTuple):
-    """Where a request comes from: a pod, a node, or outside the cluster. With a namespace, names are resolved as in its pods."""
-
-    node: str = ""
-    uid: str = ""
-    ip: str = ""
-    name: str = "outside"
-    namespace: str = ""
 
 
 class Answer(NamedTuple):
@@ -172,7 +122,7 @@ class Trip:
             self.tell(f"node {entry_node}", f"{ip}:{port}", "lost", why)
             return self.fail("timeout")
         external = ip not in entry[0].cluster_ips
-        if ip in entry[0].load_balancer_ips and not _in_ranges(self.source.ip or OUTSIDE_IP, entry[0].source_ranges):
+        if ip in entry[0].load_balancer_ips and not in_ranges(self.source.ip or OUTSIDE_IP, entry[0].source_ranges):
             self.tell(f"kube-proxy on {entry_node}", f"{ip}:{port}", "dropped", "loadBalancerSourceRanges do not hold the client's address")
             return self.fail("timeout")
         return self.through_service(proxy, entry_node, entry, external and not self.source.node)
@@ -249,7 +199,7 @@ class Trip:
             self.tell(f"node {node}", f"{ip}:{port}", f"node port of service {entry[0].label}")
             return self.through_service(proxy, node, entry, True)
         runtime = self.fabric.component(f"runtime/{node}")
-        if port == API_PORT and self.payload is None and any(each.name.startswith("kube-apiserver-") for each in runtime.sandboxes.values()):
+        if port == API_PORT and protocol == "TCP" and any(each.name.startswith("kube-apiserver-") for each in runtime.sandboxes.values()):
             return self.to_api_server(node, ip, port)
         for uid, sandbox in runtime.sandboxes.items():
             if sandbox.ready and sandbox.host_network:
@@ -267,13 +217,16 @@ class Trip:
         body that could be sent is refused as such."""
         api, where = self.fabric.api_server, f"node {node}" if node else "control plane"
         path, _, query = self.path.partition("?")
-        method = self.method if self.method in {"GET", "HEAD", "DELETE"} else "POST"
+        method = self.method if self.method in {"GET", "HEAD", "DELETE"} else "POST" if self.payload is None else "GET"
         headers = {name.lower(): value.strip() for name, value in self.headers.items()}
         answer = api(method, path, query, headers) if api is not None else None
         if answer is None:
             self.tell(where, f"{ip}:{port}", "refused", "the API server is stopped")
             return self.fail("refused")
         self.latency_us += API_US
+        if self.payload is not None:  # what is no TLS gets no answer
+            self.tell(where, f"{ip}:{port}", "connected")
+            return Exchange("", self.address or ip, 200, "", self.latency_us, tuple(self.hops))
         self.tell(where, f"{self.method} {path}", str(answer[0]), "the API server asks who it is, and what they may")
         return Exchange("", self.address or ip, answer[0], answer[1], self.latency_us, tuple(self.hops))
 
@@ -433,21 +386,3 @@ class Trip:
             status = 504 if answer.error == "timeout" else 503
             return answer._replace(error="", status=status, body=f"{status}\n")
         return answer
-
-
-#: The address of a client outside of the cluster.
-OUTSIDE_IP = "192.0.2.1"
-
-
-def _in_ranges(ip: str, ranges: tuple[str, ...]) -> bool:
-    """Whether a Service of type LoadBalancer takes traffic from an address."""
-    try:
-        return not ranges or any(IPv4Address(ip) in IPv4Network(each.strip(), strict=False) for each in ranges)
-    except ValueError:
-        return False
-
-
-def is_ip(text: str) -> bool:
-    """Whether a text is an IPv4 address."""
-    parts = text.split(".")
-    return len(parts) == 4 and all(part.isdigit() and len(part) <= 3 and int(part) < 256 for part in parts)
