@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["NAMESPACES", "SERVICE_ADDRESS", "fill"]
+__all__ = ["NAMESPACES", "SERVICE_ADDRESS", "fill", "kubernetes_service"]
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 SERVICE_ADDRESS = "10.96.0.1"
@@ -100,10 +100,31 @@ def _core(address: str) -> list[tuple[str, Object]]:
         })
         for name in NAMESPACES
     ]
+    return [
+        *made, *kubernetes_service(address),
+        ("servicecidrs", {
+            "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1",
+            "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
+            "spec": {"cidrs": [SERVICE_CIDR]},
+            "status": {"conditions": [{
+                "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes Service CIDR is ready",
+                "lastTransitionTime": None,
+            }]},
+        }),
+        ("configmaps", {
+            "kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+            "data": {"requestheader-allowed-names": '["front-proxy-client"]', "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+                     "requestheader-group-headers": '["X-Remote-Group"]', "requestheader-username-headers": '["X-Remote-User"]'},
+        }),
+    ]
+
+
+def kubernetes_service(address: str) -> list[tuple[str, Object]]:
+    """The service kubernetes with its endpoints, as [(resource, object)]."""
     provider = {"component": "apiserver", "provider": "kubernetes"}
     meta = {"name": "kubernetes", "namespace": "default"}
     ports = [{"name": "https", "port": 6443, "protocol": "TCP"}]
-    made += [
+    return [
         ("services", {
             "kind": "Service", "apiVersion": "v1", "metadata": {**meta, "labels": provider},
             "spec": {
@@ -123,22 +144,7 @@ def _core(address: str) -> list[tuple[str, Object]]:
             "metadata": {**meta, "generation": 1, "labels": {"kubernetes.io/service-name": "kubernetes"}}, "addressType": "IPv4",
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}}], "ports": ports,
         }),
-        ("servicecidrs", {
-            "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1",
-            "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
-            "spec": {"cidrs": [SERVICE_CIDR]},
-            "status": {"conditions": [{
-                "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes Service CIDR is ready",
-                "lastTransitionTime": None,
-            }]},
-        }),
-        ("configmaps", {
-            "kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
-            "data": {"requestheader-allowed-names": '["front-proxy-client"]', "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
-                     "requestheader-group-headers": '["X-Remote-Group"]', "requestheader-username-headers": '["X-Remote-User"]'},
-        }),
     ]
-    return made
 
 
 def _api_services(server: ApiServer, now: str) -> list[tuple[str, Object]]:
@@ -147,6 +153,8 @@ def _api_services(server: ApiServer, now: str) -> list[tuple[str, Object]]:
     for position, (group, versions) in enumerate(server.scheme.groups().items()):
         if group == "metrics.k8s.io":
             made.append(_metrics_service(now))
+            continue
+        if group == "apiregistration.k8s.io":  # the aggregator's own
             continue
         for rank, version in enumerate(versions):
             condition = {

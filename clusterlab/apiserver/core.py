@@ -28,6 +28,8 @@ __all__ = ["EVENT_TTL_MS", "MAX_OBJECTS", "ServerCore"]
 
 EVENT_TTL_MS = 3_600_000
 COMPACT_EVERY_MS = 300_000
+RESTORE_EVERY_MS = 10_000
+KUBERNETES = "default/kubernetes"
 MAX_OBJECT = 1_572_864
 MAX_OBJECTS = 100_000
 
@@ -119,6 +121,8 @@ class ServerCore(Component):
                 step.messages.extend(messages)
         if label == "events":
             self._expire_later(write)
+        elif write.new is None and write.key == KUBERNETES and label in ("services", "endpoints", "endpointslices"):
+            self.after(RESTORE_EVERY_MS - self.sim.time_ms % RESTORE_EVERY_MS, "restore")
         store = self.stores.get(label)
         if store is not None and call is not None:
             store.hooks.after_write(call, write)

@@ -18,16 +18,33 @@ __all__ = ["VERSION", "answer", "paths"]
 
 VERSION = {
     "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1",
-    "minCompatibilityMinor": "35", "gitVersion": "v1.36.0", "gitCommit": "", "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z",
-    "goVersion": "go1.26.0", "compiler": "gc", "platform": "linux/amd64",
+    "minCompatibilityMinor": "35", "gitVersion": "v1.36.2", "gitCommit": "", "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z",
+    "goVersion": "go1.26.4", "compiler": "gc", "platform": "linux/amd64",
 }
-_CHECKS = (
-    "ping", "log", "etcd", "poststarthook/start-apiserver-admission-initializer", "poststarthook/generic-apiserver-start-informers",
-    "poststarthook/start-apiextensions-controllers", "poststarthook/crd-informer-synced", "poststarthook/rbac/bootstrap-roles",
-    "poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/start-kube-aggregator-informers",
-    "poststarthook/apiservice-registration-controller", "autoregister-completion", "poststarthook/apiservice-openapi-controller",
+_HOOKS = (
+    "start-apiserver-admission-initializer", "generic-apiserver-start-informers", "priority-and-fairness-config-consumer",
+    "priority-and-fairness-filter", "storage-object-count-tracker-hook", "start-apiextensions-informers",
+    "start-apiextensions-controllers", "crd-informer-synced", "start-system-namespaces-controller",
+    "peer-endpoint-reconciler-controller", "start-cluster-authentication-info-controller",
+    "start-kube-apiserver-identity-lease-controller", "start-kube-apiserver-identity-lease-garbage-collector", "storage-readiness",
+    "start-legacy-token-tracking-controller", "start-service-ip-repair-controllers", "rbac/bootstrap-roles",
+    "scheduling/bootstrap-system-priority-classes", "priority-and-fairness-config-producer", "bootstrap-controller",
+    "start-kubernetes-service-cidr-controller", "start-kube-aggregator-informers", "apiservice-status-local-available-controller",
+    "apiservice-status-remote-available-controller", "apiservice-registration-controller", "apiservice-wait-for-first-sync",
+    "apiservice-discovery-controller", "kube-apiserver-autoregistration", "apiservice-openapi-controller",
+    "apiservice-openapiv3-controller",
 )
-_READY = ("etcd-readiness", "informer-sync", "shutdown")
+_AFTER_HOOKS = tuple(
+    check for hook in _HOOKS
+    for check in ((f"poststarthook/{hook}",) if hook != "kube-apiserver-autoregistration" else
+                  (f"poststarthook/{hook}", "autoregister-completion"))
+)
+#: The checks that each endpoint makes, in their order.
+_CHECKS = {
+    "healthz": ("ping", "log", "loopback-serving-certificate", "etcd", *_AFTER_HOOKS),
+    "livez": ("ping", "log", "loopback-serving-certificate", "etcd", *_AFTER_HOOKS),
+    "readyz": ("ping", "log", "etcd", "etcd-readiness", "informer-sync", *_AFTER_HOOKS, "shutdown"),
+}
 
 
 def paths(server: ApiServer) -> list[str]:
@@ -44,7 +61,7 @@ def paths(server: ApiServer) -> list[str]:
 
 
 def _names(kind: str) -> tuple[str, ...]:
-    return (*_CHECKS, *_READY) if kind == "readyz" else _CHECKS
+    return _CHECKS[kind]
 
 
 def answer(server: ApiServer, path: str, params: Query) -> HttpAnswer | None:

@@ -14,14 +14,14 @@ from clusterlab.apiserver import bootstrap
 from clusterlab.apiserver.admission.chain import Admission
 from clusterlab.apiserver.authorization import Authorizer
 from clusterlab.apiserver.call import Call
-from clusterlab.apiserver.core import COMPACT_EVERY_MS, ServerCore
+from clusterlab.apiserver.core import COMPACT_EVERY_MS, KUBERNETES, RESTORE_EVERY_MS, ServerCore
 from clusterlab.apiserver.custom import Custom
 from clusterlab.apiserver.managed import Ledger
 from clusterlab.apiserver.openapi import answer as openapi_answer
 from clusterlab.apiserver.patching import Patching
 from clusterlab.apiserver.registry import catalog, create, delete, patch, read, update
 from clusterlab.apiserver.rules import Rules
-from clusterlab.client.api import Request
+from clusterlab.client.api import Request, User
 from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
@@ -56,6 +56,7 @@ _META_ORDER = (
     "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
 )
 _READS = frozenset(("get", "list"))
+_SELF = User("system:apiserver", ("system:masters",))
 
 
 class ApiServer(ServerCore):
@@ -106,6 +107,22 @@ class ApiServer(ServerCore):
         self.sim.drop_events(self.name)
         for process in self.cache.close_all():
             self.sim.after(0, process, "watch_closed")
+
+    def on_restore(self) -> None:
+        """The service kubernetes comes back (pkg/controlplane/controller/kubernetesservice looks every ten seconds)."""
+        missing = [
+            (label, obj) for label, obj in bootstrap.kubernetes_service(self.address) if KUBERNETES not in self.stores[label].bucket.objects
+        ]
+        if not missing or not self.up:
+            return
+        step = self.begin("restore", f"services/{KUBERNETES}")
+        step.explain = "The API server looks after the Service kubernetes, which is how pods find it: what is gone is made again."
+        for label, obj in missing:
+            try:
+                self.serve(Request("create", label, _SELF, "default", body=obj, trusted=True))
+            except StatusError as error:
+                step.explain += f" {error.message}"
+                self.after(RESTORE_EVERY_MS, "restore", idle=True)
 
     def _reloaded(self) -> None:
         """Everything that is derived from stored objects is derived anew."""

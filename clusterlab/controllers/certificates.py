@@ -1,7 +1,6 @@
 """The signers of certificate signing requests: an approved request gets its certificate.
 
-Follows pkg/controller/certificates/signer/signer.go. Left out: the approver of kubelets' own requests (nodes here join without
-certificates), the cleaner, and trying again what cannot be signed.
+Follows pkg/controller/certificates/signer/signer.go. Left out: trying again what cannot be signed.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.objects import Object
 from clusterlab.machinery.pki import PkiError, alternative_names, common_name, organizations, parse_request, sign
 
-__all__ = ["CSRSigningController"]
+__all__ = ["KUBELET_CLIENT", "CSRSigningController", "problem"]
 
 DURATION_S = 365 * 24 * 3600
 SHORTEST_S = 600

@@ -12,6 +12,7 @@ from clusterlab.client.leaderelection import ElectedProcess
 from clusterlab.client.process import Process
 from clusterlab.controllers.attachdetach import AttachDetachController
 from clusterlab.controllers.base import BaseController
+from clusterlab.controllers.certificate_approval import CSRApprovingController, CSRCleanerController
 from clusterlab.controllers.certificates import CSRSigningController
 from clusterlab.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from clusterlab.controllers.cronjob import CronJobController
@@ -74,7 +75,8 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     PersistentVolumeBinder, ExternalProvisioner, AttachDetachController, PVCProtectionController, PVProtectionController,
     EphemeralVolumeController,
     EndpointsController, EndpointSliceMirroringController, PodGCController, NodeIpamController, TTLController,
-    ClusterRoleAggregationController, CSRSigningController, ValidatingAdmissionPolicyStatusController,
+    ClusterRoleAggregationController, CSRSigningController, CSRApprovingController, CSRCleanerController,
+    ValidatingAdmissionPolicyStatusController,
 )
 
 

@@ -21,6 +21,7 @@ __all__ = ["NamespaceController"]
 #: Time for other API servers to learn of the deletion.
 GRACE_MS = 5_000
 FINALIZER_ESTIMATE_S = 15
+SLACK_S = 10
 TOKEN = "kubernetes"
 
 OK = (
@@ -61,6 +62,7 @@ class Remains:
 class NamespaceController(BaseController):
     """Reconciles namespaces that are being deleted."""
 
+    STATE = ("busy_until", "stuck")
     resource = "namespaces"
     controller_name = component = "namespace-controller"
 
@@ -69,6 +71,10 @@ class NamespaceController(BaseController):
         self.namespaces = self.informer("namespaces")
         self.crds = self.informer("customresourcedefinitions")
         self.namespaces.on_change(self.namespace_changed)
+
+    def clear(self) -> None:
+        super().clear()
+        self.stuck: dict[str, tuple[str, int]] = {}  # by namespace: what is left, and since when that has not changed
 
     def namespace_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and deleting(new):
@@ -106,8 +112,9 @@ class NamespaceController(BaseController):
             left = sum(remains.resources.values())
             wait_s = remains.estimate_s // 2 + 1
             self.tell(f"Namespace {key} is being emptied; {left} objects are still there, so it is looked at again in {wait_s} s.")
-            self.queue.add_after(key, wait_s * 1000)
+            self.queue.add_after(key, wait_s * 1000, idle=self._is_stuck(key, remains))
             return
+        self.stuck.pop(key, None)
         kept = [name for name in namespace["spec"]["finalizers"] if name != TOKEN]
         try:
             self.client.update("namespaces", {**namespace, "spec": {**namespace["spec"], "finalizers": kept}}, "finalize")
@@ -115,6 +122,15 @@ class NamespaceController(BaseController):
             if error.reason != "NotFound":
                 raise
         self.tell(f"Nothing is left in namespace {key}, so it goes.")
+
+    def _is_stuck(self, key: str, remains: Remains) -> bool:
+        """Whether nothing has gone for longer than it should take: then looking again leads nowhere by itself."""
+        left = f"{remains.resources} {remains.finalizers}"
+        known, since_ms = self.stuck.get(key, ("", 0))
+        if known != left:
+            self.stuck[key] = (left, self.now_ms)
+            return False
+        return self.now_ms - since_ms > (remains.estimate_s + SLACK_S) * 1000
 
     def _delete_content(self, namespace: Object) -> Remains:
         name, remains = namespace["metadata"]["name"], Remains()

@@ -76,6 +76,7 @@ class PersistentVolumeBinder(BaseController):
         self.pods.add_index("claim", by_claim)
         self.claims.on_change(self.claim_changed)
         self.volumes.on_change(self.volume_changed)
+        self.classes.on_change(self.class_changed)
 
     def object_key(self, key: str) -> str:
         kind, _, name = key.partition("/")
@@ -99,9 +100,17 @@ class PersistentVolumeBinder(BaseController):
         if ref is not None:
             self.enqueue(f"claims/{ref.get('namespace', '')}/{ref['name']}")
         elif new is not None and (old is None or (new.get("status") or {}).get("phase") != (old.get("status") or {}).get("phase")):
-            for key, claim in self.claims.store.items():  # somebody may have waited for it
-                if not claim["spec"].get("volumeName"):
+            for key, claim in self.claims.store.items():  # somebody may have waited for it; upstream, the next resync tells
+                if not claim["spec"].get("volumeName") and self.fits(new, claim):
                     self.enqueue("claims/" + key)
+
+    def class_changed(self, old: Object | None, new: Object | None) -> None:
+        """Claims without a class learn of a new default class at once, upstream with the next resync."""
+        if new is None or annotations_of(new).get(DEFAULT_CLASS) != "true" or (old and annotations_of(old).get(DEFAULT_CLASS) == "true"):
+            return
+        for key, claim in self.claims.store.items():
+            if not claim["spec"].get("volumeName") and claim["spec"].get("storageClassName") is None:
+                self.enqueue("claims/" + key)
 
     def reconcile(self, key: str) -> None:
         kind, _, name = key.partition("/")
@@ -206,28 +215,31 @@ class PersistentVolumeBinder(BaseController):
 
     def best_match(self, claim: Object, delayed: bool) -> Object | None:
         """The volume meant for a claim, or the smallest that fits; a claim that waits for its consumer takes only the former."""
-        spec = claim["spec"]
-        selector = selector_of(spec["selector"]) if spec.get("selector") else None
-        request = parse(str(((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")))
-        modes, mode = set(spec.get("accessModes") or ()), spec.get("volumeMode", "Filesystem")
         fitting: list[tuple[int, int, str, Object]] = []
         for name, volume in self.volumes.store.items():
-            capacity = parse(str((volume["spec"].get("capacity") or {}).get("storage", "0")))
-            same_mode = volume["spec"].get("volumeMode", "Filesystem") == mode
             if refers_to(volume, claim):
-                if same_mode and capacity >= request:
+                if self._large_enough(volume, claim):
                     return volume
                 continue
-            if delayed or volume["spec"].get("claimRef") is not None or deleting(volume) or not same_mode:
-                continue
-            if (volume.get("status") or {}).get("phase") != "Available" or class_of(volume) != class_of(claim):
-                continue
-            if selector is not None and not selector.matches(volume["metadata"].get("labels")):
-                continue
-            offered = volume["spec"].get("accessModes") or []
-            if capacity >= request and modes <= set(offered):
-                fitting.append((capacity.nano, len(offered), name, volume))
+            if not delayed and (volume.get("status") or {}).get("phase") == "Available" and self.fits(volume, claim):
+                capacity = parse(str((volume["spec"].get("capacity") or {}).get("storage", "0")))
+                fitting.append((capacity.nano, len(volume["spec"].get("accessModes") or ()), name, volume))
         return min(fitting, key=lambda each: each[:3])[3] if fitting else None
+
+    def fits(self, volume: Object, claim: Object) -> bool:
+        """Whether a volume that nobody has is what a claim asks for."""
+        spec = claim["spec"]
+        if volume["spec"].get("claimRef") is not None or deleting(volume) or class_of(volume) != class_of(claim):
+            return False
+        if spec.get("selector") and not selector_of(spec["selector"]).matches(volume["metadata"].get("labels")):
+            return False
+        return set(spec.get("accessModes") or ()) <= set(volume["spec"].get("accessModes") or ()) and self._large_enough(volume, claim)
+
+    def _large_enough(self, volume: Object, claim: Object) -> bool:
+        wanted = parse(str(((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage", "0")))
+        mode = claim["spec"].get("volumeMode", "Filesystem")
+        offered = parse(str((volume["spec"].get("capacity") or {}).get("storage", "0")))
+        return volume["spec"].get("volumeMode", "Filesystem") == mode and offered >= wanted
 
     # Binding.
 

@@ -9,7 +9,7 @@ from clusterlab.kubelet.settings import Settings, settings
 
 __all__ = ["VERSION", "NodeConfig"]
 
-VERSION = "v1.36.0"
+VERSION = "v1.36.2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class SchedulingRecorder:
         if len(self.series) >= KEPT:
             del self.series[next(iter(self.series))]
         namespace = ref.get("namespace", "default")
-        name = f"{ref['name']}.{sim.unique():016x}"
+        nanoseconds = round(sim.epoch.timestamp() * 1000 + now) * 1_000_000 + sim.unique() % 1_000_000
+        name = f"{ref['name']}.{nanoseconds:016x}"
         body = {
             "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": namespace}, "involvedObject": ref,
             "reason": reason, "message": _shortened(note), "source": {}, "firstTimestamp": None, "lastTimestamp": None,

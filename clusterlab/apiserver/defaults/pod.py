@@ -220,6 +220,8 @@ def _pod_resources(spec: Obj) -> Obj:
 
 def _pod_spec(spec: Obj) -> Obj:
     spec = absent(spec, enableServiceLinks=True)
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:  # pkg/apis/core/v1/conversion.go
+        spec = {**spec, "terminationGracePeriodSeconds": 1}
     spec = _spec(spec)
     for field in ("containers", "initContainers"):
         spec = each(spec, field, _requests_from_limits)

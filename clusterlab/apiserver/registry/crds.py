@@ -58,8 +58,7 @@ class CrdHooks(Hooks):
         state = crd.get("status") or {}
         names = crd["spec"]["names"]
         names = {"listKind": names["kind"] + "List", "singular": names["kind"].lower(), **names}
-        problem = self._conflict(crd, names)
-        accepted = state.get("acceptedNames") or {} if problem else names
+        accepted, problem = self._accepted(crd, names, state.get("acceptedNames") or {})
         now = server.sim.now_rfc3339()
         conditions = with_condition(state.get("conditions"), {
             "type": "NamesAccepted", "status": "False" if problem else "True", "lastTransitionTime": now,
@@ -86,22 +85,34 @@ class CrdHooks(Hooks):
         inner = server.call_for(request, call.span)
         return server.commit_quietly(inner, name, {**crd, "status": wanted}, crd)
 
-    def _conflict(self, crd: Object, names: Object) -> tuple[str, str] | None:
-        """Names that another definition of the group has taken."""
+    def _accepted(self, crd: Object, names: Object, accepted: Object) -> tuple[Object, tuple[str, str] | None]:
+        """The names that a definition gets, and the last conflict with another definition of its group."""
         group, taken_names, taken_kinds = crd["spec"]["group"], set(), set()
         for other in self.server.stores["customresourcedefinitions"].bucket.objects.values():
             if other["metadata"]["name"] != crd["metadata"]["name"] and other["spec"]["group"] == group:
-                accepted = (other.get("status") or {}).get("acceptedNames") or {}
-                taken_names |= {accepted.get("plural"), accepted.get("singular"), *(accepted.get("shortNames") or ())}
-                taken_kinds |= {accepted.get("kind"), accepted.get("listKind")}
-        for reason, name, taken in (
-            ("PluralConflict", names["plural"], taken_names), ("SingularConflict", names["singular"], taken_names),
-            *(("ShortNamesConflict", short, taken_names) for short in names.get("shortNames") or ()),
-            ("KindConflict", names["kind"], taken_kinds), ("ListKindConflict", names["listKind"], taken_kinds),
+                known = (other.get("status") or {}).get("acceptedNames") or {}
+                taken_names |= {known.get("plural"), known.get("singular"), *(known.get("shortNames") or ())}
+                taken_kinds |= {known.get("kind"), known.get("listKind")}
+        problem = None
+        accepted = {"plural": "", "kind": "", **accepted}
+        for reason, field, taken in (
+            ("PluralConflict", "plural", taken_names), ("SingularConflict", "singular", taken_names),
+            ("ShortNamesConflict", "shortNames", taken_names), ("KindConflict", "kind", taken_kinds),
+            ("ListKindConflict", "listKind", taken_kinds),
         ):
-            if name in taken:
-                return reason, f'"{name}" is already in use'
-        return None
+            wanted = names.get(field)
+            used = [f'"{name}" is already in use' for name in (wanted if isinstance(wanted, list) else [wanted]) if name in taken]
+            if used and wanted != accepted.get(field):
+                problem = reason, used[0] if len(used) == 1 else f"[{', '.join(used)}]"
+            elif wanted:
+                accepted[field] = wanted
+            else:
+                accepted.pop(field, None)
+        if names.get("categories"):
+            accepted["categories"] = names["categories"]
+        else:
+            accepted.pop("categories", None)
+        return accepted, problem
 
 
 class InstanceHooks(Hooks):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.apiserver.registry.read import listed
 from clusterlab.apiserver.registry.update import MODIFIED, existing
 from clusterlab.apiserver.storage import CompareFailed
-from clusterlab.machinery.errors import StatusError, conflict, invalid
+from clusterlab.machinery.errors import StatusError, conflict, forbidden, invalid
 from clusterlab.machinery.field import FieldError
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def delete_collection(server: ApiServer, call: Call) -> Object:
     return found
 
 
+_SYSTEM_CLASSES = ("system-node-critical", "system-cluster-critical")
+
+
 def check_options(call: Call) -> None:
     """Refuses delete options that make no sense (apimachinery/pkg/apis/meta/v1/validation)."""
     policy, orphan = call.options.get("propagationPolicy"), call.options.get("orphanDependents")
@@ -71,6 +74,8 @@ def check_options(call: Call) -> None:
 def delete_object(server: ApiServer, call: Call, old: Object) -> Object:
     """Deletes one object that exists."""
     store = call.store
+    if store.label == "priorityclasses" and call.request.name in _SYSTEM_CLASSES:  # registry/scheduling/priorityclass/storage
+        raise forbidden("priorityclasses", call.resource.group, call.request.name, "this is a system priority class and cannot be deleted")
     _check_preconditions(call, old)
     server.admission.validate(call, None, old)
     marked = _begin_graceful(server, call, old)

@@ -206,9 +206,9 @@ class _Allocation:
                 continue
             if not number:
                 number = by_port.get(key) or given.get(key) or self._free_port(taken | mine)
-            if number not in mine and number not in by_port.values():
+            if number not in mine and number != by_port.get(key):
                 self._check_port(f"spec.ports[{i}].nodePort", number, taken)
-            taken.add(number) if number not in by_port.values() else None
+            taken.add(number)
             by_port.setdefault(key, number)
             ports.append({**port, "nodePort": number})
         spec["ports"] = ports

@@ -142,6 +142,9 @@ def update_status(new: Obj, old: Obj) -> Obj:
         conditions = _observed(status["conditions"], structs(was, "conditions"))
         if conditions is not status["conditions"]:
             filled["conditions"] = conditions
+    told = filled.get("conditions") or status.get("conditions")
+    if told and told is not was.get("conditions") and any("lastProbeTime" not in one for one in told):
+        filled["conditions"] = [one if "lastProbeTime" in one else {**one, "lastProbeTime": None} for one in told]
     if filled:
         status = {**status, **filled}
     return {**new, "metadata": meta, "spec": old.get("spec") or {}, "status": status}

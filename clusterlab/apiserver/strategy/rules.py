@@ -131,8 +131,15 @@ def _certificate_status(new: Obj, old: Obj, now: str) -> Obj:
     return inside(new, "status", lambda status: each(status, "conditions", condition)) if now else new
 
 
+def _driver_update(new: Obj, old: Obj) -> Obj:
+    """A CSIDriver has no generation until its spec changes."""
+    return new if equal(new.get("spec"), old.get("spec")) else _bumped(new, old)
+
+
 def _slice(obj: Obj) -> Obj:
-    """Storage knows no empty lists: where one is always written, it comes back as null."""
+    """Storage knows no empty lists: where one is always written, it comes back as null. deprecatedTopology is not written by v1."""
+    if any(isinstance(one, dict) and "deprecatedTopology" in one for one in obj.get("endpoints") or ()):
+        obj = each(obj, "endpoints", lambda one: {key: value for key, value in one.items() if key != "deprecatedTopology"})
     if obj.get("endpoints") and obj.get("ports"):
         return obj
     return {**obj, "endpoints": obj.get("endpoints") or None, "ports": obj.get("ports") or None}
@@ -163,7 +170,7 @@ RULES: dict[str, Rule] = {
     "certificatesigningrequests": Rule({}, create=_certificate, update_status=_certificate_status),
     "cronjobs": Rule({}, True, ("jobTemplate", "spec", "template")),
     "clusterroles": Rule(create=_role, update=_role),
-    "csidrivers": Rule(generation=True),
+    "csidrivers": Rule(update=_driver_update),
     "daemonsets": Rule(_DAEMONS, True, _TEMPLATE),
     "deployments": Rule({}, True, _TEMPLATE, update_status=_deployment_status, annotations_count=True),
     "endpointslices": Rule(generation=True, create=_slice, update=_slice_update),
@@ -337,6 +344,6 @@ def custom_create(obj: Obj, has_status: bool) -> Obj:
 def _definition(obj: Obj) -> Obj:
     """A new CustomResourceDefinition: the versions that are stored are what its status starts with."""
     spec = struct(obj, "spec")
-    stored = [version["name"] for version in spec.get("versions") or () if version.get("storage") and version.get("name")]
+    stored = [version["name"] for version in spec.get("versions") or () if version.get("storage") and version.get("name")][:1]
     status = {"acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
     return {**obj, "status": status, "metadata": {**obj["metadata"], "generation": 1}}

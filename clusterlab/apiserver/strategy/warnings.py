@@ -264,8 +264,19 @@ def _runtime_class(obj: Obj) -> Warnings:
     return [f"scheduling.nodeSelector: {NODE_LABELS[key]}" for key in selector if key in NODE_LABELS]
 
 
+def _csi_driver(obj: Obj) -> Warnings:
+    spec = struct(obj, "spec")
+    if not spec.get("tokenRequests") or spec.get("serviceAccountTokenInSecrets") is not None:
+        return []
+    return [
+        "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of "
+        "tokens in volume attributes"
+    ]
+
+
 _CREATE: dict[str, Callable[[Obj], Warnings]] = {
     "cronjobs": _cron_job,
+    "csidrivers": _csi_driver,
     "daemonsets": _template,
     "deployments": _workload,
     "endpoints": _endpoints,
@@ -311,6 +322,8 @@ def on_update(key: str, new: Obj, old: Obj) -> Warnings:
         return _stateful_set(new, ".Spec") if changed else []
     if key == "serviceaccounts":
         return [] if _service_account(old) else _service_account(new)
+    if key == "csidrivers" and struct(new, "spec").get("tokenRequests") != (old.get("spec") or EMPTY).get("tokenRequests"):
+        return _csi_driver(new)
     if key not in _TEMPLATES or not changed:
         return []
     out = _TEMPLATES[key](new)

@@ -6,6 +6,7 @@ Rules are checked for what is said about them, not compiled, and their costs are
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from clusterlab.apiserver.validation.common import Errors, Obj
@@ -85,7 +86,7 @@ def _schema(schema: Any, path: str, where: _Where, root: bool = False) -> Errors
         out.append(invalid(f"{path}.x-kubernetes-preserve-unknown-fields", False, "must be true or undefined"))
     out += _topology(schema, path)
     for i, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        out += _rule(rule or {}, f"{path}.x-kubernetes-validations[{i}]", where)
+        out += _rule(rule or {}, f"{path}.x-kubernetes-validations[{i}]", where, schema)
     return out
 
 
@@ -229,7 +230,31 @@ def _lines(text: str) -> bool:
     return "\n" in text or "\r" in text
 
 
-def _rule(rule: Obj, path: str, where: _Where) -> Errors:
+_token = re.compile(r"\.|\[|\]|'(?:\\.|[^'\\])*'|[^.\[\]']+").findall
+
+
+def _is_field_path(path: str, schema: Obj) -> bool:
+    """Whether a JSON path like `.spec['a.b']` names a field of the schema (apiserver/schema/cel/validation.go, ValidFieldPath)."""
+    tokens = _token(path)
+    if "".join(tokens) != path:
+        return False
+    while tokens:
+        mark, *tokens = tokens
+        if mark == "[" and len(tokens) > 1 and tokens[0][0] == "'" and tokens[1] == "]":
+            name, tokens = tokens[0][1:-1], tokens[2:]
+        elif mark == "." and tokens:
+            name, *tokens = tokens
+        else:
+            return False
+        properties, rest = schema.get("properties"), schema.get("additionalProperties")
+        below = properties.get(name) if properties else rest
+        if not isinstance(below, dict):
+            return False
+        schema = below
+    return True
+
+
+def _rule(rule: Obj, path: str, where: _Where, schema: Obj) -> Errors:
     source, message, expression = (rule.get(name) or "" for name in ("rule", "message", "messageExpression"))
     out: Errors = []
     if not source.strip():
@@ -249,6 +274,8 @@ def _rule(rule: Obj, path: str, where: _Where) -> Errors:
         out.append(invalid(f"{path}.fieldPath", below, "must be non-empty if specified"))
     if _lines(below):
         out.append(invalid(f"{path}.fieldPath", below, "must not contain line breaks"))
+    if below and not _is_field_path(below, schema):
+        out.append(invalid(f"{path}.fieldPath", below, "must be a valid path"))
     if out:
         return out
     if uses_old_self(rule) and where.no_old_self:

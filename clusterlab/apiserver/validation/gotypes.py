@@ -49,7 +49,7 @@ def tree(kind: str, value: Any) -> Any:
     if first == "q":
         return canonical(value)
     if first == "M":
-        return {key: value[key] for key in META_ORDER if value.get(key)}
+        return {key: _sorted(value[key]) for key in META_ORDER if value.get(key)}
     if first == "S":
         return _selector(value)
     return value
@@ -71,7 +71,17 @@ def _struct(name: str, value: dict[str, Any]) -> dict[str, Any]:
     if name == "PodSpec":
         host = {field: value[field] for field in _HOST_FIELDS if value.get(field) is not None}
         value = {**value, "securityContext": {**(value.get("securityContext") or {}), **host}}
-    return {go: tree(kind, value.get(field)) for go, field, kind in _types()[name]}
+    out: dict[str, Any] = {}
+    for go, field, kind in _types()[name]:
+        if kind == "M":  # embedded: its fields stand among those of the struct
+            out.update(tree(kind, value.get(field)))
+        else:
+            out[go] = tree(kind, value.get(field))
+    return out
+
+
+def _sorted(value: Any) -> Any:
+    return {key: value[key] for key in sorted(value)} if isinstance(value, dict) else value
 
 
 def go_struct(name: str, value: Any) -> Raw:

@@ -5,10 +5,13 @@ Follows staging/src/k8s.io/apimachinery/pkg/api/validation/objectmeta.go and pkg
 
 from __future__ import annotations
 
+import json
+
 from clusterlab.apiserver.validation import formats
 from clusterlab.apiserver.validation.common import Errors, Obj, equal, number, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import NameFn, label_key, label_value
 from clusterlab.machinery.field import (
+    Raw,
     duplicate,
     forbidden,
     invalid,
@@ -111,6 +114,9 @@ def _owner_reference(path: str, ref: Obj) -> Errors:
     return out
 
 
+_REFERENCE_ORDER = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+
+
 def _owner_references(path: str, refs: list[Obj]) -> Errors:
     out: Errors = []
     controller = ""
@@ -121,7 +127,9 @@ def _owner_references(path: str, refs: list[Obj]) -> Errors:
             name = f"{text(ref, 'kind')}/{text(ref, 'name')}"
             if controller:
                 why = 'Only one reference can have Controller set to true. Found "true" in references for '
-                out.append(invalid(path, refs, f"{why}{controller} and {name}"))
+                shown = [{key: one[key] for key in _REFERENCE_ORDER if key in one} for one in refs]
+                listed = Raw(json.dumps(shown, separators=(",", ":"), ensure_ascii=False))
+                out.append(invalid(path, listed, f"{why}{controller} and {name}"))
             else:
                 controller = name
     return out

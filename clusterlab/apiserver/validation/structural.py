@@ -5,8 +5,9 @@ Follows apiextensions-apiserver/pkg/apiserver/schema/{convert,validation,complet
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+import re2  # type: ignore[import-untyped]  # comes with cel-python
 
 from clusterlab.apiserver.validation.common import Errors, Obj
 from clusterlab.machinery.field import FieldError, forbidden, invalid, required
@@ -18,8 +19,6 @@ _ROOT, _ITEM, _FIELD = "must not be empty at the root", "must not be empty for s
 )
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 _GENERIC = ("title", "description")
-_perl = re.compile(r"\(\?(?:=|!|<=|<!)").search
-_foreign = re.compile(r"\\[pPQEzCK]|\[\[:|\(\?[a-zA-Z-]+[:)]").search
 _EXTENSIONS = ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource", "x-kubernetes-int-or-string")
 
 
@@ -154,16 +153,24 @@ def _value_validation(schema: Obj, path: str, skip_any_of: bool, skip_first: boo
 
 def _regex_error(pattern: str) -> str:
     """What RE2 says of a pattern."""
-    perl = _perl(pattern)
-    if perl:
-        return f"invalid or unsupported Perl syntax: `{perl[0]}`"
-    if _foreign(pattern):
-        return ""
     try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"{error.msg}: `{pattern}`"
+        re2.compile(pattern, _QUIET)
+    except re2.error as error:
+        text = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        why, _, part = text.partition(": ")
+        return f"{_GO_WORDS.get(why, why)}: `{pattern if why == 'unexpected )' else part}`"
     return ""
+
+
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+#: What RE2 for C++ says, as Go's says it.
+_GO_WORDS = {
+    "missing )": "missing closing )", "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator", "trailing \\": "trailing backslash at end of expression",
+    "invalid perl operator": "invalid or unsupported Perl syntax", "invalid repetition size": "invalid repeat count",
+}
 
 
 def _nested(schema: Any, path: str, skip_any_of: bool) -> Errors:
