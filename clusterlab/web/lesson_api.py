@@ -19,7 +19,7 @@ from clusterlab.lessons.loader import Directive, Task, lesson_names
 from clusterlab.lessons.predictions import answer_on, shown
 from clusterlab.lessons.running import Late, copy_of, fault_of, named
 from clusterlab.scenario.kubectl import KubectlError
-from clusterlab.web import access, lessons, runs, terminal
+from clusterlab.web import access, lesson_notes, lessons, runs, terminal
 from clusterlab.web.api import _body, endpoint
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
@@ -197,13 +197,15 @@ async def manifest(request: HttpRequest, lab: Lab, name: str) -> Any:
 
 @endpoint("GET", "POST")
 async def progress(request: HttpRequest) -> Any:
-    """What this browser has done: to keep as a file, and to bring into another one."""
+    """What this browser (or account) has done, answered and skipped: to keep as a file, and to bring into another one."""
     if request.method == "POST":
         access.check_csrf(request)
-        given = _body(request).get("lessons")
-        known = set(lesson_names(lessons.lessons_folder()))
+        body = _body(request)
+        given, known = body.get("lessons"), set(lesson_names(lessons.lessons_folder()))
         if not isinstance(given, dict) or not all(isinstance(tasks, list) for tasks in given.values()):
             raise LabError("lessons must be an object of lists of task ids", "lessons")
+        await lesson_notes.bring_in(request.session, body.get("notes", {}), known)
         for name in sorted(set(given) & known):
             await lessons.note_progress(request.session, name, [str(task)[:63] for task in given[name][:100]])
-    return {"lessons": await lessons.read_progress(request.session)}
+    notes = await lesson_notes.taken_out(request.session)
+    return {"version": 2, "lessons": await lessons.read_progress(request.session), "notes": notes}

@@ -68,6 +68,21 @@ class Checkpoint(models.Model):
         return f"checkpoint of {self.lab_id} at step {self.seq}"
 
 
+class LessonNotes(models.Model):
+    """What a person did in the lesson of a lab besides its tasks: {name: text}. `holder`: an account or a browser (web/lesson_notes.py)."""
+
+    lab = models.ForeignKey(Lab, on_delete=models.CASCADE, related_name="lesson_notes")
+    holder = models.CharField(max_length=40, db_index=True)
+    notes = JsonText(default=dict)
+    changed = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["lab", "holder"], name="lesson_notes_once")]
+
+    def __str__(self) -> str:
+        return f"notes on {self.lab_id}"
+
+
 class Replay(models.Model):
     """A recording of a lab behind a link: whoever opens it gets a lab of their own that stands at the same step."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -73,6 +74,7 @@ async def lab_context(request: HttpRequest, found: Lab | LabRecord) -> dict[str,
     key = await access.session_key(request.session, lab_id)
     can_edit = bool(key) and await access.may_edit(request, lab_id)
     server = request.build_absolute_uri(f"/kube/{key}") if can_edit else ""
+    from clusterlab.web.lesson_notes import notes_of
     from clusterlab.web.lessons import rendered
 
     if found.lesson:
@@ -89,7 +91,9 @@ async def lab_context(request: HttpRequest, found: Lab | LabRecord) -> dict[str,
             "key": key if can_edit else "", "server": server, "can_edit": can_edit,
             "kubeconfig_line": line if can_edit else "",
         },
-        "lesson": shown, "draft": draft, "live": settings.CLUSTERLAB["LIVE"],
+        "lesson": shown, "draft": draft,
+        "notes": json.dumps(await notes_of(request.session, lab_id, found.lesson)) if shown else "",
+        "live": settings.CLUSTERLAB["LIVE"],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import urllib.error
@@ -80,11 +81,35 @@ def test_progress_stays_with_the_browser_and_moves_to_another(browser: Browser, 
     tasks = browser.ask("GET", f"/api/labs/{lab_id}/lesson/checks")[1]["tasks"]
     assert [task["done"] for task in tasks if task["id"] == "restarted"] == [True]
     kept = browser.ask("GET", "/api/lessons/progress")[1]
-    assert kept == {"lessons": {"12-self-healing": ["restarted"]}}
+    assert kept == {"version": 2, "lessons": {"12-self-healing": ["restarted"]}, "notes": {}}
+    other = Browser(server)
+    other.start("a-pod-is-born")
+    assert other.ask("POST", "/api/lessons/progress", {"lessons": kept["lessons"]})[1] == kept  # as the first version wrote it
+    assert "1/4 tasks" in other.page("/lessons/")
+
+
+def test_answers_and_skips_stay_with_the_lab_and_go_into_the_export(browser: Browser, server: Server) -> None:
+    lab_id = browser.start("12-self-healing")
+    notes, answer = f"/api/labs/{lab_id}/lesson/notes", '[1,true,"Right & \"good\"."]'
+    assert browser.ask("POST", notes, {"asked.same-pod": answer, "skipped.replaced": "yes", "steps": '{"1": 20}', "clock": "17"})[0] == 200
+    assert browser.ask("POST", notes, {"skipped.replaced": None, "skipped.healed": "yes"})[0] == 200
+
+    def shown(who: Browser, lab: str) -> dict[str, str]:
+        found = re.search(r'data-notes="([^"]*)"', who.page(f"/labs/{lab}/"))
+        assert found
+        return json.loads(html.unescape(found[1]))
+
+    assert shown(browser, lab_id) == {"asked.same-pod": answer, "skipped.healed": "yes", "steps": '{"1": 20}', "clock": "17"}
+    for bad in ({"else": "x"}, {"asked.x": 1}, {"asked.x": "y" * 3000}, {"asked.": "x"}, [1]):
+        assert browser.ask("POST", notes, bad)[0] == 400
+    assert server.call("POST", notes, {"steps": "{}"})[0] == 403
+    kept = browser.ask("GET", "/api/lessons/progress")[1]
+    assert kept["notes"] == {"12-self-healing": {"asked.same-pod": answer, "skipped.healed": "yes"}}
     other = Browser(server)
     other.start("a-pod-is-born")
     assert other.ask("POST", "/api/lessons/progress", kept)[1] == kept
-    assert "1/4 tasks" in other.page("/lessons/")
+    assert shown(other, other.start("12-self-healing")) == kept["notes"]["12-self-healing"]
+    assert other.ask("POST", "/api/lessons/progress", {"lessons": {}, "notes": {"12-self-healing": {"evil": "x"}}})[0] == 400
 
 
 def test_a_manifest_can_be_changed_and_only_known_ones(browser: Browser) -> None:

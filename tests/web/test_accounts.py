@@ -46,6 +46,20 @@ def test_progress_comes_along(server: Server) -> None:
     assert elsewhere.get("/api/lessons/progress").json()["lessons"] == {"a-pod-is-born": ["running", "gone"]}
 
 
+def test_what_was_answered_and_skipped_comes_along(server: Server) -> None:
+    ada = Person(server, "ada-notes")
+    place = ada.send("/labs/new", {"lesson": "a-pod-is-born"}, "/lessons/").headers["location"]
+    notes = f"/api{place}lesson/notes"
+    assert ada.call("POST", notes, {"skipped.gone": "yes"}).status_code == 200
+    ada.sign_up()
+    assert ada.call("POST", notes, {"at": "1"}).status_code == 200
+    elsewhere = Person(server, "ada-notes")
+    elsewhere.sign_in()
+    page = elsewhere.get(place).text
+    assert "&quot;skipped.gone&quot;: &quot;yes&quot;" in page and "&quot;at&quot;: &quot;1&quot;" in page
+    assert "skipped.gone" not in Person(server).get(place).text
+
+
 def test_wrong_passwords_are_counted(server: Server) -> None:
     Person(server, "ada-4").sign_up()
     guesser = Person(server, "ada-4")

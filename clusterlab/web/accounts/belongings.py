@@ -13,14 +13,14 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
-from clusterlab.web import access
+from clusterlab.web import access, lesson_notes
 from clusterlab.web.accounts.models import OwnedLab, User
-from clusterlab.web.models import Lab
+from clusterlab.web.models import Lab, LessonNotes
 from clusterlab.web.scale.at import drop
 
 __all__ = [
-    "current_user", "delete_account", "forgetters", "keep_done", "keep_key", "keep_progress", "key_of", "known_progress", "listen",
-    "take_along",
+    "current_user", "delete_account", "forgetters", "holder_of", "keep_done", "keep_key", "keep_progress", "key_of", "known_progress",
+    "listen", "take_along",
 ]
 
 #: Where the session keeps {lesson: [ids of the tasks that were done]}.
@@ -36,6 +36,12 @@ async def current_user(session: Any) -> User | None:
         return None
     user = await aget_user(SimpleNamespace(session=session))  # type: ignore[arg-type]
     return user if isinstance(user, User) else None
+
+
+async def holder_of(session: Any) -> str:
+    """The account of this session as one who holds notes on lessons; "" for a visitor."""
+    user = await current_user(session)
+    return f"u-{user.pk}" if user is not None else ""
 
 
 async def key_of(session: Any, lab_id: str) -> str | None:
@@ -108,6 +114,7 @@ def take_along(session: Any, user: User) -> None:
             row.progress = progress
             row.save(update_fields=["progress"])
     session[PROGRESS] = progress
+    lesson_notes.move(session, f"u-{user.pk}")
 
 
 def listen() -> None:
@@ -133,5 +140,6 @@ async def delete_account(user: User) -> None:
         await forget(user)
     lab_ids = [pk async for pk in OwnedLab.objects.filter(user=user).values_list("lab_id", flat=True)]
     await drop(lab_ids)
+    await LessonNotes.objects.filter(holder=f"u-{user.pk}").adelete()
     await sync_to_async(_close_sessions)(user)
     await user.adelete()

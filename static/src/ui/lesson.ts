@@ -6,7 +6,7 @@ import type { Topic } from "../lab/lab";
 import { currentLab, LabElement } from "./element";
 import type { DrawerElement } from "./drawer";
 import { ask } from "../lab/lessonApi";
-import { recall, remember } from "../lab/remember";
+import { keepNote, note } from "../lab/notes";
 import { inline, takeContent } from "./inline";
 import { checks, type Task } from "./lessonChecks";
 import "./author";
@@ -79,7 +79,7 @@ export class TaskElement extends LabElement {
   override connectedCallback(): void {
     this.name ||= this.textContent?.trim() ?? "";
     this.words ??= takeContent(this);
-    this.skipped = recall(this.skipKey) === "yes";
+    this.skipped = note(`skipped.${this.task}`) === "yes";
     if (this.skipped) this.tellSkip();
     super.connectedCallback();
     checks.listen(() => {
@@ -90,10 +90,6 @@ export class TaskElement extends LabElement {
     });
   }
 
-  private get skipKey(): string {
-    return `skipped.${currentLab().options.id}.${this.task}`;
-  }
-
   /** The server holds kubectl to what the current task allows; a task that is skipped allows everything. */
   private tellSkip(): void {
     if (this.allow && currentLab().options.canEdit) void ask("POST", `skip/${this.task}`, { skip: this.skipped }).catch(() => undefined);
@@ -101,7 +97,7 @@ export class TaskElement extends LabElement {
 
   private skip(): void {
     this.skipped = !this.skipped;
-    remember(this.skipKey, this.skipped ? "yes" : null);
+    keepNote(`skipped.${this.task}`, this.skipped ? "yes" : null);
     this.tellSkip();
   }
 

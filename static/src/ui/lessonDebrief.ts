@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { ask } from "../lab/lessonApi";
-import { recall, remember } from "../lab/remember";
+import { keepNote, note } from "../lab/notes";
 import { actorName, clock } from "../lab/words";
 import type { Lens } from "../stage/layout";
 import { currentLab, LabElement } from "./element";
@@ -119,17 +119,13 @@ export class ClockElement extends LabElement {
   private timer = 0;
   private off: (() => void) | undefined;
 
-  private get key(): string {
-    return `clock.${currentLab().options.id}`;
-  }
-
   override connectedCallback(): void {
     super.connectedCallback();
-    this.ignored = recall(`${this.key}.ignored`) === "yes";
-    if (!recall(this.key)) this.restart();
+    this.ignored = note("clock.ignored") === "yes";
+    if (!note("clock")) this.restart();
     this.timer = window.setInterval(() => this.tick(), SECOND_MS);
     this.off = checks.listen(() => {
-      if (checks.allDone && !recall(`${this.key}.end`)) remember(`${this.key}.end`, String(Date.now()));
+      if (checks.allDone && !note("clock.end")) keepNote("clock.end", String(Date.now()));
       this.tick();
     });
     this.tick();
@@ -142,21 +138,21 @@ export class ClockElement extends LabElement {
   }
 
   private restart(): void {
-    remember(this.key, String(Date.now()));
-    remember(`${this.key}.end`, "");
+    keepNote("clock", String(Date.now()));
+    keepNote("clock.end", null);
     this.tick();
   }
 
   private tick(): void {
-    const end = Number(recall(`${this.key}.end`) || 0);
-    const passed = Math.max(0, (end || Date.now()) - Number(recall(this.key) || Date.now()));
+    const end = Number(note("clock.end") || 0);
+    const passed = Math.max(0, (end || Date.now()) - Number(note("clock") || Date.now()));
     const left = this.minutes * 60_000 - passed;
     this.shown = end ? t("Solved in {time}.", { time: minutes(passed) }) : left >= 0 ? t("{time} left", { time: minutes(left) }) : t("{time} over the time", { time: minutes(-left) });
   }
 
   private ignore(): void {
     this.ignored = !this.ignored;
-    remember(`${this.key}.ignored`, this.ignored ? "yes" : "no");
+    keepNote("clock.ignored", this.ignored ? "yes" : "no");
   }
 
   protected override render(): TemplateResult {

@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { ask } from "../lab/lessonApi";
-import { recall, remember } from "../lab/remember";
+import { keepNote, note } from "../lab/notes";
 import "../styles/lesson.css";
 import type { DrawerElement } from "./drawer";
 import { currentLab, LabElement } from "./element";
@@ -95,14 +95,10 @@ abstract class AskedElement extends WordsElement {
   protected abstract readonly kind: string;
   protected abstract take(number: number, choice: string): Promise<void>;
 
-  private get key(): string {
-    return `asked.${currentLab().options.id}.${this.name}`;
-  }
-
   override connectedCallback(): void {
     super.connectedCallback();
     // What was answered before stays answered.
-    const [taken, right, comment] = JSON.parse(recall(this.key) ?? "[]") as [number?, boolean?, string?];
+    const [taken, right, comment] = JSON.parse(note(`asked.${this.name}`) ?? "[]") as [number?, boolean?, string?];
     if (taken === undefined) return;
     this.taken = taken;
     this.right = right;
@@ -129,7 +125,7 @@ abstract class AskedElement extends WordsElement {
     this.right = undefined;
     void this.asking(async () => {
       await this.take(number, choice);
-      remember(this.key, JSON.stringify([this.taken, this.right, this.comment]));
+      keepNote(`asked.${this.name}`, JSON.stringify([this.taken, this.right, this.comment]));
     });
   }
 }

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import type { Topic } from "../lab/lab";
-import { recall, remember } from "../lab/remember";
+import { keepNote, note } from "../lab/notes";
 import { currentLab, LabElement } from "./element";
 
 /** Those who act for a person: what they did last is what undo takes back. */
@@ -11,13 +11,9 @@ const PEOPLE = new Set(["kubectl", "etcdctl", "fault"]);
 
 /** Where the lab stood when each step of the lesson was begun. */
 class Marks {
-  private get key(): string {
-    return `steps.${currentLab().options.id}`;
-  }
-
   private read(): Record<string, number> {
     try {
-      return JSON.parse(recall(this.key) ?? "{}") as Record<string, number>;
+      return JSON.parse(note("steps") ?? "{}") as Record<string, number>;
     } catch {
       return {};
     }
@@ -29,12 +25,12 @@ class Marks {
 
   set(step: number, seq: number): void {
     const marks = this.read();
-    if (marks[step] === undefined) remember(this.key, JSON.stringify({ ...marks, [step]: seq }));
+    if (marks[step] === undefined) keepNote("steps", JSON.stringify({ ...marks, [step]: seq }));
   }
 
   /** Forgets what was begun after a step that is begun again. */
   cut(step: number): void {
-    remember(this.key, JSON.stringify(Object.fromEntries(Object.entries(this.read()).filter(([number]) => Number(number) <= step))));
+    keepNote("steps", JSON.stringify(Object.fromEntries(Object.entries(this.read()).filter(([number]) => Number(number) <= step))));
   }
 }
 
@@ -51,7 +47,7 @@ export class StepElement extends LabElement {
     // Before the click does anything: where did the lab stand when this step was begun?
     this.closest("section")?.addEventListener("click", this.touched, true);
     // Go on where one stopped.
-    if (this.number > 0 && recall(`at.${currentLab().options.id}`) === String(this.number)) requestAnimationFrame(() => this.closest("section")?.scrollIntoView({ block: "start" }));
+    if (this.number > 0 && note("at") === String(this.number)) requestAnimationFrame(() => this.closest("section")?.scrollIntoView({ block: "start" }));
   }
 
   override disconnectedCallback(): void {
@@ -62,7 +58,7 @@ export class StepElement extends LabElement {
   private readonly touched = (event: Event): void => {
     const target = event.target as HTMLElement;
     if (!target.closest("button")) return;
-    remember(`at.${currentLab().options.id}`, String(this.number));
+    keepNote("at", String(this.number));
     if (!target.closest("cl-step, cl-debrief")) marks.set(this.number, currentLab().headings.last);
   };
 
