@@ -195,7 +195,7 @@ def test_a_reader_of_german_gets_what_has_been_translated(browser: Browser) -> N
     browser.opener.addheaders = [("Accept-Language", "de")]
     page = browser.page(f"/labs/{lab_id}/")
     assert "Ein Pod entsteht" in page and 'lang="de" aria-label="Lektion"' in page
-    assert "Ein Pod entsteht" in browser.page("/lessons/") and "Canary deployment" in browser.page("/lessons/")
+    assert "Ein Pod entsteht" in browser.page("/lessons/")
     checks = browser.ask("GET", f"/api/labs/{lab_id}/lesson/checks")[1]["tasks"]
     assert checks[0]["checks"][0]["text"] == "es gibt einen Pod hello"
     assert browser.ask("GET", f"/api/labs/{lab_id}/lesson/hints/gone?count=1")[1]["hints"][0].startswith("Das Verb")
