@@ -153,6 +153,7 @@ def test_a_picture_shows_a_moment_that_is_past_and_the_lab_stays(browser: Browse
     lens = "lens=scheduling&select=pods/default/big"
     moment = f"{lens}&when={quote('actor = kube-scheduler and object = pods/default/big')}"
     assert browser.ask("GET", f"{lab}/lesson/picture?{moment}")[1]["seq"] == 0  # not yet
+    browser.ask("POST", f"{lab}/pause", {})
     text = browser.ask("GET", f"{lab}/lesson/manifests/big.yaml")[1]["text"]
     assert browser.ask("POST", f"{lab}/manifests", {"text": text, "mode": "apply"})[0] == 200
     browser.ask("POST", f"{lab}/run", {"until": {"time": 60_000}})
