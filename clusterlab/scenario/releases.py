@@ -241,26 +241,32 @@ def _rollout_blue_green() -> Object:
     )
 
 
+def _later(scenario: Object) -> Object:
+    """Shoppers come when the operator has made what they come through."""
+    scenario["traffic"][0]["from"] = "30s"
+    return scenario
+
+
 def _flagger(tag: str) -> Object:
     name = "release-flagger-canary" if tag == "v2" else "release-flagger-canary-bad"
-    return shop(
+    return _later(shop(
         name,
         flagger_canary(maxWeight=50, stepWeight=10),
         [("60s", f"set image deployment/shop web=shop/web:{tag}")],
         inside=False,
         flagger=True,
-    )
+    ))
 
 
 def _flagger_blue_green() -> Object:
     testers = {"name": "testers", "to": "http://shop-canary.default.svc", "rate": "10/s", "from": "60s"}
-    return shop(
+    return _later(shop(
         "release-flagger-blue-green",
         flagger_canary(route=False, iterations=5),
         [("60s", "set image deployment/shop web=shop/web:v2")],
         flagger=True,
         traffic=[testers],
-    )
+    ))
 
 
 #: name -> (title, what there is to see, scenario).

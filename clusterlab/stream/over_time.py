@@ -79,7 +79,7 @@ class Past:
     """Replicas, capacity, autoscalers and moments of a lab so far; `advance` takes in the steps that have come since.
 
     `sizes`: version of an app -> (time, Size); `wanted`: workload -> (time, replicas wanted); `autoscalers`: key ->
-    (time, {"current", "desired", "value", "target"}); `marks`: in order of time. A value holds until the next one."""
+    (time, {"current", "desired", "metrics": {name: (measured, target)}}); `marks`: in order of time. A value holds until the next one."""
 
     def __init__(self) -> None:
         self.seq = -1
@@ -119,7 +119,7 @@ class Past:
             self._change(step.time_ms, change.key, change.new)
             if change.new is not None and change.key.startswith("events/"):
                 self._event(step, change.new, change.old)
-            elif change.key.startswith(("rollouts.argoproj.io/", "analysisruns.argoproj.io/")):
+            elif change.key.startswith(("rollouts.argoproj.io/", "analysisruns.argoproj.io/", "canaries.flagger.app/")):
                 self._moments(step, change.key, change.old, change.new)
         if step.actor == "kubectl" and any(span.code < 300 and span.verb in _CHANGING for span in step.requests):
             resource = step.object.partition("/")[0]
@@ -133,6 +133,9 @@ class Past:
         if key.startswith("rollouts.argoproj.io/"):
             for kind, text in rollout_moments(was, now):
                 self.marks.append(Mark(step.time_ms, step.seq, kind, f"Rollout {name}: {text}"))
+        elif key.startswith("canaries.flagger.app/"):
+            for kind, text in canary_moments(was, now):
+                self.marks.append(Mark(step.time_ms, step.seq, kind, f"Canary {name}: {text}"))
         elif now.get("phase") in ("Failed", "Error") and was.get("phase") != now["phase"]:
             self.marks.append(Mark(step.time_ms, step.seq, "failed", f"AnalysisRun {name}: {now.get('message') or now['phase']}"[:300]))
 
@@ -192,10 +195,32 @@ def rollout_moments(was: Object, now: Object) -> list[tuple[str, str]]:
     return found
 
 
+#: What the phases of Flagger's Canaries mean.
+_PHASES = {
+    "Initialized": ("update", "the primary has taken over"), "Waiting": ("paused", "waits for approval"),
+    "WaitingPromotion": ("paused", "waits for approval of its promotion"), "Progressing": ("update", "a new revision"),
+    "Promoting": ("promoted", "the template is copied to the primary"), "Failed": ("aborted", "failed, and scaled to zero"),
+    "Succeeded": ("step", "the promotion is finished"),
+}
+
+
+def canary_moments(was: Object, now: Object) -> list[tuple[str, str]]:
+    """(kind, what happened) between two statuses of a Canary of Flagger's."""
+    found: list[tuple[str, str]] = []
+    if now.get("phase") != was.get("phase") and now.get("phase") in _PHASES:
+        found.append(_PHASES[now["phase"]])
+    weights = was.get("canaryWeight", 0), now.get("canaryWeight", 0)
+    if weights[0] != weights[1] and now.get("phase") == "Progressing":
+        found.append(("step", f"the canary's weight goes from {weights[0]} to {weights[1]}"))
+    if now.get("failedChecks", 0) > was.get("failedChecks", 0):
+        found.append(("failed", f"check {now['failedChecks']} has failed"))
+    return found
+
+
 _CHANGING = ("create", "update", "patch", "delete")
 _RELEASING = (
     "deployments", "services", "rollouts.argoproj.io", "httproutes.gateway.networking.k8s.io", "configmaps", "statefulsets",
-    "daemonsets",
+    "daemonsets", "canaries.flagger.app",
 )
 
 
@@ -231,11 +256,34 @@ def _size(pod: Object) -> Size:
 
 def _autoscaler(obj: Object) -> dict[str, Any]:
     spec, status = obj["spec"], obj.get("status") or {}
-    now = next(iter(status.get("currentMetrics") or ()), None) or {}
-    aim = next(iter(spec.get("metrics") or ()), None) or {}
-    current = (now.get("resource") or now.get("containerResource") or {}).get("current") or {}
-    target = (aim.get("resource") or aim.get("containerResource") or {}).get("target") or {}
+    now = {_metric_name(each): _amount(each, "current") for each in status.get("currentMetrics") or ()}
+    aims = {_metric_name(each): _amount(each, "target") for each in spec.get("metrics") or ()}
     return {
         "current": status.get("currentReplicas", 0), "desired": status.get("desiredReplicas", 0),
-        "value": current.get("averageUtilization"), "target": target.get("averageUtilization"),
+        "metrics": {name: (now.get(name), aim) for name, aim in aims.items()},
     }
+
+
+def _metric_name(metric: Object) -> str:
+    """What a metric of an autoscaler is called: its resource with the unit, or the name of what is measured."""
+    part = _part(metric)
+    name = part.get("name") or (part.get("metric") or {}).get("name") or ""
+    if metric.get("type") == "ContainerResource":
+        name = f"{part.get('container')} {name}"
+    found = part.get("target") or part.get("current") or {}
+    return f"{name} %" if "averageUtilization" in found else name
+
+
+def _part(metric: Object) -> Object:
+    kind = str(metric.get("type", ""))
+    found: Object = metric.get(kind[:1].lower() + kind[1:]) or {}
+    return found
+
+
+def _amount(metric: Object, which: str) -> float | None:
+    """A percentage, or an amount in its unit; None where nothing was measured."""
+    found = _part(metric).get(which) or {}
+    if "averageUtilization" in found:
+        return float(found["averageUtilization"])
+    amount = found.get("averageValue", found.get("value"))
+    return None if amount is None else milli_value(amount) / 1000

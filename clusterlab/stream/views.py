@@ -272,6 +272,21 @@ def _analysis_run(obj: Object, epoch: datetime) -> View:
     return {"phase": status.get("phase", ""), "message": status.get("message", ""), "metrics": metrics}
 
 
+def _canary(obj: Object, epoch: datetime) -> View:
+    """A Canary of Flagger's: what it has taken over, and how far its release is."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    plan = spec.get("analysis") or spec.get("canaryAnalysis") or {}
+    steps = plan.get("stepWeights") or ()
+    condition: Object = next(iter(status.get("conditions") or ()), {})
+    return {
+        "target": ref_key(spec.get("targetRef") or {}, obj["metadata"].get("namespace")), "phase": status.get("phase", ""),
+        "message": condition.get("message", ""), "provider": spec.get("provider", ""), "weight": status.get("canaryWeight", 0),
+        "wanted": steps[-1] if steps else plan.get("maxWeight", 0), "iteration": status.get("iterations", 0),
+        "iterations": plan.get("iterations", 0), "failed": status.get("failedChecks", 0), "threshold": max(1, plan.get("threshold") or 1),
+        "skip": bool(spec.get("skipAnalysis")), "suspended": bool(spec.get("suspend")),
+    }
+
+
 def _http_route(obj: Object, epoch: datetime) -> View:
     """An HTTPRoute: which Services its rules lead to, by which weights."""
     rules = []
@@ -350,6 +365,6 @@ _KINDS: dict[str, Callable[[Object, datetime], View]] = {
     "StatefulSet": _workload, "DaemonSet": _workload, "ReplicationController": _workload, "Job": _workload,
     "HorizontalPodAutoscaler": _autoscaler, "Event": _event, "PersistentVolumeClaim": _claim, "PersistentVolume": _volume,
     "StorageClass": _class, "VolumeAttachment": _attachment,
-    "Rollout": _rollout, "AnalysisRun": _analysis_run, "HTTPRoute": _http_route,
+    "Rollout": _rollout, "AnalysisRun": _analysis_run, "HTTPRoute": _http_route, "Canary": _canary,
     "ConfigMap": _keys, "Secret": _keys, "Lease": _lease,
 }

@@ -155,12 +155,15 @@ def failures_figure(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def autoscaler_figure(scalers: dict[str, list[tuple[int, dict[str, Any]]]], until_ms: int, marks: list[Mark]) -> dict[str, Any]:
-    """What autoscalers measured (percent of requests), what they aim at, and the replicas they want."""
+    """What autoscalers measured by each of their metrics (percent, or amounts), what they aim at, and the replicas they want."""
     lines: list[Line] = []
     for key, points in scalers.items():
         name = key.rpartition("/")[2]
-        for field, dash in (("value", "solid"), ("target", "dot"), ("desired", "dash"), ("current", "dashdot")):
-            known = [(at, each[field]) for at, each in points if each[field] is not None]
-            words = {"value": "measured %", "target": "target %", "desired": "replicas wanted", "current": "replicas"}[field]
-            lines.append(_held(f"{name} {words}", known, until_ms, {"dash": dash}))
-    return _figure("Autoscaler", "percent · replicas", [line for line in lines if line[1]], marks, stepped=True)
+        for field, words, dash in (("desired", "replicas wanted", "dash"), ("current", "replicas", "dashdot")):
+            lines.append(_held(f"{name} {words}", [(at, each[field]) for at, each in points], until_ms, {"dash": dash}))
+        for metric in dict.fromkeys(metric for _, each in points for metric in each["metrics"]):
+            for number, words, dash in ((0, "measured", "solid"), (1, "target", "dot")):
+                found = [(at, each["metrics"][metric][number]) for at, each in points if metric in each["metrics"]]
+                known = [(at, value) for at, value in found if value is not None]
+                lines.append(_held(f"{name} {metric} {words}", known, until_ms, {"dash": dash}))
+    return _figure("Autoscaler", "percent or amount · replicas", [line for line in lines if line[1]], marks, stepped=True)

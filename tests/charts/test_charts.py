@@ -131,10 +131,10 @@ def test_the_chart_of_a_lab_shows_the_models_numbers(server: Server) -> None:
     lab = server.lab(scenario="22-canary", paused=True)
     lab.call("POST", "/run", {"until": {"time": 60_000}})
     found = lab.call("GET", "/charts/requests?by=source")
-    assert found["table"]["columns"] == ["seconds", "shoppers"]
+    assert found["table"]["columns"] == ["seconds", "shoppers", "outside", "testers", "buyers"]
     trace = found["figure"]["data"][0]
-    assert dict(zip(trace["x"], trace["y"], strict=True)) == dict(found["table"]["rows"])
-    assert found["table"]["rows"][-1] == [60.0, 30.0]
+    assert dict(zip(trace["x"], trace["y"], strict=True)) == {row[0]: row[1] for row in found["table"]["rows"]}
+    assert found["table"]["rows"][-1] == [60.0, 30.0, 20.0, 5.0, 20.0]
     assert server.call("GET", f"/api/labs/{lab.id}/charts/nonsense")[0] == 404
     assert server.call("GET", f"/api/labs/{lab.id}/charts/requests?by=moon")[0] == 400
 

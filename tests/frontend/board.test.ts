@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterIndex } from "../../static/src/lab/index";
-import { boardOf, nodeOf, placeBoard, serviceOf } from "../../static/src/stage/board";
+import { boardOf, nodeOf, placeBoard, serviceOf, sharesOf } from "../../static/src/stage/board";
 import { partsOf, valueAt } from "../../static/src/lab/paths";
 import type { State } from "../../static/src/stream/reducer";
 import { recording } from "./support";
@@ -39,6 +39,27 @@ test("traffic goes from sources through services to the pods that answer", () =>
   const wire = board.wires.find((one) => one.to === `pods/default/${some.name}`)!;
   assert.deepEqual([wire.from, wire.rate, wire.errors], ["services/default/web", 12, 3]);
   assert.ok(boardOf("traffic", index, {}, "").note, "without sources it says so");
+});
+
+test("what stands by is idle and costs what the others do", () => {
+  const state = withService();
+  const [first, ...others] = pods as unknown as { name: string; labels: Record<string, string>; cpu: number }[];
+  const objects = { ...state.objects } as Record<string, unknown>;
+  for (const pod of [first!, ...others]) objects[`pods/default/${pod.name}`] = { ...pod, app: "web", phase: "Running", ready: true, cpu: 100, labels: { app: "web", slot: pod === first ? "green" : "blue" } };
+  objects["services/default/web"] = { ...(objects["services/default/web"] as object), selector: { app: "web", slot: "blue" } };
+  objects["endpointslices/default/web-1"] = { ...(objects["endpointslices/default/web-1"] as object), endpoints: others.map((pod) => ({ ip: "", ready: true, terminating: false, node: "", pod: pod.name })) };
+  const board = boardOf("traffic", ClusterIndex.of({ ...state, objects: objects as State["objects"] }), {}, "");
+  const cards = board.columns.flatMap((column) => column.cards);
+  assert.equal(cards.find((card) => card.id === `pods/default/${first!.name}`)!.tag, "idle");
+  const gauge = cards.find((card) => card.id === "capacity/default/web")!;
+  assert.equal(gauge.tag, `×${(pods.length / others.length).toFixed(1)}`);
+  assert.ok(!board.wires.some((wire) => wire.to === `pods/default/${first!.name}`));
+});
+
+test("measured shares stand beside the share of pods", () => {
+  assert.deepEqual(sharesOf({ v1: 90, v2: 10 }, new Map([["v1", 9], ["v2", 1]])), ["v1 9/10 · 90.0 %", "v2 1/10 · 10.0 %"]);
+  assert.deepEqual(sharesOf({ v1: 90 }, new Map([["v1", 9]])), ["v1 100 %"]);
+  assert.equal(sharesOf({}), null);
 });
 
 test("storage goes from claims to volumes", () => {

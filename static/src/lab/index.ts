@@ -163,7 +163,7 @@ export class ClusterIndex {
 }
 
 /** What a version is a version of: the app by its labels, or else the object itself. */
-const appOf = (view: { namespace?: string; app: string; name: string; owner?: string | null }): string =>
+export const appOf = (view: { namespace?: string; app: string; name: string; owner?: string | null }): string =>
   `${view.namespace}/${view.app || (view.owner ?? view.name)}`;
 
 const serviceOf = (slice: EndpointSliceView): string => {

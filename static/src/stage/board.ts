@@ -8,6 +8,7 @@ import { t } from "../i18n/t";
 import { natural, type Box, type Point } from "./geometry";
 import type { AccessAnswer, AccessGraph, InsideAnswer, OwnersAnswer } from "../lab/api";
 import { accessBoard } from "./access";
+import { capacities, cores, familyOf, times } from "./capacity";
 import { nodeBoard, nodeOf } from "./inside";
 import type { Tone } from "./pod";
 
@@ -144,11 +145,20 @@ function trafficBoard(index: ClusterIndex, components: Components): Board {
     const ready = endpoints.filter((endpoint) => endpoint.ready).length;
     const port = service.ports?.[0]?.port;
     return {
-      id: key, title: service.name, lines: [`${service.clusterIP === "None" ? t("headless") : service.clusterIP}${port ? `:${port}` : ""}`, sharesText(notes.shares?.[key]) || service.type], link: true,
+      id: key, title: service.name, link: true,
+      lines: [`${service.clusterIP === "None" ? t("headless") : service.clusterIP}${port ? `:${port}` : ""}`, ...(sharesOf(notes.shares?.[key], versionsOf(index, service)) || [service.type])],
       tag: ready ? (ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready })) : t("nobody answers"), tone: ready ? "soft" : "bad",
     };
   });
-  const note = sources.length ? "" : t("No requests come from outside: this cluster has no sources of traffic. The wires show where they would go.");
+  // Pods of the same apps that no Service leads to: they stand by, and cost what the others do.
+  const apps = new Set([...pods.keys()].map((pod) => familyOf(index, index.pods.get(pod)!)));
+  for (const [key, pod] of index.pods) {
+    if (!pods.has(key) && !isSystem(pod) && apps.has(familyOf(index, pod))) pods.set(key, { ...trafficPod(key, pod, undefined), ...(pod.ready ? { tag: t("idle"), tone: "soft" as const } : {}), dashed: true });
+  }
+  for (const one of capacities(index)) {
+    if (one.asked > one.serves * 1.001) sources.push({ id: `capacity/${one.app}`, title: t("CPU of {app}", { app: one.app.split("/").at(-1)! }), lines: [t("{asked} cores requested, {serves} serve", { asked: cores(one.asked), serves: cores(one.serves) }), ""], tag: times(one), tone: "warn", link: false, part: one.serves / one.asked });
+  }
+  const note = notes.sources && Object.keys(notes.sources).length ? "" : t("No requests come from outside: this cluster has no sources of traffic. The wires show where they would go.");
   return { columns: [{ title: t("FROM"), cards: sources }, { title: t("ROUTES"), cards: routes }, { title: t("SERVICES"), cards }, { title: t("PODS"), cards: [...pods.values()] }].filter((column) => column.cards.length), wires, note };
 }
 
@@ -158,10 +168,23 @@ type Shares = Record<string, Record<string, number>>;
 const total = (versions: Record<string, number> | undefined): number => Object.values(versions ?? {}).reduce((sum, count) => sum + count, 0);
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(part === 0 || part === whole ? 0 : 1)} %`;
 
-/** How a service's requests were shared by version: "v1 90 % · v2 10 %". */
-export function sharesText(versions: Record<string, number> | undefined): string {
-  const whole = total(versions);
-  return whole ? Object.entries(versions!).filter(([, count]) => count).map(([version, count]) => `${version} ${percent(count, whole)}`).join(" · ") : "";
+/** How many ready pods of each version a service leads to. */
+function versionsOf(index: ClusterIndex, service: ServiceView): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const endpoint of index.endpointsOf(service)) {
+    const pod = endpoint.ready ? index.pods.get(podKey(endpoint, service.namespace ?? "default")) : undefined;
+    if (pod) found.set(pod.version, (found.get(pod.version) ?? 0) + 1);
+  }
+  return found;
+}
+
+/** How a service's requests were shared by version, beside the share of pods that decides it: "v1 9/10 · 90 %", "v2 1/10 · 10 %". */
+export function sharesOf(versions: Record<string, number> | undefined, pods = new Map<string, number>()): string[] | null {
+  const whole = total(versions), ready = [...pods.values()].reduce((sum, count) => sum + count, 0);
+  const exact = (version: string): string => (pods.size > 1 && pods.has(version) ? `${pods.get(version)}/${ready} · ` : "");
+  const lines = whole ? Object.entries(versions!).filter(([, count]) => count).map(([version, count]) => `${version} ${exact(version)}${percent(count, whole)}`) : [];
+  if (!lines.length) return null;
+  return pods.size > 1 ? lines.slice(0, 3) : [lines.join(" · ")];
 }
 
 /** The route that answers for the host of an address. */

@@ -1,6 +1,6 @@
 // Draws a board: its cards, its wires, and the requests that run along them.
 import type { Drawing } from "./drawing";
-import { bezier } from "./geometry";
+import { bezier, contains, type Box } from "./geometry";
 import type { Card, PlacedBoard } from "./board";
 import { podColor, toneColor } from "./pod";
 import { wrap } from "./words";
@@ -21,13 +21,9 @@ export function drawBoard(d: Drawing, board: PlacedBoard): void {
     pen.curve(...curve, { stroke: lit ? pen.theme.accent : pen.theme.wire, width: lit ? 2 : 1.3, dash: wire.dashed ? [3, 5] : undefined, alpha: 0.9 });
   }
   for (const [id, box] of board.boxes) drawCard(d, board.cards.get(id)!, box);
-  for (const { wire, curve } of board.wires) {
-    if (!wire.label || d.at.narrow) continue;
-    const at = bezier(...curve, 0.5);
-    const lines = wire.label.split(" · ");
-    const w = Math.max(...lines.map((line) => pen.width(line, { size: 10.2, weight: 600 }))) + 8;
-    pen.rect({ x: at.x - w / 2, y: at.y - 7 * lines.length, w, h: 14 * lines.length }, { fill: pen.theme.panel, fillAlpha: 0.94, stroke: pen.theme.line, radius: 6 });
-    lines.forEach((line, i) => pen.text(line, at.x, at.y - 7 * lines.length + 10.5 + 13.5 * i, { size: 10.2, weight: i ? 500 : 700, align: "center", color: i ? pen.theme.soft : pen.theme.text }));
+  for (const { lines, box } of labels(d, board)) {
+    pen.rect(box, { fill: pen.theme.panel, fillAlpha: 0.94, stroke: pen.theme.line, radius: 6 });
+    lines.forEach((line, i) => pen.text(line, box.x + box.w / 2, box.y + 10.5 + 13.5 * i, { size: 10.2, weight: i ? 500 : 700, align: "center", color: i ? pen.theme.soft : pen.theme.text }));
   }
   for (const { text, x, y } of board.hidden) pen.text(text, x, y, { size: 11, color: pen.theme.soft });
   if (board.note) note(d, board);
@@ -62,17 +58,39 @@ function drawCard(d: Drawing, card: Card, box: PlacedBoard["boxes"] extends Map<
   pen.text(card.title, box.x + 12, box.y + 21, { size: 12.4, weight: 650, max: box.w - 30 - tagW });
   if (card.lit === false) pen.rect(box, { fill: theme.panel, fillAlpha: 0.45, radius: 9 });
   card.lines.forEach((line, i) => pen.text(line, box.x + 12, box.y + 37 + 15 * i, { size: 10.9, color: theme.soft, max: box.w - 22 }));
+  if (card.part !== undefined) drawPart(d, card, { x: box.x + 12, y: box.y + box.h - 18, w: box.w - 24, h: 8 });
+}
+
+/** A bar: full for the part that is needed, hatched for what is asked for beyond it. */
+function drawPart({ pen }: Drawing, card: Card, bar: Box): void {
+  const w = bar.w * card.part!;
+  pen.rect({ ...bar, w }, { fill: pen.theme.accent, fillAlpha: 0.75, radius: 4 });
+  pen.rect({ ...bar, x: bar.x + w, w: bar.w - w }, { fill: pen.theme.warn, fillAlpha: 0.2, stroke: pen.theme.warn, radius: 4 });
+  pen.pattern({ ...bar, x: bar.x + w, w: bar.w - w }, 3, 1, pen.theme.warn, 0.9);
+}
+
+/** What is written beside wires, with the box that it stands in. */
+function labels(d: Drawing, board: PlacedBoard): { lines: string[]; box: Box }[] {
+  if (d.at.narrow) return [];
+  return board.wires.filter(({ wire }) => wire.label).map(({ wire, curve }) => {
+    const at = bezier(...curve, 0.5), lines = wire.label!.split(" · ");
+    const w = Math.max(...lines.map((line) => d.pen.width(line, { size: 10.2, weight: 600 }))) + 8;
+    return { lines, box: { x: at.x - w / 2, y: at.y - 7 * lines.length, w, h: 14 * lines.length } };
+  });
 }
 
 /** Requests on their way: the more there are, the more dots; what fails is a cross. `phase` is 0 to 1, and stands while the cluster does. */
 export function drawRequests(d: Drawing, board: PlacedBoard, phase: number): void {
   const { pen } = d;
+  const written = labels(d, board).map(({ box }) => box);
   for (const { wire, curve } of board.wires) {
-    if (!wire.rate) continue;
+    // On a phone wires are drawn for what is selected alone: without them dots would only lie on the words.
+    if (!wire.rate || (d.at.narrow && d.selected !== wire.from && d.selected !== wire.to)) continue;
     const dots = Math.max(1, Math.min(MOST_DOTS, Math.round(Math.log2(1 + wire.rate) * 1.2)));
     const bad = Math.min(dots, Math.ceil((dots * (wire.errors ?? 0)) / wire.rate));
     for (let i = 0; i < dots; i++) {
       const at = bezier(...curve, (i / dots + phase) % 1);
+      if (written.some((box) => contains(box, at))) continue; // it passes beneath the words
       if (i < bad) pen.glyph("cross", at, 4.4, pen.theme.bad);
       else pen.circle(at, 3, { fill: pen.theme.accent });
     }

@@ -99,6 +99,22 @@ export interface MetricView {
   measurements: { phase: string; value: string; time: number }[];
 }
 
+/** A Canary of Flagger's: the Deployment that it has taken over, and how far its release is. */
+export interface CanaryView extends View {
+  target: string;
+  phase: string;
+  message: string;
+  provider: string;
+  weight: number;
+  wanted: number;
+  iteration: number;
+  iterations: number;
+  failed: number;
+  threshold: number;
+  skip: boolean;
+  suspended: boolean;
+}
+
 export interface AnalysisRunView extends View {
   phase: string;
   message: string;

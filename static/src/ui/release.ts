@@ -6,9 +6,11 @@ import { t } from "../i18n/t";
 import { fetchObject } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { clock } from "../lab/words";
-import { nameOf, namespaceOf, type AnalysisRunView, type MetricView, type RolloutView } from "../stream/views";
+import { capacities, cores, familyOf, times } from "../stage/capacity";
+import { nameOf, namespaceOf, type AnalysisRunView, type CanaryView, type MetricView, type RolloutView } from "../stream/views";
 import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
+import { theScene } from "./stage";
 
 type Json = Record<string, unknown>;
 const at = (object: unknown, ...path: string[]): unknown => path.reduce<unknown>((value, name) => (value as Json | undefined)?.[name], object);
@@ -52,6 +54,8 @@ export class ReleaseElement extends LabElement {
     const canEdit = this.lab.options.canEdit;
     return html`<section class="release" data-testid="release"><h3 class="eyebrow">${t("Release")}</h3>
       ${rollout && view ? this.rolloutPart(view) : nothing}
+      ${this.canaryPart(canEdit)}
+      ${this.capacityPart()}
       ${this.sliders(canEdit)}
       ${canEdit ? html`<p class="acts">${(rollout ? this.rolloutActs(view) : this.deploymentActs()).map((act) => html`<button type="button" class="small" data-testid=${act.testid} ?disabled=${act.off} title=${act.line}
           @click=${() => void this.act(act)} @focus=${() => (this.shown = act.line)} @pointerenter=${() => (this.shown = act.line)}>${act.name}</button> `)}</p>
@@ -63,6 +67,35 @@ export class ReleaseElement extends LabElement {
     this.shown = act.line;
     if (act.testid === "release:undo" && this.kind === "rollout") return this.undoRollout();
     this.run(act.line);
+  }
+
+  /** What this app asks for while two versions of it stand, against what one needs. */
+  private capacityPart(): TemplateResult | typeof nothing {
+    const index = theScene?.index;
+    const pod = index && [...index.pods.values()].find((one) => one.namespace === namespaceOf(this.key) && one.name.startsWith(`${nameOf(this.key)}-`));
+    const one = pod && capacities(index).find((each) => each.app === familyOf(index, pod));
+    if (!one || one.asked <= one.serves * 1.001) return nothing;
+    return html`<p class="capacity" data-testid="capacity"><meter min="0" max=${one.asked} value=${one.serves} aria-label=${t("CPU of {app}", { app: nameOf(this.key) })}></meter>
+      <span><b>${times(one)}</b> ${t("{asked} cores requested, {serves} serve", { asked: cores(one.asked), serves: cores(one.serves) })}</span></p>`;
+  }
+
+  /** The Canary of Flagger's that has taken this Deployment over, or made it. */
+  private canaryPart(canEdit: boolean): TemplateResult | typeof nothing {
+    const target = this.key.replace(/-primary$/, "");
+    const found = Object.entries(this.lab.player.state.objects).find(([key, view]) => key.startsWith("canaries.flagger.app/") && [this.key, target].includes((view as CanaryView).target));
+    if (this.kind !== "deployment" || !found) return nothing;
+    const view = found[1] as CanaryView, on = `kubectl patch canary ${nameOf(found[0])}${this.where} --type=merge -p `;
+    const tone = view.phase === "Succeeded" || view.phase === "Initialized" ? "ok" : view.phase === "Failed" ? "bad" : view.phase.startsWith("Waiting") ? "warn" : "";
+    const acts: Act[] = [
+      { name: view.skip ? t("Analyse again") : t("Promote fully"), line: `${on}${quoted({ spec: { skipAnalysis: !view.skip } })}`, testid: "release:skip-analysis" },
+      { name: view.suspended ? t("Resume") : t("Pause"), line: `${on}${quoted({ spec: { suspend: !view.suspended } })}`, testid: "release:suspend" },
+    ];
+    return html`<p><span class="pill ${tone}" data-testid="release-phase">${view.phase || "–"}</span> <span data-testid="release-message">${view.message}</span></p>
+      <dl class="fields"><dt>Canary</dt><dd>${nameOf(found[0])} <small>${view.provider}</small></dd>
+        <dt>${t("weight")}</dt><dd>${view.weight} <small>${view.wanted ? t("of {count}", { count: view.wanted }) : nothing}</small></dd>
+        ${view.iterations ? html`<dt>${t("iteration")}</dt><dd>${view.iteration} <small>${t("of {count}", { count: view.iterations })}</small></dd>` : nothing}
+        <dt>${t("failed checks")}</dt><dd>${view.failed} <small>${t("of {count}", { count: view.threshold })}</small></dd></dl>
+      ${canEdit ? html`<p class="acts">${acts.map((act) => html`<button type="button" class="small" data-testid=${act.testid} title=${act.line} @click=${() => void this.act(act)} @focus=${() => (this.shown = act.line)} @pointerenter=${() => (this.shown = act.line)}>${act.name}</button> `)}</p>` : nothing}`;
   }
 
   // Bounds of a rolling update.

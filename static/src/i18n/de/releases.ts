@@ -1,6 +1,13 @@
 // German for releases: the panel beside a Deployment or a Rollout, and the routes of the traffic lens.
 export const releases: Record<string, string> = {
   Abort: "Abbrechen",
+  "Analyse again": "Wieder analysieren",
+  "CPU of {app}": "CPU von {app}",
+  "{asked} cores requested, {serves} serve": "{asked} Kerne verlangt, {serves} dienen",
+  "failed checks": "gescheiterte Prüfungen",
+  idle: "ohne Arbeit",
+  iteration: "Durchgang",
+  weight: "Gewicht",
   Analysis: "Analyse",
   "Blue-green by a Service": "Blue-green über einen Service",
   "Canary by replicas": "Canary über Replicas",
