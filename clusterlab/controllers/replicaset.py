@@ -33,8 +33,9 @@ from clusterlab.machinery.labels import from_object as selector_of
 
 __all__ = ["ReplicaSetController"]
 
-#: At most this many pods are created or deleted in one reconcile.
-BURST_REPLICAS = 500
+#: At most this many pods are created or deleted in one reconcile: a step is to stay a few milliseconds of work, and something that can be
+#: watched. (Kubernetes has 500 here; the outcome is the same.)
+BURST_REPLICAS = 50
 #: While pods come up in a burst, the status is written at most this often.
 BURST_MS = 20
 BURST_MS_PER_100_PODS = 15
