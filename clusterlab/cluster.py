@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -29,7 +31,7 @@ from clusterlab.etcd.cluster import Etcd
 from clusterlab.faults import FaultError, Faults
 from clusterlab.kubelet import kubelet
 from clusterlab.kubelet.server import NodeServer
-from clusterlab.machinery.errors import not_found
+from clusterlab.machinery.errors import StatusError, status
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
 from clusterlab.network.fabric import Fabric
@@ -53,7 +55,7 @@ from clusterlab.timeline import Timeline
 __all__ = ["Cluster", "FaultError"]
 
 #: Booted clusters as checkpoints, by scenario: a new blank lab is a copy of one.
-_booted: dict[str, dict[str, Any]] = {}
+_booted: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {}
 MAX_BOOTED = 8
 BOOT_LIMIT = 200_000
 #: When the boot is over. By then the node controller has looked at every node for the first time (at 4 s), and heartbeats stand so that
@@ -126,6 +128,7 @@ class Cluster:
         self.api.metrics = MetricsSource(self.sim) if scenario.metrics_server else None
         self.fault_board = Faults(self)
         self.timeline = Timeline(self)
+        self.refused: tuple[str, ...] = ()  # what of the scenario's manifests the API server did not take, and why
         self.etcd_shell = EtcdShell(self)
         self.registry = Registry(self.sim, scenario.images)
         self.nodes: dict[str, Node] = {}
@@ -210,7 +213,8 @@ class Cluster:
         key = repr(self.scenario)
         known = _booted.get(key)
         if known is not None:
-            self.restore(known)
+            state, self.refused = known
+            self.restore(state)
             return
         self.etcd.start()
         self.api.start()
@@ -223,7 +227,7 @@ class Cluster:
         self.sim.forget_past()
         if len(_booted) >= MAX_BOOTED:
             del _booted[next(iter(_booted))]
-        _booted[key] = self.checkpoint()
+        _booted[key] = self.checkpoint(), self.refused
 
     def _start_processes(self) -> Iterator[None]:
         """Starts all programs. With addons the control plane comes first and gets them before any worker joins, as with kubeadm."""
@@ -265,11 +269,19 @@ class Cluster:
             self.apply(definition)
             yield
         for manifest in self.scenario.manifests:
-            if isinstance(manifest, dict):
-                self.apply(manifest)
-                yield
+            if why := self._refusal(manifest):
+                self.refused += (f"{manifest['kind']} {manifest['metadata']['name']}: {why}",)
+            yield
         self.timeline.start()
         self.traffic.begin_traffic()
+
+    def _refusal(self, manifest: Object) -> str:
+        """Applies one of the scenario's manifests; why it was refused, if it was."""
+        try:
+            answer = self.apply(manifest)
+        except StatusError as error:
+            return error.message
+        return "" if answer.code < 400 else str(json.loads(answer.body)["message"])
 
     # State.
 
@@ -352,12 +364,14 @@ class Cluster:
         return http.handle(self.api, data["method"], data["path"], data["query"], data["headers"], body)
 
     def apply(self, obj: Object) -> Any:
-        """Server-side applies one object, as the scenario's author."""
+        """Server-side applies one object, as the scenario's author. Raises StatusError where its kind is not known."""
+        meta = obj.get("metadata") or {}
+        name, namespace = (quote(str(meta.get(field) or default), safe="") for field, default in (("name", ""), ("namespace", "default")))
         resource = self.api.scheme.by_gvk(*split_api_version(obj.get("apiVersion", "")), obj.get("kind", ""))
         if resource is None:
-            raise not_found(str(obj.get("kind")), "", str((obj.get("metadata") or {}).get("name")))
-        meta = obj.get("metadata") or {}
-        path = path_of(resource, meta.get("namespace", "default"), meta.get("name", ""))
+            text = f'no matches for kind "{obj.get("kind")}" in version "{obj.get("apiVersion")}"; its definition must come before it'
+            raise status(404, "NotFound", text)
+        path = path_of(resource, namespace, name)
         body = yaml.safe_dump(obj)
         return self.perform({
             "kind": "request", "method": "PATCH", "path": path, "query": "fieldManager=scenario&force=true", "body": body,

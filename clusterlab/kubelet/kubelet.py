@@ -109,7 +109,7 @@ class Kubelet(Process):
             node_status.announce(self)
         except StatusError as error:
             step.explain = f"The kubelet on {self.config.name} could not register its node: {error.message}"
-            self.after(RETRY_MS, "register")
+            self.after(RETRY_MS, "register", idle=error.code < 500)  # asked again in vain, as long as nobody changes something
             return
         self.registered = True
         step.explain = f"The kubelet on {self.config.name} registers its node and says what it has."

@@ -21,6 +21,8 @@ from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
 
 from clusterlab.machinery.decode import ParseError, parse_yaml, yaml_documents
+from clusterlab.scenario.manifests import with_files
+from clusterlab.scenario.reader import ScenarioError
 
 __all__ = [
     "DIRECTIVES", "Check", "Directive", "Lesson", "LessonError", "Step", "Task", "lesson_names", "load_all", "load_lesson", "markdown",
@@ -296,21 +298,10 @@ def _line_of(text: str, path: list[str | int]) -> int:
 def _scenario(folder: Path) -> dict[str, Any]:
     path = folder / "scenario.yaml"
     scenario = _mapping(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
-    manifests: list[Any] = []
-    for entry in scenario.get("manifests", ()):
-        if isinstance(entry, dict):
-            manifests.append(entry)
-            continue
-        source = (folder / "manifests" / str(entry)).resolve()
-        if not source.is_relative_to(folder.resolve()) or not source.is_file():
-            raise LessonError(f"{path}: there is no manifest {entry!r} under {folder.name}/manifests/")
-        try:
-            manifests += [document for document in yaml_documents(source.read_text(encoding="utf-8")) if document]
-        except ParseError as error:
-            raise LessonError(f"{source}: not YAML: {error}") from None
-    if manifests:
-        scenario = {**scenario, "manifests": manifests}
-    return scenario
+    try:
+        return with_files(scenario, folder / "manifests")
+    except ScenarioError as error:
+        raise LessonError(f"{path}: {error}") from None
 
 
 def _steps(tokens: list[Token], path: Path, whole: bool = True) -> tuple[Step, ...]:

@@ -10,8 +10,9 @@ from clusterlab.kubelet.settings import SettingsError, settings
 from clusterlab.machinery.decode import parse_yaml
 from clusterlab.scenario import values
 from clusterlab.scenario.images import behaviours
+from clusterlab.scenario.manifests import manifests
 from clusterlab.scenario.model import CAPACITY, FAULT_KINDS, RUNTIMES, Fault, Node, NodeImage, Scenario, TimelineEntry, workers
-from clusterlab.scenario.reader import Reader, ScenarioError, boolean, integer, one_of, plain_object, shown, string_map, text
+from clusterlab.scenario.reader import Reader, ScenarioError, boolean, integer, one_of, plain_object, shown, text
 from clusterlab.scenario.sources import traffic
 
 __all__ = ["ScenarioError", "blank", "fault", "load", "parse"]
@@ -83,7 +84,7 @@ def load(data: Any) -> Scenario:
         scheduler=top.take("scheduler", plain_object) if top.has("scheduler") else None,
         images=behaviours(top),
         traffic=traffic(top),
-        manifests=_manifests(top),
+        manifests=manifests(top),
         timeline=_timeline(top),
         start=top.take("start", _instant, ""),
         name=top.take("name", text(253), ""),
@@ -171,8 +172,8 @@ def _nodes(top: Reader, runtime: str, kubelet: dict[str, Any] | None) -> tuple[N
 def _node(read: Reader, name: str, runtime: str, kubelet: dict[str, Any]) -> Node:
     return Node(
         name=read.take("name", _name, name),
-        labels=read.take("labels", string_map(), {}),
-        annotations=read.take("annotations", string_map(), {}),
+        labels=read.take("labels", values.label_map, {}),
+        annotations=read.take("annotations", values.annotation_map, {}),
         taints=tuple(_taint(Reader(item, path, read.problems, ("key", "value", "effect", "timeAdded")))
                      for path, item in read.items("taints", 50)),
         capacity={**CAPACITY, **read.take("capacity", _amounts, {})},
@@ -188,8 +189,8 @@ def _node(read: Reader, name: str, runtime: str, kubelet: dict[str, Any]) -> Nod
 
 
 def _taint(read: Reader) -> dict[str, str]:
-    taint = {"key": read.take("key", text(316)), "effect": read.take("effect", one_of(*_EFFECTS))}
-    value = read.take("value", text(63), "")
+    taint = {"key": read.take("key", values.label_key), "effect": read.take("effect", one_of(*_EFFECTS))}
+    value = read.take("value", values.label_value, "")
     return {"key": taint["key"], "value": value, "effect": taint["effect"]} if value else taint
 
 
@@ -200,8 +201,7 @@ def _amounts(value: Any) -> dict[str, str]:
         raise ValueError(f"has {len(value)} entries; at most 50 are allowed")
     amounts: dict[str, str] = {}
     for key, amount in value.items():
-        if not isinstance(key, str):
-            raise ValueError(f"{shown(key)} must be the name of a resource")
+        values.label_key(key)
         try:
             values.size(amount)
         except ValueError as error:
@@ -222,16 +222,6 @@ def _is_text(read: Reader, path: str, item: Any) -> bool:
         return True
     read.problems.append((path, f"must be a string, not {shown(item)}"))
     return False
-
-
-def _manifests(top: Reader) -> tuple[str | dict[str, Any], ...]:
-    found: list[str | dict[str, Any]] = []
-    for path, item in top.items("manifests", 1_000):
-        if isinstance(item, dict) or (isinstance(item, str) and 0 < len(item) <= 512):
-            found.append(item)
-        else:
-            top.problems.append((path, f"must be the name of a file or an object, not {shown(item)}"))
-    return tuple(found)
 
 
 def _timeline(top: Reader) -> tuple[TimelineEntry, ...]:

@@ -132,7 +132,7 @@ class Scenario:
     images: tuple[Behaviour, ...] = ()
     traffic: tuple[Traffic, ...] = ()
     #: File names, resolved by whoever has the folder, or whole objects.
-    manifests: tuple[str | dict[str, Any], ...] = ()
+    manifests: tuple[dict[str, Any], ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     start: str = ""  # when the clock starts, RFC 3339; "" is the default epoch
     name: str = ""

@@ -1,4 +1,4 @@
-"""Values of scenario files: durations, rates, percentages and sizes, as whole numbers."""
+"""Values of scenario files: durations, rates, percentages and sizes, as whole numbers; labels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import re
 from fractions import Fraction
 from typing import Any
 
+from clusterlab.machinery.labels import label_key_errors, label_value_errors
 from clusterlab.runtime.amounts import quantity
+from clusterlab.scenario.reader import shown, string_map
 
-__all__ = ["bytes_per_s", "cpu_us", "duration_ms", "duration_us", "ppm", "rate_milli", "size"]
+__all__ = [
+    "annotation_map", "bytes_per_s", "cpu_us", "duration_ms", "duration_us", "label_key", "label_map", "label_value", "ppm",
+    "rate_milli", "size",
+]
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ms|s|m|h|d)")
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|m|h)\s*")
@@ -114,3 +119,38 @@ def cpu_us(value: Any) -> int:
     if not 0 <= amount <= 3600:
         raise ValueError("must be between 0 and 3600")
     return int(amount * 1_000_000)
+
+
+def annotation_map(value: Any) -> dict[str, str]:
+    """Annotations as the API server takes them; a node with others could never register."""
+    found: dict[str, str] = string_map()(value)
+    for key in found:
+        label_key(key)
+    return found
+
+
+def label_map(value: Any) -> dict[str, str]:
+    """Labels as the API server takes them."""
+    found = annotation_map(value)
+    for key, item in found.items():
+        if wrong := label_value_errors(item):
+            raise ValueError(f"{key}: {shown(item)} is no value of a label: {wrong[0]}")
+    return found
+
+
+def label_key(value: Any) -> str:
+    """A key as labels, annotations, taints and resources have it."""
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, not {shown(value)}")
+    if wrong := label_key_errors(value):
+        raise ValueError(f"{shown(value)} is no key: {wrong[0]}")
+    return value
+
+
+def label_value(value: Any) -> str:
+    """A value as labels and taints have it; may be empty."""
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, not {shown(value)}")
+    if wrong := label_value_errors(value):
+        raise ValueError(f"{shown(value)}: {wrong[0]}")
+    return value

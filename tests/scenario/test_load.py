@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from clusterlab.cluster import Cluster
 from clusterlab.scenario import ScenarioError, blank, load, parse
 from clusterlab.scenario.load import fault
+from clusterlab.scenario.manifests import with_files
 
 EXAMPLE = """
 apiVersion: clusterlab/v1
@@ -32,7 +36,6 @@ images:
   logs: ["listening on 8080"]
 traffic:
 - {name: shoppers, to: "http://web.default.svc", rate: 50/s, from: 10s, until: 5m, wave: {period: 1m, to: 200/s}}
-manifests: [web.yaml]
 timeline:
 - {at: 60s, kubectl: "scale deployment web --replicas=6"}
 - {at: 30s, fault: {kind: node-down, target: node-2, for: 2m}}
@@ -57,6 +60,26 @@ def test_reads_every_part_of_the_format() -> None:
     assert scenario.timeline[0].fault is not None and scenario.timeline[0].fault.for_ms == 120_000
 
 
+WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n---\nkind: List\napiVersion: v1\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n"
+
+
+def test_names_of_files_stand_for_what_is_in_them(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "web.yaml").write_text(WEB)
+    (tmp_path / "broken.yaml").write_text("a: [")
+    folders = (tmp_path, tmp_path / "manifests")
+    scenario = load(with_files({"manifests": ["web.yaml", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "b"}}]}, *folders))
+    assert [each["metadata"]["name"] for each in scenario.manifests] == ["web", "a", "b"]
+    for name, words in (("none.yaml", "there is no file"), ("../x.yaml", "there is no file"), ("broken.yaml", "not YAML"), ("\0", "cannot be read")):
+        with pytest.raises(ScenarioError, match=words):
+            with_files({"manifests": [name]}, *folders)
+
+
+def test_a_manifest_that_is_refused_is_named() -> None:
+    cluster = Cluster(load({"nodes": 1, "manifests": [{"apiVersion": "x.io/v1", "kind": "Widget", "metadata": {"name": "w"}}]}))
+    assert len(cluster.refused) == 1 and cluster.refused[0].startswith('Widget w: no matches for kind "Widget"')
+
+
 def test_blank_has_a_control_plane_and_three_workers() -> None:
     nodes = blank().all_nodes()
     assert [node.name for node in nodes] == ["control-plane", "node-1", "node-2", "node-3"]
@@ -69,6 +92,15 @@ def test_a_number_of_nodes_makes_like_workers() -> None:
 
 
 @pytest.mark.parametrize(("data", "where", "words"), [
+    ({"nodes": [{"labels": {"zone": "10%"}}]}, "nodes[0].labels", "no value of a label"),
+    ({"nodes": [{"labels": {"a/b/c": "x"}}]}, "nodes[0].labels", "no key"),
+    ({"nodes": [{"capacity": {"a b": "1"}}]}, "nodes[0].capacity", "no key"),
+    ({"nodes": [{"taints": [{"key": "a", "value": "/", "effect": "NoSchedule"}]}]}, "nodes[0].taints[0].value", "alphanumeric"),
+    ({"manifests": ["web.yaml"]}, "manifests[0]", "names a file"),
+    ({"manifests": [{}]}, "manifests[0].apiVersion", "must be set"),
+    ({"manifests": [{"apiVersion": "v1", "kind": []}]}, "manifests[0].kind", "must be set"),
+    ({"manifests": [{"kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": 3}]}]}, "manifests[0].items[0].metadata", "an object"),
+    ({"manifests": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a"}}]}, "manifests[0].metadata.name", "must be set"),
     ({"nodes": 5001}, "nodes", "between 0 and 5000"),
     ({"nodez": 3}, "nodez", "did you mean nodes?"),
     ({"kind": "Pod"}, "kind", "must be Scenario"),

@@ -119,7 +119,11 @@ class LocalHost:
         record = models.Lab(id=_token(10), key_hash=hash_key(key), scenario=scenario, **fields)
         record.dispatched, record.time_ms, record.model = cluster.sim.dispatched, cluster.sim.time_ms, model_fingerprint()
         await self._insert(record)
-        return self._adopt(record, cluster), key
+        lab = self._adopt(record, cluster)
+        if cluster.refused:
+            first, more = cluster.refused[0], len(cluster.refused) - 1
+            lab.notice = f"The API server refused what the scenario brings: {first}" + (f" (and {more} more)" if more else "")
+        return lab, key
 
     async def _insert(self, record: models.Lab) -> None:
         """Stores a new lab, as this process's own where there are leases."""

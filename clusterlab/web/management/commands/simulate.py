@@ -15,6 +15,7 @@ from clusterlab.machinery.decode import parse_yaml, yaml_documents
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.load import ScenarioError, load
+from clusterlab.scenario.manifests import with_files
 from clusterlab.scenario.values import duration_ms
 from clusterlab.sim import Object
 
@@ -37,6 +38,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         cluster = Cluster(self._scenario(options))
+        if cluster.refused:
+            raise CommandError("scenario: " + "\n".join(cluster.refused))
         for obj in self._manifests(options["files"]):
             self._apply(cluster, obj)
         self._run(cluster, options["until"])
@@ -45,7 +48,10 @@ class Command(BaseCommand):
     def _scenario(self, options: dict[str, Any]) -> Any:
         try:
             if options["scenario"]:
-                data = parse_yaml(Path(options["scenario"]).read_bytes())
+                path = Path(options["scenario"])
+                data = parse_yaml(path.read_bytes())
+                if isinstance(data, dict):
+                    data = with_files(data, path.resolve().parent, path.resolve().parent / "manifests")
             else:
                 data = {"apiVersion": "clusterlab/v1", "kind": "Scenario"}
             for name in ("nodes", "seed"):
