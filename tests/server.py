@@ -74,7 +74,7 @@ class Server:
         log = (self.folder / "server.log").open("ab")
         command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
-        for _ in range(300):
+        for _ in range(900):  # of a tenth of a second: a machine may be busy
             if self.process.poll() is not None:
                 raise RuntimeError("the server ended:\n" + (self.folder / "server.log").read_text()[-3000:])
             try:
@@ -82,7 +82,7 @@ class Server:
                 return self
             except OSError:
                 time.sleep(0.1)
-        raise RuntimeError("the server did not come up in 30 s")
+        raise RuntimeError("the server did not come up in 90 s")
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         assert self.process is not None
@@ -147,7 +147,7 @@ class ForkedServer(Server):
                 return self
             except OSError:
                 time.sleep(0.05)
-        raise RuntimeError("the server did not come up in 30 s:\n" + (self.folder / "server.log").read_text()[-3000:])
+        raise RuntimeError("the server did not come up in 90 s:\n" + (self.folder / "server.log").read_text()[-3000:])
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)

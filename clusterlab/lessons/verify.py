@@ -60,6 +60,8 @@ def verify(folder: Path, name: str, bench: Bench, others: Path | None = None) ->
         cluster = Cluster(load(lesson.scenario))
     except ScenarioError as error:
         return [Problem(str(lesson.folder / "scenario.yaml"), str(error))]
+    if cluster.refused:
+        return [Problem(str(lesson.folder / "scenario.yaml"), f"the API server refuses {each}") for each in cluster.refused]
     return [*_Player(lesson, cluster, bench).play()]
 
 

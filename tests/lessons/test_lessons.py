@@ -85,6 +85,11 @@ def test_what_does_not_hold_is_found(example: Path, bench: Bench, old: str, new:
     assert "lesson.md:" in found
 
 
+def test_a_scenario_whose_manifests_are_refused_does_not_hold(example: Path, bench: Bench) -> None:
+    (example / "scenario.yaml").write_text("manifests: [{apiVersion: v1, kind: Pod, metadata: {name: empty}, spec: {containers: []}}]\n")
+    assert "scenario.yaml: the API server refuses Pod empty" in problems(example, bench)
+
+
 def test_text_cannot_run_scripts(example: Path) -> None:
     file = example / "lesson.md"
     evil = '<img src=x onerror="alert(1)"> [x](javascript:alert(1)) <cl-run command="x">'
