@@ -111,7 +111,7 @@ export class InspectorElement extends LabElement {
     const refused = span.code >= 400;
     return html`<details class="request" ?open=${open || refused}><summary><b class=${refused ? "bad" : ""}>${requestTitle(span.verb, span.object)} → ${span.code}</b> <small class="mono">${span.object}</small></summary>
       ${span.message ? html`<p class="bad">${span.message}</p>` : nothing}
-      <ol class="stages">${span.stages.map((stage) => html`<li class=${stage.decision === "refused" ? "bad" : ""}><span>${stage.name}</span> <em>${stage.decision}</em>${stage.why ? html`<small>${stage.why}</small>` : nothing}</li>`)}</ol>
+      <ol class="stages">${span.stages.map((stage) => html`<li class=${stage.decision === "refused" ? "bad" : ""}><span>${t(stage.name)}</span> <em>${t(stage.decision)}</em>${stage.why ? html`<small>${stage.why}</small>` : nothing}</li>`)}</ol>
       ${span.revision ? html`<small>${t("revision {revision}", { revision: span.revision })}${span.messages.length ? ` · ${t("{count} Raft messages", { count: span.messages.length })}` : ""}${span.watchers ? ` · ${span.watchers === 1 ? t("1 watch told") : t("{count} watches told", { count: span.watchers })}` : ""}</small>` : nothing}</details>`;
   }
 

@@ -24,4 +24,16 @@ export const inside: Record<string, string> = {
   "Layers of its images": "Schichten seiner Images",
   "Each layer lies on the disk once, however many images it is part of.": "Jede Schicht liegt nur einmal auf der Platte, zu wie vielen Images sie auch gehört.",
   "shared by {images}": "gemeinsam mit {images}",
+  // Stages of a request, and what was decided there.
+  authentication: "Authentifizierung",
+  authorization: "Autorisierung",
+  mutating: "Admission (ändernd)",
+  validating: "Admission (prüfend)",
+  storage: "Speicher",
+  known: "bekannt",
+  allowed: "erlaubt",
+  admitted: "zugelassen",
+  written: "geschrieben",
+  skipped: "übersprungen",
+  told: "benachrichtigt",
 };
