@@ -6,9 +6,14 @@ type Catalogue = Record<string, string>;
 
 const catalogues: Record<string, Catalogue> = { de: german };
 let catalogue: Catalogue = {};
+let spoken = "en";
+
+/** The language of the page. */
+export const languageNow = (): string => spoken;
 
 /** Takes the language of the page. */
 export function useLanguage(language = typeof document === "undefined" ? "en" : document.documentElement.lang): void {
+  spoken = language;
   catalogue = catalogues[language] ?? catalogues[language.split("-")[0] ?? ""] ?? {};
 }
 

@@ -1,4 +1,5 @@
 // Short words for people: actors, times, categories of steps.
+import { sentence } from "../i18n/sentences";
 import { t } from "../i18n/t";
 import { componentOf } from "../stage/actors";
 import { controllerTitle } from "../stage/layoutControl";
@@ -33,7 +34,7 @@ export function actorName(who: string): string {
   return actor;
 }
 
-export const sentenceOf = (heading: Heading): string => heading.explain || `${actorName(heading.actor)}: ${heading.verb} ${heading.object}`;
+export const sentenceOf = (heading: Heading): string => sentence(heading.explain) || `${actorName(heading.actor)}: ${heading.verb} ${heading.object}`;
 
 /** Simulated time: 4.210 s, 2:05.3, 1:02:03. */
 export function clock(ms: number): string {

@@ -1,5 +1,6 @@
 // The controller manager and the controllers inside it: what waits on their queues, what they watch, what is wanted and what is there.
 // Mirrors clusterlab/controllers.
+import { sentence } from "../i18n/sentences";
 import { t } from "../i18n/t";
 import { drawCard, drawPlug, isUp, numberOf, type Drawing } from "./drawing";
 import type { Box } from "./geometry";
@@ -63,7 +64,7 @@ function drawLine(d: Drawing, name: string, box: Box, up: boolean): void {
   }
   if (parts.watches) pen.text(loop ? loop.watches.map((one) => one.split(".")[0]).join(", ") : "", parts.watches, base, { size: 11, color: theme.soft, max: parts.last - parts.watches - 12 });
   const last = d.lastBy.get(name);
-  if (parts.last && last) pen.text(last.explain || last.object, parts.last, base, { size: 11, max: parts.right - parts.last });
+  if (parts.last && last) pen.text(sentence(last.explain) || last.object, parts.last, base, { size: 11, max: parts.right - parts.last });
 }
 
 /** Keys that wait, each a small ticket; those that wait for a while are dashed, with the time. */

@@ -1,6 +1,7 @@
 // <cl-debrief>: a chain of causes, replayed on the stage step by step. <cl-clock>: a clock that may be ignored.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { sentence } from "../i18n/sentences";
 import { t } from "../i18n/t";
 import { ask } from "../lab/lessonApi";
 import { keepNote, note } from "../lab/notes";
@@ -52,7 +53,7 @@ export class DebriefElement extends WordsElement {
           <button type="button" class="small" data-testid="debrief-end" ?disabled=${this.at < 0} @click=${this.end}>${t("back to now")}</button>`
         : html`<button type="button" class="small" data-testid="debrief-start" ?disabled=${this.busy} @click=${this.load}>${t("replay it")}</button>`}</div>
       ${this.missing && this.chain ? html`<p class="soft">${t("The story is not complete yet: solve the task first, then replay it again.")}</p>` : nothing}
-      <p class="debrief-now" aria-live="polite">${link ? html`<strong>${actorName(link.actor)}:</strong> ${link.explain} ${link.note ? html`<em>${inline(link.note)}</em>` : nothing}` : nothing}</p>
+      <p class="debrief-now" aria-live="polite">${link ? html`<strong>${actorName(link.actor)}:</strong> ${sentence(link.explain)} ${link.note ? html`<em>${inline(link.note)}</em>` : nothing}` : nothing}</p>
       ${chain.length ? html`<ol>${chain.map((one, number) => html`<li aria-current=${number === this.at ? "step" : "false"}><button type="button" class="link" @click=${() => this.go(number)}><span class="mono">${clock(one.time)}</span> ${actorName(one.actor)}</button></li>`)}</ol>` : nothing}
       ${this.sorry()}</div>`;
   }

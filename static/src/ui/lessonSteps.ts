@@ -1,6 +1,7 @@
 // <cl-step>: at the foot of each step of a lesson: undo the last command, begin the step again, go on to the next one.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
+import { sentence } from "../i18n/sentences";
 import { t } from "../i18n/t";
 import type { Topic } from "../lab/lab";
 import { keepNote, note } from "../lab/notes";
@@ -67,7 +68,7 @@ export class StepElement extends LabElement {
     const mark = marks.of(this.number);
     const mine = lab.headings.newest(lab.headings.last, 1, (step) => PEOPLE.has(step.actor))[0];
     return html`<div class="stepfoot">${lab.options.canEdit
-      ? html`<button type="button" class="small" data-testid=${`undo:${this.number}`} ?disabled=${!mine} title=${mine ? mine.explain : ""} @click=${() => lab.seek(mine!.seq - 1)}>${t("undo")}</button>
+      ? html`<button type="button" class="small" data-testid=${`undo:${this.number}`} ?disabled=${!mine} title=${mine ? sentence(mine.explain) : ""} @click=${() => lab.seek(mine!.seq - 1)}>${t("undo")}</button>
         <button type="button" class="small" data-testid=${`restart:${this.number}`} ?disabled=${mark === undefined || mark >= lab.headings.last} @click=${this.again}>${t("begin this step again")}</button>`
       : nothing}<span class="spacer"></span>${this.last ? nothing : html`<button type="button" class="small" @click=${this.next}>${t("next step")}</button>`}</div>`;
   }

@@ -44,6 +44,7 @@ export const lessons: Record<string, string> = {
   "next step": "nächster Schritt",
   next: "weiter",
   "nobody": "niemanden",
+  now: "jetzt",
   "play all": "alles abspielen",
   "play it from start to end": "von Anfang bis Ende durchspielen",
   "playing it from start to end": "wird von Anfang bis Ende durchgespielt",
