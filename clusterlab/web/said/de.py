@@ -16,6 +16,7 @@ _LABS = {
     "fault must be an object with kind and target": "ein Fehler hat eine Art und ein Ziel (kind und target)",
     "instructors publish lessons: sign in with an account that may teach":
         "Lektionen veröffentlichen Lehrende: Melden Sie sich mit einem Konto an, das unterrichten darf",
+    "lens must be one of {0}": "die Ansicht muss eine von {0} sein",
     "mode must be one of {0}": "mode muss eines von {0} sein",
     "the host of this lab is away": "der Rechner dieses Labors ist weg",
     "no lab host answers at the moment; try again in a few seconds":
@@ -23,6 +24,7 @@ _LABS = {
     "no step has touched {0}": "kein Schritt hat {0} berührt",
     "object is written as pods/default/NAME, or nodes/NAME": "ein Objekt schreibt man als pods/default/NAME oder nodes/NAME",
     "secrets are shown to those who hold the lab's key": "Secrets sieht nur, wer den Schlüssel des Labors hat",
+    "port must be a number between 1 and 65535": "port muss eine Zahl von 1 bis 65535 sein",
     "scenario must be a name or an object": "scenario muss ein Name oder ein Objekt sein",
     "the body is larger than {0} bytes": "der Inhalt ist größer als {0} Bytes",
     "the body is not JSON: {0}": "der Inhalt ist kein JSON: {0}",
@@ -135,6 +137,8 @@ _LESSONS = {
     "the lesson {0} is not published": "die Lektion {0} ist nicht veröffentlicht",
     "there is a lesson {0} already; choose another name": "es gibt schon eine Lektion {0}; wählen Sie einen anderen Namen",
     "there is no lesson called {0}": "es gibt keine Lektion namens {0}",
+    "no picture of this lesson shows that moment": "kein Bild dieser Lektion zeigt diesen Moment",
+    "no picture of this lesson shows that step": "kein Bild dieser Lektion zeigt diesen Schritt",
     "this lab belongs to no lesson": "dieses Labor gehört zu keiner Lektion",
     "this lesson has no manifest {0}": "diese Lektion hat kein Manifest {0}",
     "this lesson has no task {0}": "diese Lektion hat keine Aufgabe {0}",
