@@ -50,7 +50,7 @@ class _Node:
         traffic: Any = self.sim.components.get("traffic")
         if traffic is not None and found.container:
             traffic.count(found.container, found.cpu_us, found.pod)
-        return Reply(found.error, found.address, found.status, found.body, found.latency_us)
+        return Reply(found.error, found.address, found.status, found.body, found.latency_us, headers=found.headers)
 
     def connect(self, run: Run, host: str, port: int, data: bytes = b"", protocol: str = "TCP") -> Reply:
         found = self.network.exchange(self.source, host, port, protocol, data)

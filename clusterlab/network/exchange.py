@@ -32,6 +32,7 @@ class Exchange(NamedTuple):
     pod: str = ""  # that answered, namespace/name
     container: str = ""  # its id
     cpu_us: int = 0
+    headers: tuple[tuple[str, str], ...] = ()  # of the answer, besides the usual ones
 
 
 class Backend(NamedTuple):

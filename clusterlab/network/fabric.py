@@ -11,6 +11,7 @@ from typing import Any
 
 from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing, urls
 from clusterlab.network.series import Group, group_of
+from clusterlab.network.services import usable
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
 from clusterlab.sim import Component, Simulation
 
@@ -218,22 +219,28 @@ class Fabric(Component):
         ip = trip.resolve(trip.host)
         if not ip:
             return "name", []
-        if outside.is_outside(ip):
+        if outside.is_outside(ip) and not self._is_service(source, ip):
             return "", [Backend(1, "" if port in {80, 443} else "timeout", status=200, latency_us=outside.LATENCY_US)]
         target = self.pod_at(ip)
         if target is not None:
             return "", [self._backend(trip, target[0], target[1], ip, port, source.node)]
-        node = source.node
-        proxy = self.component(f"kube-proxy/{node}")
+        there_node = next((name for name, address in self.node_addresses().items() if address == ip), "")
+        node = source.node or there_node or self.any_node()
+        proxy = self.component(f"kube-proxy/{there_node or node}")
         if proxy is None:
             return "timeout", []
         entry = proxy.map.at(ip, port)
         external = False
-        if entry is None and ip in self.node_addresses().values():
+        if entry is None and there_node:
             entry, external = proxy.map.at_node_port(port), True
         if entry is None:
             return "timeout", []
         chosen = proxy.choices(entry[0], entry[1], external)
+        if not source.node and ip in entry[0].load_balancer_ips:  # a load balancer sends to all nodes that can serve
+            chosen = usable(entry[1], "", False)
+        if chosen and entry[0].affinity_s and source.node:  # one client has one address, and keeps its endpoint
+            kept = proxy.choose(entry[0], entry[1], source.ip or source.name, external)
+            chosen = (kept,) if kept is not None else ()
         group = Group(entry[0].namespace, entry[0].service)
         if not chosen:
             return "refused", [Backend(1, "refused", group=group)]
@@ -244,6 +251,10 @@ class Fabric(Component):
                 self._backend(trip, there[0], there[1], each.ip, each.port, node, group.service) if there
                 else Backend(1, "timeout", group=group))
         return "", found
+
+    def _is_service(self, source: Source, ip: str) -> bool:
+        proxy = self.component(f"kube-proxy/{source.node or self.any_node()}")
+        return proxy is not None and bool(proxy.map.is_service_ip(ip))
 
     def again(self, source: Source, at: tuple[str, str, int], service: str) -> Backend:
         """The pod at the other end of an open connection, as it is now: (node, uid, port)."""

@@ -26,7 +26,7 @@ def address_of(name: str) -> str | None:
     if len(labels) < 2 or labels[-1] not in _PUBLIC or not all(labels) or len(plain) > 253:
         return None
     digest = sha256(plain.encode()).digest()
-    return f"{_PREFIXES[digest[0] % 2 + 1]}{digest[1] % 253 + 1}"
+    return f"{_PREFIXES[1]}{digest[1] % 253 + 1}"  # the third prefix has the addresses of load balancers
 
 
 def is_outside(ip: str) -> bool:

@@ -36,7 +36,10 @@ class Route(NamedTuple):
     status: int = 0
     location: str = ""
     path: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()  # of the request, set
+    removed: tuple[str, ...] = ()  # headers of the request that go
+    answers: tuple[tuple[str, str], ...] = ()  # headers of the answer, set
+    host: str = ""  # the host that the backend sees
     mirrors: tuple[Backend, ...] = ()
     mirror_percents: tuple[int, ...] = ()  # of the requests, that each mirror gets
     shares: tuple[tuple[Backend, int], ...] = ()  # all backends with their weights
@@ -148,9 +151,12 @@ def _value(wanted: Object, have: str | None) -> bool:
 def _act(route: Object, rule: Object, target: str, host: str, pick: Pick) -> Route:
     namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
     path, mark, query = target.partition("?")
+    to_host = ""
     number = next(at for at, each in enumerate(route["spec"]["rules"]) if each is rule)
     why, key = f"HTTPRoute {namespace}/{name}", f"{namespace}/{name}/{number}"
     headers: list[tuple[str, str]] = []
+    removed: list[str] = []
+    answers: list[tuple[str, str]] = []
     mirrors: list[Backend] = []
     percents: list[int] = []
     for each in rule.get("filters") or ():
@@ -159,13 +165,18 @@ def _act(route: Object, rule: Object, target: str, host: str, pick: Pick) -> Rou
             redirect = each["requestRedirect"]
             to = _rewritten(redirect.get("path"), path, rule)
             location = f"{redirect.get('scheme', 'http')}://{redirect.get('hostname', host)}"
-            location += (f":{redirect['port']}" if "port" in redirect else "") + to
+            location += (f":{redirect['port']}" if "port" in redirect else "") + to + mark + query
             return Route(None, f"{why}: redirected", redirect.get("statusCode", 302), location)
         if kind == "URLRewrite":
             path = _rewritten(each["urlRewrite"].get("path"), path, rule)
+            to_host = each["urlRewrite"].get("hostname", to_host)
         if kind == "RequestHeaderModifier":
             change = each["requestHeaderModifier"]
             headers += [(one["name"], one["value"]) for one in (*(change.get("set") or ()), *(change.get("add") or ()))]
+            removed += change.get("remove") or ()
+        if kind == "ResponseHeaderModifier":
+            change = each["responseHeaderModifier"]
+            answers += [(one["name"], one["value"]) for one in (*(change.get("set") or ()), *(change.get("add") or ()))]
         if kind == "RequestMirror":
             mirror = each["requestMirror"]
             mirrors.append(_reference(namespace, mirror["backendRef"]))
@@ -176,7 +187,8 @@ def _act(route: Object, rule: Object, target: str, host: str, pick: Pick) -> Rou
     backend, weight = shares[pick(key, tuple(each for _, each in shares))]
     share = f", weight {weight} of {sum(each for _, each in shares)}" if len(shares) > 1 else ""
     return Route(
-        backend, why + share, path=path + mark + query, headers=tuple(headers), mirrors=tuple(mirrors),
+        backend, why + share, path=path + mark + query, headers=tuple(headers), removed=tuple(removed),
+        answers=tuple(answers), host=to_host, mirrors=tuple(mirrors),
         mirror_percents=tuple(percents), shares=shares, key=key)
 
 

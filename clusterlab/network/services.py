@@ -26,6 +26,7 @@ class Endpoint(NamedTuple):
     pod: str  # namespace/name, "" where it is no pod
     hostname: str = ""
     zones: tuple[str, ...] = ()  # hints: for clients in these zones
+    nodes: tuple[str, ...] = ()  # and on these nodes
 
 
 class Port(NamedTuple):
@@ -137,22 +138,28 @@ def endpoints(slices: list[Object], name: str, protocol: str) -> tuple[Endpoint,
             ready = conditions.get("ready") is not False
             serving = conditions.get("serving", ready)
             pod = f"{target.get('namespace')}/{target['name']}" if target.get("kind") == "Pod" else ""
-            zones = tuple(hint["name"] for hint in (one.get("hints") or {}).get("forZones") or ())
+            hints = one.get("hints") or {}
+            zones, nodes = (tuple(hint["name"] for hint in hints.get(kind) or ()) for kind in ("forZones", "forNodes"))
             for ip in one.get("addresses") or ():
                 found[(ip, number)] = Endpoint(
                     ip, number, one.get("nodeName") or "", one.get("zone") or "", ready, bool(serving),
-                    bool(conditions.get("terminating")), pod, one.get("hostname") or "", zones,
+                    bool(conditions.get("terminating")), pod, one.get("hostname") or "", zones, nodes,
                 )
     return tuple(found[key] for key in sorted(found, key=lambda key: ([int(part) for part in key[0].split(".")], key[1])))
 
 
 def usable(every: tuple[Endpoint, ...], node: str, local: bool, zone: str = "") -> tuple[Endpoint, ...]:
     """The endpoints that traffic may go to from a node: the ready ones, or those still serving while they end if there is no
-    other; with a Local policy only the node's own."""
+    other; with a Local policy only the node's own. Hints count where every ready endpoint has one and some are for this node, or its zone
+    (pkg/proxy/topology.go, topologyModeFromHints)."""
     if local:
         mine = tuple(each for each in every if each.node == node)
         return tuple(each for each in mine if each.ready) or tuple(each for each in mine if each.serving and each.terminating)
     ready = tuple(each for each in every if each.ready)
+    if ready and all(each.nodes for each in ready):
+        here = tuple(each for each in ready if node in each.nodes)
+        if here:
+            return here
     if ready and zone and all(each.zones for each in ready):
         near = tuple(each for each in ready if zone in each.zones)
         if near:

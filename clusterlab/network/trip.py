@@ -112,11 +112,11 @@ class Trip:
         node = next((name for name, address in fabric.node_addresses().items() if address == ip), "")
         if node:
             return self.to_node(node, ip, port, protocol)
-        if outside.is_outside(ip):
-            return self.to_outside(ip, port)
         entry_node = self.source.node or self.any_node()
         proxy = fabric.component(f"kube-proxy/{entry_node}")
         entry = proxy.map.at(ip, port, protocol) if proxy is not None else None
+        if entry is None and outside.is_outside(ip) and not (proxy is not None and proxy.map.is_service_ip(ip)):
+            return self.to_outside(ip, port)
         if entry is None:
             why = "no rule of kube-proxy is about this port" if proxy is not None and proxy.map.is_service_ip(ip) else "nobody has it"
             self.tell(f"node {entry_node}", f"{ip}:{port}", "lost", why)
@@ -292,8 +292,9 @@ class Trip:
         cpu_us = answer.serve.cpu_us if answer.serve is not None else 0
         status, body = answer.status, answer.body
         if "{client}" in body:
-            body = body.replace("{client}", self.seen_ip or OUTSIDE_IP).replace("{method}", self.method).replace("{path}", self.path) \
-                .replace("{host}", self.host)
+            body = body.replace("{client}", self.seen_ip or OUTSIDE_IP).replace("{method}", self.method).replace("{path}", self.path)
+            sent = {"accept": "*/*", "host": self.host, **{name.lower(): value for name, value in self.headers.items()}}
+            body = body.replace("{host}", sent["host"]).replace("{headers}", "".join(f"\t{name}={sent[name]}\n" for name in sorted(sent)))
         asks = self.payload is None and answer.serve is not None and answer.serve.calls and status < 400
         failed = self._calls(runtime, uid, answer, name) if asks else ""
         if failed:
@@ -356,10 +357,18 @@ class Trip:
             traffic = self.fabric.component("traffic")
             if seen.container and traffic is not None:
                 traffic.count(seen.container, seen.cpu_us, seen.pod)
+        known = {name.lower(): name for name in self.headers}
+        for name in route.removed:
+            self.headers.pop(known.get(name.lower(), name), None)
+            self.tell(where, f"header {name}", "removed", "the route removes it")
         for name, value in route.headers:
-            self.headers[name] = value
+            self.headers[known.get(name.lower(), name)] = value
             self.tell(where, f"header {name}", value, "the route sets it")
-        return self.by_route(where, route)
+        if route.host:
+            self.headers["Host"] = route.host
+            self.tell(where, "host", route.host, "the route sets it")
+        answer = self.by_route(where, route)
+        return answer._replace(headers=(*answer.headers, *route.answers)) if route.answers and not answer.error else answer
 
     def entry_of(self, node: str, backend: routing.Backend) -> Any:
         """The port of a service that a route means, with its endpoints, as a node knows them."""
@@ -371,7 +380,8 @@ class Trip:
         """To the backend of a route."""
         if route.backend is None:
             self.tell(where, f"{self.host}{self.path}", str(route.status), route.why)
-            return Exchange("", "", route.status, route.location, self.latency_us, tuple(self.hops))
+            headers = (("Location", route.location),) if route.location else ()
+            return Exchange("", self.address, route.status, "", self.latency_us, tuple(self.hops), headers=headers)
         backend = route.backend
         self.tell(where, f"{self.host}{self.path}", f"to service {backend.namespace}/{backend.service}", route.why)
         self.path = route.path or self.path

@@ -36,13 +36,13 @@ def _comment(text: str) -> str:
     return f'-m comment --comment "{text}"' if " " in text else f"-m comment --comment {text}"
 
 
-def save(services: ServiceMap, node: str, revision: int = 0, cluster_cidr: str = CLUSTER_CIDR) -> str:
+def save(services: ServiceMap, node: str, revision: int = 0, cluster_cidr: str = CLUSTER_CIDR, zone: str = "") -> str:
     """What `iptables-save` shows of kube-proxy's rules on a node."""
     nat: Table = {name: [] for name in ("KUBE-MARK-MASQ", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-SERVICES")}
     filters: Table = {name: [] for name in (
         "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-FORWARD", "KUBE-NODEPORTS", "KUBE-PROXY-FIREWALL", "KUBE-SERVICES")}
     for port, every in services.entries:
-        _Rules(port, every, node, cluster_cidr, nat, filters).write()
+        _Rules(port, every, node, zone, cluster_cidr, nat, filters).write()
     nat["KUBE-SERVICES"].append(
         _comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
         + " -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS")
@@ -82,10 +82,10 @@ def _table(name: str, entries: Table, chains: Table) -> list[str]:
 class _Rules:
     """The rules of one port of one service."""
 
-    def __init__(self, port: Port, every: tuple[Endpoint, ...], node: str, cidr: str, nat: Table, filters: Table) -> None:
+    def __init__(self, port: Port, every: tuple[Endpoint, ...], node: str, zone: str, cidr: str, nat: Table, filters: Table) -> None:
         self.port, self.every, self.cidr, self.nat, self.filters = port, every, cidr, nat, filters
         self.label, self.protocol = port.label, port.protocol.lower()
-        self.inside, self.outside = usable(every, node, port.internal_local), usable(every, node, port.external_local)
+        self.inside, self.outside = (usable(every, node, local, zone) for local in (port.internal_local, port.external_local))
         self.service = chain("KUBE-SVC-", self.label, port.protocol)
         self.external = chain("KUBE-EXT-", self.label, port.protocol)
         self.local = chain("KUBE-SVL-", self.label, port.protocol)

@@ -12,12 +12,12 @@ Prot LocalAddress:Port Scheduler Flags
 """
 
 
-def listing(services: ServiceMap, node: str, address: str = "") -> str:
+def listing(services: ServiceMap, node: str, address: str = "", zone: str = "") -> str:
     """All virtual servers of a node, each with its real servers."""
     lines: list[str] = []
     for port, every in services.entries:
-        inside = usable(every, node, port.internal_local)
-        outside = usable(every, node, port.external_local)
+        inside = usable(every, node, port.internal_local, zone)
+        outside = usable(every, node, port.external_local, zone)
         for ip in port.cluster_ips:
             lines += _server(port, ip, port.port, inside)
         for ip in (*port.external_ips, *port.load_balancer_ips):

@@ -18,13 +18,13 @@ def _named(prefix: str, name: str) -> str:
     return f"{prefix}-{b32encode(sha256(name.encode()).digest()).decode()[:8]}-{name}"
 
 
-def listing(services: ServiceMap, node: str, address: str = "") -> str:
+def listing(services: ServiceMap, node: str, address: str = "", zone: str = "") -> str:
     """The table of a node."""
     elements: dict[str, list[str]] = {name: [] for name in (
         "cluster-ips", "service-ips", "service-nodeports", "no-endpoint-services", "no-endpoint-nodeports", "hairpin-connections")}
     chains: list[str] = []
     for port, every in services.entries:
-        _port(port, every, node, elements, chains)
+        _port(port, every, node, zone, elements, chains)
     kinds = {
         "cluster-ips": ("set", "ipv4_addr"), "service-ips": ("map", "ipv4_addr . inet_proto . inet_service : verdict"),
         "service-nodeports": ("map", "inet_proto . inet_service : verdict"),
@@ -46,10 +46,10 @@ def listing(services: ServiceMap, node: str, address: str = "") -> str:
     return "table ip kube-proxy {\n\tcomment \"rules for kube-proxy\"\n\n" + "\n".join([*parts, *chains]) + "}\n"
 
 
-def _port(port: Port, every: tuple[Endpoint, ...], node: str, elements: dict[str, list[str]], chains: list[str]) -> None:
+def _port(port: Port, every: tuple[Endpoint, ...], node: str, zone: str, elements: dict[str, list[str]], chains: list[str]) -> None:
     protocol = port.protocol.lower()
     name = f"{port.namespace}/{port.service}/{protocol}/{port.name}"
-    inside, outside = usable(every, node, port.internal_local), usable(every, node, port.external_local)
+    inside, outside = usable(every, node, port.internal_local, zone), usable(every, node, port.external_local, zone)
     service, external = _named("service", name), _named("external", name)
     for ip in port.cluster_ips:
         elements["cluster-ips"].append(ip)

@@ -77,7 +77,14 @@ class KubeProxy(Process):
 
     def choices(self, port: Port, every: tuple[Endpoint, ...], external: bool) -> tuple[Endpoint, ...]:
         """The endpoints that a packet may be sent to from here."""
-        return usable(every, self.node, port.external_local if external else port.internal_local)
+        return usable(every, self.node, port.external_local if external else port.internal_local, self.zone)
+
+    @property
+    def zone(self) -> str:
+        """The zone of this node, for endpoints with hints."""
+        kubelet: Any = self.sim.components.get(f"kubelet/{self.node}")
+        node = (kubelet.node if kubelet is not None else None) or {"metadata": {}}
+        return str((node["metadata"].get("labels") or {}).get("topology.kubernetes.io/zone", ""))
 
     def choose(self, port: Port, every: tuple[Endpoint, ...], client: str, external: bool = False) -> Endpoint | None:
         """The endpoint that a new connection goes to: at random (iptables) or in turn (IPVS), or where the client went before."""
@@ -116,7 +123,7 @@ class KubeProxy(Process):
 
     def nft(self) -> str:
         """The table ip kube-proxy, as `nft list` prints it."""
-        return nftables.listing(self.map, self.node, self.address())
+        return nftables.listing(self.map, self.node, self.address(), self.zone)
 
     def address(self) -> str:
         """The node's own address."""
@@ -125,8 +132,8 @@ class KubeProxy(Process):
 
     def iptables_save(self) -> str:
         """The nat and filter tables, as `iptables-save` prints them."""
-        return iptables.save(self.map, self.node, self.snapshot.revision)
+        return iptables.save(self.map, self.node, self.snapshot.revision, zone=self.zone)
 
     def ipvsadm(self) -> str:
         """The virtual servers, as `ipvsadm -Ln` prints them."""
-        return ipvs.listing(self.map, self.node, self.address())
+        return ipvs.listing(self.map, self.node, self.address(), self.zone)

@@ -28,6 +28,26 @@ def to(*services: str, **weights: int) -> list[Object]:
     return [{"name": name, "port": 80} for name in services] + [{"name": n, "port": 80, "weight": w} for n, w in weights.items()]
 
 
+def test_filters_change_requests_and_answers(net: Net) -> None:
+    net.deployment("es", "registry.k8s.io/echoserver:1.10", replicas=1)
+    net.service("es", target=8080)
+    route(net, {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/old"}}], "filters": [{"type": "RequestRedirect", "requestRedirect": {
+            "scheme": "https", "hostname": "new.example", "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"},
+            "statusCode": 301}}]}, {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/rw"}}], "backendRefs": to("es"), "filters": [
+            {"type": "URLRewrite", "urlRewrite": {"hostname": "in.example", "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"}}},
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "X-A", "value": "1"}], "remove": ["x-gone"]}},
+            {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [{"name": "X-R", "value": "9"}]}}]})
+    settled(net)
+    ask = f"curl -s -i -H 'Host: shop.example' -H 'X-Gone: 1' http://{address(net)}"
+    moved = net.do(lambda: net.cluster.node_server.exec("default", "client", "", ["sh", "-c", f"{ask}/old/z?k=1"])).stdout
+    assert moved.startswith("HTTP/1.1 301 Moved Permanently") and "Location: https://new.example/new/z?k=1\r\n" in moved
+    seen = net.do(lambda: net.cluster.node_server.exec("default", "client", "", ["sh", "-c", f"{ask}/rw/abc"])).stdout
+    assert "X-R: 9\r\n" in seen and "real path=/x/abc\n" in seen and "\thost=in.example\n" in seen and "\tx-a=1\n" in seen
+    assert "x-gone" not in seen
+
+
 def condition(obj: Object, kind: str) -> tuple[str, str]:
     found = next(each for each in obj["conditions"] if each["type"] == kind)
     return found["status"], found["reason"]
@@ -104,7 +124,7 @@ def test_matches_and_filters(net: Net) -> None:
     assert net.outside("http://shop.example/?beta=1").body == "v2\n"
     assert any(hop.what == "GET /new/page" for hop in net.outside("http://shop.example/old/page").hops)
     redirect = net.outside("http://shop.example/moved")
-    assert (redirect.status, redirect.body) == (301, "http://new.example/moved")
+    assert (redirect.status, redirect.headers) == (301, (("Location", "http://new.example/moved"),))
     inside = net.get(f"http://{address(net)}/", host="shop.example")
     assert inside.body == "v1\n"
     assert net.get(f"http://{address(net)}/").status == 404  # no route for this host

@@ -58,6 +58,36 @@ def test_node_ports_from_outside(net: Net) -> None:
     assert answer.status == 200 and answer.hops[1].where == "node node-2"
 
 
+def test_a_load_balancer_s_address_is_known_inside_as_well() -> None:
+    net = Net(loadBalancers=True, nodes=[{"name": f"node-{zone}", "labels": {"topology.kubernetes.io/zone": zone}} for zone in "abc"])
+    net.deployment("web", replicas=3)
+    net.service("web", type="LoadBalancer")
+    net.pod("client", nodeName="node-b")
+    net.settle()
+    net.run(2)
+    service = net.cluster.find("services/default/web")
+    assert service is not None
+    ip = service["status"]["loadBalancer"]["ingress"][0]["ip"]
+    assert net.get(f"http://{ip}").pod.startswith("default/web-") and net.outside(f"http://{ip}").pod.startswith("default/web-")
+
+
+@pytest.mark.parametrize("distribution", ["PreferSameZone", "PreferSameNode"])
+def test_hints_keep_requests_near(distribution: str) -> None:
+    net = Net(nodes=[{"name": f"node-{zone}", "labels": {"topology.kubernetes.io/zone": zone}} for zone in "abc"])
+    for zone in "abc":
+        net.pod(f"web-{zone}", {"app": "web"}, nodeName=f"node-{zone}", containers=[{"name": "c", "image": "nginx:1.27"}])
+    net.service("web", trafficDistribution=distribution)
+    net.pod("client", nodeName="node-b")
+    net.settle()
+    net.run(2)
+    assert {net.get("http://web").pod for _ in range(12)} == {"default/web-b"}
+    proxy: Any = net.sim.components["kube-proxy/node-c"]
+    assert proxy.iptables_save().count('"default/web -> ') == 1
+    net.do(lambda: net.client.delete("pods", "default", "web-b", gracePeriodSeconds=0))
+    net.run(2)
+    assert {net.get("http://web").pod for _ in range(20)} == {"default/web-a", "default/web-c"}
+
+
 def test_a_local_external_policy_drops_where_the_node_has_no_pod(net: Net) -> None:
     net.deployment("one", replicas=1)
     made = net.service("one", type="NodePort", externalTrafficPolicy="Local")

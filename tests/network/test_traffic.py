@@ -60,6 +60,18 @@ def test_load_costs_cpu_and_a_full_pod_makes_requests_wait() -> None:
     assert traffic.totals["s"].timeouts > 0
 
 
+def test_a_client_with_affinity_stays_at_one_pod() -> None:
+    net, traffic = _lab("30/s", 3)
+    net.service("sticky", selector={"app": "web"}, sessionAffinity="ClientIP")
+    net.run(2)
+    traffic.set_source(source(rate="30/s", to="http://sticky.default.svc"))
+    net.run(3)
+    assert sum(load.served > 0 for load in traffic.loads.values()) == 1
+    traffic.set_source(source(rate="30/s", to="http://web.default.svc"))
+    net.run(3)
+    assert sum(load.served > 0 for load in traffic.loads.values()) == 3
+
+
 def test_nobody_to_answer() -> None:
     net, traffic = _lab("10/s", 0)
     net.run(10)

@@ -113,7 +113,7 @@ LIBRARY: tuple[Behaviour, ...] = (
          "Server values:\n\tserver_version=nginx: 1.13.3 - lua: 10008\n\nRequest Information:\n"
          "\tclient_address={client}\n\tmethod={method}\n"
          "\treal path={path}\n\tquery=\n\trequest_version=1.1\n\trequest_scheme=http\n\trequest_uri=http://{host}:8080{path}\n\n"
-         "Request Headers:\n\taccept=*/*\n\thost={host}\n\nRequest Body:\n\t-no body in request-\n\n",
+         "Request Headers:\n{headers}\nRequest Body:\n\t-no body in request-\n\n",
          size_bytes=43_000_000, entrypoint=("/app",)),
     _web("*echo-server*", 80, "Hostname: {hostname}\n", size_bytes=40_000_000),
     _web("*whoami*", 80, "Hostname: {hostname}\n", size_bytes=3_000_000, entrypoint=("/whoami",), shell=False),

@@ -42,6 +42,7 @@ class Reply(NamedTuple):
     body: str = ""
     latency_us: int = 0
     container: str = ""  # that answered
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Lookup(NamedTuple):
@@ -399,7 +400,7 @@ class Box:
         traffic: Any = self.runtime.sim.components.get("traffic")
         if traffic is not None and found.container:
             traffic.count(found.container, found.cpu_us, found.pod)
-        return Reply(found.error, found.address, found.status, found.body, found.latency_us)
+        return Reply(found.error, found.address, found.status, found.body, found.latency_us, headers=found.headers)
 
     def connect(self, run: Run, host: str, port: int, data: bytes = b"", protocol: str = "TCP") -> Reply:
         """A connection to a port, with what is sent through it."""

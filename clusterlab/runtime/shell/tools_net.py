@@ -15,14 +15,15 @@ from clusterlab.runtime.shell.tools_system import duration_ms
 from clusterlab.runtime.shell.tools_text import _flags
 
 if TYPE_CHECKING:
-    from clusterlab.runtime.shell.box import Box
+    from clusterlab.runtime.shell.box import Box, Reply
 
 Tool = Callable[["Box", Run, list[str], str], Result]
 
 __all__ = ["TOOLS"]
 
-_REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently", 302: "Found", 400: "Bad Request",
-            401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 415: "Unsupported Media Type", 500: "Internal Server Error",
+_REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently", 302: "Found", 303: "See Other",
+            307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
+            403: "Forbidden", 404: "Not Found", 415: "Unsupported Media Type", 500: "Internal Server Error",
             502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
@@ -137,7 +138,16 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if problem is not None:
         code, text, wait = problem
         return Result(code, "", "" if hide else f"curl: ({code}) {text}\n", wait)
-    return _curl_output(box, run, flags, long, answer.status, answer.body, answer.latency_us, answer.address, argv)
+    moved = next((value for name, value in answer.headers if name == "Location"), "")
+    if moved and 300 <= answer.status < 400 and ("L" in flags or "location" in flags) and run.tries < 10:
+        words = [moved if each == urls[0] else each for each in argv]
+        for at in range(len(words) - 1, 0, -1):  # a Host that was asked for is that of the first address only
+            if words[at].lower().startswith("host:") and words[at - 1] in {"-H", "--header"}:
+                del words[at - 1:at + 1]
+        if words == argv:
+            return Result(47, "", "curl: (47) Maximum (50) redirects followed\n")
+        return curl(box, run, words, stdin)
+    return _curl_output(box, run, flags, long, answer, argv)
 
 
 def _telnet_url(box: Box, run: Run, host: str, port: int, stdin: str) -> Result:
@@ -154,10 +164,11 @@ def _telnet_url(box: Box, run: Run, host: str, port: int, stdin: str) -> Result:
 
 
 def _curl_output(
-    box: Box, run: Run, flags: dict[str, str], long: dict[str, str], status: int, body: str, latency_us: int, address: str,
-    argv: list[str],
+    box: Box, run: Run, flags: dict[str, str], long: dict[str, str], answer: Reply, argv: list[str],
 ) -> Result:
-    head = f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+    status, body, latency_us, address = answer.status, answer.body, answer.latency_us, answer.address
+    more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
+    head = f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nContent-Length: {len(body.encode())}\r\n{more}\r\n"
     err = ""
     if "v" in flags or "verbose" in flags:
         err = f"* Connected to {address}\n> GET / HTTP/1.1\n> User-Agent: curl/8.17.0\n> Accept: */*\n>\n< HTTP/1.1 {status}\n<\n"
@@ -171,6 +182,7 @@ def _curl_output(
     if form:
         out += re.sub(r"%\{(\w+)\}", lambda found: {
             "http_code": str(status), "response_code": str(status), "time_total": f"{latency_us / 1e6:.6f}",
+            "redirect_url": next((value for name, value in answer.headers if name == "Location"), ""),
             "remote_ip": address.partition(":")[0], "size_download": str(len(body)),
         }.get(found[1], ""), form).replace("\\n", "\n")
     return Result(0, out, err, latency_us // 1000)
