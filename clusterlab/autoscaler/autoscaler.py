@@ -1,7 +1,9 @@
 """The process cluster-autoscaler: looks every ten seconds for pods that find no node, and for nodes that nobody needs.
 
-Follows cluster-autoscaler/core/static_autoscaler.go (RunOnce), scaleup/orchestrator and scaledown/{planner,actuation} in what it decides,
-the taints that it sets and the events that it tells. The machines themselves are made and taken away by a `Cloud`.
+Follows cluster-autoscaler/core/static_autoscaler.go (RunOnce), scaleup/orchestrator, scaledown/{planner,actuation} and clusterstate.go in
+what it decides, the taints that it sets and the events that it tells. Machines that do not come within maxNodeProvisionTime are given up,
+and their group gets no more for five minutes, twice as long each time, up to half an hour. The machines themselves are made and
+taken away by a `Cloud`.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any, Protocol
 
+from clusterlab.autoscaler import status
 from clusterlab.autoscaler.config import Group, Options
 from clusterlab.autoscaler.estimator import Estimate, Trial, template_node, utilization
+from clusterlab.autoscaler.status import GroupState
 from clusterlab.client.api import Api, User
 from clusterlab.client.events import EventRecorder
-from clusterlab.client.process import Process
+from clusterlab.client.leaderelection import ElectedProcess
+from clusterlab.kubelet.restart import go_duration
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scheduler.snapshot import Listers
 from clusterlab.sim import Simulation
@@ -26,6 +31,8 @@ NAME = "cluster-autoscaler"
 USER = User("system:serviceaccount:kube-system:cluster-autoscaler", ("system:masters", "system:authenticated"))
 TO_BE_DELETED, CANDIDATE = "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"
 DRAIN_MS = 600_000
+PARALLEL_MOST = 10  # maxScaleDownParallelism, maxBulkSoftTaintCount
+BACK_OFF_FIRST_MS, BACK_OFF_MOST_MS, RESET_MS = 300_000, 1_800_000, 10_800_000
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 KEPT = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 LISTED = (
@@ -44,11 +51,13 @@ class Cloud(Protocol):
         """Takes a machine away."""
 
 
-class ClusterAutoscaler(Process):
-    """`members`: node -> its group; `upcoming`: node -> when its machine is there; `unneeded`: node -> since when nobody needs it."""
+class ClusterAutoscaler(ElectedProcess):
+    """`members`: node -> its group; `upcoming`: node -> when its machine was asked for; `unneeded`: node -> since when nobody needs it;
+    `back_off`: group -> (until when, how long, why)."""
 
     STATE: tuple[str, ...] = (
-        *Process.STATE, "members", "upcoming", "unneeded", "draining", "added_ms", "told", "awaited", "last",
+        *ElectedProcess.STATE, "members", "upcoming", "unneeded", "draining", "added_ms", "told", "awaited", "last", "back_off",
+        "told_status", "since", "given_up",
     )
 
     def __init__(self, sim: Simulation, api: Api, options: Options, cloud: Cloud, workers: tuple[str, ...]) -> None:
@@ -68,6 +77,10 @@ class ClusterAutoscaler(Process):
         self.told: dict[str, str] = {}  # pod -> what it was told last
         self.awaited = False
         self.last: dict[str, Any] = {}
+        self.back_off: dict[str, tuple[int, int, str]] = {}
+        self.told_status: tuple[Any, ...] = ()  # what the status said last, but for its times
+        self.since: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {}  # group -> (its words, since when each)
+        self.given_up: dict[str, bool] = {}  # nodes that count as unready by now
         self.pods.on_change(self._pod_changed)
 
     # Life.
@@ -76,11 +89,14 @@ class ClusterAutoscaler(Process):
         super().start()
         self.after(self.options.scan_ms, "scan", idle=True)
 
+    def _working(self) -> bool:
+        return self.leading and self.synced
+
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """A pod that finds no node is worth waiting for the next scan."""
         if new is None:
             self.told.pop(_key(old or {}), None)
-        elif not self.awaited and _unschedulable(new) and _key(new) not in self.told and self.up:
+        elif not self.awaited and _unschedulable(new) and _key(new) not in self.told and self.leading:
             self.awaited = True
             due = self.options.scan_ms - self.sim.time_ms % self.options.scan_ms
             self.after(due, "scan_now")
@@ -96,17 +112,21 @@ class ClusterAutoscaler(Process):
 
     def _scan(self) -> None:
         """RunOnce: up if pods wait, else down if nodes stand idle."""
-        if not self.synced:
+        if not self._working():
             return
         there = {name for name in self.upcoming if name in self.nodes.store and _ready(self.nodes.store[name])}
-        self.upcoming = {name: due for name, due in self.upcoming.items() if name not in there}
+        self.upcoming = {name: asked for name, asked in self.upcoming.items() if name not in there}
+        self.back_off = {name: each for name, each in self.back_off.items() if self.sim.time_ms < each[0] + RESET_MS and not any(
+            self.members.get(node) == name for node in there)}
         step = self.begin("scan", "", routine=True)
         try:
+            gave_up = self._give_up()
             waiting = sorted((pod for pod in self.pods.store.values() if _unschedulable(pod)), key=_key)
             waits = {_key(pod) for pod in waiting}
             self.told = {key: text for key, text in self.told.items() if key in waits}
             said = self._scale_up(waiting) if waiting else ""
-            said = said or (self._scale_down() if self.options.scale_down else "")
+            said = gave_up or said or (self._scale_down() if self.options.scale_down else "")
+            self._write_status()
         except StatusError as error:
             said = f"the API server refuses: {error.message}"
         step.routine = not said
@@ -119,6 +139,27 @@ class ClusterAutoscaler(Process):
             group.name: {"size": sizes[group.name], "min": group.least, "max": group.most} for group in self.options.groups
         }, upcoming=list(self.upcoming)[:20], unneeded=len(self.unneeded), last=self.last)
 
+    def _give_up(self) -> str:
+        """Machines that have not come in time are given up, and their group waits (clusterstate.go, updateScaleRequests)."""
+        late = [name for name, asked in self.upcoming.items() if self.sim.time_ms - asked >= self.options.give_up_ms]
+        for group in dict.fromkeys(self.members[name] for name in late):
+            shown = go_duration(self.options.give_up_ms)
+            self._map_event("ScaleUpTimedOut", f"Nodes added to group {group} failed to register within {shown}", "Warning")
+            known = self.back_off.get(group)
+            wait = min(known[1] * 2, BACK_OFF_MOST_MS) if known is not None else BACK_OFF_FIRST_MS
+            why = f"Scale-up timed out for node group {group} after {shown}"
+            self.back_off = {**self.back_off, group: (self.sim.time_ms + wait, wait, why)}
+        for name in late:
+            self.upcoming = {key: asked for key, asked in self.upcoming.items() if key != name}
+            if name in self.nodes.store:
+                self.given_up = {**self.given_up, name: True}  # it is there, but never got ready
+                continue
+            self._map_event("DeleteUnregistered", f"Removed unregistered node {name}")
+            self.members = {key: group for key, group in self.members.items() if key != name}
+        if late:
+            self.told = {}
+        return f"{', '.join(late)} did not get ready in time and {'is' if len(late) == 1 else 'are'} given up" if late else ""
+
     # Up.
 
     def _scale_up(self, waiting: list[Object]) -> str:
@@ -126,12 +167,17 @@ class ClusterAutoscaler(Process):
         reasons: dict[str, Counter[str]] = {}
         sizes = Counter(self.members.values())
         upcoming = [template_node(self._group(each), each) for each in self.upcoming]
-        nodes = [*(node for name, node in self.nodes.store.items() if name not in self.upcoming and not _leaving(node)), *upcoming]
+        nodes = [*(node for name, node in self.nodes.store.items()
+                   if name not in self.upcoming and name not in self.given_up and not _leaving(node)), *upcoming]
         first = Trial(nodes, list(self.pods.store.values()), self.listers, self.sim.rng(NAME))
         waiting = [pod for pod in waiting if not first.place(pod)[0]]  # what fits where a node is on its way needs no other
         if not waiting:
             return ""
         for number, group in enumerate(self.options.groups):
+            if self.sim.time_ms < self.back_off.get(group.name, (0, 0, ""))[0]:
+                for pod in waiting:
+                    reasons.setdefault(_key(pod), Counter())["in backoff after failed scale-up"] += 1
+                continue
             trial = Trial(nodes, list(self.pods.store.values()), self.listers, self.sim.rng(NAME))
             found = trial.estimate(waiting, group, max(0, group.most - sizes[group.name]), f"template-{group.name}")
             for key, why in found.reasons.items():
@@ -157,8 +203,9 @@ class ClusterAutoscaler(Process):
         for _ in range(found.nodes):
             name = self._new_name(group)
             self.members = {**self.members, name: group.name}
-            self.upcoming = {**self.upcoming, name: self.sim.time_ms + self.options.provision_ms}
-            self.after(self.options.provision_ms, "machine", name)
+            self.upcoming = {**self.upcoming, name: self.sim.time_ms}
+            takes = self.options.provision_ms if group.provision_ms < 0 else group.provision_ms
+            self.after(takes, "machine", name, idle=takes > self.options.give_up_ms)
         self.added_ms = self.sim.time_ms
         self._map_event("ScaledUpGroup", f"Scale-up: group {group.name} size set to {target} instead of {size} (max: {group.most})")
         for pod in pods:
@@ -193,19 +240,38 @@ class ClusterAutoscaler(Process):
         now, said = self.sim.time_ms, self._finish_drains()
         if self.upcoming or now - self.added_ms < self.options.delay_after_add_ms:
             self.unneeded = {}
+            self._mark(set())
             return said
         candidates = self._candidates()
         self.unneeded = {name: self.unneeded.get(name, now) for name in candidates}
-        sizes = Counter(self.members.values())
+        sizes, removed = Counter(self.members.values()), 0
+        self._mark({name for name in self.unneeded if sizes[self._group(name).name] > self._group(name).least})
         for name, since in self.unneeded.items():
             group = self._group(name)
             if now - since < self.options.unneeded_ms or sizes[group.name] <= group.least or name in self.draining:
                 continue
             sizes[group.name] -= 1
+            removed += 1
             said = self._remove(name, candidates[name]) or said
+            if removed >= PARALLEL_MOST:
+                break
             if candidates[name]:
                 break  # nodes with pods go one at a time
         return said
+
+    def _mark(self, wanted: set[str]) -> None:
+        """The soft taint of nodes that may go soon, so that pods rather go elsewhere (softtaint.go): at most ten at a time."""
+        changed = 0
+        for name in self.members:
+            node = self.nodes.store.get(name)
+            taints = ((node or {}).get("spec") or {}).get("taints") or []
+            has = any(each["key"] == CANDIDATE for each in taints)
+            if node is None or has == (name in wanted) or changed >= PARALLEL_MOST or _leaving(node):
+                continue
+            changed += 1
+            rest = [each for each in taints if each["key"] != CANDIDATE]
+            added = [] if has else [{"key": CANDIDATE, "value": str(int(self.sim.now().timestamp())), "effect": "PreferNoSchedule"}]
+            self.client.patch("nodes", "", name, {"spec": {"taints": [*rest, *added]}}, "merge")
 
     def _candidates(self) -> dict[str, list[Object]]:
         """Nodes that could go: those of its groups that are used little and whose pods would find room elsewhere."""
@@ -252,10 +318,10 @@ class ClusterAutoscaler(Process):
             self._map_event("ScaleDown", f"Scale-down: removing node {name}, utilization: {utilization(node, pods)}%, pods to reschedule: "
                                          f"{listed}")
         else:
-            self._map_event("ScaleDownEmpty", f"Scale-down: removing empty node {name}")
-        taints = [*((node.get("spec") or {}).get("taints") or ()), {
+            self._map_event("ScaleDownEmpty", f'Scale-down: removing empty node "{name}"')
+        taints = [*(each for each in (node.get("spec") or {}).get("taints") or () if each["key"] != CANDIDATE), {
             "key": TO_BE_DELETED, "value": str(int(self.sim.now().timestamp())), "effect": "NoSchedule"}]
-        self.client.patch("nodes", "", name, {"spec": {"taints": taints}})
+        self.client.patch("nodes", "", name, {"spec": {"taints": taints}}, "merge")
         self._node_event(node, "ScaleDown", "marked the node as toBeDeleted/unschedulable")
         self.last = {"decision": "down", "group": self._group(name).name, "node": name, "pods": len(pods)}
         if not pods:
@@ -276,7 +342,7 @@ class ClusterAutoscaler(Process):
 
     def on_drain(self) -> None:
         """Looks whether nodes that are drained are empty by now."""
-        if self.draining and self.synced:
+        if self.draining and self._working():
             step = self.begin("drain", "", routine=True)
             said = self._finish_drains()
             step.routine = not said
@@ -304,6 +370,7 @@ class ClusterAutoscaler(Process):
         if node is not None:
             self._node_event(node, "ScaleDown", "node removed by cluster autoscaler")
         self.members = {key: group for key, group in self.members.items() if key != name}
+        self.given_up = {key: True for key in self.given_up if key != name}
         self.unneeded = {key: since for key, since in self.unneeded.items() if key != name}
         with suppress(StatusError):
             self.client.delete("nodes", "", name)
@@ -326,20 +393,47 @@ class ClusterAutoscaler(Process):
     def _node_event(self, node: Object, reason: str, message: str) -> None:
         self.recorder.event({"kind": "Node", "apiVersion": "v1", "metadata": node["metadata"]}, "Normal", reason, message)
 
-    def _map_event(self, reason: str, message: str) -> None:
+    def _map_event(self, reason: str, message: str, kind: str = "Normal") -> None:
         """Events about the autoscaler as a whole are told of its status, a configMap."""
-        sizes = Counter(self.members.values())
-        lines = [f"{group.name}: {sizes[group.name]} nodes (min {group.least}, max {group.most})\n" for group in self.options.groups]
-        status = "".join(lines)
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cluster-autoscaler-status", "namespace": "kube-system"},
-                "data": {"status": f"time: {self.sim.now_rfc3339()}\nautoscalerStatus: Running\n{status}"}}
+        meta = {"name": status.NAME, "namespace": status.NAMESPACE, **self._write_status()}
+        self.recorder.event({"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta}, kind, reason, message)
+
+    def _states(self) -> list[GroupState]:
+        """How the groups stand."""
+        found = []
+        for group in self.options.groups:
+            mine = [name for name, of in self.members.items() if of == group.name]
+            nodes = [self.nodes.store[name] for name in mine if name in self.nodes.store]
+            until, _, why = self.back_off.get(group.name, (0, 0, ""))
+            state = GroupState(
+                group, len(mine), len(nodes), sum(map(_ready, nodes)), sum(name in mine for name in self.upcoming),
+                sum(name in mine for name in self.unneeded), why if self.sim.time_ms < until else "")
+            words, now = status.words(state), self.sim.now_rfc3339()
+            before, since = self.since.get(group.name, (words, (now, now, now)))
+            moments = [at if old == new else now for old, new, at in zip(before, words, since, strict=True)]
+            self.since = {**self.since, group.name: (words, (moments[0], moments[1], moments[2]))}
+            found.append(state._replace(since=(moments[0], moments[1], moments[2])))
+        return found
+
+    def _write_status(self) -> Object:
+        """Writes the status where it says something new; the answer is what events need to know of the configMap."""
+        states = self._states()
+        content = tuple(each[1:] for each in states)
+        if self.told_status and self.told_status[0] == content:
+            return {"uid": self.told_status[1]}
+        now = self.sim.now_rfc3339()
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+            "name": status.NAME, "namespace": status.NAMESPACE, "annotations": {"cluster-autoscaler.kubernetes.io/last-updated": now}},
+            "data": {"status": status.text(states, now)}}
         try:
-            made = self.client.patch("configmaps", "kube-system", "cluster-autoscaler-status", {"data": body["data"]})
+            made = self.client.patch("configmaps", status.NAMESPACE, status.NAME, {
+                "metadata": {"annotations": body["metadata"]["annotations"]}, "data": body["data"]})  # type: ignore[index]
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
             made = self.client.create("configmaps", body)
-        self.recorder.event({"kind": "ConfigMap", "apiVersion": "v1", "metadata": made["metadata"]}, "Normal", reason, message)
+        self.told_status = (content, made["metadata"]["uid"])
+        return {"uid": made["metadata"]["uid"]}
 
 
 def _key(pod: Object) -> str:

@@ -16,8 +16,9 @@ Object = dict[str, Any]
 NODES_MOST = 500
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,6})s)?")
 _TOP = ("min", "max", "template", "nodeGroups", "scanInterval", "provision", "scaleDownEnabled", "scaleDownUnneededTime",
-        "scaleDownDelayAfterAdd", "scaleDownUtilizationThreshold", "skipNodesWithLocalStorage", "expander")
-_GROUP = ("name", "min", "max", "template")
+        "scaleDownDelayAfterAdd", "scaleDownUtilizationThreshold", "skipNodesWithLocalStorage", "expander",
+        "maxNodeProvisionTime")
+_GROUP = ("name", "min", "max", "template", "provision")
 _TEMPLATE = ("capacity", "labels", "taints", "runtime")
 
 
@@ -39,6 +40,7 @@ class Group(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
     taints: tuple[tuple[tuple[str, str], ...], ...] = ()
     runtime: str = ""
+    provision_ms: int = -1  # -1: as the options say
 
 
 class Options(NamedTuple):
@@ -47,6 +49,7 @@ class Options(NamedTuple):
     groups: tuple[Group, ...]
     scan_ms: int = 10_000
     provision_ms: int = 40_000
+    give_up_ms: int = 900_000
     scale_down: bool = True
     unneeded_ms: int = 600_000
     delay_after_add_ms: int = 600_000
@@ -75,7 +78,8 @@ def options(data: Object, workers: int) -> Options:
     if expander not in {"least-waste", "most-pods", "priority"}:
         raise ConfigError("expander", "must be least-waste, most-pods or priority (the groups in their order)")
     return Options(
-        groups, _ms(data, "scanInterval", 10_000, 1_000), _ms(data, "provision", 40_000, 1_000), _flag(data, "scaleDownEnabled"),
+        groups, _ms(data, "scanInterval", 10_000, 1_000), _ms(data, "provision", 40_000, 1_000),
+        _ms(data, "maxNodeProvisionTime", 900_000, 10_000), _flag(data, "scaleDownEnabled"),
         _ms(data, "scaleDownUnneededTime", 600_000), _ms(data, "scaleDownDelayAfterAdd", 600_000), round(threshold * 100),
         _flag(data, "skipNodesWithLocalStorage"), expander,
     )
@@ -127,6 +131,7 @@ def _group(data: Any, path: str, workers: int) -> Group:
     return Group(
         name, least, most, tuple((str(key), str(value)) for key, value in capacity.items()), tuple(labels.items()),
         tuple(tuple((str(key), str(value)) for key, value in taint.items()) for taint in taints), runtime,
+        _ms(data, "provision", -1, 1_000) if "provision" in data else -1,
     )
 
 

@@ -30,7 +30,7 @@ class ElectedProcess(Process):
 
     `leading` tells whether it does. One that loses its lease ends and starts again, as a static pod does."""
 
-    STATE = ("up", "synced", "leading", "identity", "lease", "seen_ms", "renewed_ms", "holder_lives")
+    STATE: tuple[str, ...] = ("up", "synced", "leading", "identity", "lease", "seen_ms", "renewed_ms", "holder_lives")
 
     def __init__(self, sim: Simulation, name: str, api: Api, user: User, manager: str = "") -> None:
         super().__init__(sim, name, api, user, manager)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from clusterlab.scenario import ScenarioError, load
 from tests.model.drive import World, deployment, pod
@@ -42,7 +43,11 @@ def test_nodes_come_for_pods_that_find_no_place_and_go_when_they_are_not_needed(
     world.run(200)
     assert nodes(world) == {"node-1"} or len(nodes(world)) == 1  # no fewer than min
     assert any(each.startswith("Scale-down: removing empty node") for each in told(world, "ScaleDownEmpty"))
-    assert world.get("configmaps/kube-system/cluster-autoscaler-status")["data"]["status"]
+    status = yaml.safe_load(world.get("configmaps/kube-system/cluster-autoscaler-status")["data"]["status"])
+    assert status["autoscalerStatus"] == "Running" and status["nodeGroups"][0]["health"]["cloudProviderTarget"] == len(nodes(world))
+    assert len([each for each in world.all("events") if each["reason"] == "ScaleDownEmpty"]) == 3
+    assert len({each["lastTimestamp"] for each in world.all("events") if each["reason"] == "ScaleDownEmpty"}) == 1  # all at once
+    assert world.get("leases/kube-system/cluster-autoscaler")["spec"]["holderIdentity"]
     world.make(asking("again", 4))
     world.settle()
     assert len(nodes(world)) == 2 and all(each["status"]["phase"] == "Running" for each in world.pods(app="again"))
@@ -58,6 +63,22 @@ def test_pods_that_no_new_node_would_help_are_told_so() -> None:
     assert "pod didn't trigger scale-up: 1 Insufficient cpu" in messages
     assert "pod didn't trigger scale-up: 1 node(s) didn't match Pod's node affinity/selector" in messages
     assert "pod didn't trigger scale-up: 1 max node group size reached" in messages
+
+
+def test_machines_that_do_not_come_are_given_up() -> None:
+    groups = [{"name": "dead", "max": 3, "provision": "1h"}, {"name": "slow", "min": 0, "max": 3, "provision": "20s"}]
+    world = World(controlPlaneNode=False, nodes=1, clusterAutoscaler={
+        "nodeGroups": groups, "maxNodeProvisionTime": "2m", "expander": "priority"})
+    world.make(asking("web", 4))
+    world.run(60)
+    assert nodes(world) == {"node-1"} and "workers" not in told(world, "TriggeredScaleUp")[0]
+    world.run(150)
+    assert told(world, "ScaleUpTimedOut") == ["Nodes added to group dead failed to register within 2m0s"]
+    assert told(world, "DeleteUnregistered") == ["Removed unregistered node dead-1"]
+    assert "slow-1" in nodes(world) and all(each["status"]["phase"] == "Running" for each in world.pods(app="web"))
+    status = yaml.safe_load(world.get("configmaps/kube-system/cluster-autoscaler-status")["data"]["status"])
+    assert {each["name"]: each["scaleUp"]["status"] for each in status["nodeGroups"]} == {"dead": "Backoff", "slow": "NoActivity"}
+    world.check()
 
 
 def test_a_node_that_is_used_little_is_drained() -> None:
@@ -100,7 +121,7 @@ def test_the_past_with_other_nodes_can_be_gone_back_to() -> None:
 @pytest.mark.parametrize(("given", "problem"), [
     ({"max": -1}, "max"), ({"min": 5, "max": 2}, "must not be less than min"), ({"maximum": 3}, "maximum"), ({"scanInterval": "soon"}, "duration"),
     ({"nodeGroups": [{"name": "A b"}]}, "name"), ({"nodeGroups": [], }, "list"), ({"template": {"capacity": {"cpu": "x"}}}, "cpu"),
-    ({"scaleDownUtilizationThreshold": 7}, "between 0 and 1"),
+    ({"maxNodeProvisionTime": 5}, "duration"), ({"scaleDownUtilizationThreshold": 7}, "between 0 and 1"),
 ])
 def test_bad_options_are_refused(given: Object, problem: str) -> None:
     with pytest.raises(ScenarioError, match=problem):
