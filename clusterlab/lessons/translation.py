@@ -8,7 +8,9 @@ be the same where it is repeated.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from markdown_it.token import Token
 
 from clusterlab.lessons.loader import Directive, Lesson, LessonError, Step, parse_parts
 
-__all__ = ["languages", "translated"]
+__all__ = ["digest", "fallen_behind", "languages", "translated"]
 
 #: Fields of blocks that hold words.
 _WORDS = frozenset(("text", "question", "explain", "message", "feedback", "why", "say"))
 _FRONT = ("title", "summary", "objectives")
+#: What a translation says of itself: its schema, and the digest of the words that it translates.
+_OWN = ("schema_version", "of")
 _FILE = re.compile(r"lesson\.([a-z]{2}(?:-[A-Za-z]{2,8})?)\.md\Z")
 
 
@@ -36,7 +40,7 @@ def translated(lesson: Lesson, language: str) -> Lesson:
         return lesson
     front, steps = parse_parts(path)
     for name, value in front.items():
-        if name not in _FRONT and name != "schema_version":
+        if name not in _FRONT and name not in _OWN:
             raise LessonError(f"{path}:1: {name} stands in lesson.md only; a translation has {', '.join(_FRONT)}")
         if name in ("title", "summary") and not (isinstance(value, str) and value.strip()):
             raise LessonError(f"{path}:1: {name} must be a text")
@@ -50,6 +54,45 @@ def translated(lesson: Lesson, language: str) -> Lesson:
         objectives=tuple(str(one) for one in objectives),
         steps=tuple(_step(mine, theirs, path) for mine, theirs in zip(steps, lesson.steps, strict=True)),
     )
+
+
+def fallen_behind(lesson: Lesson, language: str) -> str:
+    """What is to be done where the words of lesson.md have changed since they were translated; "" where a translation is up to date, or
+    does not say of which words it is one."""
+    path = lesson.folder / f"lesson.{language}.md"
+    of = parse_parts(path)[0].get("of") if path.is_file() else None
+    now = digest(lesson)
+    if of is None or str(of) == now:
+        return ""
+    return f"lesson.md has changed since it was translated: bring this up to date, then write of: {now!r} into its front matter"
+
+
+def digest(lesson: Lesson) -> str:
+    """Ten digits that change with the words of a lesson: what a reader sees of its front matter, text and blocks. Checks, commands and
+    solutions may change without it."""
+    words: list[str] = [lesson.title, lesson.summary, *lesson.objectives]
+    for step in lesson.steps:
+        words.append(step.title)
+        for item in step.items:
+            if not isinstance(item, Directive):
+                words.append(item.content)
+            elif item.kind in ("detail", "aside"):
+                words += [item.info, item.text]
+            else:
+                words += _words_of(item.data)
+    return sha256("\0".join(filter(None, words)).encode()).hexdigest()[:10]
+
+
+def _words_of(data: dict[str, Any]) -> Iterator[str]:
+    for name, value in data.items():
+        if name in _WORDS and isinstance(value, str):
+            yield value
+        elif name == "hints":
+            yield from map(str, value)
+        elif isinstance(value, list):
+            for each in value:
+                if isinstance(each, dict):
+                    yield from _words_of(each)
 
 
 def _step(mine: Step, theirs: Step, path: Path) -> Step:

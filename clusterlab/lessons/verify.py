@@ -24,7 +24,7 @@ from clusterlab.lessons.debrief import chain_of
 from clusterlab.lessons.loader import DIRECTIVES, Directive, Lesson, LessonError, Task, load_lesson, markdown, run_lines, task_of
 from clusterlab.lessons.predictions import answer, shown
 from clusterlab.lessons.running import Late, fault_of, heal_all, named, run_until
-from clusterlab.lessons.translation import languages, translated
+from clusterlab.lessons.translation import fallen_behind, languages, translated
 from clusterlab.scenario.kubectl import KubectlError
 from clusterlab.scenario.load import ScenarioError, load
 from clusterlab.stream.conditions import ConditionError, parse_condition
@@ -97,6 +97,8 @@ def _translations(lesson: Lesson) -> Iterator[Problem]:
     for language in languages(lesson.folder):
         try:
             translated(lesson, language)
+            if behind := fallen_behind(lesson, language):
+                yield Problem(f"{lesson.folder / f'lesson.{language}.md'}:1", behind)
         except LessonError as error:
             where, _, message = str(error).partition(": ")
             yield Problem(where, message)
