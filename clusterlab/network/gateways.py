@@ -74,5 +74,5 @@ def divide(known: Split | None, weights: tuple[int, ...], count: int) -> tuple[l
         parts[max(chosen, key=lambda number: (step * owed[number], -number))] += step
         over += step
     now = [one + other for one, other in zip(had, parts, strict=True)]
-    rounds = min(each // weight for each, weight in zip(now, weights, strict=True))
+    rounds = min(each // weight for each, weight in zip(now, weights, strict=True) if weight)
     return parts, (weights, tuple(each - rounds * weight for each, weight in zip(now, weights, strict=True)))

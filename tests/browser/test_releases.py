@@ -63,6 +63,57 @@ def test_the_numbers_on_the_screen_are_the_models(visitor: Visitor, server: Serv
     shown.wait("document.querySelector('cl-timeline').moments.some(m => m.kind === 'aborted')")
 
 
+#: When each scenario of the gallery is looked at: with shoppers on their way, most after their release has begun.
+_SECONDS = {"release-flagger-canary": 76}
+_CARDS = "Object.fromEntries([...document.querySelector('cl-stage').scene.at.board.cards].map(([id, card]) => [id, card]))"
+
+
+def test_every_scenario_of_the_gallery_shows_the_models_numbers(visitor: Visitor, server: Server) -> None:
+    """Cards of the traffic lens, for each scenario: what failed, and how each Service's requests were shared."""
+    page = visitor.page()
+    page.goto(server.url + "/releases/")
+    names = [each.removeprefix("scenario:") for each in page.evaluate(
+        "[...document.querySelectorAll('[data-testid^=\"scenario:\"]')].map(e => e.dataset.testid)")]
+    assert len(names) >= 20
+    labs = {name: ServerLab(server, page.evaluate(_MAKE, name)) for name in names}
+    for name, lab in labs.items():
+        lab.call("POST", "/run", {"until": {"time": 1000 * _SECONDS.get(name, 46)}})
+        page.goto(f"{server.url}/labs/{lab.id}/#traffic")
+        shown = LabPage(page).ready()
+        shown.by("lens:traffic").click()
+        shown.wait("document.querySelector('cl-stage').scene.at.board?.cards.size > 0")
+        cards = page.evaluate(_CARDS)
+        for source, failed in failures(lab).items():
+            assert cards[f"traffic/{source}"].get("tag", "") == (f"{failed} failed" if failed else ""), (name, source)
+        for service, shares in shares_of(lab).items():
+            words = " ".join(cards[f"services/default/{service}"]["lines"])
+            for version, part in shares.items():
+                percent = f"{part:.0f} %" if part in (0, 100) else f"{part:.1f} %"
+                assert f"{version} " in words and percent in words, (name, service, words, shares)
+
+
+def failures(lab: ServerLab) -> dict[str, int]:
+    """The failed requests of each source, as the chart of the model's series counts them."""
+    table = lab.call("GET", "/charts/errors?by=source")["table"]
+    sources = [each for each in table["columns"][1:] if "mirrored" not in each]
+    return {each: round(sum(row[table["columns"].index(each)] or 0 for row in table["rows"])) for each in sources}
+
+
+def shares_of(lab: ServerLab) -> dict[str, dict[str, float]]:
+    """Percent of each Service's requests that each version got in the last ten seconds."""
+    since_s = int(lab.call("GET", "")["time"]) // 1000 - 10
+    found: dict[str, dict[str, float]] = {}
+    for service in lab.call("GET", f"/charts/requests?by=service&since={since_s}")["table"]["columns"][1:]:
+        if service == "nobody" or "mirrored" in service:
+            continue
+        table = lab.call("GET", f"/charts/requests?service={service}&since={since_s}")["table"]
+        sent = {name.partition(" ")[0]: sum(row[at] or 0 for row in table["rows"])
+                for at, name in enumerate(table["columns"]) if at and "mirrored" not in name}
+        whole = sum(sent.values())
+        found[service] = {version: 100 * count / whole for version, count in sent.items() if count and version != f"{service}:"}
+    return found
+
+
 def test_weights_and_measured_shares_stand_on_the_traffic_lens(visitor: Visitor, server: Server) -> None:
     shown, lab, page = opened(visitor, server, "release-canary-weights", 118_000)
     shown.by("lens:traffic").click()

@@ -45,6 +45,7 @@ test("what stands by is idle and costs what the others do", () => {
   const state = withService();
   const [first, ...others] = pods as unknown as { name: string; labels: Record<string, string>; cpu: number }[];
   const objects = { ...state.objects } as Record<string, unknown>;
+  for (const key of Object.keys(objects)) if (/^(services|endpointslices)\//.test(key) && !key.startsWith("services/default/web") && key !== "endpointslices/default/web-1") delete objects[key];
   for (const pod of [first!, ...others]) objects[`pods/default/${pod.name}`] = { ...pod, app: "web", phase: "Running", ready: true, cpu: 100, labels: { app: "web", slot: pod === first ? "green" : "blue" } };
   objects["services/default/web"] = { ...(objects["services/default/web"] as object), selector: { app: "web", slot: "blue" } };
   objects["endpointslices/default/web-1"] = { ...(objects["endpointslices/default/web-1"] as object), endpoints: others.map((pod) => ({ ip: "", ready: true, terminating: false, node: "", pod: pod.name })) };
