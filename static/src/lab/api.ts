@@ -216,6 +216,8 @@ export const runLab = (id: string, until: unknown, limit: number): Promise<{ seq
 export const fetchSteps = (id: string, from: number, limit: number): Promise<{ steps: Frame[] }> => get(`${labPath(id)}/steps?from=${from}&limit=${limit}`);
 /** A link through which everybody can open a copy of the lab at a step. */
 export const makeReplay = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/replays`, { seq });
+/** What kubectl describe says of an object, and the line that asks for it. */
+export const fetchDescribed = (id: string, key: string): Promise<{ text: string; line: string }> => get(`${labPath(id)}/describe?object=${encodeURIComponent(key)}`);
 /** What a link has to hold for the cluster to come up anew. */
 export const fetchShare = (id: string): Promise<{ scenario: Record<string, unknown>; name: string; objects: number }> => get(`${labPath(id)}/share`);
 /** Opens a lab's file as a lab of one's own. */

@@ -1,17 +1,12 @@
 // An object in plain rows, as kubectl describe tells it: what a person asks first of each kind. Pure.
-import { inOneLine } from "./paths";
+import { ofOther } from "./describeOther";
+import { dict, list, pairs, text, type Json, type Row } from "./plain";
 
-export type Row = [name: string, value: string];
 export interface Section {
   title: string;
   rows: Row[];
 }
 
-type Json = Record<string, unknown>;
-const dict = (value: unknown): Json => (value && typeof value === "object" && !Array.isArray(value) ? (value as Json) : {});
-const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
-const text = (value: unknown): string => (value === undefined || value === null || value === "" ? "" : inOneLine(value));
-const pairs = (value: unknown): string => Object.entries(dict(value)).map(([key, one]) => `${key}=${inOneLine(one)}`).join(", ");
 const rows = (...all: Row[]): Row[] => all.filter(([, value]) => value !== "");
 
 export function describe(object: Json): Section[] {
@@ -44,7 +39,7 @@ function ofKind(kind: string, spec: Json, status: Json, object: Json): Row[] {
     case "HorizontalPodAutoscaler":
       return [["Target", `${text(dict(spec["scaleTargetRef"])["kind"])}/${text(dict(spec["scaleTargetRef"])["name"])}`], ["Replicas", `${text(spec["minReplicas"])} to ${text(spec["maxReplicas"])}`], ["Now", `${text(status["currentReplicas"])} of ${text(status["desiredReplicas"])}`], ["Metrics", text(status["currentMetrics"])]];
     default:
-      return [["Replicas", replicas(spec, status)], ["Selector", selector(spec["selector"])], ["Strategy", strategy(dict(spec["strategy"] ?? spec["updateStrategy"]))], ["Paused", spec["paused"] ? "true" : ""], ["Schedule", text(spec["schedule"])], ["Completions", text(spec["completions"])],
+      return ofOther(kind, spec, status, object) ?? [["Replicas", replicas(spec, status)], ["Selector", selector(spec["selector"])], ["Strategy", strategy(dict(spec["strategy"] ?? spec["updateStrategy"]))], ["Paused", spec["paused"] ? "true" : ""], ["Schedule", text(spec["schedule"])], ["Completions", text(spec["completions"])],
         ["Back-off limit", text(spec["backoffLimit"])], ["Class", text(spec["storageClassName"] ?? object["provisioner"])], ["Phase", text(status["phase"])]];
   }
 }

@@ -3,7 +3,7 @@
 import { html, nothing, svg, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
-import { ApiError, fetchObject, fetchPast, fetchUsage, fetchWhy, type ObjectAnswer, type PastAnswer, type UsageAnswer } from "../lab/api";
+import { ApiError, fetchDescribed, fetchObject, fetchPast, fetchUsage, fetchWhy, type ObjectAnswer, type PastAnswer, type UsageAnswer } from "../lab/api";
 import { describe } from "../lab/describe";
 import { related } from "../lab/related";
 import { recall, remember } from "../lab/remember";
@@ -12,17 +12,20 @@ import { age, clock, sentenceOf, actorName } from "../lab/words";
 import type { Topic } from "../lab/lab";
 import type { Heading } from "../stream/types";
 import { nameOf, resourceOf, type EventView, type NodeView, type PodView } from "../stream/views";
+import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
 import { faultButtons } from "./faults";
 import "./release";
 import "./fields";
 import "./nodeTools";
 
-type Tab = "about" | "yaml" | "events" | "use" | "past" | "tools";
-const TABS: [Tab, string][] = [["about", "About"], ["yaml", "YAML"], ["events", "Events"], ["use", "Use"], ["past", "Past"]];
+type Tab = "about" | "described" | "yaml" | "events" | "use" | "past" | "tools";
+const TABS: [Tab, string][] = [["about", "About"], ["described", "Describe"], ["yaml", "YAML"], ["events", "Events"], ["use", "Use"], ["past", "Past"]];
 /** A node has one more: its own tools. */
 const TOOLS: [Tab, string] = ["tools", "Tools"];
 const REFRESH_MS = 250;
+/** kubectl takes a moment: it is not asked more often than this. */
+const DESCRIBE_MS = 1000;
 const MOST = 60;
 
 /** What is released by changing its template. */
@@ -36,6 +39,7 @@ export class ObjectElement extends LabElement {
   @state() private answer: ObjectAnswer | null = null;
   @state() private chain: Heading[] = [];
   @state() private past: PastAnswer | null = null;
+  @state() private described: { text: string; line: string } | null = null;
   @state() private usage: UsageAnswer | null = null;
   @state() private problem = "";
   private readonly samples = new Map<string, { time: number; cpu: number; memory: number }[]>();
@@ -44,7 +48,7 @@ export class ObjectElement extends LabElement {
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!changed.has("key")) return;
-    this.answer = this.past = null;
+    this.answer = this.past = this.described = null;
     this.chain = [];
     this.problem = this.fetched = "";
     this.refresh();
@@ -65,7 +69,7 @@ export class ObjectElement extends LabElement {
       this.fetched = `${this.key}@${this.lab.player.state.seq}@${this.tab}`;
       await this.load(this.key);
       this.refresh();
-    }, this.answer ? REFRESH_MS : 0);
+    }, !this.answer ? 0 : this.tab === "described" && this.described ? DESCRIBE_MS : REFRESH_MS);
   }
 
   private async load(key: string): Promise<void> {
@@ -75,7 +79,10 @@ export class ObjectElement extends LabElement {
       const why = answer.steps?.length ? await fetchWhy(id, key).catch(() => ({ chain: [] })) : { chain: [] };
       const past = this.tab === "past" ? await fetchPast(id, key) : this.past;
       const usage = this.tab === "use" ? await fetchUsage(id).catch(() => null) : this.usage;
+      // Whoever may not, or a server that runs no kubectl, has our own rendering.
+      const described = this.tab === "described" && this.lab.options.canEdit ? await fetchDescribed(id, key).catch(() => null) : this.described;
       if (this.key !== key) return;
+      this.described = described;
       [this.answer, this.chain, this.past, this.usage, this.problem] = [answer, why.chain, past, usage, ""];
       if (usage) this.sample(key, usage);
     } catch (error) {
@@ -121,6 +128,8 @@ export class ObjectElement extends LabElement {
         return html`<cl-node-tools .node=${nameOf(this.key)}></cl-node-tools>`;
       case "yaml":
         return this.answer ? html`<cl-fields .answer=${this.answer} .key=${this.key}></cl-fields>` : nothing;
+      case "described":
+        return this.describedPart();
       case "events":
         return this.eventsPart();
       case "use":
@@ -154,6 +163,12 @@ export class ObjectElement extends LabElement {
       const pod = this.lab.player.state.objects[key] as PodView | undefined;
       return html`<li><small>${t(kind)}</small> <button type="button" class="link" @click=${() => this.lab.select(key)}>${nameOf(key)}</button> <small>${pod?.kind === "Pod" ? pod.status : resourceOf(key)}</small></li>`;
     })}</ul></section>`;
+  }
+
+  private describedPart(): TemplateResult | typeof nothing {
+    if (!this.described) return this.describePart();
+    return html`<p class="row"><code class="mono" data-testid="describe-line">${this.described.line}</code> <button type="button" class="small" @click=${() => document.querySelector<DrawerElement>("cl-drawer")?.run(this.described!.line)}>${t("in the terminal")}</button></p>
+      <pre class="described" tabindex="0" aria-label=${t("Described by kubectl")} data-testid="described">${this.described.text}</pre>`;
   }
 
   private describePart(): TemplateResult | typeof nothing {
