@@ -1,7 +1,7 @@
 // Bundles static/src into static/dist: one script and one style sheet for each page. `--watch` rebuilds on every change.
 import { context, build } from "esbuild";
-import { gzipSync } from "node:zlib";
-import { copyFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const outdir = "static/dist";
@@ -29,6 +29,7 @@ const bundles = [
       board: "static/src/class/board.ts",
       class: "static/src/class/strip.ts",
       plotly: "static/src/plotly.ts",
+      de: "static/src/i18n/words.ts",
       open: "static/src/open.ts",
       import: "static/src/import.ts",
       terminal: "static/src/terminal/screen.ts",
@@ -40,14 +41,21 @@ const bundles = [
   { ...options, format: "iife", entryPoints: { theme: "static/src/theme.ts" } },
 ];
 
+// Beside each file lies what it is when it is compressed: the server sends that to browsers that take it.
+const packed = (name) => ["gz", "br"].map((end) => join(outdir, `${name}.${end}`));
+const texts = () => readdirSync(outdir).filter((name) => /\.(js|css|svg)$/.test(name)).sort();
+
 if (process.argv.includes("--watch")) {
+  for (const name of texts()) for (const path of packed(name)) rmSync(path, { force: true }); // which would be older than the file
   for (const bundle of bundles) await (await context(bundle)).watch();
   console.log("watching static/src");
 } else {
   for (const bundle of bundles) await build(bundle);
-  for (const name of readdirSync(outdir).filter((name) => /\.(js|css)$/.test(name)).sort()) {
+  for (const name of texts()) {
     const bytes = readFileSync(join(outdir, name));
+    const [zipped, brotli] = [gzipSync(bytes, { level: 9 }), brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } })];
+    packed(name).forEach((path, at) => writeFileSync(path, [zipped, brotli][at]));
     const kilobytes = (count) => `${(count / 1024).toFixed(1)} kB`;
-    console.log(`${join(outdir, name).padEnd(26)} ${kilobytes(bytes.length).padStart(9)}  gzip ${kilobytes(gzipSync(bytes).length)}`);
+    console.log(`${join(outdir, name).padEnd(26)} ${kilobytes(bytes.length).padStart(9)}  gzip ${kilobytes(zipped.length)}  brotli ${kilobytes(brotli.length)}`);
   }
 }

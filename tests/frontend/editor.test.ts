@@ -8,6 +8,7 @@ import { Openapi } from "../../static/src/editor/openapi";
 import { documentsOf, lineOfPath } from "../../static/src/editor/tree";
 import { whereIs } from "../../static/src/editor/where";
 import { phrases, useWords } from "../../static/src/editor/words";
+import "../../static/src/i18n/words";
 import { t, useLanguage } from "../../static/src/i18n/t";
 
 const schemas = {

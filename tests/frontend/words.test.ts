@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { german } from "../../static/src/i18n/de";
+import "../../static/src/i18n/words";
 import { t, useLanguage } from "../../static/src/i18n/t";
 
 const SOURCES = "static/src";
