@@ -169,6 +169,13 @@ def drawn(nodes: int, pods: int) -> dict[str, float]:
     return frames(nodes, pods)
 
 
+def first() -> dict[str, float]:
+    """The lab page in Chromium."""
+    from tests.load.first import first_load
+
+    return first_load()
+
+
 CASES: dict[str, tuple[str, Any, float, float, str]] = {
     # name: what, how, budget s, budget MB, comparison
     "300": ("300 pods on 3 nodes, apply to all ready", lambda: rollout(3, 300), 1.0, 150,
@@ -185,6 +192,7 @@ CASES: dict[str, tuple[str, Any, float, float, str]] = {
     "watches": ("100 watches while 1,000 pods come up", lambda: served("watches", 100, 1000), 60.0, 0, ""),
     "shop": ("two minutes of the Online Boutique with 500 requests a second (20 times real time)", shop, 6.0, 0, ""),
     "idle": ("1,000 idle labs, each made", lambda: served("idle", 1000, CLUSTERLAB_IDLE_LAB_S="5"), 0.05, 0, "1,000 idle labs shall take less than 1 GB: total_mb"),
+    "first": ("first load of the lab page (at most 350 kB of script before charts)", first, 1.0, 0, ""),
     "frames": ("drawing 1,000 pods on 100 nodes in motion, p95 of a picture (60 a second)", lambda: drawn(100, 1000), 0.0167, 0, ""),
     "frames10000": ("drawing 10,000 pods on 1,000 nodes in motion, p95 of a picture", lambda: drawn(1000, 10_000), 0.0167, 0, ""),
     "soak": ("a minute of labs that come and go", lambda: served("soak", 60.0, CLUSTERLAB_IDLE_LAB_S="5"), 65.0, 0, ""),

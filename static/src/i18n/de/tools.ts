@@ -48,4 +48,5 @@ export const tools: Record<string, string> = {
   Versions: "Versionen",
   "What this link holds is larger than a link may be.": "Was dieser Link enthält, ist größer, als ein Link sein darf.",
   "{nodes} workers and {objects} objects are in it.": "{nodes} Worker und {objects} Objekte sind darin.",
+  now: "jetzt",
 };
