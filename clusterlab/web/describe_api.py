@@ -35,7 +35,7 @@ async def describe(request: HttpRequest, lab: Lab) -> Any:
     lab.tick_clock()
     asked = (lab.id, own, key, lab.cluster.sim.last_seq)
     task = _answers.get(asked)
-    if task is None or task.done() and (task.cancelled() or task.exception()):
+    if task is None or (task.done() and (task.cancelled() or task.exception())):
         task = _answers[asked] = asyncio.create_task(_run(lab, own, words))
         for old in list(_answers)[:-MOST]:
             del _answers[old]
