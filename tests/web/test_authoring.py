@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,27 @@ def test_a_visitor_writes_and_takes_the_lesson_along(server: Server) -> None:
     assert person.call("GET", f"/api/author/{lesson}").status_code == 200  # it came along to the account
     person.call("DELETE", f"/api/author/{lesson}")
     assert person.call("GET", f"/api/author/{lesson}").status_code == 404
+
+
+def test_what_is_being_written_is_looked_through_and_pictures_are_served_safely(server: Server) -> None:
+    person = Person(server, "painter")
+    lesson, _ = begun(person)
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="3"/></svg>'
+    text = EXAMPLE["lesson.md"].replace("Text in Markdown.", "![A dot](images/dot.svg)")
+    files = {**EXAMPLE, "lesson.md": text, "images/dot.svg": base64.b64encode(svg).decode()}
+    found = person.call("POST", f"/api/author/{lesson}/check", {"files": {**files, "lesson.md": text.replace("A dot", "")}}).json()
+    assert found["problems"] == [{"file": "lesson.md", "line": 14, "message": found["problems"][0]["message"]}]
+    assert "has no words" in found["problems"][0]["message"] and found["tasks"] == ["three"]
+    assert person.call("GET", f"/api/author/{lesson}").json()["version"] == 1  # nothing was saved
+    assert Person(server).call("POST", f"/api/author/{lesson}/check", {"files": files}).status_code == 404
+    page = saved(person, lesson, files)["page"]["html"]
+    source = page.partition('<img src="')[2].partition('"')[0]
+    answer = person.get(source)
+    assert answer.status_code == 200 and answer.content == svg and answer.headers["content-type"] == "image/svg+xml"
+    assert "sandbox" in answer.headers["content-security-policy"] and answer.headers["x-content-type-options"] == "nosniff"
+    assert person.get(source.replace("dot.svg", "..%2Flesson.md")).status_code == 404
+    evil = base64.b64encode(svg.replace(b"<circle", b"<script/><circle")).decode()
+    assert person.call("PUT", f"/api/author/{lesson}", {"files": {**files, "images/dot.svg": evil}}).status_code == 400
 
 
 def test_nobody_else_may_read_or_change_it(server: Server) -> None:

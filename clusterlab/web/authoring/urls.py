@@ -9,6 +9,7 @@ urlpatterns = [
     path("author/new", views.begin, name="author-new"),
     path("author/<slug:lesson_id>/lab", views.try_it, name="author-lab"),
     path("api/author/<slug:lesson_id>", views.files),
+    path("api/author/<slug:lesson_id>/check", views.check),
     path("api/author/<slug:lesson_id>/versions", views.versions),
     path("api/author/<slug:lesson_id>/versions/<int:number>", views.version),
     path("api/author/<slug:lesson_id>/prove", views.prove),

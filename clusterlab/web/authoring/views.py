@@ -108,13 +108,18 @@ async def _newest(lesson: OwnLesson) -> Version:
     return version
 
 
-def _state(lesson: OwnLesson, version: Version) -> dict[str, Any]:
-    name = store.draft_name(lesson)
-    found, problems = checking.read(version.files, name)
+def _read(files: Files, name: str) -> dict[str, Any]:
+    found, problems = checking.read(files, name)
     return {
-        "id": lesson.pk, "title": lesson.title, "audience": lesson.audience, "published": lesson.published, "version": version.number,
         "problems": problems, "page": lessons.page_of(found) if found is not None else None,
         "tasks": [task.id for task in found.tasks] if found is not None else [],
+    }
+
+
+def _state(lesson: OwnLesson, version: Version) -> dict[str, Any]:
+    return {
+        "id": lesson.pk, "title": lesson.title, "audience": lesson.audience, "published": lesson.published, "version": version.number,
+        **_read(version.files, store.draft_name(lesson)),
     }
 
 
@@ -138,6 +143,15 @@ async def files(request: HttpRequest, lesson_id: str) -> Any:
     user = await current_user(request.session)
     may = {"publish": bool(user and user.may_teach), "prove": terminal.available(), "folder": terminal.available()}
     return {**state, "may": may, **({"files": version.files} if request.method == "GET" else {})}
+
+
+@endpoint("POST")
+async def check(request: HttpRequest, lesson_id: str) -> Any:
+    """What is wrong with files that are being written, and what they look like; nothing is saved."""
+    access.check_csrf(request)
+    lesson = await store.owned(request, lesson_id)
+    files = _checked(_body(request).get("files"))
+    return await asyncio.to_thread(_read, files, store.draft_name(lesson))
 
 
 @endpoint("GET")

@@ -44,6 +44,13 @@ async function documentProblems(document: Document, openapi: Openapi): Promise<P
   return found;
 }
 
+/** What is wrong with a tree by a schema. */
+export function partProblems(root: Node, kind: Kind): Problem[] {
+  const found: Problem[] = [];
+  check(root, kind.resolve(kind.root), kind, found, "");
+  return found.slice(0, MOST);
+}
+
 function check(node: Node, schema: Schema, kind: Kind, found: Problem[], path: string): void {
   if (node.kind === "empty" || found.length >= MOST) return;
   const wants = typeName(kind, schema);

@@ -1,7 +1,7 @@
 // Completion: kinds and versions, field names, and the values that a field may have.
 import type { Completion, CompletionContext, CompletionResult } from "@codemirror/autocomplete";
-import { typeName, type Openapi, type Schema } from "./openapi";
-import { whereIs } from "./where";
+import { typeName, type Kind, type Openapi, type Schema } from "./openapi";
+import { whereIs, type Where } from "./where";
 import { t } from "./words";
 
 const TOP = ["apiVersion", "kind", "metadata", "spec"];
@@ -24,8 +24,13 @@ export async function optionsAt(text: string, position: number, openapi: Openapi
   if (!kind) return where.path.length || where.inValue ? [] : TOP.filter((each) => !where.beside.includes(each)).map((label) => ({ label, apply: label === "apiVersion" || label === "kind" ? `${label}: ` : `${label}:`, type: "property" }));
   if (where.inValue) {
     const schema = kind.at([...where.path, where.key]);
-    return schema ? values(schema) : [];
+    return schema ? valuesOf(schema) : [];
   }
+  return fieldsOf(kind, where);
+}
+
+/** The fields that an object may have beside those that are there. */
+export function fieldsOf(kind: Kind, where: Where): Completion[] {
   const schema = kind.at(where.path);
   const required = new Set(schema?.required ?? []);
   const written = where.key;
@@ -45,7 +50,8 @@ async function kinds(apiVersion: string, openapi: Openapi): Promise<Completion[]
   return found.flatMap((names, at) => names.map((label) => ({ label, detail: usual[at]!, type: "class" })));
 }
 
-function values(schema: Schema): Completion[] {
+/** The values that a field may have, as far as there are few. */
+export function valuesOf(schema: Schema): Completion[] {
   if (schema.enum) return schema.enum.map((each) => ({ label: String(each), type: "constant" }));
   if (schema.type === "boolean") return ["true", "false"].map((label) => ({ label, type: "constant" }));
   return schema.default !== undefined && typeof schema.default !== "object" ? [{ label: String(schema.default), detail: t("default"), type: "constant" }] : [];

@@ -1,25 +1,32 @@
-// The manifest editor: CodeMirror with YAML, and what the lab's own OpenAPI knows of each field. In a bundle of its own.
+// The editor of manifests and lessons: CodeMirror, with what the lab's own OpenAPI knows of each field and lessons' JSON Schema of each
+// block. In a bundle of its own.
 //
 // It lives in a shadow root: there CodeMirror uses constructed style sheets, as the page's policy wants.
-import { closeBrackets, closeBracketsKeymap, autocompletion, completionKeymap } from "@codemirror/autocomplete";
+import { closeBrackets, closeBracketsKeymap, autocompletion, completionKeymap, type CompletionContext } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { linter, lintGutter, lintKeymap, setDiagnostics, type Diagnostic } from "@codemirror/lint";
 import { unifiedMergeView } from "@codemirror/merge";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState } from "@codemirror/state";
+import { Compartment, EditorState, StateEffect } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, hoverTooltip, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { completionAt } from "./complete";
 import { problemsOf } from "./check";
 import { hoverAt } from "./hover";
+import { lessonCompletionAt, lessonLanguage, lessonProblems } from "./lesson";
 import { Openapi } from "./openapi";
 import { lineOfPath } from "./tree";
 import { phrases, useWords, type Translate } from "./words";
 
+/** A manifest of the cluster; a lesson's text; YAML of which nothing more is known. */
+export type EditorLanguage = "manifest" | "lesson" | "yaml";
+
 export interface EditorOptions {
   text: string;
+  /** What the text is; a manifest where nothing is said. */
+  language?: EditorLanguage;
   /** What a screen reader calls it. */
   label: string;
   /** Where the OpenAPI of the lab is served; "" where it may not be read. */
@@ -46,6 +53,10 @@ export interface ManifestEditor {
   /** Shows how the text differs from another one; null: shows the text alone. */
   compare(original: string | null): void;
   problems(found: ServerProblem[]): void;
+  /** Problems by line, from 1, which stay until others are given. */
+  lines(found: { line: number; message: string }[]): void;
+  /** Puts the cursor on a line, from 1. */
+  goTo(line: number): void;
 }
 
 const look = EditorView.theme({
@@ -79,6 +90,7 @@ const look = EditorView.theme({
   "&.cm-merge-b .cm-changedText, .cm-changedText": { background: "color-mix(in srgb, var(--ok) 30%, transparent)" },
   ".cm-deletedChunk .cm-deletedText, &.cm-merge-b .cm-deletedText": { background: "color-mix(in srgb, var(--bad) 30%, transparent)" },
   ".cm-changeGutter": { width: "3px" },
+  ".cm-collapsedLines::before, .cm-collapsedLines::after": { content: '"⋯"', margin: "0 0.6em" },
   ".cm-foldPlaceholder": { backgroundColor: "var(--raise)", color: "var(--soft)", border: "1px solid var(--line)" },
 });
 
@@ -89,7 +101,15 @@ const colours = HighlightStyle.define([
   { tag: tags.comment, color: "var(--soft)", fontStyle: "italic" },
   { tag: [tags.meta, tags.separator, tags.punctuation], color: "var(--soft)" },
   { tag: tags.invalid, color: "var(--bad)" },
+  { tag: tags.heading, fontWeight: "700" },
+  { tag: tags.emphasis, fontStyle: "italic" },
+  { tag: tags.strong, fontWeight: "700" },
+  { tag: [tags.link, tags.url, tags.labelName], color: "var(--accent)" },
+  { tag: [tags.monospace, tags.processingInstruction], color: "var(--v4)" },
 ]);
+
+/** Problems have come from elsewhere. */
+const toldAnew = StateEffect.define<null>();
 
 function hover(openapi: Openapi) {
   return hoverTooltip(async (view, position) => {
@@ -118,6 +138,14 @@ export function createEditor(box: HTMLElement, options: EditorOptions): Manifest
   const root = place.attachShadow({ mode: "open" });
   box.append(place);
   const comparing = new Compartment();
+  const language = options.language ?? "manifest";
+  let told: { line: number; message: string }[] = [];
+  const atLines = (shown: EditorView): Diagnostic[] => told.filter(({ line }) => line >= 1 && line <= shown.state.doc.lines).map(({ line, message }) => {
+    const found = shown.state.doc.line(line);
+    return { from: found.from + (/^\s*/.exec(found.text)?.[0].length ?? 0), to: found.to, severity: "error" as const, message };
+  });
+  const complete = { manifest: (context: CompletionContext) => completionAt(context, openapi), lesson: lessonCompletionAt, yaml: () => null }[language];
+  const check = { manifest: problemsOf, lesson: lessonProblems, yaml: () => Promise.resolve([]) }[language];
   const view = new EditorView({
     root,
     parent: root,
@@ -125,9 +153,9 @@ export function createEditor(box: HTMLElement, options: EditorOptions): Manifest
       doc: options.text,
       extensions: [
         lineNumbers(), foldGutter(), lintGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(),
-        indentUnit.of("  "), EditorState.tabSize.of(2), EditorState.phrases.of(phrases()), yaml(), syntaxHighlighting(colours), look,
-        autocompletion({ override: [(context) => completionAt(context, openapi)], activateOnTyping: true, icons: false }),
-        linter(async (shown): Promise<Diagnostic[]> => problemsOf(shown.state.doc.toString(), openapi), { delay: 400 }), hover(openapi),
+        indentUnit.of("  "), EditorState.tabSize.of(2), EditorState.phrases.of(phrases()), language === "lesson" ? [lessonLanguage(), EditorView.lineWrapping] : yaml(), syntaxHighlighting(colours), look,
+        autocompletion({ override: [complete], activateOnTyping: true, icons: false }),
+        linter(async (shown): Promise<Diagnostic[]> => [...(await check(shown.state.doc.toString(), openapi)), ...atLines(shown)], { delay: 400, needsRefresh: (update) => update.transactions.some((each) => each.effects.some((effect) => effect.is(toldAnew))) }), language === "manifest" ? hover(openapi) : [],
         keymap.of([
           { key: "Mod-s", preventDefault: true, run: () => (options.save?.(), true) },
           // Tab indents; Escape, then Tab, leaves the editor (CodeMirror's own way).
@@ -158,6 +186,15 @@ export function createEditor(box: HTMLElement, options: EditorOptions): Manifest
     compare: (original) => {
       const extension = original === null ? [] : unifiedMergeView({ original, mergeControls: false, gutter: true, collapseUnchanged: { margin: 3, minSize: 6 } });
       view.dispatch({ effects: comparing.reconfigure(extension) });
+    },
+    lines: (found) => {
+      told = found;
+      view.dispatch({ effects: toldAnew.of(null) });
+    },
+    goTo: (line) => {
+      const { from } = view.state.doc.line(Math.max(1, Math.min(line, view.state.doc.lines)));
+      view.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
+      view.focus();
     },
     problems: (found) => {
       const text = view.state.doc.toString();

@@ -28,7 +28,7 @@ interface Line {
   text: string;
 }
 
-const KEY = /^("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s#"'&*!|>%@`{}[\]][^#]*?|[^\s#:]+?)\s*:(?=\s|$)/;
+const KEY = /^("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s#"'&*!|>%@`{}[\]][^#]*?|[^\s#:"'{[][^\s#:]*?)\s*:(?=\s|$)/;
 
 /** Splits a text into its documents. */
 export function documentsOf(text: string): Document[] {

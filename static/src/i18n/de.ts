@@ -1,5 +1,6 @@
 // German. Kubernetes' own words (Pod, Deployment, Service, kubelet …) stay as they are; sentences about steps come from the server.
 // A part of the page brings its words in a file of its own under de/.
+import { author } from "./de/author";
 import { charts } from "./de/charts";
 import { editor } from "./de/editor";
 import { picture } from "./de/picture";
@@ -14,6 +15,7 @@ import { terminal } from "./de/terminal";
 import { tools } from "./de/tools";
 
 export const german: Record<string, string> = {
+  ...author,
   ...classroom,
   ...lab,
   ...charts,

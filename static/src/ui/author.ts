@@ -1,11 +1,16 @@
-// <cl-author>: the author's editor beside the running lab. It saves versions, shows what is wrong with file and line, renews the text
-// below, records what the author does as a solution, and publishes. <cl-live-lesson> follows files that are saved in another editor.
+// <cl-author>: the author's editor beside the running lab. While one types, what is wrong stands at its line and the text below is renewed;
+// it saves versions and compares them, records what the author does as a solution, and publishes. <cl-live-lesson> follows files that are
+// saved in another editor.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
+import type { EditorLanguage, ManifestEditor } from "../editor/editor";
 import { call } from "../lab/authorApi";
 import { ask } from "../lab/lessonApi";
 import { currentLab, LabElement } from "./element";
+import { askChoice, askText, askWhether } from "./dialog";
+import { loadEditor } from "./loadEditor";
+import { isPicture, pictureType, readPicture } from "./pictures";
 import { Recorder, withSolution } from "./recorder";
 
 interface Problem {
@@ -32,6 +37,11 @@ interface State {
 
 const NAME = /^(lesson\.[a-z]{2}\.md|manifests\/[a-z0-9][a-z0-9._-]{0,60}\.(yaml|json))$/;
 const EDITING_PX = 620;
+/** Without a key for so long, what was typed is looked through. */
+const CHECK_MS = 700;
+
+type Checked = Pick<State, "problems" | "page" | "tasks">;
+const languageOf = (file: string): EditorLanguage => (file.endsWith(".md") ? "lesson" : file.startsWith("manifests/") ? "manifest" : "yaml");
 
 /** Puts a lesson's text (sanitised by the server) into its place; the elements in it come to life by themselves. */
 function show(page: Page): void {
@@ -56,6 +66,12 @@ export class AuthorElement extends LabElement {
   @state() private proof: { holds: boolean; problems: Problem[] } | undefined;
   @state() private versions: { number: number; created: string }[] | undefined;
   @state() private recording = false;
+  /** A version that the text is compared with. */
+  @state() private compared: { number: number; files: Record<string, string> } | undefined;
+  @state() private preview = true;
+  private editor: ManifestEditor | null = null;
+  private edited = "";
+  private timer = 0;
   private readonly recorder = new Recorder();
   private readonly guard = (event: BeforeUnloadEvent): void => {
     if (this.dirty) event.preventDefault();
@@ -73,6 +89,62 @@ export class AuthorElement extends LabElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener("beforeunload", this.guard);
+    clearTimeout(this.timer);
+    this.close();
+  }
+
+  private close(): void {
+    this.editor?.close();
+    this.editor = null;
+    this.edited = "";
+  }
+
+  /** Puts an editor for the chosen file into its place. */
+  protected override updated(): void {
+    const box = this.querySelector<HTMLElement>(".editor-box");
+    if (!box || isPicture(this.file)) return this.close();
+    if (this.edited === this.file) return;
+    this.close();
+    const file = (this.edited = this.file);
+    void loadEditor(box, { text: this.files[file] ?? "", label: t("Text of {file}", { file }), language: languageOf(file), changed: (text) => this.typed(file, text), save: () => this.save() }).then((editor) => {
+      if (this.edited !== file || !this.isConnected) return editor.close();
+      this.editor = editor;
+      this.mark();
+      if (this.compared) editor.compare(this.compared.files[file] ?? "");
+    });
+  }
+
+  /** Shows the problems of the file at their lines. */
+  private mark(): void {
+    this.editor?.lines([...(this.known?.problems ?? []), ...(this.proof?.problems ?? [])].filter((one) => one.file === this.file));
+  }
+
+  /** Other files, from elsewhere than the keyboard. */
+  private put(files: Record<string, string>, file: string): void {
+    this.files = files;
+    this.file = file;
+    this.dirty = true;
+    if (this.editor && this.edited === file) this.editor.text = files[file] ?? "";
+    this.later();
+  }
+
+  private later(): void {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.check(), CHECK_MS);
+  }
+
+  /** Looks through what is in the editor, without saving it. */
+  private async check(): Promise<void> {
+    const { files } = this;
+    try {
+      const found = await call<Checked>("POST", `${this.lesson}/check`, { files });
+      if (files !== this.files || !this.known) return;
+      this.known = { ...this.known, ...found };
+      this.mark();
+      if (found.page && this.preview) show(found.page);
+    } catch (error) {
+      this.notice = error instanceof Error ? error.message : String(error);
+    }
   }
 
   private async asking(what: string, work: () => Promise<void>): Promise<void> {
@@ -92,41 +164,48 @@ export class AuthorElement extends LabElement {
     return html`<div class="author" role="group" aria-label=${t("The author's editor")} data-testid="author" @keydown=${this.keyed}>
       <div class="author-bar"><b>${t("Your lesson")}</b>${known ? html`<span class="soft">${t("version {number}", { number: known.version })}${this.dirty ? " *" : ""}</span>` : nothing}<span class="spacer"></span>
         <button type="button" class="small" data-testid="author-edit" aria-expanded=${this.open ? "true" : "false"} @click=${this.toggle}>${this.open ? t("close the editor") : t("edit")}</button></div>
-      ${this.open && known ? this.editor(known) : nothing}
+      ${this.open && known ? this.desk(known) : nothing}
       <p class="author-notice" role="status">${this.busy ? `${this.busy} …` : this.notice}</p></div>`;
   }
 
-  private editor(known: State): TemplateResult {
+  private desk(known: State): TemplateResult {
     const problems = [...known.problems, ...(this.proof?.problems ?? [])];
     return html`<div class="author-bar"><label class="visually-hidden" for="author-file">${t("File")}</label><select id="author-file" data-testid="author-file" @change=${(event: Event) => (this.file = (event.target as HTMLSelectElement).value)}>
         ${Object.keys(this.files).sort().map((name) => html`<option value=${name} ?selected=${name === this.file}>${name}</option>`)}</select>
-        <button type="button" class="small" @click=${this.add}>${t("add a file")}</button>
+        <button type="button" class="small" data-testid="author-add" @click=${() => void this.add()}>${t("add a file")}</button>
+        <label class="button small">${t("add a picture")}<input type="file" accept=".png,.svg,.webp" data-testid="author-picture" @change=${this.picked} /></label>
         <button type="button" class="small" ?disabled=${this.file === "lesson.md"} @click=${this.drop}>${t("delete it")}</button><span class="spacer"></span>
+        <label class="switch"><input type="checkbox" .checked=${this.preview} @change=${(event: Event) => (this.preview = (event.target as HTMLInputElement).checked)} /> ${t("preview")}</label>
         <button type="button" class="small primary" data-testid="author-save" ?disabled=${!!this.busy} @click=${this.save}>${t("save")}</button></div>
-      <textarea class="mono" spellcheck="false" rows="22" data-testid="author-text" aria-label=${t("Text of {file}", { file: this.file })} .value=${this.files[this.file] ?? ""} @input=${this.typed}></textarea>
-      ${problems.length ? html`<ul class="problems" data-testid="author-problems">${problems.map((one) => html`<li><button type="button" class="link" @click=${() => this.jump(one)}><span class="mono">${one.file}:${one.line}</span></button> ${one.message}</li>`)}</ul>` : html`<p class="soft">${this.proof?.holds ? t("It holds: played from start to end.") : t("No mistake found by reading it.")}</p>`}
+      ${this.compared ? html`<div class="author-bar"><span class="soft">${t("Compared with version {number}.", { number: this.compared.number })}</span><button type="button" class="small" data-testid="author-compare-end" @click=${this.uncompare}>${t("end comparing")}</button></div>` : nothing}
+      <div class="editor-box" data-testid="author-text" ?hidden=${isPicture(this.file)}></div>
+      ${isPicture(this.file) ? html`<p class="picture-shown"><img src=${`data:${pictureType(this.file)};base64,${this.files[this.file] ?? ""}`} alt=${this.file} /><br /><code class="mono">![${t("what it shows")}](${this.file})</code></p>` : nothing}
+      ${problems.length ? html`<ul class="problems" data-testid="author-problems">${problems.map((one) => html`<li><button type="button" class="link" @click=${() => void this.jump(one)}><span class="mono">${one.file}:${one.line}</span></button> ${one.message}</li>`)}</ul>` : html`<p class="soft">${this.proof?.holds ? t("It holds: played from start to end.") : t("No mistake found by reading it.")}</p>`}
       <div class="author-bar">
-        <button type="button" class="small" aria-pressed=${this.recording ? "true" : "false"} data-testid="author-record" @click=${this.record}>${this.recording ? t("end the recording") : t("record what I do as a solution")}</button>
+        <button type="button" class="small" aria-pressed=${this.recording ? "true" : "false"} data-testid="author-record" @click=${() => void this.record()}>${this.recording ? t("end the recording") : t("record what I do as a solution")}</button>
         ${known.may.prove ? html`<button type="button" class="small" data-testid="author-prove" ?disabled=${!!this.busy || this.dirty} @click=${this.prove}>${t("play it from start to end")}</button>` : nothing}
         <form method="post" action=${`/author/${this.lesson}/lab`}><input type="hidden" name="csrfmiddlewaretoken" value=${document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? ""} /><button type="submit" class="small" ?disabled=${this.dirty}>${t("new lab of this version")}</button></form></div>
       <div class="author-bar"><a class="small button" href=${`/api/author/${this.lesson}/zip`} download>${t("save as a zip")}</a>
-        ${known.may.folder ? html`<button type="button" class="small" @click=${this.toFolder}>${t("save as a folder")}</button>` : nothing}
-        <button type="button" class="small" @click=${this.history}>${t("versions")}</button>
-        <button type="button" class="small" @click=${this.forget}>${t("delete the lesson")}</button>
+        ${known.may.folder ? html`<button type="button" class="small" @click=${() => void this.toFolder()}>${t("save as a folder")}</button>` : nothing}
+        <button type="button" class="small" data-testid="author-versions" @click=${this.history}>${t("versions")}</button>
+        <button type="button" class="small" @click=${() => void this.forget()}>${t("delete the lesson")}</button>
         ${known.may.publish ? html`<label>${t("published to")} <select data-testid="author-audience" @change=${this.publish}>${[["private", t("nobody")], ["class", t("my classes")], ["all", t("all")]].map(([value, name]) => html`<option value=${value!} ?selected=${known.audience === value}>${name}</option>`)}</select></label>${known.published ? html`<span class="soft">${t("version {number}", { number: known.published })}</span>` : nothing}` : nothing}</div>
-      ${this.versions ? html`<ol class="versions" reversed>${this.versions.map((one) => html`<li><span class="mono">${one.number}</span> ${new Date(one.created).toLocaleString()} <button type="button" class="small" @click=${() => this.restore(one.number)}>${t("take this one")}</button></li>`)}</ol>` : nothing}`;
+      ${this.versions ? html`<ol class="versions" reversed>${this.versions.map((one) => html`<li><span class="mono">${one.number}</span> ${new Date(one.created).toLocaleString()} <button type="button" class="small" data-testid=${`author-compare:${one.number}`} @click=${() => this.compareWith(one.number)}>${t("compare")}</button> <button type="button" class="small" data-testid=${`author-restore:${one.number}`} @click=${() => this.restore(one.number)}>${t("take this one")}</button></li>`)}</ol>` : nothing}`;
   }
 
   private toggle(): void {
     this.open = !this.open;
+    if (!this.open) this.close();
     const root = document.documentElement;
     if (this.open && parseInt(getComputedStyle(root).getPropertyValue("--lesson-size") || "0") < EDITING_PX) root.style.setProperty("--lesson-size", `${Math.min(EDITING_PX, innerWidth * 0.5)}px`);
   }
 
-  private typed(event: InputEvent): void {
-    this.files = { ...this.files, [this.file]: (event.target as HTMLTextAreaElement).value };
+  private typed(file: string, text: string): void {
+    if (this.files[file] === text) return;
+    this.files = { ...this.files, [file]: text };
     this.dirty = true;
     this.proof = undefined;
+    this.later();
   }
 
   private keyed(event: KeyboardEvent): void {
@@ -141,6 +220,8 @@ export class AuthorElement extends LabElement {
       this.known = await call<State>("PUT", this.lesson, { files: this.files });
       this.dirty = false;
       this.versions = undefined;
+      clearTimeout(this.timer);
+      this.mark();
       if (this.known.page) show(this.known.page);
       this.notice = t("Saved as version {number}.", { number: this.known.version });
     });
@@ -149,6 +230,7 @@ export class AuthorElement extends LabElement {
   private prove(): void {
     void this.asking(t("playing it from start to end"), async () => {
       this.proof = await call("POST", `${this.lesson}/prove`, {});
+      this.mark();
     });
   }
 
@@ -166,43 +248,65 @@ export class AuthorElement extends LabElement {
     });
   }
 
+  private async filesOf(number: number): Promise<Record<string, string>> {
+    return (await call<{ files: Record<string, string> }>("GET", `${this.lesson}/versions/${number}`)).files;
+  }
+
   private restore(number: number): void {
     void this.asking(t("reading"), async () => {
-      this.files = (await call<{ files: Record<string, string> }>("GET", `${this.lesson}/versions/${number}`)).files;
-      this.file = "lesson.md";
-      this.dirty = true;
+      this.put(await this.filesOf(number), "lesson.md");
       this.notice = t("Version {number} is in the editor. Save it to make it the newest.", { number });
     });
   }
 
-  private toFolder(): void {
-    const name = prompt(t("Name of the folder under lessons/"));
+  private compareWith(number: number): void {
+    void this.asking(t("reading"), async () => {
+      const files = await this.filesOf(number);
+      this.compared = { number, files };
+      if (isPicture(this.file) || files[this.file] === this.files[this.file]) {
+        // Go to a file in which something is otherwise.
+        const other = Object.keys(this.files).find((name) => !isPicture(name) && files[name] !== this.files[name]);
+        if (!other) this.notice = t("Nothing differs from version {number}.", { number });
+        else if (other !== this.file) return void (this.file = other);
+      }
+      this.editor?.compare(files[this.file] ?? "");
+    });
+  }
+
+  private uncompare(): void {
+    this.compared = undefined;
+    this.editor?.compare(null);
+  }
+
+  private async toFolder(): Promise<void> {
+    const name = await askText(t("Save as a folder"), t("Name of the folder under lessons/"), "", (text) => (/^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? "" : t("Small letters, digits and dashes.")));
     if (!name) return;
-    void this.asking(t("saving"), async () => {
+    await this.asking(t("saving"), async () => {
       const made = await call<{ folder: string; check: string }>("POST", `${this.lesson}/folder`, { name });
       this.notice = `${made.folder} · ${made.check}`;
     });
   }
 
-  private add(): void {
-    const name = prompt(t("Name of the file, such as manifests/web.yaml or lesson.de.md"), "manifests/");
-    if (!name) return;
-    if (!NAME.test(name)) return void (this.notice = t("A lesson holds lesson.md, lesson.de.md and the like, scenario.yaml, and manifests/NAME.yaml."));
-    this.files = { ...this.files, [name]: this.files[name] ?? "" };
-    this.file = name;
-    this.dirty = true;
+  private async add(): Promise<void> {
+    const wrong = (text: string): string => (NAME.test(text) ? "" : t("A lesson holds lesson.md, lesson.de.md and the like, scenario.yaml, and manifests/NAME.yaml."));
+    const name = await askText(t("Add a file"), t("Name of the file, such as manifests/web.yaml or lesson.de.md"), "manifests/", wrong);
+    if (name) this.put({ ...this.files, [name]: this.files[name] ?? "" }, name);
+  }
+
+  private picked(event: Event): void {
+    const input = event.target as HTMLInputElement, file = input.files?.[0];
+    input.value = "";
+    if (file) void readPicture(file).then(({ name, data }) => this.put({ ...this.files, [name]: data }, name), (error: Error) => (this.notice = error.message));
   }
 
   private drop(): void {
     const { [this.file]: _gone, ...rest } = this.files;
-    this.files = rest;
-    this.file = "lesson.md";
-    this.dirty = true;
+    this.put(rest, "lesson.md");
   }
 
-  private forget(): void {
-    if (!confirm(t("Delete this lesson with all of its versions?"))) return;
-    void this.asking(t("deleting"), async () => {
+  private async forget(): Promise<void> {
+    if (!(await askWhether(t("Delete the lesson"), t("Delete this lesson with all of its versions?"), t("Delete")))) return;
+    await this.asking(t("deleting"), async () => {
       await call("DELETE", this.lesson);
       this.dirty = false;
       location.assign("/author/");
@@ -210,18 +314,16 @@ export class AuthorElement extends LabElement {
   }
 
   /** Puts the cursor on the line of a problem. */
-  private jump(problem: Problem): void {
-    if (this.files[problem.file] !== undefined) this.file = problem.file;
-    void this.updateComplete.then(() => {
-      const area = this.querySelector<HTMLTextAreaElement>("textarea")!;
-      const start = area.value.split("\n").slice(0, problem.line - 1).join("\n").length + (problem.line > 1 ? 1 : 0);
-      area.focus();
-      area.setSelectionRange(start, area.value.indexOf("\n", start) < 0 ? area.value.length : area.value.indexOf("\n", start));
-      area.scrollTop = (problem.line - 4) * parseFloat(getComputedStyle(area).lineHeight);
-    });
+  private async jump(problem: Problem): Promise<void> {
+    if (this.files[problem.file] !== undefined && problem.file !== this.file) {
+      this.file = problem.file;
+      await this.updateComplete;
+      await new Promise((next) => setTimeout(next, 60)); // the editor of the file is on its way
+    }
+    this.editor?.goTo(problem.line);
   }
 
-  private record(): void {
+  private async record(): Promise<void> {
     if (!this.recording) {
       this.recorder.start();
       this.recording = true;
@@ -232,15 +334,13 @@ export class AuthorElement extends LabElement {
     const actions = this.recorder.stop();
     if (!actions.length) return void (this.notice = t("Nothing was done."));
     const tasks = this.known?.tasks ?? [];
-    const task = tasks.length > 1 ? prompt(t("Of which task is it the solution? {tasks}", { tasks: tasks.join(", ") }), tasks[0]) : tasks[0];
+    const task = tasks.length > 1 ? await askChoice(t("A solution was recorded"), t("Of which task is it the solution?"), tasks) : tasks[0];
     const changed = task ? withSolution(this.files["lesson.md"] ?? "", task, actions) : null;
     if (changed === null) {
       void navigator.clipboard?.writeText(actions.map((line) => `- ${line}`).join("\n")).catch(() => undefined);
       return void (this.notice = t("There is no such task; the lines are in the clipboard."));
     }
-    this.files = { ...this.files, "lesson.md": changed };
-    this.file = "lesson.md";
-    this.dirty = true;
+    this.put({ ...this.files, "lesson.md": changed }, "lesson.md");
     this.notice = t("The solution of {task} now has {count} lines. Save to keep it.", { task: task!, count: actions.length });
   }
 }

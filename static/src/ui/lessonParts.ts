@@ -7,7 +7,9 @@ import { ask } from "../lab/lessonApi";
 import { keepNote, note } from "../lab/notes";
 import "../styles/lesson.css";
 import type { DrawerElement } from "./drawer";
+import type { ManifestEditor } from "../editor/editor";
 import { currentLab, LabElement } from "./element";
+import { loadEditor } from "./loadEditor";
 import { inline, takeContent } from "./inline";
 
 const runLine = (line: string): void => document.querySelector<DrawerElement>("cl-drawer")?.run(line);
@@ -47,37 +49,72 @@ export abstract class WordsElement extends LabElement {
   }
 }
 
+const MOST_ROWS = 26;
+
 @customElement("cl-manifest")
 export class ManifestElement extends WordsElement {
   @property() file = "";
   @property() text = "";
   @state() private shown = "";
   private original = "";
+  private editor: ManifestEditor | null = null;
+  private loading = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.original = this.shown = this.text;
     if (editable()) void this.asking(async () => {
       const found = await ask<{ text: string; original: string }>("GET", `manifests/${encodeURIComponent(this.file)}`);
-      this.shown = found.text;
       this.original = found.original;
+      this.put(found.text);
     });
   }
 
-  protected override render(): TemplateResult {
-    const rows = Math.min(26, this.shown.split("\n").length + 1);
-    return html`<div class="manifest" role="group" aria-label=${this.file}>
-      <div class="bar"><code class="mono">${this.file}</code><span class="spacer"></span>
-        ${this.shown === this.original ? nothing : html`<button type="button" class="small" @click=${() => (this.shown = this.original)}>${t("undo")}</button>`}
-        <button type="button" class="small" data-testid=${`apply:${this.file}`} ?disabled=${!editable() || this.busy} @click=${this.apply}>${t("apply")}</button></div>
-      <textarea class="mono" spellcheck="false" rows=${rows} aria-label=${t("Text of {file}", { file: this.file })} .value=${this.shown} @input=${this.typed}></textarea>${this.sorry()}</div>`;
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.editor?.close();
+    this.editor = null;
   }
 
-  private typed(event: InputEvent): void {
-    this.shown = (event.target as HTMLTextAreaElement).value;
+  private put(text: string): void {
+    this.shown = text;
+    if (this.editor && this.editor.text !== text) this.editor.text = text;
+  }
+
+  protected override updated(): void {
+    const rows = Math.max(3, Math.min(MOST_ROWS, this.shown.split("\n").length));
+    this.querySelector<HTMLElement>(".editor-box")!.style.setProperty("--rows", String(rows));
+  }
+
+  /** The editor comes when the reader does: a lesson may hold a dozen of them. */
+  protected override firstUpdated(): void {
+    const box = this.querySelector<HTMLElement>(".editor-box")!;
+    const sight = new IntersectionObserver((seen) => {
+      if (!seen.at(-1)!.isIntersecting || this.loading) return;
+      this.loading = true;
+      sight.disconnect();
+      void this.load(box);
+    }, { rootMargin: "300px" });
+    sight.observe(box);
+  }
+
+  private async load(box: HTMLElement): Promise<void> {
+    const editor = await loadEditor(box, { text: this.shown, label: t("Text of {file}", { file: this.file }), readOnly: !editable(), changed: (text) => (this.shown = text), save: () => this.apply() });
+    if (!this.isConnected) return editor.close();
+    this.editor = editor;
+    if (editor.text !== this.shown) editor.text = this.shown;
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="manifest" role="group" aria-label=${this.file}>
+      <div class="bar"><code class="mono">${this.file}</code><span class="spacer"></span>
+        ${this.shown === this.original ? nothing : html`<button type="button" class="small" @click=${() => this.put(this.original)}>${t("undo")}</button>`}
+        <button type="button" class="small" data-testid=${`apply:${this.file}`} ?disabled=${!editable() || this.busy} @click=${this.apply}>${t("apply")}</button></div>
+      <div class="editor-box"></div>${this.sorry()}</div>`;
   }
 
   private apply(): void {
+    if (this.busy || !editable()) return;
     void this.asking(async () => {
       const { command } = await ask<{ command: string }>("POST", `manifests/${encodeURIComponent(this.file)}`, { text: this.shown });
       runLine(command);

@@ -119,7 +119,7 @@ export class ViewElement extends LabElement {
   protected override render(): TemplateResult {
     const there = !this.fixed || this.at > 0;
     const where = this.fixed ? (this.at ? t("step {seq}", { seq: this.at }) : t("This picture comes when it has happened.")) : t("now");
-    return html`<figure class="picture" data-testid="picture" data-lens=${this.lens} data-at=${this.at}>
+    return html`<figure class="picture" data-testid="lesson-picture" data-lens=${this.lens} data-at=${this.at}>
       ${there ? html`<button type="button" aria-label=${`${this.plain} ${t("Show it on the stage")}`} title=${t("Show it on the stage")} @click=${this.look}><canvas role="img" aria-label=${this.plain}></canvas></button>` : nothing}
       <figcaption>${this.words} <small class="soft">${where}</small>${this.fixed && this.at && currentLab().options.canEdit && currentLab().mode.seq !== this.at
         ? html` <button type="button" class="link" @click=${() => currentLab().seek(this.at)}>${t("Go to this step")}</button>` : nothing}</figcaption></figure>`;

@@ -41,5 +41,11 @@ function plainEditor(box: HTMLElement, options: Omit<EditorOptions, "openapi" | 
     close: () => area.remove(),
     compare: () => undefined,
     problems: () => undefined,
+    lines: () => undefined,
+    goTo: (line) => {
+      const start = area.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+      area.focus();
+      area.setSelectionRange(start, start);
+    },
   };
 }

@@ -1,0 +1,20 @@
+// German for the author's editor and the small questions of the page.
+export const author: Record<string, string> = {
+  "A picture has {count} kB at most.": "Ein Bild hat höchstens {count} kB.",
+  "A picture is a PNG, SVG or WebP file.": "Ein Bild ist eine PNG-, SVG- oder WebP-Datei.",
+  "A solution was recorded": "Eine Lösung wurde aufgenommen",
+  "Add a file": "Eine Datei hinzufügen",
+  "Compared with version {number}.": "Verglichen mit Version {number}.",
+  "Delete": "Löschen",
+  "Delete the lesson": "Die Lektion löschen",
+  "Nothing differs from version {number}.": "Nichts ist anders als in Version {number}.",
+  "OK": "OK",
+  "Of which task is it the solution?": "Von welcher Aufgabe ist es die Lösung?",
+  "Save as a folder": "Als Ordner speichern",
+  "Small letters, digits and dashes.": "Kleine Buchstaben, Ziffern und Bindestriche.",
+  "add a picture": "Bild hinzufügen",
+  "compare": "vergleichen",
+  "end comparing": "Vergleich beenden",
+  "preview": "Vorschau",
+  "what it shows": "was es zeigt",
+};
