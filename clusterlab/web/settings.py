@@ -175,6 +175,8 @@ def _lti() -> dict[str, object]:
 
 
 LTI = _lti()
+#: The PEM file with the private key by which platforms know this server; "" for one of its own making.
+LTI_KEY = os.environ.get("CLUSTERLAB_LTI_KEY", "")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 if REDIS_URL:

@@ -6,3 +6,4 @@ import "./styles/accounts.css";
 import { chooseLanguage } from "./i18n/choose";
 
 chooseLanguage(document.querySelector<HTMLSelectElement>("select[name=language]"));
+document.querySelector<HTMLFormElement>("form[data-submit-now]")?.submit();

@@ -34,7 +34,7 @@ class Class:
         promote(server, name, "instructor")
         page.reload()
         page.get_by_test_id("title").fill("Monday")
-        page.get_by_test_id("lesson").select_option(lesson)
+        page.get_by_test_id("on").select_option(f"lesson:{lesson}" if lesson else "blank")
         page.get_by_test_id("open-class").click()
         page.get_by_test_id("code").wait_for()
         self.code, self.path = page.get_by_test_id("code").inner_text(), page.url

@@ -92,6 +92,8 @@ class Provider(_Served):
 
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
+MEMBERS = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
+DEEP = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 SCORE = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
 
 
@@ -102,6 +104,7 @@ class Platform(_Served):
         super().__init__()
         self.fetch = fetch  # reads the tool's keys
         self.scores: list[dict[str, Any]] = []
+        self.people: list[dict[str, Any]] = []
         self.down = False
 
     def configuration(self) -> dict[str, Any]:
@@ -119,12 +122,37 @@ class Platform(_Served):
             form = parse_qs(raw.decode())
             key = JWK.from_json(json.dumps(self.fetch("/lti/keys")["keys"][0]))
             claims = jwt.decode(form["client_assertion"][0], key.export_to_pem(), algorithms=["RS256"], audience=f"{self.url}/token")
-            assert claims["sub"] == "clusterlab" and form["scope"] == [SCORE]
-            return 200, {}, {"access_token": "grades", "token_type": "Bearer", "expires_in": 60, "scope": SCORE}
+            assert claims["sub"] == "clusterlab" and form["scope"][0] in (SCORE, MEMBERS)
+            token = "grades" if form["scope"] == [SCORE] else "members"
+            return 200, {}, {"access_token": token, "token_type": "Bearer", "expires_in": 60, "scope": form["scope"][0]}
+        if path.startswith("/members") and headers.get("Authorization") == "Bearer members":  # two on a page
+            at = int(path.rpartition("/")[2] or 0)
+            more = {"Link": f'<{self.url}/members/{at + 2}>; rel="next"'} if at + 2 < len(self.people) else {}
+            return 200, more, {"id": self.url, "context": {"id": "c-1"}, "members": self.people[at : at + 2]}
         if path == "/line/1/scores" and headers.get("Authorization") == "Bearer grades":
             self.scores.append(json.loads(raw))
             return 200, {}, {}
         return 404, {}, {}
+
+    def course(self) -> dict[str, Any]:
+        """What a launch from a course says more, where the tool may ask who is in it."""
+        return {
+            CLAIM + "context": {"id": "c-1", "title": "Kubernetes 101 <b>"},
+            "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice": {
+                "context_memberships_url": f"{self.url}/members/0", "service_versions": ["2.0"]},
+        }
+
+    def asks_for_links(self, **settings: Any) -> dict[str, Any]:
+        """What makes a launch a request for links."""
+        return {CLAIM + "message_type": "LtiDeepLinkingRequest", DEEP + "deep_linking_settings": {
+            "deep_link_return_url": f"{self.url}/links", "accept_types": ["ltiResourceLink"],
+            "accept_presentation_document_targets": ["window"], "data": "csrf-of-the-platform", **settings}}
+
+    def links(self, token: str) -> dict[str, Any]:
+        """The links that came back, after the checks that a platform makes."""
+        key = JWK.from_json(json.dumps(self.fetch("/lti/keys")["keys"][0]))
+        found: dict[str, Any] = jwt.decode(token, key.export_to_pem(), algorithms=["RS256"], audience=self.url)
+        return found
 
     def claims(self, nonce: str, lesson: str = "a-pod-is-born", role: str = "Learner", **more: Any) -> dict[str, Any]:
         now = int(time.time())

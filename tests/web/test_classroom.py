@@ -14,6 +14,7 @@ from tests.server import Server
 from tests.web.classes import Page, join, open_class
 from tests.web.people import Person
 
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: pushed}\nspec: {containers: [{name: c, image: 'nginx:1.25'}]}\n"
 
 
@@ -339,3 +340,35 @@ async def test_a_class_speaks_the_language_of_the_page(server: Server) -> None:
     async with Page(server, teacher, room) as board:
         assert (await board.answer("mode", mode="none"))["message"].startswith("der Modus muss einer von")
         assert (await board.answer("push", step=3))["message"] == "dieser Kurs hat keine Lektion"
+
+
+def test_a_class_begins_on_anything(server: Server) -> None:
+    teacher = Person(server, "begin-t").instructor()
+    own = teacher.call("POST", "/api/labs", {"nodes": 1, "paused": True, "name": "Mine"}).json()
+    teacher.call("POST", f"/kube/{own['key']}{CONFIGMAPS}", {"metadata": {"name": "kept"}})
+    page = teacher.get("/classes/").text
+    for value in ("lesson:a-pod-is-born", f"lab:{own['id']}", "release:release-rolling", "manifest:"):
+        assert f'value="{value}' in page, value
+    scenario = "apiVersion: clusterlab/v1\nkind: Scenario\nname: mine\nnodes: 2\n"
+    node = "apiVersion: v1\nkind: Node\nmetadata: {name: real-1}\nstatus: {capacity: {cpu: '4', memory: 8Gi, pods: '110'}}\n"
+    for fields, files, there in (
+        ({"on": f"lab:{own['id']}"}, None, "configmaps/default/kept"),
+        ({"on": "yaml", "yaml": POD, "nodes": "1"}, None, "pods/default/pushed"),
+        ({"on": "yaml"}, {"file": ("a.yaml", scenario)}, "nodes/node-2"),
+        ({"on": "yaml", "yaml": node}, None, "nodes/real-1"),
+        ({"on": "release:release-rolling"}, None, "nodes/node-1"),
+        ({"on": "lesson:a-pod-is-born"}, None, "nodes/node-1"),
+    ):
+        data = {"csrfmiddlewaretoken": teacher.token("/classes/"), "title": "Any", **fields}
+        answer = teacher.http.post("/classes/new", data=data, files=files, headers={"Referer": server.url})
+        assert answer.status_code == 302, (fields, answer.text[-600:])
+        lab = teacher.get(answer.headers["location"] + "lab").text.partition('data-lab-id="')[2].partition('"')[0]
+        assert lab and lab != own["id"] and teacher.get(f"/api/labs/{lab}/objects/{there}").status_code == 200, fields
+    stranger = Person(server, "begin-s").instructor()
+    for fields, status in (
+        ({"on": f"lab:{own['id']}"}, 404), ({"on": "lab:aaaaaaaaaa"}, 404), ({"on": "odd:x"}, 400), ({"on": "lesson:no-such"}, 404),
+        ({"on": "yaml"}, 400), ({"on": "yaml", "yaml": "a: [b"}, 400), ({"on": "yaml", "yaml": "just text"}, 400),
+        ({"on": "yaml", "yaml": scenario.replace("nodes: 2", "nodes: 0.5")}, 400), ({"on": "blank", "nodes": "many"}, 400),
+        ({"on": "release:no-such"}, 404), ({"on": "manifest:no-such"}, 400),
+    ):
+        assert stranger.send("/classes/new", {"title": "No", **fields}, form="/classes/").status_code == status, fields

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,9 @@ import pytest
 from jwcrypto.jwk import JWK
 
 from tests.server import Server
+from tests.web.classes import Page
 from tests.web.people import Person
-from tests.web.simulated import CLAIM, Platform, Provider
+from tests.web.simulated import CLAIM, DEEP, Platform, Provider
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,12 @@ def launch(server: Server, platform: Platform, person: Person, key: JWK | None =
     return person.http.post("/lti/launch", data={"id_token": token, "state": asked["state"]})
 
 
+def waiting(server: Server) -> int:
+    """Grades whose sending has failed."""
+    with sqlite3.connect(server.folder / "clusterlab.sqlite3", timeout=20) as database:
+        return int(database.execute("SELECT count(*) FROM lti_outcome WHERE tries > 0 AND next IS NOT NULL").fetchone()[0])
+
+
 def until(holds: Any) -> None:
     end = time.monotonic() + 20
     while not holds():
@@ -122,15 +131,19 @@ def test_a_launch_opens_the_lesson_and_the_grade_goes_back(connected: tuple[Serv
     assert 'class="pill">learner' in ada.get("/accounts/").text
 
 
-def test_a_grade_that_could_not_be_sent_goes_with_the_next(connected: tuple[Server, Provider, Platform]) -> None:
+def test_a_grade_that_could_not_be_sent_is_sent_again(connected: tuple[Server, Provider, Platform]) -> None:
     server, _, platform = connected
     person, before = Person(server), len(platform.scores)
     platform.down = True
     try:
         assert launch(server, platform, person, sub="u-2").status_code == 302
+        person.call("POST", "/api/lessons/progress", {"lessons": {"a-pod-is-born": ["running", "gone"]}})
+        until(lambda: waiting(server) == 1)
     finally:
         platform.down = False
-    person.call("POST", "/api/lessons/progress", {"lessons": {"a-pod-is-born": ["running", "gone"]}})
+    assert len(platform.scores) == before
+    with sqlite3.connect(server.folder / "clusterlab.sqlite3", timeout=20) as database:  # half a minute later
+        database.execute("UPDATE lti_outcome SET next = '2020-01-01 00:00:00' WHERE tries > 0")
     until(lambda: len(platform.scores) > before)
     assert platform.scores[-1]["scoreGiven"] == 2 and platform.scores[-1]["activityProgress"] == "Completed"
 
@@ -140,6 +153,67 @@ def test_who_teaches_there_may_teach_here(connected: tuple[Server, Provider, Pla
     grace = Person(server)
     assert launch(server, platform, grace, sub="u-3", role="Instructor").status_code == 302
     assert grace.get("/classes/").status_code == 200
+
+
+def test_links_are_chosen_here(connected: tuple[Server, Provider, Platform]) -> None:
+    server, _, platform = connected
+    grace = Person(server)
+    answer = launch(server, platform, grace, sub="u-4", role="Instructor", **platform.asks_for_links(accept_multiple=True))
+    assert answer.status_code == 302 and answer.headers["location"].startswith("/lti/choose/"), answer.text
+    path = answer.headers["location"]
+    assert Person(server).get(path).status_code == 404  # it is hers alone
+    assert 'value="a-pod-is-born"' in grace.get(path).text
+    assert grace.send(path, {"lesson": ["no-such"]}).status_code == 400
+    chosen = grace.send(path, {"lesson": ["a-pod-is-born", "05-the-scheduler", "no-such"]})
+    assert chosen.status_code == 200 and f'action="{platform.url}/links"' in chosen.text
+    assert f"form-action {platform.url}" in chosen.headers["content-security-policy"]
+    token = chosen.text.partition('name="JWT" value="')[2].partition('"')[0]
+    told = platform.links(token)
+    assert told["iss"] == "clusterlab" and told[CLAIM + "message_type"] == "LtiDeepLinkingResponse" and told[CLAIM + "deployment_id"] == "1"
+    assert told[DEEP + "data"] == "csrf-of-the-platform"
+    items = told[DEEP + "content_items"]
+    assert [item["custom"]["lesson"] for item in items] == ["a-pod-is-born", "05-the-scheduler"]
+    assert items[0]["url"] == f"{server.url}/lti/launch" and items[0]["lineItem"]["scoreMaximum"] == 2
+    assert grace.get(path).status_code == 404  # answered once
+    # Where it leads: the link opens the lesson.
+    opened = launch(server, platform, Person(server), sub="u-5", lesson=items[1]["custom"]["lesson"])
+    assert "/labs/" in opened.headers["location"]
+    for wrong in ({"deep_link_return_url": "javascript:alert(1)"}, {"accept_types": ["html"]}):
+        assert launch(server, platform, grace, sub="u-4", role="Instructor", **platform.asks_for_links(**wrong)).status_code == 403
+
+
+async def test_the_people_of_a_course_are_expected_in_a_class(connected: tuple[Server, Provider, Platform]) -> None:
+    server, _, platform = connected
+    platform.people = [
+        {"user_id": "u-6", "name": "Grace", "roles": ["http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"], "status": "Active"},
+        {"user_id": "u-7", "name": "Ada <i>", "roles": ["http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"]},
+        {"user_id": "u-8", "given_name": "Bob", "family_name": "B", "roles": ["Learner"], "status": "Active"},
+        {"user_id": "u-9", "name": "Gone", "roles": ["Learner"], "status": "Inactive"},
+    ]
+    grace, ada = Person(server), Person(server)
+    await asyncio.to_thread(launch, server, platform, grace, sub="u-6", role="Instructor", **platform.course())
+    await asyncio.to_thread(launch, server, platform, ada, sub="u-7", **platform.course())
+    page = grace.get("/classes/").text
+    course = page.partition('data-testid="course"')[2].partition('value="')[2].partition('value="')[2].partition('"')[0]
+    assert "Kubernetes 101 &lt;b&gt;" in page
+    answer = grace.send("/classes/new", {"title": "Course", "on": "blank", "nodes": "1", "course": course}, form="/classes/")
+    room = answer.headers["location"].split("/")[2]
+    async with Page(server, grace, room) as board:
+        while not (roster := board.state["roster"])["missing"]:  # the platform is asked while nobody waits
+            assert (await board.answer("roster"))["type"] in ("done", "error")
+            board.state = (await state_of(server, grace, room))
+        assert roster["expected"] == 2 and roster["missing"] == ["Ada <i>", "Bob B"]
+        joined = await asyncio.to_thread(ada.send, "/join", {"code": board.state["code"], "name": "Ada"})
+        assert joined.status_code == 302
+        await board.until(lambda b: b.state["roster"]["missing"] == ["Bob B"])
+    assert "Bob B" in grace.get(f"/classes/{room}/report").text and "Bob B,,,,," in grace.get(f"/classes/{room}/report.csv").text
+    other = Person(server, "course-other").sign_up()
+    assert 'data-testid="course"' not in other.get("/classes/").text
+
+
+async def state_of(server: Server, person: Person, room: str) -> dict[str, Any]:
+    async with Page(server, person, room) as page:
+        return page.state
 
 
 def test_forged_launches(connected: tuple[Server, Provider, Platform]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -12,11 +14,15 @@ from clusterlab.web.classroom import modes, news, opening, polls, pushing
 from clusterlab.web.classroom.keys import Seat
 from clusterlab.web.classroom.models import Member
 from clusterlab.web.labs.lab import LabError
+from clusterlab.web.lti import courses
+from clusterlab.web.lti.models import Course
 
 __all__ = ["ANSWERED", "KINDS", "handler_of"]
 
 Handler = Callable[[Seat, dict[str, Any]], Awaitable[None]]
 MAX_STEP = 1000
+#: A platform is asked for a course's people at most so often.
+ROSTER_S = 10
 
 
 async def _hand(seat: Seat, message: dict[str, Any]) -> None:
@@ -123,6 +129,18 @@ async def _code(seat: Seat, message: dict[str, Any]) -> None:
         await opening.revoke_code(seat.room)
 
 
+async def _roster(seat: Seat, message: dict[str, Any]) -> None:
+    """Asks the platform anew who is in the course."""
+    course = await Course.objects.filter(pk=seat.room.course_id).afirst() if seat.room.course_id else None
+    if course is None:
+        raise LabError(_("this class belongs to no course of a learning platform"), code="NotFound", status=404)
+    if course.fetched is not None and timezone.now() - course.fetched < timedelta(seconds=ROSTER_S):
+        return
+    if not await sync_to_async(courses.fetch, thread_sensitive=False)(course):
+        raise LabError(_("the learning platform does not answer"), code="Unavailable", status=503)
+    await news.changed(seat.room.pk)
+
+
 async def _end(seat: Seat, message: dict[str, Any]) -> None:
     await opening.end(seat.room)
 
@@ -158,11 +176,12 @@ async def _remove(seat: Seat, message: dict[str, Any]) -> None:
 LEARNER: dict[str, Handler] = {"hand": _hand, "vote": _vote, "at": _at, "catch-up": _catch_up, "leave": _leave}
 INSTRUCTOR: dict[str, Handler] = {
     "mode": _mode, "view": _view, "pointer": _pointer, "lock": _lock, "freeze": _freeze, "poll": _ask, "close": _close, "decide": _decide,
-    "push": _push, "timer": _timer, "code": _code, "end": _end, "take": _take, "reset": _reset, "lower": _lower, "remove": _remove,
+    "push": _push, "timer": _timer, "code": _code, "end": _end,
+    "roster": _roster, "take": _take, "reset": _reset, "lower": _lower, "remove": _remove,
 }
 KINDS = {*LEARNER, *INSTRUCTOR, "watch"}
 #: Asks for something that takes a while: answered with {"type": "done"} when it is done.
-ANSWERED = {"catch-up", "push", "decide", "take", "reset", "end"}
+ANSWERED = {"catch-up", "push", "decide", "take", "reset", "end", "roster"}
 
 
 def handler_of(seat: Seat, kind: str) -> Handler | None:

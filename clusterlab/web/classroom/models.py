@@ -27,8 +27,10 @@ class Classroom(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="classes")
     title = models.CharField(max_length=80)
     lesson = models.CharField(max_length=80, blank=True, default="")
+    #: The course of a learning platform whose people are expected.
+    course = models.ForeignKey("lti.Course", on_delete=models.SET_NULL, null=True, related_name="+")
     #: The instructor's lab, and its key.
-    lab = models.ForeignKey(Lab, on_delete=models.SET_NULL, null=True, related_name="+")
+    lab = models.ForeignKey(Lab, on_delete=models.SET_NULL, null=True, related_name="classes")
     lab_key = models.CharField(max_length=64, default="")
     #: What learners join with; None when it was revoked.
     code = models.CharField(max_length=12, null=True, unique=True)

@@ -16,11 +16,11 @@ from clusterlab.web.accounts.names import MAX_NAME, clean_name
 from clusterlab.web.classroom import news
 from clusterlab.web.classroom.keys import SEATS, new_guest_key, seat_of
 from clusterlab.web.classroom.models import Classroom, Member, token
-from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.labs.lab import LabError
 from clusterlab.web.scale.at import drop
 
 __all__ = [
-    "by_code", "delete_room", "end", "forget", "join", "leave", "new_code", "open_class", "plain_code", "revoke_code",
+    "by_code", "delete_room", "end", "forget", "join", "leave", "may_open", "new_code", "open_class", "plain_code", "revoke_code",
     "shown_code",
 ]
 
@@ -41,16 +41,20 @@ def shown_code(code: str | None) -> str:
     return f"{code[:4]}-{code[4:]}".upper() if code else ""
 
 
-async def open_class(owner: User, lab: Lab, key: str, title: str) -> Classroom:
-    """A new class on a lab of its instructor, with a code to join. Raises LabError."""
+async def may_open(owner: User) -> None:
+    """Raises LabError where an account may open no class, or no further one."""
     if not owner.may_teach:
         raise LabError(_("only instructors may open a class"), code="Forbidden", status=403)
     most = settings.CLUSTERLAB["MAX_CLASSES"]
     if await Classroom.objects.filter(owner=owner, ended=None).acount() >= most:
         text = _("you have {most} open classes, as many as you may: end one first").format(most=most)
         raise LabError(text, code="TooManyClasses", status=429)
+
+
+async def open_class(owner: User, lab_id: str, key: str, lesson: str, title: str, course_id: int | None = None) -> Classroom:
+    """A new class on a lab of its instructor, with a code to join."""
     room = await Classroom.objects.acreate(
-        id=token(10), owner=owner, title=clean_name(title) or "Class", lesson=lab.lesson, lab_id=lab.id, lab_key=key
+        id=token(10), owner=owner, title=clean_name(title) or "Class", lesson=lesson, lab_id=lab_id, lab_key=key, course_id=course_id
     )
     await new_code(room)
     return room

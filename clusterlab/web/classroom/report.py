@@ -8,12 +8,14 @@ from typing import Any
 
 from clusterlab.web.classroom.models import Classroom, Member, Poll, Vote
 from clusterlab.web.classroom.tiles import lesson_size
+from clusterlab.web.lti.courses import missing
+from clusterlab.web.lti.models import Course, Identity
 
 __all__ = ["as_csv", "report"]
 
 
 async def report(room: Classroom) -> dict[str, Any]:
-    """The class, its polls, and a row for each learner."""
+    """The class, its polls, a row for each learner, and who of its course never came."""
     polls = [poll async for poll in Poll.objects.filter(room=room).order_by("pk")]
     votes: dict[str, dict[int, str]] = {}
     async for vote in Vote.objects.filter(poll__room=room):
@@ -36,7 +38,14 @@ async def report(room: Classroom) -> dict[str, Any]:
         }
         for poll in polls
     ]
-    return {"room": room, "rows": rows, "polls": asked, "tasks": lesson_size(room), "decided": sum(bool(poll.answer) for poll in polls)}
+    course = await Course.objects.filter(pk=room.course_id).afirst() if room.course_id else None
+    absent: list[str] = []
+    if course is not None:
+        came = Identity.objects.filter(issuer=course.issuer, user__seats__room=room)
+        absent = missing(course, {subject async for subject in came.values_list("subject", flat=True)})
+    decided = sum(bool(poll.answer) for poll in polls)
+    tasks = lesson_size(room)
+    return {"absent": absent, "course": course, "room": room, "rows": rows, "polls": asked, "tasks": tasks, "decided": decided}
 
 
 def _cell(value: Any) -> Any:
@@ -59,4 +68,6 @@ def as_csv(found: dict[str, Any]) -> str:
             row["last"], row["right"], *row["answers"],
         ]
         writer.writerow([_cell(cell) for cell in cells])
+    for name in found["absent"]:
+        writer.writerow([_cell(name), *[""] * (len(heads) - 1 + len(polls))])
     return out.getvalue()

@@ -12,6 +12,8 @@ from clusterlab.web.classroom import polls
 from clusterlab.web.classroom.keys import Seat, lab_of, may_change, seat_of
 from clusterlab.web.classroom.models import TOGETHER, Activity, Classroom, Member, Poll, Vote
 from clusterlab.web.classroom.opening import shown_code
+from clusterlab.web.lti.courses import missing
+from clusterlab.web.lti.models import Course, Identity
 
 __all__ = ["ms", "state_for"]
 
@@ -85,6 +87,19 @@ async def _activity(room: Classroom) -> list[dict[str, Any]]:
     return [{"id": row.pk, "who": row.who, "text": row.text, "at": ms(row.at)} async for row in rows]
 
 
+async def _roster(room: Classroom) -> dict[str, Any] | None:
+    """Who of the course has not come."""
+    if not room.course_id:
+        return None
+    course = await Course.objects.filter(pk=room.course_id).afirst()
+    if course is None:
+        return None
+    came = Identity.objects.filter(issuer=course.issuer, user__seats__room=room, user__seats__removed=False)
+    there = {subject async for subject in came.values_list("subject", flat=True)}
+    expected = sum(not one["teaches"] for one in course.roster)
+    return {"title": course.title, "expected": expected, "missing": missing(course, there), "fetched": ms(course.fetched)}
+
+
 def _me(seat: Seat) -> dict[str, Any]:
     room, member = seat.room, seat.member
     if member is None:
@@ -112,5 +127,5 @@ async def state_for(session: Any, room_id: str) -> tuple[Seat, dict[str, Any]] |
     }
     if seat.teaches:
         holds = room.code is not None and room.code_until is not None and room.code_until > timezone.now()
-        shown |= {"code": shown_code(room.code) if holds else "", "codeUntil": ms(room.code_until)}
+        shown |= {"code": shown_code(room.code) if holds else "", "codeUntil": ms(room.code_until), "roster": await _roster(room)}
     return seat, shown

@@ -13,17 +13,17 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from clusterlab.web import access, api
 from clusterlab.web.accounts.models import User
 from clusterlab.web.accounts.views import signed_in
 from clusterlab.web.classroom import modes, opening, polls
+from clusterlab.web.classroom.beginnings import begin, choices
 from clusterlab.web.classroom.keys import SEATS, Seat, seat_of
 from clusterlab.web.classroom.models import Classroom, Member
 from clusterlab.web.classroom.report import as_csv, report
 from clusterlab.web.labs.lab import LabError
-from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, others, ready
+from clusterlab.web.lessons import ready
 from clusterlab.web.models import Lab as LabRecord
-from clusterlab.web.pages import PAGE_PACE_MS, error_page, lab_context
+from clusterlab.web.pages import error_page, lab_context
 from clusterlab.web.said import said
 from clusterlab.web.throttle import address_of, wrong_codes
 
@@ -50,30 +50,21 @@ async def teach(request: HttpRequest) -> HttpResponse:
     if not user.may_teach:
         return render(request, "classroom/not_yet.html", {"person": user}, status=403)
     rooms = [room async for room in Classroom.objects.filter(owner=user).annotate(size=Count("members")).order_by("-created")[:100]]
-    known = [*catalogue(), *catalogue(found=await others(request))]
-    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "lessons": known})
+    courses = [course async for course in user.courses.order_by("title")[:50]]
+    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "groups": await choices(request), "courses": courses})
 
 
 @require_POST
 @signed_in
 async def new(request: HttpRequest) -> HttpResponse:
-    """Opens a class on a lesson, or on a blank cluster."""
+    """Opens a class on whatever the form names (classroom/beginnings.py)."""
     user: User = await request.auser()  # type: ignore[assignment]
     try:
-        if not user.may_teach:
-            raise LabError(_("Only instructors may open a class."), code="Forbidden", status=403)
-        body: dict[str, Any] = {"pace": PAGE_PACE_MS, "paused": True}
-        if lesson := request.POST.get("lesson", ""):
-            await open_lesson(request, lesson)
-            body |= lesson_for_page(lesson)
-        else:
-            nodes = request.POST.get("nodes", "3")
-            if not (nodes.isdecimal() and len(nodes) < 5):
-                raise LabError(_("The number of workers must be a whole number."), "nodes")
-            body["nodes"] = int(nodes)
-        made, key = await api.new_lab(request, body)
-        await access.remember_key(request.session, made.id, key)
-        room = await opening.open_class(user, made, key, request.POST.get("title", ""))
+        await opening.may_open(user)
+        course = request.POST.get("course", "")
+        known = await user.courses.filter(pk=int(course)).afirst() if course.isdecimal() and len(course) < 10 else None
+        begun = await begin(request)
+        room = await opening.open_class(user, begun.id, begun.key, begun.lesson, request.POST.get("title", ""), known.pk if known else None)
     except LabError as error:
         return error_page(request, error.status, str(error))
     return HttpResponseRedirect(f"/classes/{room.pk}/")

@@ -10,7 +10,9 @@ class LtiConfig(AppConfig):
     def ready(self) -> None:
         from clusterlab.web import lessons
         from clusterlab.web.classroom import looking
+        from clusterlab.web.labs.host import host
         from clusterlab.web.lti import grades
 
         lessons.progress_keepers.append(grades.progressed)
+        host.beside.append(grades.keep_sending)
         looking.finders.append(grades.progressed_by)

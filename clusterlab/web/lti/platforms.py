@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,12 @@ from django.conf import settings
 from django.utils import timezone
 from pylti1p3.exception import LtiException
 from pylti1p3.launch_data_storage.base import LaunchDataStorage
+from pylti1p3.registration import Registration
 from pylti1p3.tool_config import ToolConfDict
 
 from clusterlab.web.lti.models import Pending
 
-__all__ = ["Storage", "Web", "configured", "tool"]
+__all__ = ["Storage", "Web", "configured", "registration_of", "tool"]
 
 TIMEOUT_S = 10
 KEEP_S = 600
@@ -30,13 +34,17 @@ def configured() -> bool:
 
 
 def _private_key() -> str:
-    """This server's key, made when it is asked for first, and kept beside the database."""
-    path = Path(settings.VAR_DIR) / "lti-key.pem"
-    if not path.exists():
+    """This server's key: the file that CLUSTERLAB_LTI_KEY names, or one that is made when it is asked for first and kept in the var folder.
+    Processes on several machines must have the same."""
+    path = Path(settings.LTI_KEY or Path(settings.VAR_DIR) / "lti-key.pem")
+    if not settings.LTI_KEY and not path.exists():
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        path.touch(mode=0o600)
-        path.write_bytes(pem)
+        with tempfile.NamedTemporaryFile(dir=path.parent) as whole:  # readable by its owner alone
+            whole.write(pem)
+            whole.flush()
+            with contextlib.suppress(FileExistsError):  # another process was first
+                os.link(whole.name, path)
     return path.read_text()
 
 
@@ -64,6 +72,16 @@ def tool() -> ToolConfDict:
             client = one["client_id"] if isinstance(conf, list) else None
             found.set_private_key(issuer, private, client_id=client)
             found.set_public_key(issuer, public, client_id=client)
+    return found
+
+
+def registration_of(issuer: str, client_id: str) -> Registration:
+    """What a platform and we know each other by. Raises LtiException when it is trusted no more."""
+    conf = tool()
+    found = conf.find_registration_by_issuer(issuer) if conf.check_iss_has_one_client(issuer) \
+        else conf.find_registration_by_params(issuer, client_id)
+    if found is None:
+        raise LtiException("this platform is not known here")
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from contextvars import Context
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import alogin
@@ -13,20 +15,21 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from pylti1p3.contrib.django import DjangoMessageLaunch, DjangoOIDCLogin
 from pylti1p3.exception import LtiException, OIDCException
 
-from clusterlab.lessons.loader import LessonError, load_lesson
 from clusterlab.web import access, api, lessons
 from clusterlab.web.accounts.models import User
-from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import LabError
-from clusterlab.web.lti import grades
+from clusterlab.web.lti import courses, grades
+from clusterlab.web.lti.choosing import put_aside
 from clusterlab.web.lti.models import Identity, Outcome
 from clusterlab.web.lti.people import account_for, name_of
 from clusterlab.web.lti.platforms import Storage, Web, configured, tool
+from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.pages import PAGE_PACE_MS, error_page
 
 __all__ = ["keys", "launch", "login"]
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
+_fetching: set[asyncio.Task[bool]] = set()
 AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 
 
@@ -48,58 +51,99 @@ def login(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def _launched(request: HttpRequest) -> tuple[User, Identity, dict[str, Any]]:
+class Launched(NamedTuple):
+    """Who launches what."""
+
+    user: User
+    identity: Identity
+    data: dict[str, Any]
+    client_id: str
+    teaches: bool
+    choosing: bool
+
+
+def _launched(request: HttpRequest) -> Launched:
     """Who launches what, after every check of the specification. Raises LtiException."""
     message = DjangoMessageLaunch(request, tool(), launch_data_storage=Storage(), requests_session=Web())
     data: dict[str, Any] = dict(message.get_launch_data())
     subject = str(data.get("sub") or "")[:255]
     if not subject:
         raise LtiException("the platform does not say who it is")
-    if not message.is_resource_launch():
-        raise LtiException("only launches of a resource are taken")
+    choosing = message.is_deep_link_launch()
+    if not choosing and not message.is_resource_launch():
+        raise LtiException("only launches of a resource, and requests for links, are taken")
     teaches = message.check_teacher_access() or message.check_teaching_assistant_access()
     user, identity = account_for(message.get_iss(), subject, name_of(data), teaches)
-    lesson = _lesson_of(data)
-    ags = data.get(AGS) or {}
-    if lesson and not teaches and ags.get("lineitem") and "https://purl.imsglobal.org/spec/lti-ags/scope/score" in ags.get("scope", ()):
+    return Launched(user, identity, data, message.get_client_id(), teaches, choosing)
+
+
+def _outcome(found: Launched, lesson: str) -> None:
+    """Keeps where the grade of a lesson goes."""
+    ags = found.data.get(AGS) or {}
+    if not found.teaches and ags.get("lineitem") and "https://purl.imsglobal.org/spec/lti-ags/scope/score" in ags.get("scope", ()):
         Outcome.objects.update_or_create(
-            identity=identity, lineitem=str(ags["lineitem"])[:500],
-            defaults={"lesson": lesson, "client_id": message.get_client_id(), "claim": ags},
+            identity=found.identity, lineitem=str(ags["lineitem"])[:500],
+            defaults={"lesson": lesson, "client_id": found.client_id, "claim": ags},
         )
-    return user, identity, data
 
 
-def _lesson_of(data: dict[str, Any]) -> str:
-    """The lesson that a link names, in its custom field `lesson`; "" for the catalogue."""
-    name = str((data.get(CLAIM + "custom") or {}).get("lesson") or "")
+async def _lesson_of(data: dict[str, Any]) -> str:
+    """The lesson that a link names, in its custom field `lesson`; "" for the catalogue. Raises LtiException."""
+    name = str((data.get(CLAIM + "custom") or {}).get("lesson") or "")[:120]
+    if not name:
+        return ""
+    await lessons.ready(name)
     try:
-        return load_lesson(lessons.lessons_folder(), name).name if name else ""
-    except LessonError:
+        return lessons.find(name).name
+    except LabError:
         raise LtiException(f"there is no lesson called {name!r} here") from None
+
+
+async def _for_teacher(found: Launched) -> None:
+    """Keeps the course of somebody who teaches, and asks who is in it, without anybody waiting for the answer."""
+    course = await sync_to_async(courses.remember)(found.user, found.identity.issuer, found.client_id, found.data)
+    if course is not None:
+        task = asyncio.create_task(sync_to_async(courses.fetch, thread_sensitive=False)(course), context=Context())
+        _fetching.add(task)
+        task.add_done_callback(_fetching.discard)
 
 
 @csrf_exempt  # comes from the platform's page, signed by the platform, with the state that the login left in a cookie
 @require_POST
 async def launch(request: HttpRequest) -> HttpResponse:
-    """Takes a launch: signs in, and opens the lesson in a lab of the learner's own, the same one each time."""
+    """Takes a launch: signs in, and opens the lesson in a lab of the learner's own, the same one each time; or the choice of lessons."""
     if not configured():
         raise Http404
     try:
-        user, _identity, data = await sync_to_async(_launched)(request)
-        lesson = _lesson_of(data)
-    except (LtiException, AssertionError, KeyError, ValueError) as error:
+        found = await sync_to_async(_launched)(request)
+        if found.choosing:
+            aside = await sync_to_async(put_aside)(
+                found.user.pk, found.identity.issuer, found.client_id, str(found.data[CLAIM + "deployment_id"]), found.data
+            )
+        else:
+            lesson = await _lesson_of(found.data)
+    except (LtiException, AssertionError, KeyError, ValueError, TypeError, AttributeError) as error:
         return _refused(request, error)
-    await alogin(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    await alogin(request, found.user, backend="django.contrib.auth.backends.ModelBackend")
+    if found.teaches:
+        await _for_teacher(found)
+    if found.choosing:
+        return HttpResponseRedirect(f"/lti/choose/{aside}")
     if not lesson:
         return HttpResponseRedirect("/lessons/")
+    await sync_to_async(_outcome)(found, lesson)
+    return await _open(request, found.user, lesson)
+
+
+async def _open(request: HttpRequest, user: User, lesson: str) -> HttpResponse:
     done = (await lessons.read_progress(request.session)).get(lesson, [])
     await grades.progressed(request.session, lesson, done)
     known = (await lessons.labs_of(request.session)).get(lesson)
-    if known and await access.session_key(request.session, known) and await host.get(known) is not None:
+    if known and await access.session_key(request.session, known) and await LabRecord.objects.filter(pk=known).aexists():
         return HttpResponseRedirect(f"/labs/{known}/")
-    found = await user.labs.filter(lab__lesson=lesson).order_by("-lab__used").afirst()
-    if found is not None:
-        return HttpResponseRedirect(f"/labs/{found.lab_id}/")
+    mine = await user.labs.filter(lab__lesson=lesson).order_by("-lab__used").afirst()
+    if mine is not None:
+        return HttpResponseRedirect(f"/labs/{mine.lab_id}/")
     try:
         made, key = await api.new_lab(request, {"pace": PAGE_PACE_MS, **lessons.lesson_for_page(lesson)})
     except LabError as error:

@@ -44,7 +44,7 @@ _OWN = {SECRET_HEADER.encode(), ADDRESS_HEADER.encode()}
 _SOCKET = {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol"}
 _SKIP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _LAB = re.compile(r"/(?:api/)?labs/(?!new$|import$)([a-z0-9]{1,16})(?:/|$)|/ws/labs/([a-z0-9]{1,16})/terminal/")
-_NEW = re.compile(r"/api/labs$|/api/labs/import$|/api/import$|/labs/new$|/replays/[^/]+/$|/classes/new$")
+_NEW = re.compile(r"/api/labs$|/api/labs/import$|/api/import$|/labs/new$|/replays/[^/]+/$|/classes/new$|/lti/launch$")
 #: Open to whoever reaches a lab host: what orchestrators ask.
 _OPEN = ("/healthz", "/readyz", "/metrics")
 

@@ -87,7 +87,7 @@ export class ClassBoard extends LitElement {
       <p class="soft what">${t(MODES.find(([mode]) => mode === state.mode)![2])}</p>
       <div class="sides">
         <div class="main">${this.tiles(state)}</div>
-        <div class="side">${this.code(state)}${this.poll(state)}${this.pushes(state)}${this.controls(state)}</div></div>
+        <div class="side">${this.code(state)}${this.roster(state)}${this.poll(state)}${this.pushes(state)}${this.controls(state)}</div></div>
       <div class="notice" role="status" ?hidden=${!this.notice}>${this.notice}</div>`;
   }
 
@@ -209,6 +209,15 @@ export class ClassBoard extends LitElement {
     const hands = all.filter((tile) => tile.hand !== null).length, stuck = all.filter((tile) => tile.stuck).length;
     return html`<p class="sum" role="status">${t("{count} learners", { count: all.length })}${hands ? html` · <b class="warn">${handIcon} ${hands === 1 ? t("1 hand") : t("{count} hands", { count: hands })}</b>` : nothing}${stuck ? html` · <b class="bad">${t("{count} may need help", { count: stuck })}</b>` : nothing}</p>
       <ul class="tiles">${sorted.map(({ tile }) => this.tile(state, tile))}</ul>`;
+  }
+
+  private roster(state: ClassState): TemplateResult | typeof nothing {
+    const { roster } = state;
+    if (!roster || state.ended) return nothing;
+    const here = roster.expected - roster.missing.length;
+    return html`<details class="box fold" data-testid="roster"><summary><h2>${t("{here} of {all} of the course are here", { here, all: roster.expected })}</h2></summary>
+      <p class="soft">${roster.title}</p>${roster.missing.length ? html`<p>${t("Not here yet:")}</p><ul class="missing">${roster.missing.map((name) => html`<li>${name}</li>`)}</ul>` : nothing}
+      <p class="row"><button type="button" class="small" data-testid="fetch-roster" @click=${() => this.send({ type: "roster" })}>${t("Ask the platform again")}</button></p></details>`;
   }
 
   private tile(state: ClassState, tile: Tile): TemplateResult {

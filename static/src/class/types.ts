@@ -46,6 +46,7 @@ export interface ClassState {
   activity: { id: number; who: string; text: string; at: number }[];
   code?: string;
   codeUntil?: number | null;
+  roster?: { title: string; expected: number; missing: string[]; fetched: number | null } | null;
 }
 
 export interface Tile {
