@@ -66,10 +66,6 @@ class Server:
         else:
             migrate(self.env)
 
-    def start_behind_proxy(self) -> Server:
-        """Starts with the settings of a proxy with TLS: plain requests are sent elsewhere then."""
-        return self.start({"X-Forwarded-Proto": "https"})
-
     def start(self, headers: dict[str, str] | None = None) -> Server:
         log = (self.folder / "server.log").open("ab")
         command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from clusterlab.web.labs.host import host
 from clusterlab.web.throttle import address_of, is_loopback
 
-__all__ = ["healthz", "metrics", "readyz"]
+__all__ = ["has_token", "healthz", "metrics", "readyz"]
 
 
 @require_safe
@@ -61,11 +61,15 @@ def _ask_database() -> None:
         cursor.execute("SELECT 1")
 
 
+def has_token(request: HttpRequest) -> bool:
+    """Whether a request shows CLUSTERLAB_METRICS_TOKEN."""
+    given, token = request.headers.get("Authorization", "").removeprefix("Bearer "), settings.METRICS_TOKEN
+    return bool(token) and hmac.compare_digest(given.encode(), token.encode())
+
+
 @require_safe
 async def metrics(request: HttpRequest) -> HttpResponse:
     """Figures for Prometheus, for this machine and for who has the token."""
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    token = settings.METRICS_TOKEN
-    if not (token and hmac.compare_digest(given, token)) and not is_loopback(address_of(request.scope)):  # type: ignore[attr-defined]
+    if not has_token(request) and not is_loopback(address_of(request.scope)):  # type: ignore[attr-defined]
         return HttpResponse("this needs the token of CLUSTERLAB_METRICS_TOKEN\n", content_type="text/plain", status=403)
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

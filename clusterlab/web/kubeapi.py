@@ -116,13 +116,16 @@ async def guest_headers(key: str) -> dict[str, str]:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """The headers that the API server looks at; one that comes several times (Impersonate-Group) is joined with commas."""
+    """The headers that the API server looks at; one that comes several times (Impersonate-Group) is joined with commas. The token of our
+    own kubeconfigs is the key that stands in the address, and says nothing more."""
     headers: dict[str, str] = {}
     for raw, value in scope["headers"]:
         name = raw.decode("latin-1")
         if name in HEADERS or name.startswith("impersonate-"):
             text = value.decode("latin-1")
             headers[name] = f"{headers[name]},{text}" if name in headers else text
+    if headers.get("authorization") == f"Bearer {scope['path'].removeprefix('/kube/').partition('/')[0]}":
+        del headers["authorization"]
     return headers
 
 
@@ -230,12 +233,15 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def kubeconfig(server: str, name: str, namespace: str = "default") -> str:
-    """The kubeconfig that points kubectl at a lab; the key is in the server's address."""
+    """The kubeconfig that points kubectl at a lab; the key is in the server's address. It stands there as a token as well where the address
+    is one of TLS: kubectl asks for a name and a password there when a kubeconfig has none of these."""
+    key = server.rpartition("/kube/")[2]
+    user = f"{{token: {key}}}" if server.startswith("https:") else "{}"
     return (
         "apiVersion: v1\nkind: Config\nclusters:\n- name: clusterlab\n  cluster:\n"
         f"    server: {server}\n"
         f"contexts:\n- name: {name}\n  context: {{cluster: clusterlab, user: clusterlab, namespace: {namespace}}}\n"
-        f"current-context: {name}\nusers:\n- name: clusterlab\n  user: {{}}\n"
+        f"current-context: {name}\nusers:\n- name: clusterlab\n  user: {user}\n"
     )
 
 

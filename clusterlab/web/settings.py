@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "clusterlab.web.lti",
 ]
 MIDDLEWARE = [
+    "clusterlab.web.middleware.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "clusterlab.web.middleware.content_security_policy",

@@ -14,6 +14,7 @@ import os
 import random
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,13 @@ def cpu_s(server: Server) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def awake(server: Server) -> float:
+    """Labs in the server's memory."""
+    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    return next((float(line.split()[1]) for line in lines if line.startswith("clusterlab_labs_awake ")), 0.0)
+
+
 async def klass(server: Server, number: int, chance: random.Random) -> None:
     """A small class, from the code to its end."""
     teacher = await asyncio.to_thread(Person(server, f"soak-{number}").sign_up)
@@ -192,8 +200,9 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> 
         while time.monotonic() < until:
             samples.append((time.monotonic() - begin, memory_mb(server)))
             if csv:
+                labs = await asyncio.to_thread(awake, server)
                 with open(csv, "a") as file:
-                    file.write(f"{samples[-1][0]:.0f},{samples[-1][1]:.1f},{done['visits']},{done['classes']},{cpu_s(server):.1f}\n")
+                    file.write(f"{samples[-1][0]:.0f},{samples[-1][1]:.1f},{done['visits']},{done['classes']},{cpu_s(server):.1f},{labs:.0f}\n")
             await asyncio.sleep(SAMPLE_S)
 
     await asyncio.gather(*(people(number) for number in range(VISITORS)), classes(), sample())

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 from django.db import connection
 from django.utils import timezone
 
@@ -124,12 +125,32 @@ def test_keys_are_cut_out_of_logs() -> None:
     assert key not in str(line) and line["level"] == "error" and "ValueError" in line["error"]
 
 
-def test_metrics_are_not_for_everybody(tmp_path: Any) -> None:
-    server = Server(tmp_path, CLUSTERLAB_HTTPS="1", CLUSTERLAB_METRICS_TOKEN="sesame").start_behind_proxy()
+def test_behind_a_proxy_with_tls(tmp_path: Any) -> None:
+    """Probes come by address and without TLS; figures are not for everybody; kubectl is given a token, without which it asks for a name."""
+    server = Server(tmp_path, CLUSTERLAB_HTTPS="1", CLUSTERLAB_METRICS_TOKEN="sesame").start()
     try:
+        for path in ("/healthz", "/readyz"):
+            request = urllib.request.Request(server.url + path, headers={"Host": "10.1.2.3:8000"})
+            assert urllib.request.urlopen(request, timeout=20).read() == b"ok"
+        proxied = {"X-Forwarded-Proto": "https", "Content-Type": "application/json"}
+        request = urllib.request.Request(server.url + "/api/labs", b'{"nodes": 1, "paused": true}', proxied)
+        made = orjson.loads(urllib.request.urlopen(request, timeout=60).read())
+        assert made["server"].startswith("https://")
+        kube = f"{server.url}/kube/{made['key']}"
+        for given in ({}, {"X-Forwarded-Proto": "https"}):
+            config = yaml.safe_load(urllib.request.urlopen(urllib.request.Request(kube + "/kubeconfig", headers=given), timeout=20).read())
+            assert config["clusters"][0]["cluster"]["server"].startswith("https://")
+            assert config["users"][0]["user"] == {"token": made["key"]}
+        for token, status in ((made["key"], 200), ("another", 401)):
+            request = urllib.request.Request(kube + "/api/v1/pods", headers={"Authorization": f"Bearer {token}"})
+            try:
+                assert urllib.request.urlopen(request, timeout=20).status == status
+            except urllib.error.HTTPError as error:
+                assert error.code == status
         for headers, status in (
             ({"X-Forwarded-For": "203.0.113.5"}, 403), ({"X-Forwarded-For": "203.0.113.5", "Authorization": "Bearer sesame"}, 200),
-            ({"X-Forwarded-For": "203.0.113.5", "Authorization": "Bearer guess"}, 403), ({"X-Forwarded-For": "127.0.0.1"}, 200),
+            ({"X-Forwarded-For": "203.0.113.5", "Authorization": "Bearer guess"}, 403),
+            ({"X-Forwarded-For": "203.0.113.5", "Authorization": "Bearer s\u00e9same"}, 403), ({"X-Forwarded-For": "127.0.0.1"}, 200),
         ):
             request = urllib.request.Request(server.url + "/metrics", headers={"X-Forwarded-Proto": "https", **headers})
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from weakref import WeakValueDictionary
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,7 +17,7 @@ from clusterlab.web.scale.at import at, drop
 
 __all__ = ["catch_up", "class_lab", "current_lab", "reset", "set_mode", "take", "watch"]
 
-_locks: dict[str, asyncio.Lock] = {}
+_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
 def class_lab(room: Classroom) -> str:

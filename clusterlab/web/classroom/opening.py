@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -28,7 +29,7 @@ __all__ = [
 CODE_LENGTH = 8
 #: A session remembers its seats in so many classes.
 MAX_SEATS = 20
-_joining: dict[str, asyncio.Lock] = {}
+_joining: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
 def plain_code(text: str) -> str:

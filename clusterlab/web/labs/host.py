@@ -51,6 +51,8 @@ SWEEP_S, SAVE_STEPS = 5, 500
 SELDOM = 4
 #: Labs of a dead host that are taken up at a time.
 ORPHANS = 20
+#: Keys remembered with their labs.
+MAX_IDS = 20_000
 #: Steps that are not worth a checkpoint when a lab goes to sleep.
 FEW_STEPS = 50
 
@@ -259,6 +261,8 @@ class LocalHost:
         if lab_id is None:
             lab_id = await models.Lab.objects.filter(key_hash=key_hash).values_list("pk", flat=True).afirst()
             if lab_id is not None:
+                if len(self._ids) >= MAX_IDS:  # those of labs that are awake are enough
+                    self._ids = {known: name for known, name in self._ids.items() if name in self.labs}
                 self._ids[key_hash] = lab_id
         return lab_id
 
@@ -368,7 +372,10 @@ class LocalHost:
             for lab in list(self.labs.values()):
                 await (self.sleep(lab) if lab in idle else lab.save(SAVE_STEPS))
             if idle:
+                del lab
+                idle.clear()
                 garbage.collect()
+                await asyncio.to_thread(garbage.give_back)
             if self.leases is not None:
                 await self._take_orphans()
             if turn % SELDOM == 0:

@@ -31,7 +31,7 @@ def secret() -> str:
 
 
 def is_secret(headers: Mapping[str, str]) -> bool:
-    return hmac.compare_digest(headers.get(SECRET_HEADER, ""), secret())
+    return hmac.compare_digest(headers.get(SECRET_HEADER, "").encode(), secret().encode())
 
 
 def _rank(host_id: str, name: str) -> bytes:
