@@ -322,7 +322,16 @@ class Cluster:
     # Commands.
 
     def perform(self, data: dict[str, Any]) -> Any:
-        """Does a command: a request from outside, a fault, or the end of one. Called by the history only."""
+        """Does a command: a request from outside, a fault, or the end of one. Called by the history only. `by`: who gave it, where several
+        people act on one cluster; requests tell it by their user."""
+        before = self.sim.last_seq
+        answer = self._perform(data)
+        if (by := data.get("by")) and self.sim.last_seq > before:
+            step = self.sim.steps[-1]
+            step.explain = f"{by}: {step.explain}"
+        return answer
+
+    def _perform(self, data: dict[str, Any]) -> Any:
         kind = data["kind"]
         if kind == "request":
             return self._request(data)

@@ -18,8 +18,8 @@ from clusterlab.web.labs.lab import LabError
 from clusterlab.web.models import Lab as LabRecord
 
 __all__ = [
-    "GUEST", "Guest", "bearer", "check_csrf", "guest_of", "guests", "hearers", "keepers", "key_fits", "keyrings", "may_edit",
-    "remember_key", "session_key", "tell",
+    "GUEST", "Guest", "bearer", "check_csrf", "guest_of", "guests", "hearers", "keepers", "key_fits", "key_of", "keyrings", "may_edit",
+    "remember_key", "session_key", "signed", "tell",
 ]
 
 SESSION_KEYS = "labs"
@@ -51,6 +51,15 @@ async def guest_of(key: str) -> Guest | None:
             if found := await ask(key):
                 return found
     return None
+
+
+async def signed(key: str) -> dict[str, str]:
+    """What a command of a guest carries, so that its step tells who gave it: {by: name}; nothing for a lab's own key."""
+    try:
+        guest = await guest_of(key)
+    except LabError:
+        return {}
+    return {"by": guest.name} if guest is not None and guest.name else {}
 
 
 async def key_fits(lab_id: str, key: str) -> bool:
@@ -99,9 +108,14 @@ def bearer(request: HttpRequest) -> str | None:
     return key.strip() if scheme.lower() == "bearer" and key else None
 
 
+async def key_of(request: HttpRequest, lab_id: str) -> str:
+    """The key that a request comes with; "" for none."""
+    return bearer(request) or await session_key(request.session, lab_id) or ""
+
+
 async def may_edit(request: HttpRequest, lab_id: str) -> bool:
     """Whether the request carries the right to change a lab."""
-    key = bearer(request) or await session_key(request.session, lab_id)
+    key = await key_of(request, lab_id)
     return bool(key) and await key_fits(lab_id, key)
 
 

@@ -212,13 +212,13 @@ async def fork(request: HttpRequest, lab: Lab) -> Any:
 
 @endpoint("POST", change=True)
 async def faults(request: HttpRequest, lab: Lab) -> Any:
-    fault_id = await runs.fault(lab, _body(request))
+    fault_id = await runs.fault(lab, _body(request), await access.key_of(request, lab.id))
     return 201, {"id": fault_id}
 
 
 @endpoint("DELETE", change=True)
 async def fault(request: HttpRequest, lab: Lab, fault_id: str) -> Any:
-    await runs.heal(lab, fault_id)
+    await runs.heal(lab, fault_id, await access.key_of(request, lab.id))
     return {"id": fault_id}
 
 

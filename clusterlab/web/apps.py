@@ -9,7 +9,11 @@ class WebConfig(AppConfig):
     label = "web"
 
     def ready(self) -> None:
+        from clusterlab.web.labs.host import host
         from clusterlab.web.models import Lab
+        from clusterlab.web.tidying import keep_tidy
+
+        host.beside.append(keep_tidy)
 
         post_delete.connect(_forget_files, sender=Lab)
 

@@ -26,7 +26,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-__all__ = ["KubeApi", "guest_headers", "kubeconfig", "lab_of"]
+__all__ = ["KubeApi", "guest_headers", "headers_of", "kubeconfig", "lab_of"]
 
 MAX_BODY = 3 * 1024 * 1024
 #: Request headers that the API server looks at.
@@ -56,7 +56,7 @@ class KubeApi:
         if lab is None:
             await _send(send, *_failure(404, "NotFound", "there is no lab with this key; start one on the front page"))
             return
-        headers = _headers(scope)
+        headers = headers_of(scope)
         if (name := scope.get("guest")) and "authorization" not in headers and not any(one.startswith("impersonate-") for one in headers):
             headers |= {"impersonate-user": name, "impersonate-group": "system:masters"}  # so that steps tell who did it
         method, path, query = scope["method"], "/" + rest, scope.get("query_string", b"").decode("latin-1")
@@ -115,7 +115,7 @@ async def guest_headers(key: str) -> dict[str, str]:
     return {"impersonate-user": guest.name, "impersonate-group": "system:masters"} if guest is not None and guest.name else {}
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def headers_of(scope: Scope) -> dict[str, str]:
     """The headers that the API server looks at; one that comes several times (Impersonate-Group) is joined with commas. The token of our
     own kubeconfigs is the key that stands in the address, and says nothing more."""
     headers: dict[str, str] = {}

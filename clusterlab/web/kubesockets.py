@@ -18,8 +18,8 @@ import orjson
 from clusterlab.machinery.errors import StatusError
 from clusterlab.runtime.shell.parser import compile_script
 from clusterlab.runtime.talk import Talk
-from clusterlab.web import copying, portforward
-from clusterlab.web.kubeapi import lab_of
+from clusterlab.web import access, copying, portforward
+from clusterlab.web.kubeapi import headers_of, lab_of
 from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = ["KubeSockets"]
@@ -53,12 +53,12 @@ class KubeSockets:
         if lab is None or len(parts) != 7 or parts[:3] != ["api", "v1", "namespaces"] or parts[4] != "pods":
             await send({"type": "websocket.close", "code": 4404})
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         if parts[6] == "portforward":
             await _forward(lab, parts[3], parts[5], headers, scope, receive, send)
             return
-        session = _Session(lab, parts[3], parts[5], parts[6], query, receive, send)
+        session = _Session(lab, key, parts[3], parts[5], parts[6], query, receive, send)
         protocol = next((offered for offered in scope.get("subprotocols", ()) if offered in PROTOCOLS), None)
         if protocol is None or session.kind not in ("exec", "attach"):
             await send({"type": "websocket.close", "code": 4400})  # kubectl then says that it cannot connect
@@ -147,10 +147,10 @@ class _Session:
     """One exec or attach."""
 
     def __init__(
-        self, lab: Lab, namespace: str, pod: str, kind: str, query: dict[str, list[str]],
+        self, lab: Lab, key: str, namespace: str, pod: str, kind: str, query: dict[str, list[str]],
         receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]],
     ) -> None:
-        self.lab, self.namespace, self.pod, self.kind = lab, namespace, pod, kind
+        self.lab, self.key, self.namespace, self.pod, self.kind = lab, key, namespace, pod, kind
         self.container = query.get("container", [""])[0]
         self.command = query.get("command", [])
         self.tty = query.get("tty", [""])[0] in ("true", "1")
@@ -177,9 +177,11 @@ class _Session:
         return (data[0], data[1:]) if data else (0, b"")
 
     async def run(self, argv: list[str], stdin: str = "") -> tuple[int, str, str]:
+        if not await access.key_fits(self.lab.id, self.key):  # a guest's may have been taken back since the shell began
+            raise LabError("you may watch this lab just now, not change it")
         answer = await self.lab.command({
             "kind": "exec", "namespace": self.namespace, "pod": self.pod, "container": self.container, "argv": argv, "stdin": stdin,
-            "tty": self.tty,
+            "tty": self.tty, **await access.signed(self.key),
         })
         if isinstance(answer, StatusError):
             raise answer
@@ -232,7 +234,8 @@ class _Session:
         parts, size = [], 0
         while size < MAX_STDIN:
             try:
-                channel, data = await asyncio.wait_for(self.read(), None if self.says_end else PAUSE_S)
+                async with asyncio.timeout(None if self.says_end else PAUSE_S):
+                    channel, data = await self.read()
             except TimeoutError:
                 break
             except _Gone:

@@ -159,13 +159,13 @@ async def fault(request: HttpRequest, lab: Lab, name: str) -> Any:
     if request.method == "DELETE":
         ids = [one for one, each in lab.cluster.faults.items() if each["kind"] == directive.data["kind"]]
         for one in ids:
-            await runs.heal(lab, one)
+            await runs.heal(lab, one, await access.key_of(request, lab.id))
         return {"healed": ids}
     try:
         body = fault_of(directive.data, lab.cluster)
     except LookupError as error:
         raise LabError(str(error), code="Conflict", status=409) from None
-    return 201, {"id": await runs.fault(lab, body)}
+    return 201, {"id": await runs.fault(lab, body, await access.key_of(request, lab.id))}
 
 
 @endpoint("POST", change=True)
@@ -174,7 +174,7 @@ async def heal(request: HttpRequest, lab: Lab, kind: str) -> Any:
     lessons.lesson_of(lab)
     ids = [one for one, each in lab.cluster.faults.items() if each["kind"] == kind]
     for one in ids:
-        await runs.heal(lab, one)
+        await runs.heal(lab, one, await access.key_of(request, lab.id))
     return {"healed": ids}
 
 

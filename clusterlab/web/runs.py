@@ -8,6 +8,7 @@ from typing import Any
 
 from clusterlab.cluster import FaultError
 from clusterlab.stream.conditions import ConditionError, parse_condition
+from clusterlab.web import access
 from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = ["fault", "heal", "integer", "number", "play", "run", "scenario_of"]
@@ -130,21 +131,21 @@ async def play(lab: Lab, body: Mapping[str, Any]) -> None:
     await lab.play(speed, pace_ms)
 
 
-async def fault(lab: Lab, body: dict[str, Any]) -> str:
-    """Injects a fault; returns its id."""
+async def fault(lab: Lab, body: dict[str, Any], key: str = "") -> str:
+    """Injects a fault; returns its id. `key`: of whoever does it, so that the step tells a guest's name."""
     try:
         checked = lab.cluster.check_fault(body)
     except FaultError as error:
         raise LabError(str(error), error.field) from None
-    answer = await lab.command({"kind": "fault", "fault": checked})
+    answer = await lab.command({"kind": "fault", "fault": checked, **await access.signed(key)})
     return str(answer)
 
 
-async def heal(lab: Lab, fault_id: str) -> None:
-    """Takes a fault away."""
+async def heal(lab: Lab, fault_id: str, key: str = "") -> None:
+    """Takes a fault away; `key` as for `fault`."""
     if fault_id not in lab.cluster.faults:
         raise LabError(f"there is no fault {fault_id!r}", code="NotFound", status=404)
-    await lab.command({"kind": "heal", "id": fault_id})
+    await lab.command({"kind": "heal", "id": fault_id, **await access.signed(key)})
 
 
 async def before(lab: Lab) -> int:

@@ -237,6 +237,7 @@ CLUSTERLAB = {
     "CLASS_CODE_S": _number("CLUSTERLAB_CLASS_CODE_S", 12 * 3600),
     "CLASS_MESSAGES_PER_SECOND": _number("CLUSTERLAB_CLASS_MESSAGES_PER_SECOND", 20),
     "CODES_PER_MINUTE": _number("CLUSTERLAB_CODES_PER_MINUTE", 60),
+    "CLASS_ENDS_S": _number("CLUSTERLAB_CLASS_ENDS_S", 30 * 86400),
     "CLASS_EXPIRES_S": _number("CLUSTERLAB_CLASS_EXPIRES_S", 180 * 86400),
     "LESSONS": Path(os.environ.get("CLUSTERLAB_LESSONS", BASE_DIR / "lessons")),
     # Set by manage.py lesson serve: pages follow the files of their lesson.

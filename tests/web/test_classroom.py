@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import sqlite3
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.server import Server
 from tests.web.classes import Page, join, open_class
-from tests.web.people import Person
+from tests.web.people import Person, manage
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: pushed}\nspec: {containers: [{name: c, image: 'nginx:1.25'}]}\n"
@@ -44,8 +46,19 @@ async def test_modes_decide_what_a_learner_may_do(server: Server) -> None:
             await board.until(lambda b: any(one["who"] == "Ada" and "configmaps" in one["text"] for one in b.state["activity"]))
             steps = teacher.get(f"/api/labs/{lab}/steps?limit=2000").json()["steps"]
             assert any(span["user"] == "Ada" for step in steps for span in step["requests"])
+            assert ada.call("POST", f"/api/labs/{lab}/faults", {"kind": "node-down", "target": "node-2"}).status_code == 201
+            steps = teacher.get(f"/api/labs/{lab}/steps?limit=2000").json()["steps"]
+            assert next(step for step in steps if step["verb"] == "break")["explain"].startswith("Ada: ")
+            pod = {"metadata": {"name": "one"}, "spec": {"nodeName": "node-1", "containers": [{"name": "c", "image": "nginx:1.25"}]}}
+            assert ada.http.post(f"/kube/{key}/api/v1/namespaces/default/pods", json=pod).status_code == 201
+            assert ada.call("POST", f"/api/labs/{lab}/run", {"until": "settled"}).status_code == 200
+            shell = f"ws://127.0.0.1:{server.port}/kube/{key}/api/v1/namespaces/default/pods/one/exec?command=sh&stdin=true&stdout=true&tty=true"
+            opened = await connect(shell, subprotocols=["v5.channel.k8s.io"], proxy=None)  # type: ignore[list-item]
             await board.send("freeze", on=True)
             await page.until(lambda p: p.state["frozen"])
+            await opened.send(b"\x00hostname\n")
+            said = b"".join([bytes(part) async for part in opened])  # a shell that was open already ends as well
+            assert b"you may watch this lab just now" in said
             refused = ada.http.post(f"/kube/{key}/api/v1/namespaces/default/configmaps", json={"metadata": {"name": "late"}})
             assert refused.status_code == 403 and "your instructor decides" in refused.json()["message"]
             await board.send("freeze", on=False)
@@ -372,3 +385,17 @@ def test_a_class_begins_on_anything(server: Server) -> None:
         ({"on": "release:no-such"}, 404), ({"on": "manifest:no-such"}, 400),
     ):
         assert stranger.send("/classes/new", {"title": "No", **fields}, form="/classes/").status_code == status, fields
+
+
+def test_classes_are_ended_and_deleted_without_anybody_asking(server: Server) -> None:
+    (kept, open_), (gone, old), (idle, forgotten) = (open_class(server, f"tidy-{name}") for name in ("kept", "old", "idle"))
+    lab = gone.get(f"/classes/{old}/lab").text.partition('data-lab-id="')[2].partition('"')[0]
+    with sqlite3.connect(server.folder / "clusterlab.sqlite3", timeout=20) as database:
+        database.execute("UPDATE classroom_classroom SET ended = '2020-01-01 00:00:00' WHERE id = ?", (old,))
+        database.execute("UPDATE classroom_classroom SET created = '2020-01-01 00:00:00', lab_id = NULL WHERE id = ?", (forgotten,))
+        database.execute("UPDATE django_session SET expire_date = '2020-01-01 00:00:00' WHERE session_key = ?", (kept.http.cookies["sessionid"],))
+    said = manage(server, "tidy")
+    assert "\nclasses: 1\n" in said and "forgotten classes: 1\n" in said and "sessions: 1\n" in said
+    assert gone.get(f"/classes/{old}/report").status_code == 404 and gone.get(f"/api/labs/{lab}").status_code == 200  # the lab stays its owner's
+    assert "ended" in idle.get("/classes/").text and idle.get(f"/classes/{forgotten}/report").status_code == 200
+    assert kept.get("/classes/").status_code == 302  # signed out

@@ -11,9 +11,10 @@ class AuthoringConfig(AppConfig):
         from django.contrib.auth import get_user_model
         from django.contrib.auth.signals import user_logged_in
 
-        from clusterlab.web import lessons
+        from clusterlab.web import lessons, tidying
         from clusterlab.web.authoring import store
 
+        tidying.chores["lessons of visitors"] = store.forget_orphans
         lessons.shelves.append(store.shelf_of)
         lessons.openers.append(store.ensure)
         lessons.more_lessons.append(store.shared_with)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
 
 from clusterlab.lessons.loader import Lesson, LessonError, load_lesson
 from clusterlab.lessons.package import Files, write_folder
@@ -25,8 +27,8 @@ from clusterlab.web.authoring.models import ALL, CLASS, OwnLesson, Version
 from clusterlab.web.labs.lab import LabError
 
 __all__ = [
-    "DRAFT", "PREFIX", "create", "draft_name", "ensure", "id_of", "may_publish", "mine", "newest", "owned", "publish", "save",
-    "shared_with", "shelf_of", "signed_in",
+    "DRAFT", "PREFIX", "create", "draft_name", "ensure", "forget_orphans", "id_of", "may_publish", "mine", "newest", "owned", "publish",
+    "save", "shared_with", "shelf_of", "signed_in",
 ]
 
 PREFIX, DRAFT = "own-", "-draft"
@@ -154,6 +156,12 @@ def _save(lesson: OwnLesson, files: Files) -> int:
     Version.objects.filter(pk__in=list(old[MOST_VERSIONS:])).delete()
     lesson.save()
     return number
+
+
+async def forget_orphans() -> int:
+    """Deletes what visitors wrote and nobody can open any more: their sessions are over."""
+    before = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return (await OwnLesson.objects.filter(owner=None, changed__lt=before).adelete())[1].get(OwnLesson._meta.label, 0)
 
 
 # Publishing.

@@ -8,9 +8,9 @@ class ClassroomConfig(AppConfig):
     label = "classroom"
 
     def ready(self) -> None:
-        from clusterlab.web import access
+        from clusterlab.web import access, tidying
         from clusterlab.web.accounts import belongings
-        from clusterlab.web.classroom import activity, deeds, keys, looking, opening
+        from clusterlab.web.classroom import activity, deeds, keys, looking, opening, retention
         from clusterlab.web.labs.host import host
 
         belongings.forgetters.append(opening.forget)
@@ -19,4 +19,5 @@ class ClassroomConfig(AppConfig):
         access.hearers.append(activity.heard)
         host.beside.append(looking.look_on)
         looking.finders.append(belongings.keep_done)
+        tidying.chores |= {"forgotten classes": retention.end_forgotten, "classes": retention.delete_old}
         deeds.begin()

@@ -28,7 +28,7 @@ class Classroom(models.Model):
     title = models.CharField(max_length=80)
     lesson = models.CharField(max_length=80, blank=True, default="")
     #: The course of a learning platform whose people are expected.
-    course = models.ForeignKey("lti.Course", on_delete=models.SET_NULL, null=True, related_name="+")
+    course = models.ForeignKey("lti.Course", on_delete=models.SET_NULL, null=True, related_name="classes")
     #: The instructor's lab, and its key.
     lab = models.ForeignKey(Lab, on_delete=models.SET_NULL, null=True, related_name="classes")
     lab_key = models.CharField(max_length=64, default="")

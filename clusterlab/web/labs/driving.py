@@ -36,9 +36,9 @@ async def drive(lab: Lab, message: dict[str, Any], key: str) -> dict[str, Any] |
         fault = message.get("fault")
         if not isinstance(fault, dict):
             raise LabError("fault must be an object with kind and target", "fault")
-        await runs.fault(lab, fault)
+        await runs.fault(lab, fault, key)
     elif kind == "heal":
-        await runs.heal(lab, str(message.get("id", "")))
+        await runs.heal(lab, str(message.get("id", "")), key)
     elif kind == "kubectl":
         line = message.get("line")
         if not isinstance(line, str) or len(line) > 4000:

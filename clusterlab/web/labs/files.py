@@ -85,7 +85,7 @@ def _check_data(data: Any, field: str) -> None:
     kind = data.get("kind") if isinstance(data, dict) else None
     if kind not in _TEXTS:
         raise LabError(f"kind must be one of {', '.join(_TEXTS)}, not {kind!r}", f"{field}.kind")
-    texts = [*_TEXTS[kind], *(name for name in ("body", "body64", "stdin") if name in data)]
+    texts = [*_TEXTS[kind], *(name for name in ("body", "body64", "stdin", "by") if name in data)]
     for name in texts:
         if not isinstance(data.get(name), str):
             raise LabError(f"{name} must be a text", f"{field}.{name}")

@@ -89,10 +89,11 @@ class Lab:
         self._task = asyncio.create_task(self._live(), name=f"lab {self.id}", context=Context())
 
     async def stop(self) -> None:
-        """Ends the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Ends the task, and the work on its past."""
+        for task in (self._task, self._past):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if not self.lost:
             with contextlib.suppress(LabError):
                 await self._store(force=True)
@@ -108,7 +109,10 @@ class Lab:
         """Returns once the steps before those that the lab was taken up with are known again; that takes about as long as they took."""
         if self.history.first_known == 0:
             return
-        await asyncio.shield(self.recall())
+        await asyncio.wait({task := self.recall()})
+        if task.cancelled():
+            raise LabError("this lab has just gone to sleep; ask again", code="Elsewhere", status=503)
+        task.result()
 
     def recall(self) -> asyncio.Task[None]:
         """Begins to work out the past, if that was not done."""
@@ -300,8 +304,10 @@ class Lab:
             if delay_s == 0 or (self._inbox and not self.hold):
                 await asyncio.sleep(0)
                 continue
+            # Not wait_for: that of Python 3.11 forgets to be cancelled when what it waits for comes at the same moment.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay_s)
+                async with asyncio.timeout(delay_s):
+                    await self._wake.wait()
 
     def _fail(self, error: Exception) -> None:
         """A fault of ours: the lab stops and says so; others go on."""

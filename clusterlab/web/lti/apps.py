@@ -8,11 +8,12 @@ class LtiConfig(AppConfig):
     label = "lti"
 
     def ready(self) -> None:
-        from clusterlab.web import lessons
+        from clusterlab.web import lessons, tidying
         from clusterlab.web.classroom import looking
         from clusterlab.web.labs.host import host
-        from clusterlab.web.lti import grades
+        from clusterlab.web.lti import courses, grades, platforms
 
+        tidying.chores |= {"logins of platforms": platforms.forget_old, "courses": courses.forget_old}
         lessons.progress_keepers.append(grades.progressed)
         host.beside.append(grades.keep_sending)
         looking.finders.append(grades.progressed_by)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from pylti1p3.exception import LtiException, LtiServiceException
 from pylti1p3.names_roles import NamesRolesProvisioningService
@@ -18,7 +21,7 @@ from clusterlab.web.lti.models import Course
 from clusterlab.web.lti.people import name_of
 from clusterlab.web.lti.platforms import Web, registration_of
 
-__all__ = ["fetch", "missing", "remember"]
+__all__ = ["fetch", "forget_old", "missing", "remember"]
 
 _log = logging.getLogger(__name__)
 NRPS = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
@@ -69,6 +72,13 @@ def _person(told: Any) -> dict[str, Any] | None:
         return None
     teaches = any(str(role).endswith(_TEACHING) for role in told.get("roles") or ())
     return {"subject": subject, "name": clean_name(name_of(dict(told))) or "?", "teaches": teaches}
+
+
+async def forget_old() -> int:
+    """Deletes the lists of people of courses that no class uses, as long after they were read as reports of classes are kept."""
+    before = timezone.now() - timedelta(seconds=settings.CLUSTERLAB["CLASS_EXPIRES_S"])
+    old = Course.objects.filter(classes=None).filter(Q(fetched=None) | Q(fetched__lt=before))
+    return (await old.exclude(fetched=None, teachers__last_login__gt=before).adelete())[1].get(Course._meta.label, 0)
 
 
 def missing(course: Course, there: set[str]) -> list[str]:

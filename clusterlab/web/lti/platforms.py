@@ -22,7 +22,7 @@ from pylti1p3.tool_config import ToolConfDict
 
 from clusterlab.web.lti.models import Pending
 
-__all__ = ["Storage", "Web", "configured", "registration_of", "tool"]
+__all__ = ["Storage", "Web", "configured", "forget_old", "registration_of", "tool"]
 
 TIMEOUT_S = 10
 KEEP_S = 600
@@ -109,6 +109,11 @@ class Storage(LaunchDataStorage[Any]):
         """Whether there is such a value; asking uses it up."""
         count, _ = Pending.objects.filter(key=self._prepare_key(key)[:200], until__gt=timezone.now()).delete()
         return count > 0
+
+
+async def forget_old() -> int:
+    """Deletes what logins have left that were never ended."""
+    return (await Pending.objects.filter(until__lt=timezone.now()).adelete())[0]
 
 
 class Web(requests.Session):

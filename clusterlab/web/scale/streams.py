@@ -82,7 +82,8 @@ class Publisher:
         try:
             while not self.lab.lost and time.monotonic() < self.until_s:
                 try:
-                    await asyncio.wait_for(self._news.wait(), 1.0)
+                    async with asyncio.timeout(1.0):
+                        await self._news.wait()
                 except TimeoutError:
                     continue
                 self._news.clear()

@@ -190,7 +190,7 @@ def fault(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
             return usage("fault", "KIND [TARGET] [for=30s] [latency=100ms] [loss=5%] …")
 
     async def work() -> str:
-        return f"fault {await runs.fault(lab, body)} began; heal all, or heal and its name, takes it away\n"
+        return f"fault {await runs.fault(lab, body, shell.desk.key)} began; heal all, or heal and its name, takes it away\n"
 
     return _do(shell, argv, work())
 
@@ -205,7 +205,7 @@ def heal(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     async def work() -> str:
         ids = list(lab.cluster.faults) if argv[1] == "all" else [argv[1]]
         for one in ids:
-            await runs.heal(lab, one)
+            await runs.heal(lab, one, shell.desk.key)
         return f"healed: {', '.join(ids)}\n" if ids else "there are no faults\n"
 
     return _do(shell, argv, work())
