@@ -11,6 +11,8 @@ from clusterlab.scenario.importing.images import behaviours_of
 from clusterlab.scenario.importing.nodes import is_control_plane, node_of
 from clusterlab.scenario.importing.objects import ORDER, cleaned, left_out
 from clusterlab.scenario.importing.read import ImportProblem, objects_of
+from clusterlab.scenario.load import load
+from clusterlab.scenario.reader import ScenarioError
 
 __all__ = ["ImportProblem", "Imported", "import_cluster"]
 
@@ -68,6 +70,10 @@ def import_cluster(text: str, seed: int = 1) -> Imported:
         made.note("changed", "", "load balancers get addresses of the model's")
     counts["taken"] = len(manifests)
     made.counts = dict(counts)
+    try:
+        load(made.scenario)
+    except ScenarioError as error:  # something that no real cluster holds
+        raise ImportProblem(f"this is no cluster that could be: {error}") from None
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from typing import Any
 
 from clusterlab.scenario import values
@@ -18,11 +19,25 @@ _OWN_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 #: Labels that the model's kubelet sets by itself.
 _OWN_LABELS = {"kubernetes.io/hostname", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"}
 _GIVEN_LABELS = {"kubernetes.io/os", "kubernetes.io/arch"}
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _RUNTIMES = {"containerd": "containerd", "cri-o": "cri-o", "docker": "docker"}
 
 
 def _map(value: Any) -> dict[str, str]:
     return {str(key): str(each) for key, each in value.items()} if isinstance(value, dict) else {}
+
+
+def _fits(check: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        check(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _labels(value: Any, but: Collection[str]) -> dict[str, str]:
+    """Labels as the API server takes them, without some."""
+    return {key: each for key, each in _map(value).items() if key not in but and _fits(values.label_map, {key: each})}
 
 
 def is_control_plane(node: Object) -> bool:
@@ -36,11 +51,8 @@ def _amounts(value: Any) -> dict[str, str]:
     for name, amount in _map(value).items():
         if name.startswith("hugepages-") and amount == "0":
             continue
-        try:
-            values.size(amount)
-        except ValueError:
-            continue
-        found[name] = amount
+        if _fits(values.size, amount) and _fits(values.label_key, name):
+            found[name] = amount
     return dict(list(found.items())[:50])
 
 
@@ -48,7 +60,9 @@ def _taints(value: Any) -> list[dict[str, str]]:
     found = []
     for each in value if isinstance(value, list) else ():
         taint = {name: str(each[name]) for name in ("key", "value", "effect") if isinstance(each, dict) and each.get(name)}
-        if "key" in taint and "effect" in taint and not taint["key"].startswith(_OWN_TAINTS):
+        if taint.get("effect") not in _EFFECTS or taint.get("key", "").startswith(_OWN_TAINTS):
+            continue
+        if _fits(values.label_key, taint.get("key")) and _fits(values.label_value, taint.get("value", "")):
             found.append(taint)
     return found[:50]
 
@@ -68,7 +82,7 @@ def _images(value: Any) -> list[Object]:
 def node_of(node: Object) -> tuple[Object, bool]:
     """(the node of a scenario, whether it was ready)."""
     meta, spec, status = node["metadata"], _dict(node.get("spec")), _dict(node.get("status"))
-    labels = {name: value for name, value in _map(meta.get("labels")).items() if name not in _OWN_LABELS}
+    labels = _labels(meta.get("labels"), _OWN_LABELS)
     version = str(_dict(status.get("nodeInfo")).get("containerRuntimeVersion", ""))
     made: Object = {"name": meta["name"], "labels": labels}
     taints, capacity, images = _taints(spec.get("taints")), _amounts(status.get("capacity")), _images(status.get("images"))
@@ -91,7 +105,7 @@ def node_of(node: Object) -> tuple[Object, bool]:
 
 def node_changes(entry: Object, node: Object) -> Object:
     """A scenario's node with the labels, taints and cordon that the node has got since."""
-    labels = {name: value for name, value in _map(node["metadata"].get("labels")).items() if name not in (*_OWN_LABELS, *_GIVEN_LABELS)}
+    labels = _labels(node["metadata"].get("labels"), _OWN_LABELS | _GIVEN_LABELS)
     now = {"labels": labels, "taints": _taints(node["spec"].get("taints")), "unschedulable": node["spec"].get("unschedulable") is True}
     rest = {name: value for name, value in entry.items() if name not in now}
     return {**rest, **{name: value for name, value in now.items() if value}}
