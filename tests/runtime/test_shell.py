@@ -97,6 +97,7 @@ def test_scripts(node: Node, script: str, out: str) -> None:
     ("exit 3", 3, ""),
     ("nosuch", 127, "sh: nosuch: not found\n"),
     ("cat /nope", 1, "cat: can't open '/nope': No such file or directory\n"),
+    ("echo $((1+${x))", 2, 'sh: syntax error: unexpected end of file (expecting "}")\n'),
     ("echo 'open", 2, "sh: syntax error: unterminated quoted string\n"),
     ("if true; then", 2, 'sh: syntax error: unexpected end of file (expecting "fi")\n'),
     ("echo $((1/0))", 2, "sh: divide by zero\n"),

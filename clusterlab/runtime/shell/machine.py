@@ -12,6 +12,7 @@ from typing import Protocol
 
 from clusterlab.runtime.shell.builtins import BUILTINS
 from clusterlab.runtime.shell.expand import Expander, ShellError, pack, unpack
+from clusterlab.runtime.shell.lexer import LexError
 from clusterlab.runtime.shell.parser import Command, Instruction, Redirect, compile_script
 from clusterlab.runtime.shell.states import FOREVER, Exit, Result, State
 
@@ -105,7 +106,7 @@ class Run:
                     return
         except Exit as leave:
             self._leave(leave.code)
-        except ShellError as error:
+        except (ShellError, LexError) as error:
             self.emit(2, f"{self.shell}: {error}\n")
             self._leave(2)
         except RecursionError:
