@@ -7,6 +7,7 @@ delete, cordon, uncordon, taint, run, create deployment|namespace, expose, autos
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -121,11 +122,14 @@ def _scale(w: _Line, find: Find, now: str) -> list[Object]:
     return [_request("PATCH", path + "/scale", {"spec": {"replicas": _number(w, "replicas")}}, MERGE)]
 
 
-def _number(w: _Line, flag: str) -> int:
-    try:
-        return int(w.flags[flag])
-    except (KeyError, ValueError):
-        raise KubectlError(f"{w.line!r} needs --{flag}=NUMBER") from None
+def _number(w: _Line, flag: str, default: int | None = None) -> int:
+    """The whole number of a flag; without a default it must be there."""
+    given = w.flags.get(flag)
+    if given is None and default is not None:
+        return default
+    if given is None or not re.fullmatch(r"-?[0-9]{1,9}", given.rstrip("%")):
+        raise KubectlError(f"{w.line!r} needs --{flag}=NUMBER")
+    return int(given.rstrip("%"))
 
 
 def _pairs(words: list[str]) -> dict[str, str | None]:
@@ -230,7 +234,7 @@ def _create(w: _Line, find: Find, now: str) -> list[Object]:
         base = image.split("/")[-1].split(":")[0].split("@")[0]
         body: Object = {
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": {"app": name}},
-            "spec": {"replicas": int(w.flags.get("replicas", 1)), "selector": {"matchLabels": {"app": name}}, "template": {
+            "spec": {"replicas": _number(w, "replicas", 1), "selector": {"matchLabels": {"app": name}}, "template": {
                 "metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": base, "image": image}]}}},
         }
         return [_request("POST", f"/apis/apps/v1/namespaces/{w.namespace}/deployments", body)]
@@ -243,11 +247,11 @@ def _expose(w: _Line, find: Find, now: str) -> list[Object]:
     resource, name, _ = w.target(0)
     spec = (find(f"{resource}/{w.namespace}/{name}") or {}).get("spec", {})
     selector = spec.get("selector", {}).get("matchLabels") or spec.get("selector") or {"app": name}
-    port = _number(w, "port")
+    port, to = _number(w, "port"), w.flags.get("target-port", "")
     body = {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": w.flags.get("name", name)},
         "spec": {"selector": selector, "type": w.flags.get("type", "ClusterIP"),
-                 "ports": [{"port": port, "targetPort": int(w.flags.get("target-port", port))}]},
+                 "ports": [{"port": port, "targetPort": int(to) if to.isdigit() and len(to) < 6 else to or port}]},
     }
     return [_request("POST", f"/api/v1/namespaces/{w.namespace}/services", body)]
 
@@ -255,11 +259,11 @@ def _expose(w: _Line, find: Find, now: str) -> list[Object]:
 def _autoscale(w: _Line, find: Find, now: str) -> list[Object]:
     resource, name, _ = w.target(0)
     kind = next(r.kind for r in BUILTIN if r.plural == resource)
-    percent = int(w.flags.get("cpu", w.flags.get("cpu-percent", "80")).rstrip("%"))
+    percent = _number(w, "cpu" if "cpu" in w.flags else "cpu-percent", 80)
     target = {"type": "Utilization", "averageUtilization": percent}
     body = {
         "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name},
-        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name}, "minReplicas": int(w.flags.get("min", 1)),
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name}, "minReplicas": _number(w, "min", 1),
                  "maxReplicas": _number(w, "max"), "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]},
     }
     return [_request("POST", f"/apis/autoscaling/v2/namespaces/{w.namespace}/horizontalpodautoscalers", body)]
