@@ -294,6 +294,15 @@ class Fabric(Component):
             flows.append((each, copies, True))
         return [one for backend, part, copy in flows if part for one in self._spread(trip, backend, part, copy)]
 
+    def sticky(self, source: Source, url: str, method: str, headers: dict[str, str]) -> tuple[str, ...]:
+        """The Services that sessions stay with once they have met them (sessionPersistence of an HTTPRoute); () where none do."""
+        asked = urls.parse(url)
+        if asked is None:
+            return ()
+        trip = Trip(self, source, method, asked.target, dict(headers), asked.host)
+        found = trip.route_at(trip.resolve(trip.host), asked.port, lambda key, weights: 0)
+        return found[1].sticky if found is not None and found[1] is not None else ()
+
     def _spread(self, trip: Trip, backend: routing.Backend, count: int, copy: bool) -> list[tuple[Backend, int, bool]]:
         """Requests to a service, spread evenly over its endpoints."""
         node = trip.any_node()

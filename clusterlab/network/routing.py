@@ -44,6 +44,7 @@ class Route(NamedTuple):
     mirror_percents: tuple[int, ...] = ()  # of the requests, that each mirror gets
     shares: tuple[tuple[Backend, int], ...] = ()  # all backends with their weights
     key: str = ""  # the rule
+    sticky: tuple[str, ...] = ()  # Services that sessions stay with
 
 
 def host_rank(pattern: str, host: str) -> int:
@@ -189,7 +190,8 @@ def _act(route: Object, rule: Object, target: str, host: str, pick: Pick) -> Rou
     return Route(
         backend, why + share, path=path + mark + query, headers=tuple(headers), removed=tuple(removed),
         answers=tuple(answers), host=to_host, mirrors=tuple(mirrors),
-        mirror_percents=tuple(percents), shares=shares, key=key)
+        mirror_percents=tuple(percents), shares=shares, key=key,
+        sticky=tuple(each["name"] for each in rule.get("backendRefs") or ()) if rule.get("sessionPersistence") else ())
 
 
 def _percent(mirror: Object) -> int:

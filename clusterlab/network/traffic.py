@@ -198,6 +198,10 @@ class Traffic(Component):
     def _send(self, name: str, source: Any, count: int, arrivals: dict[str, Arrival], shares: list[Share]) -> None:
         """Splits a source's requests over the backends that its address leads to."""
         client, path = self._client(source), urls.path_of(source.to)
+        stays = self.fabric.sticky(client, source.to, source.method, source.headers) if source.connections else ()
+        if stays:
+            self._over_sessions(name, source, client, stays, count, arrivals, shares)
+            return
         flows = self.fabric.through_routes(client, source.to, source.method, source.headers, count)
         if flows is not None:
             for each, part, copy in flows:
@@ -224,6 +228,35 @@ class Traffic(Component):
         for number in range(count - sum(parts)):
             parts[(self.turn + number) % len(parts)] += 1
         return parts
+
+    def _over_sessions(
+        self, name: str, source: Any, client: Source, stays: tuple[str, ...], count: int, arrivals: dict[str, Arrival], shares: list[Share],
+    ) -> None:
+        """Requests of people who keep a cookie: the Gateway chose a pod for each when they came, and leads them there while it is ready.
+
+        So many people come at a time as the source has connections, each for its `keepAlive`. A weight counts for newcomers alone; who has
+        met a backend stays with it at weight 0 as well, and is led to another when its pod or its place in the route is gone."""
+        held = connections.age(self.open.get(name, connections.Open()), source.connections, source.keep_alive_ms, TICK_MS)
+        every: list[tuple[connections.Pin, Backend]] = []
+        for pin in held.pins:
+            there = self.fabric.again(client, pin.at, pin.service)
+            if pin.service in stays and not there.error and there.container_id == pin.container_id and not self.fabric.ending(pin.at):
+                every.append((pin, there))
+        missing = source.connections - sum(pin.size for pin, _ in every)
+        flows = self.fabric.through_routes(client, source.to, source.method, source.headers, missing) if missing > 0 else []
+        for backend, part, copy in flows or ():
+            if not copy and backend.container_id and not backend.error:
+                every.append((connections.pin_of(backend, part), backend))
+        if not every:
+            backend = flows[0][0] if flows else Backend(1, "", status=503)
+            self.arrive(Key(name, backend.group), backend, count, arrivals, shares, urls.path_of(source.to))
+        else:
+            met = connections.joined(every)
+            parts = self.fabric.split(f"sessions/{name}", tuple(pin.size for pin, _ in met), count)
+            for (pin, backend), part in zip(met, parts, strict=True):
+                if part:
+                    self.arrive(Key(name, pin.group), backend, part, arrivals, shares, urls.path_of(source.to))
+        self.open[name] = held._replace(pins=tuple(pin for pin, _ in every))
 
     def _over_connections(
         self, name: str, source: Any, client: Source, backends: list[Backend], count: int, arrivals: dict[str, Arrival],

@@ -6,6 +6,7 @@ asks for one.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from clusterlab.client.api import Request
@@ -20,6 +21,7 @@ from clusterlab.rollouts.status import merge_diff
 __all__ = ["ExperimentController", "reconcile", "weights"]
 
 OVER = analyses.OVER
+SCALE_DOWN_S = 30
 TEMPLATE, EXPERIMENT = "rollouts.argoproj.io/experiment-template", "experiment.argoproj.io/name"
 
 
@@ -95,7 +97,8 @@ def _create(context: Context, plan: Object, name: str) -> Object:
             "name": name, "namespace": meta["namespace"], "labels": {spec.HASH: spec.hash_of(context.new)},
             "annotations": {spec.REVISION: str(spec.revision_of(ro))}, "ownerReferences": [controller_ref(ro, spec.API, "Rollout")]},
         "spec": {"templates": templates, **({"duration": plan["duration"]} if plan.get("duration") else {}),
-                 **({"analyses": given} if given else {})},
+                 **({"analyses": given} if given else {}),
+                 **{field: plan[field] for field in ("dryRun", "analysisRunMetadata", "scaleDownDelaySeconds") if field in plan}},
     }
     try:
         return context.by.client.create(spec.EXPERIMENTS, body)
@@ -148,8 +151,20 @@ class ExperimentController(BaseController):
             self.busy(key, 20)
 
     def _scale_down(self, experiment: Object, sets: Objects) -> None:
+        """The pods go when the delay after the end is over: 30 s, unless it says otherwise."""
+        delay = experiment["spec"].get("scaleDownDelaySeconds", SCALE_DOWN_S)
         for rs in sets:
             if spec.size_of(rs):
+                stamp = (rs["metadata"].get("annotations") or {}).get(spec.DEADLINE)
+                if stamp is None and delay:
+                    due = datetime.fromtimestamp((self.now_ms + int(delay) * 1000) // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                    self.client.patch("replicasets", rs["metadata"]["namespace"], rs["metadata"]["name"], {
+                        "metadata": {"annotations": {spec.DEADLINE: due}}})
+                    continue
+                left = unix_ms(stamp) - self.now_ms if stamp is not None else 0
+                if left > 0:
+                    self.queue.add_after(key_of(experiment), left, idle=True)
+                    continue
                 self.client.update("replicasets", {**rs, "spec": {**rs["spec"], "replicas": 0}})
                 message = f"Scaled down ReplicaSet {rs['metadata']['name']} from {spec.size_of(rs)} to 0"
                 self.record(experiment, "Normal", "ScalingReplicaSet", message)
@@ -269,6 +284,7 @@ class _Experiment:
                 "annotations": {TEMPLATE: template["name"], EXPERIMENT: meta["name"]},
                 "ownerReferences": [controller_ref(self.experiment, spec.API, "Experiment")]},
             "spec": {
+                **({"minReadySeconds": template["minReadySeconds"]} if template.get("minReadySeconds") else {}),
                 "replicas": wanted, "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), spec.HASH: digest}},
                 "template": {**body, "metadata": {**(body.get("metadata") or {}), "labels": labels}}},
         }
@@ -300,6 +316,7 @@ class _Experiment:
     def _analyses(self) -> list[Object]:
         """The runs of this Experiment, made where they are missing."""
         meta, found = self.experiment["metadata"], []
+        marks: Object = self.experiment["spec"].get("analysisRunMetadata") or {}
         known = {each["name"]: each for each in self.status.get("analysisRuns") or ()}
         every = {run["metadata"]["name"]: run for run in self._runs()}
         for each in self.experiment["spec"].get("analyses") or ():
@@ -309,7 +326,8 @@ class _Experiment:
                     templates = analyses.templates_of(self.by, meta["namespace"], [each])
                     given = {arg["name"]: self._argument(arg) for arg in each.get("args") or ()}
                     body = analyses.from_templates(
-                        templates, given, self.experiment["spec"], f"{meta['name']}-{each['name']}", meta["namespace"], {}, {},
+                        templates, given, self.experiment["spec"], f"{meta['name']}-{each['name']}", meta["namespace"],
+                        marks.get("labels") or {}, marks.get("annotations") or {},
                         controller_ref(self.experiment, spec.API, "Experiment"))
                     run = analyses.create_named(self.by, body)
                     entry = {"name": each["name"], "analysisRun": run["metadata"]["name"], "phase": "Pending"}

@@ -78,3 +78,39 @@ def test_replicas_of_one_service_split_by_their_number(seed: int, stable: int, c
         since = lab.sim.time_ms
         lab.run(WINDOW_S)
         assert within(lab.sent(since, version="v2"), lab.sent(since), canary / (stable + canary))
+
+
+def test_sessions_of_a_gateway_stay_with_the_version_they_met() -> None:
+    """Weights are for newcomers: who came before the switch keeps blue until the visit is over; without persistence all move at once."""
+    for stays in (True, False):
+        lab = Lab(gatewayApi=True, traffic=[{
+            "name": "shoppers", "to": "http://shop.example", "rate": "50/s", "source": "outside", "connections": 50, "keepAlive": "40s"}])
+        for name, image in (("blue", "v1"), ("green", "v2")):
+            lab.deployment(name, f"shop/web:{image}", replicas=2, lifecycle={"preStop": {"sleep": {"seconds": 3}}})
+            lab.service(name)
+        lab.gateway("blue", "green")
+
+        def weigh(blue: int, green: int, stays: bool = stays, lab: Lab = lab) -> None:
+            refs = [{"name": name, "port": 80, "weight": weight} for name, weight in (("blue", blue), ("green", green))]
+            rule: dict[str, Any] = {"backendRefs": refs, **({"sessionPersistence": {"sessionName": "shop"}} if stays else {})}
+            lab.patch({"spec": {"rules": [rule]}}, resource="httproutes.gateway.networking.k8s.io")
+
+        def share(seconds: int, lab: Lab = lab) -> float:
+            since = lab.sim.time_ms
+            lab.run(seconds)
+            return lab.sent(since, version="v2") / lab.sent(since)
+
+        weigh(1, 0)
+        lab.run(20)
+        assert share(5) == 0
+        weigh(0, 1)
+        lab.run(2)
+        first, later = share(5), share(5)
+        assert (0 < first < later < 0.6) if stays else first == later == 1
+        lab.run(35)
+        assert share(5) == 1
+        # A pod that goes takes no session with it.
+        failed = lab.counted("failed")
+        lab.do(lambda lab=lab: lab.client.patch("deployments", "default", "green", {"spec": {"replicas": 1}}))
+        lab.run(20)
+        assert lab.counted("failed") == failed
