@@ -24,7 +24,7 @@ function drawService(d: Drawing, key: string, service: ServiceView, box: Box): v
   const port = service.ports?.[0]?.port;
   const address = service.clusterIP === "None" ? t("headless") : `${service.clusterIP}${port ? `:${port}` : ""}`;
   const endpointWords = ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready });
-  drawCard(d, box, { title: service.name, subtitle: [`${address} · ${endpointWords}`, endpointWords], selected: d.selected === key });
+  drawCard(d, box, { title: service.name, subtitle: ready ? [`${address} · ${endpointWords}`, endpointWords] : [address], selected: d.selected === key });
   pen.text(service.type === "ClusterIP" ? t("service") : service.type, box.x + box.w - 12, box.y + 21, { size: 10.5, align: "right", color: pen.theme.soft, max: box.w * 0.4 });
   if (!ready) pen.text(t("nobody answers"), box.x + box.w - 12, box.y + 38, { size: 10.5, align: "right", color: pen.theme.bad, max: box.w * 0.4 });
 }

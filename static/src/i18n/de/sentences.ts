@@ -239,6 +239,24 @@ export const sentences: readonly (readonly [english: string, german: string])[] 
   ["Deployment {0} is made of {1}: it takes the traffic from now on.", "Deployment {0} wird aus {1} gemacht: Es nimmt von jetzt an den Verkehr auf."],
   ["The template of {0} is copied to {1}, which rolls it out.", "Die Vorlage von {0} wird nach {1} kopiert, das sie ausrollt."],
   ["Deployment {0} is scaled to {1}.", "Deployment {0} wird auf {1} skaliert."],
+  // The record that plays on the front page.
+  ["The service {0} has no pods yet.", "Der Service {0} hat noch keine Pods."],
+  ["{0} has no ReplicaSet for its template yet: it creates {1} with {2} replicas.", "{0} hat noch kein ReplicaSet für seine Vorlage: Es macht {1} mit {2} Replicas."],
+  ["{0} wants one more pod than there is: it creates {1}.", "{0} will einen Pod mehr, als da ist: Es macht {1}."],
+  ["The scheduler binds {0} to {1}: of {2} nodes it has the most room ({3} points).", "Der Scheduler bindet {0} an {1}: Unter {2} Nodes hat er den meisten Platz ({3} Punkte)."],
+  ["The kubelet on {0} sees a pod with its node's name and prepares its sandbox.", "Das Kubelet auf {0} sieht einen Pod mit dem Namen seines Nodes und bereitet dessen Sandbox vor."],
+  ["containerd on {0} starts the container {1}.", "containerd auf {0} startet den Container {1}."],
+  ["containerd on {0} stops the container {1}.", "containerd auf {0} beendet den Container {1}."],
+  ["The kubelet on {0} reports that {1} runs.", "Das Kubelet auf {0} meldet, dass {1} läuft."],
+  ["{0} answers its readiness probe: it is ready.", "{0} beantwortet seine Readiness-Probe: Er ist bereit."],
+  ["{0} is ready, so it gets traffic of the service {1} from now on.", "{0} ist bereit, bekommt also von jetzt an Verkehr des Service {1}."],
+  ["{0} has {1} ready pods of {2}.", "{0} hat {1} bereite Pods von {2}."],
+  ["{0} renews its lease.", "{0} erneuert seinen Lease."],
+  ["The new ReplicaSet {0} grows to {1}.", "Das neue ReplicaSet {0} wächst auf {1}."],
+  ["One pod too many: it deletes {0}, which has {1} seconds to stop.", "Ein Pod zu viel: Es löscht {0}, der {1} Sekunden zum Beenden hat."],
+  ["{0} is going: it gets no more traffic.", "{0} geht: Er bekommt keinen Verkehr mehr."],
+  ["{0} is gone: its kubelet removes the object.", "{0} ist weg: Sein Kubelet entfernt das Objekt."],
+  ["{0} has not renewed its lease for {1} s: its condition Ready becomes Unknown.", "{0} hat seinen Lease {1} s lang nicht erneuert: Seine Condition Ready wird Unknown."],
 ];
 
 /** What stands between the semicolons of a `{0;}`. */
