@@ -118,7 +118,7 @@ class Cluster:
         self.scenario = scenario
         self.sim = Simulation(scenario.seed, datetime.fromisoformat(scenario.start) if scenario.start else EPOCH)
         self.etcd = Etcd(self.sim, [f"etcd-{number}" for number in range(scenario.etcd_members)])
-        self.api = ApiServer(self.sim, self.etcd, metrics_api=scenario.metrics_server)
+        self.api = ApiServer(self.sim, self.etcd, metrics_api=scenario.metrics_server, dual_stack=scenario.dual_stack)
         self.network = Fabric(self.sim)
         self.network.api_server = self._asked_from_a_pod
         self.network.cluster_dns = scenario.has_addons

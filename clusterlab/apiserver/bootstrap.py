@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from clusterlab.apiserver.flowcontrol import defaults
+from clusterlab.network.addresses import SERVICE_CIDR_6
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.server import ApiServer
@@ -196,6 +197,7 @@ def fill(server: ApiServer, address: str) -> None:
         meta = {**obj["metadata"], "uid": uids.uuid(), "creationTimestamp": now}
         if label == "servicecidrs":
             state = obj["status"]["conditions"][0]
-            obj = {**obj, "status": {"conditions": [{**state, "lastTransitionTime": now}]}}
+            cidrs = [SERVICE_CIDR, SERVICE_CIDR_6] if server.dual_stack else [SERVICE_CIDR]
+            obj = {**obj, "spec": {"cidrs": cidrs}, "status": {"conditions": [{**state, "lastTransitionTime": now}]}}
         storage.put(store.bucket, store.key(meta.get("namespace", ""), meta["name"]), {**obj, "metadata": meta}, None)
     storage.etcd.take_messages()

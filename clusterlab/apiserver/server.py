@@ -63,10 +63,12 @@ class ApiServer(ServerCore):
     """kube-apiserver. `serve` and `watch` are for the model's processes, `handle` (in http) for everyone else."""
 
     def __init__(self, sim: Simulation, etcd: Etcd, name: str = "kube-apiserver", address: str = "172.18.0.2",
-                 metrics_api: bool = True) -> None:
-        """`metrics_api`: whether metrics.k8s.io is served, as where a metrics server is installed."""
+                 metrics_api: bool = True, dual_stack: bool = False) -> None:
+        """`metrics_api`: whether metrics.k8s.io is served, as where a metrics server is installed; `dual_stack`: whether Services can have
+        addresses of IPv6 beside those of IPv4."""
         super().__init__(sim, etcd, name)
         self.address = address  # where the endpoints of the service kubernetes point
+        self.dual_stack = dual_stack
         self.builtin = BUILTIN if metrics_api else BUILTIN.without_group("metrics.k8s.io")
         self.scheme = self.builtin
         self.rules = Rules(self)

@@ -31,7 +31,8 @@ def kubelet(sim: Simulation, api: Api, node: Any, scenario: Any) -> Kubelet:
     taken = {other.config.number for other in sim.components.values() if isinstance(other, Kubelet)}
     number = node.number if getattr(node, "number", -1) >= 0 else next(each for each in range(len(taken) + 1) if each not in taken)
     pod_cidr = addresses.pod_cidr(number, len(scenario.all_nodes()))
-    config = NodeConfig.of(node, number, addresses.node_address(number), pod_cidr)
+    second = (addresses.node_address_6(number), addresses.pod_cidr_6(number)) if scenario.dual_stack else ("", "")
+    config = NodeConfig.of(node, number, addresses.node_address(number), pod_cidr, second=second)
     if f"runtime/{node.name}" in sim.components:
         sim.remove(f"runtime/{node.name}")
     if "network" not in sim.components:

@@ -39,11 +39,13 @@ def pod_field(kl: Kubelet, pod: Object, path: str) -> str:
         return str((meta.get(part) or {}).get(subscript[2], ""))
     if path in {"status.podIP", "status.podIPs"}:
         sandbox = kl.runtime.sandboxes.get(kl.uid_of(pod))
-        return sandbox.ip if sandbox is not None else ""
+        if sandbox is None:
+            return ""
+        return ",".join(filter(None, (sandbox.ip, sandbox.ip_6))) if path == "status.podIPs" else sandbox.ip
     simple = {
         "metadata.name": meta.get("name", ""), "metadata.namespace": meta.get("namespace", ""), "metadata.uid": meta.get("uid", ""),
         "spec.nodeName": spec.get("nodeName", ""), "spec.serviceAccountName": spec.get("serviceAccountName", ""),
-        "status.hostIP": kl.config.address, "status.hostIPs": kl.config.address,
+        "status.hostIP": kl.config.address, "status.hostIPs": ",".join(filter(None, (kl.config.address, kl.config.address_6))),
     }
     if path in simple:
         return str(simple[path])

@@ -20,6 +20,7 @@ from clusterlab.kubelet.resources import Amounts, pod_requests
 from clusterlab.kubelet.thresholds import Threshold
 from clusterlab.kubelet.world import World
 from clusterlab.machinery.errors import StatusError
+from clusterlab.network import addresses
 from clusterlab.runtime.records import EXITED, Container
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
@@ -335,7 +336,11 @@ class Kubelet(Process):
         host = bool(spec.get("hostNetwork"))
         ip = self.config.address if host else self.runtime.allocate_address(rec.uid)
         hostname = self.config.name if host else (spec.get("hostname") or meta["name"])[:63]
-        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname, bool(spec.get("shareProcessNamespace")))
+        config, shared = self.config, bool(spec.get("shareProcessNamespace"))
+        ip_6 = config.address_6
+        if ip_6 and not host:
+            ip_6 = addresses.pod_address_6(config.pod_cidr, config.pod_cidr_6, ip)
+        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname, shared, ip_6)
         aliases = spec.get("hostAliases")
         if aliases and not host:
             lines = "".join("\t".join((each["ip"], *(each.get("hostnames") or ()))) + "\n" for each in aliases)

@@ -89,7 +89,8 @@ def images(kl: Kubelet) -> list[Object]:
 def status(kl: Kubelet, before: Object) -> Object:
     """The whole status of the node."""
     return {
-        "addresses": [{"address": kl.config.address, "type": "InternalIP"}, {"address": kl.config.name, "type": "Hostname"}],
+        "addresses": [*({"address": each, "type": "InternalIP"} for each in (kl.config.address, kl.config.address_6) if each),
+                      {"address": kl.config.name, "type": "Hostname"}],
         "allocatable": allocatable(kl), "capacity": capacity(kl), "conditions": _conditions(kl, before.get("conditions") or []),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}}, "images": images(kl), "nodeInfo": _info(kl),
         "runtimeHandlers": [{"features": {"recursiveReadOnlyMounts": True, "userNamespaces": True}, "name": ""}],
@@ -110,7 +111,7 @@ def register(kl: Kubelet) -> None:
     """Makes the Node object, or takes over the one that is there."""
     config = kl.config
     annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true", **config.annotations}
-    spec: Object = {"podCIDR": config.pod_cidr, "podCIDRs": [config.pod_cidr]}
+    spec: Object = {"podCIDR": config.pod_cidr, "podCIDRs": [config.pod_cidr, *filter(None, [config.pod_cidr_6])]}
     if config.taints:
         spec["taints"] = list(config.taints)
     if config.unschedulable:

@@ -44,7 +44,8 @@ def generate(kl: Kubelet, rec: Pod) -> Object:
     status["phase"] = _phase(rec, spec, status, started)
     _settle_phase(rec, pod.get("status") or {}, old, status)
     sandbox = kl.runtime.sandboxes.get(rec.uid)
-    _addresses(kl, spec, status, sandbox.ip if sandbox is not None and sandbox.ready else "")
+    _addresses(kl, spec, status, sandbox.ip if sandbox is not None and sandbox.ready else "",
+               sandbox.ip_6 if sandbox is not None else "")
     generation = pod["metadata"].get("generation", 0)
     if generation:
         status["observedGeneration"] = generation
@@ -84,14 +85,14 @@ def _resources(pod: Object, status: Object) -> None:
         status["resources"] = {**({"limits": most} if most else {}), **({"requests": asked} if asked else {})}
 
 
-def _addresses(kl: Kubelet, spec: Object, status: Object, ip: str) -> None:
+def _addresses(kl: Kubelet, spec: Object, status: Object, ip: str, ip_6: str) -> None:
     status["hostIP"] = kl.config.address
-    status["hostIPs"] = [{"ip": kl.config.address}]
+    status["hostIPs"] = [{"ip": each} for each in (kl.config.address, kl.config.address_6) if each]
     if spec.get("hostNetwork"):
-        ip = kl.config.address
+        ip, ip_6 = kl.config.address, kl.config.address_6
     if ip:
         status["podIP"] = ip
-        status["podIPs"] = [{"ip": ip}]
+        status["podIPs"] = [{"ip": each} for each in (ip, ip_6) if each]
 
 
 # Container statuses.

@@ -121,7 +121,7 @@ class Zone:
         if rest:
             return None
         ips = service["spec"].get("clusterIPs") or [service["spec"]["clusterIP"]]
-        return [(name, "A", ip) for ip in ips] if kind in {"A", "ANY"} else []
+        return _addresses(name, ips, kind)
 
     def _external(self, name: str, service: Object, kind: str, depth: int) -> list[Record]:
         target = service["spec"].get("externalName", "").rstrip(".")
@@ -140,7 +140,7 @@ class Zone:
                 ready = (endpoint.get("conditions") or {}).get("ready") is not False
                 for ip in endpoint.get("addresses") or ():
                     if ready or early:
-                        found.append((endpoint.get("hostname") or ip.replace(".", "-"), ip, ready, each))
+                        found.append((endpoint.get("hostname") or ip.replace(".", "-").replace(":", "-"), ip, ready, each))
         return found
 
     def _headless(self, name: str, service: Object, rest: list[str], kind: str) -> list[Record] | None:
@@ -156,7 +156,7 @@ class Zone:
         if kind == "SRV":
             return self._srv(name, service, found, "")
         ips = dict.fromkeys(ip for _, ip, _, _ in found)
-        return [(name, "A", ip) for ip in ips] if kind in {"A", "ANY"} else []
+        return _addresses(name, ips, kind)
 
     def _ports(self, name: str, service: Object, rest: list[str], kind: str) -> list[Record] | None:
         if len(rest) != 2 or not rest[1].startswith("_"):
@@ -199,6 +199,12 @@ class Zone:
         parts = name.removesuffix(".in-addr.arpa").split(".")
         found = self.names.get(".".join(reversed(parts))) if self.names is not None else None
         return [(name, "PTR", found)] if found else None
+
+
+def _addresses(name: str, ips: Iterable[str], kind: str) -> list[Record]:
+    """The A and AAAA records of a name."""
+    records = [(name, "AAAA" if ":" in ip else "A", ip) for ip in ips]
+    return [each for each in records if kind in {each[1], "ANY"}]
 
 
 def names_by_address(services: Iterable[Object], slices: Callable[[str, str], list[Object]]) -> dict[str, str]:

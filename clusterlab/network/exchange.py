@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any, NamedTuple
 
 from clusterlab.network.series import Group
@@ -73,6 +73,11 @@ def in_ranges(ip: str, ranges: tuple[str, ...]) -> bool:
 
 
 def is_ip(text: str) -> bool:
-    """Whether a text is an IPv4 address."""
+    """Whether a text is an address of either family."""
+    if ":" in text:
+        try:
+            return bool(IPv6Address(text))
+        except ValueError:
+            return False
     parts = text.split(".")
     return len(parts) == 4 and all(part.isdigit() and len(part) <= 3 and int(part) < 256 for part in parts)

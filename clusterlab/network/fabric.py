@@ -75,18 +75,33 @@ class Fabric(Component):
         kubelets: list[Any] = [each for name, each in self.sim.components.items() if name.startswith("kubelet/")]
         return {each.config.name: each.config.address for each in kubelets}
 
+    def node_at(self, ip: str) -> str:
+        """The node with an address, of either family; "" where there is none."""
+        found = next((name for name, address in self.node_addresses().items() if address == ip), "")
+        if found or ":" not in ip or self.nodes:
+            return found
+        kubelets: list[Any] = [each for name, each in self.sim.components.items() if name.startswith("kubelet/")]
+        return next((each.config.name for each in kubelets if each.config.address_6 == ip), "")
+
+    def second_ip(self, source: Source) -> str:
+        """A client's address of IPv6, in a dual-stack cluster."""
+        runtime = self.component(f"runtime/{source.node}")
+        sandbox = runtime.sandboxes.get(source.uid) if runtime is not None else None
+        return str(sandbox.ip_6) if sandbox is not None else ""
+
     def pod_at(self, ip: str) -> tuple[str, str] | None:
         """(node, uid) of the pod with an address."""
         known = self._ips.get(ip)
         if known is not None:
             runtime = self.component(f"runtime/{known[0]}")
             sandbox = runtime.sandboxes.get(known[1]) if runtime is not None else None
-            if sandbox is not None and sandbox.ready and sandbox.ip == ip:
+            if sandbox is not None and sandbox.ready and ip in (sandbox.ip, sandbox.ip_6):
                 return known
         runtimes: list[Any] = [each for name, each in self.sim.components.items() if name.startswith("runtime/")]
         self._ips = {
-            sandbox.ip: (runtime.node, uid) for runtime in runtimes
+            ip: (runtime.node, uid) for runtime in runtimes
             for uid, sandbox in runtime.sandboxes.items() if sandbox.ready and not sandbox.host_network
+            for ip in (sandbox.ip, sandbox.ip_6) if ip
         }
         return self._ips.get(ip)
 
@@ -224,15 +239,16 @@ class Fabric(Component):
         target = self.pod_at(ip)
         if target is not None:
             return "", [self._backend(trip, target[0], target[1], ip, port, source.node)]
-        there_node = next((name for name, address in self.node_addresses().items() if address == ip), "")
+        there_node = self.node_at(ip)
         node = source.node or there_node or self.any_node()
         proxy = self.component(f"kube-proxy/{there_node or node}")
         if proxy is None:
             return "timeout", []
-        entry = proxy.map.at(ip, port)
+        services = proxy.map_6 if ":" in ip else proxy.map
+        entry = services.at(ip, port)
         external = False
         if entry is None and there_node:
-            entry, external = proxy.map.at_node_port(port), True
+            entry, external = services.at_node_port(port), True
         if entry is None:
             return "timeout", []
         chosen = proxy.choices(entry[0], entry[1], external)

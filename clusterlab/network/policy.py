@@ -7,7 +7,7 @@ selects for a direction takes everything; one that some select takes what any of
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 Object = dict[str, Any]
@@ -91,11 +91,11 @@ def _permits(policy: Object, rules: str, other: Peer, target: Peer, port: int, p
 def _is_peer(peer: Object, other: Peer, namespace: str) -> bool:
     block = peer.get("ipBlock")
     if block:
-        address = IPv4Address(other.ip)
         try:
-            if address not in IPv4Network(block["cidr"], strict=False):
+            address = ip_address(other.ip)
+            if address not in ip_network(block["cidr"], strict=False):
                 return False
-            return not any(address in IPv4Network(each, strict=False) for each in block.get("except") or ())
+            return not any(address in ip_network(each, strict=False) for each in block.get("except") or ())
         except ValueError:
             return False
     if not other.is_pod:

@@ -6,6 +6,7 @@ Follows pkg/proxy/servicechangetracker.go, endpointslicecache.go and topology.go
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 Object = dict[str, Any]
@@ -87,13 +88,13 @@ class ServiceMap:
         return [entry for entry in self.entries if entry[0].namespace == namespace and entry[0].service == service]
 
 
-def build(services: Iterable[Object], slices: Iterable[Object]) -> ServiceMap:
-    """The map from the objects of the API. Headless services and names for others have no rules."""
+def build(services: Iterable[Object], slices: Iterable[Object], family: str = "IPv4") -> ServiceMap:
+    """The map of one family of addresses from the objects of the API. Headless services and names for others have no rules."""
     by_service: dict[tuple[str, str], list[Object]] = {}
     for each in slices:
         meta = each["metadata"]
         service = (meta.get("labels") or {}).get("kubernetes.io/service-name")
-        if service and each.get("addressType", "IPv4") == "IPv4":
+        if service and each.get("addressType", "IPv4") == family:
             by_service.setdefault((meta["namespace"], service), []).append(each)
     entries = []
     for service in sorted(services, key=lambda each: (each["metadata"]["namespace"], each["metadata"]["name"])):
@@ -102,8 +103,24 @@ def build(services: Iterable[Object], slices: Iterable[Object]) -> ServiceMap:
             continue
         found = by_service.get((service["metadata"]["namespace"], service["metadata"]["name"]), [])
         for port in spec.get("ports") or ():
-            entries.append((_port(service, port), endpoints(found, port.get("name") or "", port.get("protocol", "TCP"))))
+            made = _port(service, port)
+            if family == "IPv6":
+                made = _of_family(made, family)
+                if not made.cluster_ips:
+                    continue
+            elif spec.get("ipFamilies", ["IPv4"]) != ["IPv4"]:
+                made = _of_family(made, family)
+            entries.append((made, endpoints(found, port.get("name") or "", port.get("protocol", "TCP"))))
     return ServiceMap(entries)
+
+
+def _of_family(port: Port, family: str) -> Port:
+    """A port with its addresses of one family only."""
+    def mine(ips: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each for each in ips if (":" in each) == (family == "IPv6"))
+
+    return port._replace(cluster_ips=mine(port.cluster_ips), external_ips=mine(port.external_ips),
+                         load_balancer_ips=mine(port.load_balancer_ips))
 
 
 def _port(service: Object, port: Object) -> Port:
@@ -145,7 +162,7 @@ def endpoints(slices: list[Object], name: str, protocol: str) -> tuple[Endpoint,
                     ip, number, one.get("nodeName") or "", one.get("zone") or "", ready, bool(serving),
                     bool(conditions.get("terminating")), pod, one.get("hostname") or "", zones, nodes,
                 )
-    return tuple(found[key] for key in sorted(found, key=lambda key: ([int(part) for part in key[0].split(".")], key[1])))
+    return tuple(found[key] for key in sorted(found, key=lambda key: (int(ip_address(key[0])), key[1])))
 
 
 def usable(every: tuple[Endpoint, ...], node: str, local: bool, zone: str = "") -> tuple[Endpoint, ...]:

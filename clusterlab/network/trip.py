@@ -103,22 +103,25 @@ class Trip:
         """To whatever has an address."""
         self.address, self.protocol = "" if ip == "ingress" else ip, protocol
         fabric = self.fabric
+        if ":" in ip:
+            self.seen_ip = fabric.second_ip(self.source)
         found = self.route_at(ip, port, fabric.pick) if self.payload is None else None
         if found is not None:
             return self.through_route(*found)
         target = fabric.pod_at(ip)
         if target is not None:
             return self.to_pod(target[0], target[1], ip, port)
-        node = next((name for name, address in fabric.node_addresses().items() if address == ip), "")
+        node = fabric.node_at(ip)
         if node:
             return self.to_node(node, ip, port, protocol)
         entry_node = self.source.node or self.any_node()
         proxy = fabric.component(f"kube-proxy/{entry_node}")
-        entry = proxy.map.at(ip, port, protocol) if proxy is not None else None
-        if entry is None and outside.is_outside(ip) and not (proxy is not None and proxy.map.is_service_ip(ip)):
+        services = None if proxy is None else proxy.map_6 if ":" in ip else proxy.map
+        entry = services.at(ip, port, protocol) if services is not None else None
+        if entry is None and outside.is_outside(ip) and not (services is not None and services.is_service_ip(ip)):
             return self.to_outside(ip, port)
         if entry is None:
-            why = "no rule of kube-proxy is about this port" if proxy is not None and proxy.map.is_service_ip(ip) else "nobody has it"
+            why = "no rule of kube-proxy is about this port" if services is not None and services.is_service_ip(ip) else "nobody has it"
             self.tell(f"node {entry_node}", f"{ip}:{port}", "lost", why)
             return self.fail("timeout")
         external = ip not in entry[0].cluster_ips
@@ -178,7 +181,7 @@ class Trip:
         target = self.fabric.pod_at(chosen.ip)
         if target is not None:
             return self.to_pod(target[0], target[1], chosen.ip, chosen.port, node)
-        there = next((name for name, address in self.fabric.node_addresses().items() if address == chosen.ip), "")
+        there = self.fabric.node_at(chosen.ip)
         is_api = chosen.port == API_PORT and port.label.startswith("default/kubernetes")
         if is_api and (not there or (self._up(there) and self.cross(there))):
             return self.to_api_server(there, chosen.ip, chosen.port)
@@ -194,7 +197,7 @@ class Trip:
                 self.tell(f"node {node}", f"{ip}:{port}", "no answer", "the node is down")
             return self.fail("timeout")
         proxy = self.fabric.component(f"kube-proxy/{node}")
-        entry = proxy.map.at_node_port(port, protocol) if proxy is not None else None
+        entry = (proxy.map_6 if ":" in ip else proxy.map).at_node_port(port, protocol) if proxy is not None else None
         if entry is not None:
             self.tell(f"node {node}", f"{ip}:{port}", f"node port of service {entry[0].label}")
             return self.through_service(proxy, node, entry, True)

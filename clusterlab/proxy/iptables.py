@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b32encode
 from hashlib import sha256
 
-from clusterlab.network.addresses import CLUSTER_CIDR
+from clusterlab.network.addresses import CLUSTER_CIDR, shown
 from clusterlab.network.services import Endpoint, Port, ServiceMap, usable
 
 __all__ = ["chain", "save"]
@@ -29,20 +29,20 @@ def chain(prefix: str, text: str, protocol: str) -> str:
 
 def endpoint_chain(label: str, protocol: str, endpoint: Endpoint) -> str:
     """The name of an endpoint's chain (servicePortEndpointChainName)."""
-    return "KUBE-SEP-" + _hash(label + protocol.lower() + f"{endpoint.ip}:{endpoint.port}")
+    return "KUBE-SEP-" + _hash(label + protocol.lower() + shown(endpoint.ip, endpoint.port))
 
 
 def _comment(text: str) -> str:
     return f'-m comment --comment "{text}"' if " " in text else f"-m comment --comment {text}"
 
 
-def save(services: ServiceMap, node: str, revision: int = 0, cluster_cidr: str = CLUSTER_CIDR, zone: str = "") -> str:
-    """What `iptables-save` shows of kube-proxy's rules on a node."""
+def save(services: ServiceMap, node: str, revision: int = 0, cluster_cidr: str = CLUSTER_CIDR, zone: str = "", v6: bool = False) -> str:
+    """What `iptables-save` shows of kube-proxy's rules on a node; `v6`: what `ip6tables-save` does."""
     nat: Table = {name: [] for name in ("KUBE-MARK-MASQ", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-SERVICES")}
     filters: Table = {name: [] for name in (
         "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-FORWARD", "KUBE-NODEPORTS", "KUBE-PROXY-FIREWALL", "KUBE-SERVICES")}
     for port, every in services.entries:
-        _Rules(port, every, node, zone, cluster_cidr, nat, filters).write()
+        _Rules(port, every, node, zone, cluster_cidr, nat, filters, v6).write()
     nat["KUBE-SERVICES"].append(
         _comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
         + " -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS")
@@ -50,9 +50,10 @@ def save(services: ServiceMap, node: str, revision: int = 0, cluster_cidr: str =
     nat["KUBE-POSTROUTING"] += [
         f"-m mark ! --mark {_MARK} -j RETURN", "-j MARK --set-xmark 0x4000/0x0",
         _comment("kubernetes service traffic requiring SNAT") + " -j MASQUERADE --random-fully"]
-    filters["KUBE-FIREWALL"].append(
-        "! -s 127.0.0.0/8 -d 127.0.0.0/8 " + _comment("block incoming localnet connections")
-        + " -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP")
+    if not v6:
+        filters["KUBE-FIREWALL"].append(
+            "! -s 127.0.0.0/8 -d 127.0.0.0/8 " + _comment("block incoming localnet connections")
+            + " -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP")
     filters["KUBE-FORWARD"] += [
         "-m conntrack --ctstate INVALID -m nfacct --nfacct-name ct_state_invalid_dropped_pkts -j DROP",
         _comment("kubernetes forwarding rules") + f" -m mark --mark {_MARK} -j ACCEPT",
@@ -82,9 +83,13 @@ def _table(name: str, entries: Table, chains: Table) -> list[str]:
 class _Rules:
     """The rules of one port of one service."""
 
-    def __init__(self, port: Port, every: tuple[Endpoint, ...], node: str, zone: str, cidr: str, nat: Table, filters: Table) -> None:
+    def __init__(
+        self, port: Port, every: tuple[Endpoint, ...], node: str, zone: str, cidr: str, nat: Table, filters: Table, v6: bool = False,
+    ) -> None:
         self.port, self.every, self.cidr, self.nat, self.filters = port, every, cidr, nat, filters
-        self.label, self.protocol = port.label, port.protocol.lower()
+        self.label, self.protocol, self.v6 = port.label, port.protocol.lower(), v6
+        self.whole, self.reject = ("/128", "icmp6-port-unreachable") if v6 else ("/32", "icmp-port-unreachable")
+        self.mask = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" if v6 else "255.255.255.255"
         self.inside, self.outside = (usable(every, node, local, zone) for local in (port.internal_local, port.external_local))
         self.service = chain("KUBE-SVC-", self.label, port.protocol)
         self.external = chain("KUBE-EXT-", self.label, port.protocol)
@@ -94,7 +99,7 @@ class _Rules:
     def write(self) -> None:
         port = self.port
         for ip in port.cluster_ips:
-            if "." in ip:
+            if (":" in ip) == self.v6:
                 self._cluster_ip(ip)
         addresses = (*port.external_ips, *port.load_balancer_ips)
         if port.health_node_port and port.external_local:
@@ -108,19 +113,19 @@ class _Rules:
             self._balance(self.local, self.outside)
 
     def _match(self, why: str, ip: str = "", number: int = 0) -> str:
-        where = f"-d {ip}/32 " if ip else ""
+        where = f"-d {ip}{self.whole} " if ip else ""
         return f"{where}-p {self.protocol} {_comment(f'{self.label} {why}'.strip())} -m {self.protocol} --dport {number or self.port.port}"
 
     def _cluster_ip(self, ip: str) -> None:
         if not self.inside:
-            self.filters["KUBE-SERVICES"].append(self._match("has no endpoints", ip) + " -j REJECT --reject-with icmp-port-unreachable")
+            self.filters["KUBE-SERVICES"].append(self._match("has no endpoints", ip) + f" -j REJECT --reject-with {self.reject}")
             return
         self.nat["KUBE-SERVICES"].append(f"{self._match('cluster IP', ip)} -j {self.service}")
         self.nat.setdefault(self.service, []).append(f"! -s {self.cidr} {self._match('cluster IP', ip)} -j KUBE-MARK-MASQ")
 
     def _from_outside(self) -> None:
         port = self.port
-        where, why, end = self.filters["KUBE-EXTERNAL-SERVICES"], "has no endpoints", "REJECT --reject-with icmp-port-unreachable"
+        where, why, end = self.filters["KUBE-EXTERNAL-SERVICES"], "has no endpoints", f"REJECT --reject-with {self.reject}"
         if port.external_local and self.every:
             why, end = "has no local endpoints", "DROP"
         if not self.outside:
@@ -138,7 +143,7 @@ class _Rules:
         if port.node_port:
             rule = self._match("", "", port.node_port)
             local = f"-d 127.0.0.0/8 {rule} -m nfacct --nfacct-name localhost_nps_accepted_pkts -j {self.external}"
-            self.nat["KUBE-NODEPORTS"] += [local, f"{rule} -j {self.external}"]
+            self.nat["KUBE-NODEPORTS"] += [*([] if self.v6 else [local]), f"{rule} -j {self.external}"]
         self._external_chain()
         if ranges and port.load_balancer_ips:
             self._firewall_chain(ranges)
@@ -171,14 +176,15 @@ class _Rules:
         affinity = self.port.affinity_s
         for each in chosen if affinity else ():
             target = endpoint_chain(self.label, self.port.protocol, each)
-            recent = f"-m recent --rcheck --seconds {affinity} --reap --name {target} --mask 255.255.255.255 --rsource"
-            rules.append(f"{_comment(f'{self.label} -> {each.ip}:{each.port}')} {recent} -j {target}")
+            recent = f"-m recent --rcheck --seconds {affinity} --reap --name {target} --mask {self.mask} --rsource"
+            rules.append(f"{_comment(f'{self.label} -> {shown(each.ip, each.port)}')} {recent} -j {target}")
         for number, each in enumerate(chosen):
             left = len(chosen) - number
             chance = f" -m statistic --mode random --probability {1 / left:.10f}" if left > 1 else ""
             target = endpoint_chain(self.label, self.port.protocol, each)
-            rules.append(f"{_comment(f'{self.label} -> {each.ip}:{each.port}')}{chance} -j {target}")
-            recent = f" -m recent --set --name {target} --mask 255.255.255.255 --rsource" if affinity else ""
+            rules.append(f"{_comment(f'{self.label} -> {shown(each.ip, each.port)}')}{chance} -j {target}")
+            recent = f" -m recent --set --name {target} --mask {self.mask} --rsource" if affinity else ""
+            to = shown(each.ip, each.port)
             self.nat[target] = [
-                f"-s {each.ip}/32 {_comment(self.label)} -j KUBE-MARK-MASQ",
-                f"-p {self.protocol} {_comment(self.label)}{recent} -m {self.protocol} -j DNAT --to-destination {each.ip}:{each.port}"]
+                f"-s {each.ip}{self.whole} {_comment(self.label)} -j KUBE-MARK-MASQ",
+                f"-p {self.protocol} {_comment(self.label)}{recent} -m {self.protocol} -j DNAT --to-destination {to}"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from clusterlab.client.api import Api, User
 from clusterlab.client.process import Process
+from clusterlab.network.addresses import CLUSTER_CIDR_6
 from clusterlab.network.services import Endpoint, Port, ServiceMap, usable
 from clusterlab.proxy import iptables, ipvs, nftables
 from clusterlab.proxy.services import Services, Snapshot, services_of
@@ -75,6 +76,11 @@ class KubeProxy(Process):
     def map(self) -> ServiceMap:
         return self.services.map_of(self.snapshot)
 
+    @property
+    def map_6(self) -> ServiceMap:
+        """What the rules for IPv6 lead to; empty in a cluster of IPv4 only."""
+        return self.services.map_of(self.snapshot, "IPv6")
+
     def choices(self, port: Port, every: tuple[Endpoint, ...], external: bool) -> tuple[Endpoint, ...]:
         """The endpoints that a packet may be sent to from here."""
         return usable(every, self.node, port.external_local if external else port.internal_local, self.zone)
@@ -119,7 +125,8 @@ class KubeProxy(Process):
             return {"ipvsadm -Ln": self.ipvsadm()}
         if self.mode == "nftables":
             return {"nft list table ip kube-proxy": self.nft()}
-        return {"iptables-save": self.iptables_save()}
+        views = {"iptables-save": self.iptables_save()}
+        return {**views, "ip6tables-save": self.ip6tables_save()} if self.map_6.entries else views
 
     def nft(self) -> str:
         """The table ip kube-proxy, as `nft list` prints it."""
@@ -134,6 +141,10 @@ class KubeProxy(Process):
         """The nat and filter tables, as `iptables-save` prints them."""
         return iptables.save(self.map, self.node, self.snapshot.revision, zone=self.zone)
 
+    def ip6tables_save(self) -> str:
+        """The same for IPv6, as `ip6tables-save` prints it."""
+        return iptables.save(self.map_6, self.node, self.snapshot.revision, CLUSTER_CIDR_6, self.zone, v6=True)
+
     def ipvsadm(self) -> str:
         """The virtual servers, as `ipvsadm -Ln` prints them."""
-        return ipvs.listing(self.map, self.node, self.address(), self.zone)
+        return ipvs.listing(self.map, self.node, self.address(), self.zone, self.map_6)

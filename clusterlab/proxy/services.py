@@ -117,13 +117,14 @@ class Services(Process):
         """The endpoint slices of a service."""
         return self.slices.indexed("service", f"{namespace}/{name}")
 
-    def map_of(self, snapshot: Snapshot) -> ServiceMap:
-        """The map of a snapshot; built when somebody looks."""
-        found = self._maps.get(snapshot.revision)
+    def map_of(self, snapshot: Snapshot, family: str = "IPv4") -> ServiceMap:
+        """The map of a snapshot for one family of addresses; built when somebody looks."""
+        key = snapshot.revision if family == "IPv4" else -1 - snapshot.revision
+        found = self._maps.get(key)
         if found is None:
             if len(self._maps) > 8:
                 self._maps.clear()
-            found = self._maps[snapshot.revision] = build(snapshot.services.values(), snapshot.slices.values())
+            found = self._maps[key] = build(snapshot.services.values(), snapshot.slices.values(), family)
         return found
 
     def variables(self, namespace: str, links: bool) -> Variables:

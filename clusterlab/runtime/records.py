@@ -25,6 +25,7 @@ class Sandbox(NamedTuple):
     host_network: bool = False
     hostname: str = ""
     share_processes: bool = False
+    ip_6: str = ""  # in a dual-stack cluster
 
 
 class Mount(NamedTuple):

@@ -23,7 +23,8 @@ VALUES_MOST = 200_000
 
 _TOP = (
     "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "addons", "etcd", "replicas", "nodes", "runtime",
-    "kubelet", "proxyMode", "loadBalancers", "gatewayApi", "rollouts", "flagger", "metricsServer", "clusterAutoscaler", "scheduler",
+    "kubelet", "proxyMode", "ipFamilies", "loadBalancers", "gatewayApi", "rollouts", "flagger", "metricsServer", "clusterAutoscaler",
+    "scheduler",
     "images", "traffic", "manifests", "timeline",
 )
 _NODE = ("name", "labels", "annotations", "taints", "capacity", "allocatable", "runtime", "images", "unschedulable", "kubelet", "inodes",
@@ -74,6 +75,7 @@ def load(data: Any) -> Scenario:
         controller_managers=replicas.take("controllerManager", integer(1, 5), 1),
         schedulers=replicas.take("scheduler", integer(1, 5), 1),
         runtime=runtime,
+        dual_stack=_families(top),
         proxy_mode=top.take("proxyMode", one_of("iptables", "ipvs", "nftables"), "iptables"),
         load_balancers=top.take("loadBalancers", boolean, False),
         gateway_api=top.take("gatewayApi", boolean, False),
@@ -115,6 +117,15 @@ def _kubelet(read: Reader, every: dict[str, Any]) -> dict[str, Any] | None:
         read.problem(f"kubelet.{error.field}".rstrip("."), str(error))
         return None
     return given or None
+
+
+def _families(top: Reader) -> bool:
+    """Whether a cluster has IPv6 beside IPv4: `ipFamilies: [IPv4, IPv6]`."""
+    given = top.data.get("ipFamilies")
+    if given in (None, ["IPv4"], ["IPv4", "IPv6"]):
+        return given == ["IPv4", "IPv6"]
+    top.problem("ipFamilies", "must be [IPv4] or [IPv4, IPv6]")
+    return False
 
 
 def _bound(data: Any) -> None:

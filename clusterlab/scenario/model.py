@@ -121,6 +121,7 @@ class Scenario:
     controller_managers: int = 1
     schedulers: int = 1
     runtime: str = "containerd"
+    dual_stack: bool = False
     proxy_mode: str = "iptables"
     load_balancers: bool = False
     gateway_api: bool = False

@@ -7,7 +7,7 @@ first, as Kubernetes does to leave the lower one to those who choose for themsel
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.bootstrap import SERVICE_CIDR
@@ -15,6 +15,7 @@ from clusterlab.apiserver.registry.store import Hooks
 from clusterlab.apiserver.validation.service import cluster_addresses
 from clusterlab.machinery.errors import internal_error, invalid
 from clusterlab.machinery.field import FieldError
+from clusterlab.network.addresses import SERVICE_CIDR_6
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -27,6 +28,8 @@ PORT_FIRST, PORT_LAST = 30000, 32767
 _PORT_BAND, _ADDRESS_BAND = 86, 256
 _RANGE = IPv4Network(SERVICE_CIDR)
 _FIRST, _SIZE = int(_RANGE.network_address), _RANGE.num_addresses
+_RANGE_6 = IPv6Network(SERVICE_CIDR_6)
+_FIRST_6, _SIZE_6 = int(_RANGE_6.network_address), _RANGE_6.num_addresses
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 
 
@@ -128,54 +131,104 @@ class _Allocation:
         return invalid("Service", "", self.name, [FieldError("FieldValueInvalid", field, value, detail)])
 
     def _families(self, spec: Object) -> None:
-        """ipFamilies and ipFamilyPolicy of a cluster that has IPv4 only (initIPFamilyFields)."""
-        if spec.get("type") == "ExternalName":
+        """ipFamilies and ipFamilyPolicy (alloc.go, initIPFamilyFields)."""
+        if spec.get("type") == "ExternalName" or self._stays_preferred(spec):
             return
+        configured = ("IPv4", "IPv6") if self.server.dual_stack else ("IPv4",)
         lone = spec.get("clusterIP") == "None" and not spec.get("selector")
         policy = spec.get("ipFamilyPolicy") or self.before.get("ipFamilyPolicy") or ("RequireDualStack" if lone else "SingleStack")
         spec["ipFamilyPolicy"] = policy
         errors = cluster_addresses(spec)  # before anything else, as what follows relies on it
         if errors:
             raise invalid("Service", "", self.name, errors)
-        families = list(spec.get("ipFamilies") or ())
-        if policy == "SingleStack" and len(families) == 2:
-            why = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"
-            raise self._refuse("spec.ipFamilyPolicy", policy, why)
+        families, problems = list(spec.get("ipFamilies") or ()), self._reduced(spec, policy)
+        families = list(spec.get("ipFamilies") or families)
+        ips = list(spec.get("clusterIPs") or ())
+        if policy == "SingleStack":
+            both = "must be 'RequireDualStack' or 'PreferDualStack' when multiple {} are specified"
+            pairs = (("cluster IPs", ips), ("IP families", families))
+            problems += [("spec.ipFamilyPolicy", policy, both.format(what)) for what, have in pairs if len(have) == 2]
+        for i, ip in enumerate(ips if ips != ["None"] else ()):
+            family = "IPv6" if ":" in ip else "IPv4"
+            if i >= len(families):
+                if family in configured:
+                    families.append(family)
+                else:
+                    problems.append((f"spec.clusterIPs[{i}]", ips, f"{family} is not configured on this cluster"))
+        self._raise(problems)
         if lone:
             families = families or ["IPv4"]
             if len(families) < 2 and policy != "SingleStack":
                 families.append("IPv6" if families[0] == "IPv4" else "IPv4")
             spec["ipFamilies"] = families
             return
-        if policy == "RequireDualStack":
-            raise self._refuse("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")
-        for i, family in enumerate(families):
-            if family != "IPv4":
-                raise self._refuse(f"spec.ipFamilies[{i}]", family, "not configured on this cluster")
-        spec["ipFamilies"] = families or ["IPv4"]
+        if policy == "RequireDualStack" and len(configured) < 2:
+            problems.append(("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services"))
+        problems += [(f"spec.ipFamilies[{i}]", family, "not configured on this cluster")
+                     for i, family in enumerate(families) if family not in configured]
+        self._raise(problems)
+        families = families or ["IPv4"]
+        if policy != "SingleStack" and len(families) == 1 and len(configured) == 2:
+            families.append("IPv6" if families[0] == "IPv4" else "IPv4")
+        spec["ipFamilies"] = families
+
+    def _raise(self, problems: list[tuple[str, Any, str]]) -> None:
+        if problems:
+            raise invalid("Service", "", self.name, [FieldError("FieldValueInvalid", *each) for each in problems])
+
+    def _stays_preferred(self, spec: Object) -> bool:
+        """Whether an update leaves a PreferDualStack Service as it is, which a cluster that has become dual-stack does not change."""
+        fields = ("clusterIPs", "ipFamilies")
+        return spec.get("ipFamilyPolicy") == self.before.get("ipFamilyPolicy") == "PreferDualStack" and all(
+            (spec.get(name) or []) == (self.before.get(name) or []) for name in fields)
+
+    def _reduced(self, spec: Object, policy: str) -> list[tuple[str, Any, str]]:
+        """What becomes of a second address and family in an update: they go with SingleStack, and only so."""
+        if not self.before:
+            return []
+        problems: list[tuple[str, Any, str]] = []
+        for name, what in (("clusterIPs", "cluster IP"), ("ipFamilies", "IP family")):
+            now, was = spec.get(name) or [], self.before.get(name) or []
+            if policy == "SingleStack":
+                if now == was and len(now) > 1:
+                    spec[name] = now[:1]
+            elif now and len(now) == 1 and len(was) == 2 and now[0] == was[0]:
+                problems.append(("spec.ipFamilyPolicy", policy, f"must be 'SingleStack' to release the secondary {what}"))
+        return problems
 
     def _address(self, spec: Object) -> None:
-        given = (spec.get("clusterIPs") or [""])[0] or spec.get("clusterIP") or ""
-        if given and given in (self.before.get("clusterIPs") or ()):
-            return
-        if given:
-            self._check_address(given, spec.get("clusterIPs") or [given])
-            return
-        address = self._free_address()
-        spec["clusterIP"], spec["clusterIPs"] = address, [address]
+        """An address of each family that is wanted."""
+        families = spec.get("ipFamilies") or ["IPv4"]
+        given = list(spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else []))
+        found = []
+        for i, family in enumerate(families):
+            ip = given[i] if i < len(given) else ""
+            if ip and ip not in (self.before.get("clusterIPs") or ()):
+                self._check_address(ip, given)
+            found.append(ip or (self._free_address() if family == "IPv4" else self._free_address_6()))
+        spec["clusterIP"], spec["clusterIPs"] = found[0], [*found, *given[len(found):]]
+
+    def _free_address_6(self) -> str:
+        stream = self.server.sim.rng("dry-run" if self.call.dry_run else "service-addresses-6")
+        for _ in range(4096):
+            address = str(IPv6Address(_FIRST_6 + stream.randint(_ADDRESS_BAND + 1, _SIZE_6 - 2)))
+            if address not in self.addresses:
+                return address
+        raise internal_error(f'failed to allocate a serviceIP for Service "{self.name}": range is full')
 
     def _check_address(self, given: str, shown: list[str]) -> None:
+        cidr, size = (SERVICE_CIDR, _SIZE) if ":" not in given else (SERVICE_CIDR_6, _SIZE_6)
         try:
-            number = int(IPv4Address(given)) - _FIRST
+            number = int(IPv4Address(given)) - _FIRST if ":" not in given else int(IPv6Address(given)) - _FIRST_6
         except ValueError:
             return  # validation has better words for it
-        if not 0 <= number < _SIZE:
+        if not 0 <= number < size:
             detail = f"failed to allocate IP {given}: the provided network does not match the current range"
             raise self._refuse("spec.clusterIPs", shown, detail)
-        if number in (0, _SIZE - 1):
+        if number in (0, size - 1):
             detail = (
                 f"failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. "
-                f"The range of valid IPs is {SERVICE_CIDR}"
+                f"The range of valid IPs is {cidr}"
             )
             raise self._refuse("spec.clusterIPs", shown, detail)
         if given in self.addresses:

@@ -364,7 +364,7 @@ class Box:
     # Reaching others.
 
     def _local(self, host: str) -> bool:
-        return host in {"localhost", "127.0.0.1", "0.0.0.0", "::1", self.ip, self.hostname}
+        return host in {"localhost", "127.0.0.1", "0.0.0.0", "::1", self.ip, self.hostname} or (host != "" and host == self.sandbox.ip_6)
 
     def alias(self, name: str) -> str:
         """The address that hostAliases give a name."""

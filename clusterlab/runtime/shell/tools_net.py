@@ -201,6 +201,9 @@ def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     found = box.resolve(run, name, kind)
     if found.error == "unreachable":
         return Result(1, NO_SERVERS + "\n", "", 15_000)
+    if kind == "A" and not any(flag.startswith(("-type=", "-query=")) for flag in flags):  # both families are asked for
+        second = box.resolve(run, name, "AAAA")
+        found = found._replace(records=(*found.records, *(each for each in second.records if each[1] == "AAAA")))
     behaviour = box.container.program.behaviour
     old = behaviour.distribution == "busybox" and _OLD_BUSYBOX.search(box.container.config.image) is not None
     if old and kind == "A":
@@ -360,6 +363,7 @@ def addresses(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, (
         "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n"
         f"2: eth0@if7: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500\n    inet {box.ip}/24 brd {box.broadcast} scope global eth0\n"
+        + (f"    inet6 {box.sandbox.ip_6}/64 scope global\n" if box.sandbox.ip_6 else "")
     ))
 
 

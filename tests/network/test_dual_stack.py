@@ -1,0 +1,106 @@
+"""Two families of addresses: what Services get by their policy, in clusters of one family and of two.
+
+The cases are those of pkg/registry/core/service/storage/storage_test.go and of docs/tasks/network/validate-dual-stack.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clusterlab.machinery.errors import StatusError
+from clusterlab.scenario import ScenarioError, load
+from tests.network.conftest import Net
+
+Object = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def dual() -> Net:
+    net = Net(ipFamilies=["IPv4", "IPv6"])
+    net.deployment("web", replicas=2)
+    net.pod("client")
+    net.settle()
+    return net
+
+
+@pytest.fixture(scope="module")
+def single() -> Net:
+    return Net(nodes=1)
+
+
+def ask(net: Net, **spec: Any) -> Any:
+    """(policy, families, families of the addresses) of a new Service, or what is said against it."""
+    net.sim.perform("test", "do", "")
+    try:
+        made = net.client.create("services", {"apiVersion": "v1", "kind": "Service", "metadata": {
+            "name": f"s-{net.sim.unique()}", "namespace": "default"}, "spec": {
+                "selector": {"app": "web"}, "ports": [{"port": 80}], **spec}})["spec"]
+    except StatusError as error:
+        return error.message.split(": ", 1)[1]
+    finally:
+        net.sim.finish()
+    ips = made.get("clusterIPs") or ()
+    return made["ipFamilyPolicy"], made["ipFamilies"], ["6" if ":" in each else each[:4] if each == "None" else "4" for each in ips]
+
+
+NOT_DUAL = 'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services'
+BOTH = ["IPv4", "IPv6"]
+
+
+@pytest.mark.parametrize(("spec", "in_single", "in_dual"), [
+    ({}, ("SingleStack", ["IPv4"], ["4"]), ("SingleStack", ["IPv4"], ["4"])),
+    ({"ipFamilyPolicy": "PreferDualStack"}, ("PreferDualStack", ["IPv4"], ["4"]), ("PreferDualStack", BOTH, ["4", "6"])),
+    ({"ipFamilyPolicy": "RequireDualStack"}, NOT_DUAL, ("RequireDualStack", BOTH, ["4", "6"])),
+    ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster', ("SingleStack", ["IPv6"], ["6"])),
+    ({"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"]},
+     'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster', ("PreferDualStack", ["IPv6", "IPv4"], ["6", "4"])),
+    ({"ipFamilies": BOTH}, *2 * ('spec.ipFamilyPolicy: Invalid value: "SingleStack": must be \'RequireDualStack\' or \'PreferDualStack\' when '
+                                 "multiple IP families are specified",)),
+    ({"clusterIP": "fd00:10:96::99"}, 'spec.clusterIPs[0]: Invalid value: ["fd00:10:96::99"]: IPv6 is not configured on this cluster',
+     ("SingleStack", ["IPv6"], ["6"])),
+    ({"clusterIP": "None"}, ("SingleStack", ["IPv4"], ["None"]), ("SingleStack", ["IPv4"], ["None"])),
+    ({"clusterIP": "None", "selector": None}, *2 * (("RequireDualStack", BOTH, ["None"]),)),
+    ({"clusterIP": "None", "ipFamilyPolicy": "PreferDualStack"}, ("PreferDualStack", ["IPv4"], ["None"]), ("PreferDualStack", BOTH, ["None"])),
+])
+def test_what_a_service_gets(single: Net, dual: Net, spec: Object, in_single: Any, in_dual: Any) -> None:
+    assert ask(single, **spec) == in_single
+    assert ask(dual, **spec) == in_dual
+
+
+def test_nodes_and_pods_have_both(dual: Net) -> None:
+    node = dual.cluster.find("nodes/node-2")
+    assert node is not None and node["spec"]["podCIDRs"] == ["10.244.1.0/24", "fd00:10:244:1::/64"]
+    assert [each["address"] for each in node["status"]["addresses"]] == ["172.18.0.3", "fc00:f853:ccd:e793::3", "node-2"]
+    status = dual.cluster.find("pods/default/client")["status"]  # type: ignore[index]
+    assert len(status["podIPs"]) == len(status["hostIPs"]) == 2 and status["podIPs"][0]["ip"] == status["podIP"]
+
+
+def test_a_service_of_both_works_over_both(dual: Net) -> None:
+    made = dual.service("both", selector={"app": "web"}, ipFamilyPolicy="RequireDualStack", type="NodePort")
+    dual.settle()
+    dual.run(2)
+    first, second = made["spec"]["clusterIPs"]
+    kinds = sorted(each["addressType"] for _, each in dual.cluster.objects("endpointslices")
+                   if each["metadata"]["labels"].get("kubernetes.io/service-name") == "both")
+    assert kinds == ["IPv4", "IPv6"]
+    for address in (first, f"[{second}]"):
+        assert dual.get(f"http://{address}").pod.startswith("default/web-")
+    assert dual.outside(f"http://[fc00:f853:ccd:e793::3]:{made['spec']['ports'][0]['nodePort']}").status == 200
+    answers = dual.fabric.resolve_from("", "node-1", "both.default.svc.cluster.local", "AAAA")[0]
+    assert answers == (("both.default.svc.cluster.local", "AAAA", second),)
+    proxy: Any = dual.sim.components["kube-proxy/node-1"]
+    rules = proxy.views()["ip6tables-save"]
+    assert f'-d {second}/128 -p tcp -m comment --comment "default/both cluster IP"' in rules and "-j DNAT --to-destination [fd00:10:244:" in rules
+    assert second not in proxy.iptables_save()
+    dual.do(lambda: dual.client.patch("services", "default", "both", {"spec": {"ipFamilyPolicy": "SingleStack"}}, "merge"))
+    now = dual.cluster.find("services/default/both")["spec"]  # type: ignore[index]
+    assert now["clusterIPs"] == [first] and now["ipFamilies"] == ["IPv4"]
+    dual.do(lambda: dual.client.patch("services", "default", "both", {"spec": {"ipFamilyPolicy": "PreferDualStack"}}, "merge"))
+    assert len(dual.cluster.find("services/default/both")["spec"]["clusterIPs"]) == 2  # type: ignore[index]
+
+
+def test_families_that_cannot_be() -> None:
+    with pytest.raises(ScenarioError, match="ipFamilies"):
+        load({"ipFamilies": ["IPv6"]})
