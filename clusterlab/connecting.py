@@ -1,4 +1,4 @@
-"""What kubectl does inside of pods: the commands `exec` and `forward`, each a step."""
+"""What kubectl does inside of pods: the commands `exec`, `forward` and `leave`, each a step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clusterlab.machinery.errors import StatusError
 if TYPE_CHECKING:
     from clusterlab.cluster import Cluster
 
-__all__ = ["execute", "forward"]
+__all__ = ["execute", "forward", "leave"]
 
 
 def execute(cluster: Cluster, data: dict[str, Any]) -> Any:
@@ -38,5 +38,17 @@ def forward(cluster: Cluster, data: dict[str, Any]) -> tuple[int, str]:
     except StatusError as error:
         step.explain = f"{asked}: {error.message}"
         return 0, ""
+    finally:
+        cluster.sim.finish()
+
+
+def leave(cluster: Cluster, data: dict[str, Any]) -> None:
+    """Somebody ends the shell that they were attached to, and with it its container."""
+    step = cluster.sim.perform("kubectl", "attach", f"pods/{data['namespace']}/{data['pod']}")
+    step.explain = f"The shell in a container of pod {data['pod']} is left with exit code {data['code']}."
+    try:
+        cluster.node_server.leave(data["namespace"], data["pod"], data["container"], data["code"])
+    except StatusError as error:
+        step.explain = f"{step.explain} It is gone already: {error.message}"
     finally:
         cluster.sim.finish()

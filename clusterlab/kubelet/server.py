@@ -156,6 +156,11 @@ class NodeServer:
         """The container to attach to; its output is then read with `log_lines`."""
         return self._running(namespace, pod, container)[1]
 
+    def leave(self, namespace: str, pod: str, container: str, code: int) -> None:
+        """The program of a container ends, as its own shell is told to."""
+        kubelet, found = self._running(namespace, pod, container)
+        kubelet.runtime.crash(found.id, code)
+
     def port_forward(self, namespace: str, pod: str, port: int, path: str = "/") -> tuple[int, str]:
         """One HTTP exchange through a forwarded port: (status, body); status 0 where nothing listens."""
         kubelet, uid = self._kubelet(namespace, pod)

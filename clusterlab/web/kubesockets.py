@@ -156,6 +156,7 @@ class _Session:
         self.tty = query.get("tty", [""])[0] in ("true", "1")
         self.stdin = query.get("stdin", [""])[0] in ("true", "1")
         self.says_end = True
+        self.stdin_once = False  # of an attached shell: it ends with the input of who is attached
         self._receive, self._send = receive, send
 
     async def write(self, channel: int, text: str) -> None:
@@ -189,7 +190,7 @@ class _Session:
 
     async def serve(self) -> None:
         if self.kind == "attach":
-            await self.follow()
+            await self.attached()
         elif self.tty and self.stdin and self.command and self.command[0] in SHELLS and len(self.command) == 1:
             await self.shell()
         elif self.stdin and not self.tty and len(self.command) == 1 and self.command[0] in SHELLS:
@@ -208,7 +209,30 @@ class _Session:
         await self.write(1 if self.tty else 2, err)
         await self.ended(code)
 
-    async def ended(self, code: int) -> None:
+    async def attached(self) -> None:
+        """An attached shell that waits for lines takes them; of anything else there is only the output to see."""
+        cluster = self.lab.cluster
+        container = cluster.node_server.attach(self.namespace, self.pod, self.container)
+        argv = container.program.argv
+        waits = container.config.stdin and (
+            (len(argv) == 1 and argv[0] in SHELLS) or (len(argv) == 2 and argv[0] == "chroot"))
+        if not waits or not self.stdin:
+            await self.follow()
+            return
+        pod = cluster.find(f"pods/{self.namespace}/{self.pod}") or {"spec": {}}
+        every = [each for part in ("containers", "ephemeralContainers") for each in pod["spec"].get(part) or ()]
+        self.stdin_once = any(each["name"] == container.name and each.get("stdinOnce") for each in every)
+        self.container, self.command = container.name, [argv[0] if len(argv) == 1 else "sh"]
+        await (self.shell() if self.tty else self.piped())
+
+    async def ended(self, code: int, left: bool = True) -> None:
+        """The command is over. `left`: an attached shell ends with it, and its container."""
+        if self.kind == "attach":
+            if left or self.stdin_once:
+                await self.lab.command({
+                    "kind": "leave", "namespace": self.namespace, "pod": self.pod, "container": self.container, "code": code})
+            await self._send({"type": "websocket.send", "bytes": b"\x03" + SUCCESS})
+            return
         if code == 0:
             await self._send({"type": "websocket.send", "bytes": b"\x03" + SUCCESS})
             return
@@ -251,7 +275,7 @@ class _Session:
 
     async def piped(self) -> None:
         """A shell whose lines come through a pipe: commands run as soon as they are whole."""
-        text, folder, kept, code, ended = "", "/", "", 0, False
+        text, folder, kept, code, ended, left = "", "/", "", 0, False, False
         while not ended and len(text) < MAX_STDIN:
             channel, data = await self.read()
             ended = channel == 255
@@ -264,13 +288,13 @@ class _Session:
             if mark:
                 folder = last.removesuffix("\n")
             else:  # the shell was told to exit
-                body, ended = out, True
+                body, ended, left = out, True, True
             await self.write(1, body)
             await self.write(2, err)
             if ASSIGNMENT.fullmatch(text):
                 kept += text
             text = ""
-        await self.ended(code)
+        await self.ended(code, left)
 
     async def shell(self) -> None:
         """An interactive shell: lines are edited and echoed here, and run one by one in the container."""
@@ -279,7 +303,8 @@ class _Session:
         while True:
             channel, data = await self.read()
             if channel == 255:
-                break
+                await self.ended(code, left=False)
+                return
             if channel != 0:
                 continue
             echo = ""

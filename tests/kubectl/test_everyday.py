@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_a_port_is_forwarded(lab: ServerLab) -> None:
     finally:
         forward.terminate()
         forward.wait(10)
+
+
+def test_an_attached_shell_takes_lines_and_ends_its_pod(lab: ServerLab) -> None:
+    """kubectl run -i with a shell, as every tutorial has it; and one that ends with an error."""
+    shell = lab.start("run", "-i", "--rm", "box", "--image=busybox:1.36", "--restart=Never", "--", "sh", stdin=subprocess.PIPE)
+    out, _ = shell.communicate("echo from $(hostname)\nexit\n", timeout=60)
+    assert "from box\n" in out and 'pod "box" deleted' in out
+    shell = lab.start("run", "-i", "sad", "--image=busybox:1.36", "--restart=Never", "--", "sh", stdin=subprocess.PIPE)
+    shell.communicate("exit 3\n", timeout=60)
+    status = lab.get("pod sad")["status"]
+    assert status["phase"] == "Failed" and status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
 
 
 def test_a_service_answers_inside_the_cluster(lab: ServerLab) -> None:

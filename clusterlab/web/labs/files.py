@@ -22,7 +22,7 @@ __all__ = ["FORMAT", "VERSION", "commands_of", "export", "position_of"]
 FORMAT, VERSION = "clusterlab-lab", 1
 _TEXTS = {"request": ("method", "path", "query"), "fault": (), "heal": ("id",), "etcdctl": (), "node": (),
           "exec": ("namespace", "pod", "container"), "follow": ("url", "source", "method"),
-          "forward": ("namespace", "pod", "path", "method")}
+          "leave": ("namespace", "pod", "container"), "forward": ("namespace", "pod", "path", "method")}
 
 
 def export(lab: Lab, scenario: Any, seq: int | None = None) -> dict[str, Any]:
@@ -95,6 +95,9 @@ def _check_data(data: Any, field: str) -> None:
             raise LabError("headers must be an object of texts", f"{field}.headers")
         if kind == "request" and "body" not in data and "body64" not in data:
             raise LabError("a request has a body, which may be empty", f"{field}.body")
+    code = data.get("code") if kind == "leave" else 0
+    if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code < 256:
+        raise LabError("code must be a number between 0 and 255", f"{field}.code")
     port = data.get("port") if kind == "forward" else 1
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65_536:
         raise LabError("port must be a number between 1 and 65535", f"{field}.port")
