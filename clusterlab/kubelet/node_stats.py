@@ -56,14 +56,17 @@ def pod_stats(kl: Kubelet, rec: Pod) -> PodStats:
 
 
 def observe(kl: Kubelet) -> dict[str, Observation]:
-    """What every signal shows now."""
+    """What the signals show now that the kubelet has thresholds for."""
     runtime = kl.runtime
+    wanted = {each.signal for each in kl.config.settings.thresholds}
     used = sum(sum(memory(kl, uid).values()) for uid, rec in kl.pods.items() if rec.stage in {SYNC, TERMINATING})
     space = Observation((runtime.disk_bytes - disk.used(runtime)) // disk.BLOCK * disk.BLOCK, runtime.disk_bytes)
     inodes = Observation(runtime.inodes - disk.used_inodes(runtime), runtime.inodes)
     free = max(0, runtime.memory_bytes - SYSTEM_MEMORY - used) // disk.BLOCK * disk.BLOCK
-    return {
+    seen = {
         "memory.available": Observation(free, runtime.memory_bytes),
         "nodefs.available": space, "nodefs.inodesFree": inodes, "imagefs.available": space, "imagefs.inodesFree": inodes,
-        "pid.available": Observation(max(0, runtime.pids - disk.used_pids(runtime)), runtime.pids),
     }
+    if "pid.available" in wanted:
+        seen["pid.available"] = Observation(max(0, runtime.pids - disk.used_pids(runtime)), runtime.pids)
+    return seen

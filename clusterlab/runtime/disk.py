@@ -81,7 +81,7 @@ def pod_pids(runtime: Runtime, uid: str) -> int:
 
 def images_bytes(runtime: Runtime) -> int:
     """What the images of a node take, each of their layers once."""
-    return sum(layer.size_bytes for layer, _ in runtime.layers().values())
+    return runtime.images_bytes()
 
 
 def _leaks(runtime: Runtime, what: str) -> int:

@@ -31,6 +31,7 @@ class ImageStore(Component):
         self.kubelet = f"kubelet/{node}"
         self.images: dict[str, Image] = {}  # full name -> image
         self.pulls: dict[str, Pull] = {}  # full name -> the pull under way
+        self._bytes = -1  # what all layers take together; -1: to be counted anew
         self.parallel_pulls = 1  # how many images are pulled at a time; 0: as many as are asked for
 
     def tell_kubelet(self, uid: str) -> None:
@@ -47,6 +48,16 @@ class ImageStore(Component):
         image = Image(image_id(full), names, size_bytes, 0, 0, layers)
         for name in names:
             self.images[full_name(name)] = image
+        self._bytes = -1
+
+    def restored(self) -> None:
+        self._bytes = -1
+
+    def images_bytes(self) -> int:
+        """What the images take on the disk, each of their layers once."""
+        if self._bytes < 0:
+            self._bytes = sum(layer.size_bytes for layer, _ in self.layers().values())
+        return self._bytes
 
     def layers(self) -> dict[str, tuple[Layer, list[str]]]:
         """Every layer of the node by its digest, with the images that it is part of."""
@@ -113,6 +124,7 @@ class ImageStore(Component):
 
     def _store(self, full: str, name: str) -> None:
         now = self.sim.time_ms
+        self._bytes = -1
         self.images[full] = Image(image_id(full), (full,), self.registry.size(name), now, now, self.registry.layers(name))
 
     def remove_image(self, full: str) -> int:
@@ -120,6 +132,7 @@ class ImageStore(Component):
         image = self.images.get(full)
         if image is None:
             return 0
+        self._bytes = -1
         for name in image.names:
             self.images.pop(full_name(name), None)
         return image.size_bytes
