@@ -298,7 +298,7 @@ class _Session:
 
     async def shell(self) -> None:
         """An interactive shell: lines are edited and echoed here, and run one by one in the container."""
-        prompt, line, folder, code = "/ # ", "", "/", 0
+        prompt, line, folder, code = self.prompt("/"), "", "/", 0
         await self.write(1, prompt)
         while True:
             channel, data = await self.read()
@@ -317,7 +317,7 @@ class _Session:
                         return
                     if text:
                         folder, code = await self.typed(text, folder)
-                    echo = prompt = f"{folder} # "
+                    echo = prompt = self.prompt(folder)
                 elif char == "\x04" and not line:
                     await self.write(1, echo)
                     await self.ended(code)
@@ -333,6 +333,10 @@ class _Session:
                     line += char
                     echo += char
             await self.write(1, echo)
+
+    def prompt(self, folder: str) -> str:
+        """What busybox' shell and bash show before a line."""
+        return f"root@{self.pod[:63]}:{folder}# " if self.command[0].endswith("bash") else f"{folder} # "
 
     async def typed(self, text: str, folder: str) -> tuple[str, int]:
         """Runs a typed line in a folder; returns the folder after it and the exit code."""
