@@ -93,12 +93,13 @@ def _refusal(cluster: Cluster, manifest: dict[str, Any]) -> str:
 
 @api.endpoint("POST")
 async def import_view(request: HttpRequest) -> Any:
-    """{text, seed?, open?} → {scenario, report, counts}, or with `open` 201 and the lab, its report with it."""
+    """{text, seed?, mask?, open?} → {scenario, report, counts}, or with `open` 201 and the lab, its report with it."""
     text, body = _asked(request)
     await api.check_visitor(request)
     async with AT_ONCE:
         try:
-            imported = await asyncio.get_running_loop().run_in_executor(None, import_cluster, text, runs.integer(body, "seed", 1))
+            seed, mask = runs.integer(body, "seed", 1), body.get("mask") is True
+            imported = await asyncio.get_running_loop().run_in_executor(None, import_cluster, text, seed, mask)
         except ImportProblem as error:
             raise LabError(str(error), "text") from None
         await tried(imported)

@@ -105,6 +105,53 @@ def test_a_cluster_is_taken_apart(write: Any) -> None:
     assert made.counts["taken"] == 10 and made.counts["nodes"] == 2
 
 
+def test_texts_as_tools_print_them() -> None:
+    """`kubectl cluster-info dump`, several JSON texts in a row, an array, and what `helm install --dry-run` prints."""
+    typed = {"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": [
+        {"metadata": meta("web", "shop"), "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template("web", "w:1")}}]}
+    dump = json.dumps(typed, indent=4) + "\n==== START logs for container a of pod shop/web-1 ====\n{\"level\": 1}\n---\nx: [\n==== END logs for container a of pod shop/web-1 ====\n"
+    cm = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "set", "namespace": "shop"}, "data": {"a": "b"}}
+    helm = "NAME: rel\nSTATUS: pending-install\nMANIFEST:\n---\n# Source: a/b.yaml\n" + yaml.safe_dump(cm) + "---\n# Source: nothing\n---\n"
+    for text, names in ((dump + json.dumps(cm), {"web", "set"}), (json.dumps([cm, *typed["items"]]), {"set"}), (json.dumps(cm) + "\n" + json.dumps(typed), {"web", "set"}), (helm, {"set"})):
+        made = import_cluster(text)
+        assert {each["metadata"]["name"] for each in made.scenario["manifests"]} - {"shop", "default"} == names, text
+    assert [each["message"] for each in import_cluster(helm).report if "passed over" in each["message"]] == ["document 1 holds something without apiVersion, kind and metadata; it is passed over"]
+
+
+def test_old_versions_are_taken_as_their_successors() -> None:
+    old = [
+        {"apiVersion": "extensions/v1beta1", "kind": "Ingress", "metadata": meta("in", "shop"), "spec": {"backend": {"serviceName": "w", "servicePort": 80}, "rules": [{"http": {"paths": [{"path": "/", "backend": {"serviceName": "w", "servicePort": "http"}}]}}]}},
+        {"apiVersion": "extensions/v1beta1", "kind": "Deployment", "metadata": meta("w", "shop"), "spec": {"template": template("w", "w:1")}},
+        {"apiVersion": "policy/v1beta1", "kind": "PodSecurityPolicy", "metadata": meta("psp"), "spec": {}},
+    ]
+    made = import_cluster(json.dumps({"kind": "List", "apiVersion": "v1", "items": old}))
+    by_kind = {each["kind"]: each for each in made.scenario["manifests"]}
+    assert by_kind["Ingress"]["spec"]["defaultBackend"] == {"service": {"name": "w", "port": {"number": 80}}}
+    assert by_kind["Ingress"]["spec"]["rules"][0]["http"]["paths"] == [{"pathType": "ImplementationSpecific", "path": "/", "backend": {"service": {"name": "w", "port": {"name": "http"}}}}]
+    assert by_kind["Deployment"]["apiVersion"] == "apps/v1" and by_kind["Deployment"]["spec"]["selector"] == {"matchLabels": {"app": "w"}}
+    assert any("no longer serves policy/v1beta1 PodSecurityPolicy" in each["message"] for each in made.report)
+
+
+def test_what_pods_name_comes_along() -> None:
+    """`kubectl get all` leaves accounts, settings, secrets and claims out; agents in kube-system take room on nodes."""
+    spec = {**pod_spec("api:1"), "serviceAccountName": "api", "priorityClassName": "high", "priority": 5, "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}, {"name": "o", "secret": {"secretName": "maybe", "optional": True}}]}
+    spec["containers"] = [{**spec["containers"][0], "env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}], "envFrom": [{"configMapRef": {"name": "set"}}], "volumeMounts": [{"name": "d", "mountPath": "/d"}]}]
+    agent = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta("csi-node", "kube-system"), "spec": {"selector": {"matchLabels": {"app": "csi"}}, "template": template("csi", "csi:1")}}
+    own = {**agent, "metadata": meta("kube-proxy", "kube-system")}
+    api = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta("api", "shop"), "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "api"}}, "template": {**template("api", "api:1"), "spec": spec}}}
+    kept = {"apiVersion": "v1", "kind": "Secret", "metadata": meta("kept", "shop"), "data": {"a": "c2VjcmV0"}}
+    pull = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "metadata": meta("pull", "shop"), "data": {".dockerconfigjson": "eyJhIjoxfQ=="}}
+    made = import_cluster(json.dumps({"kind": "List", "apiVersion": "v1", "items": [api, agent, own, kept, pull]}), mask=True)
+    assert "c2VjcmV0" not in json.dumps(made.scenario) and "eyJhIjoxfQ" not in json.dumps(made.scenario)
+    cluster = Cluster(load(made.scenario))
+    while not cluster.history.settled:
+        cluster.history.advance()
+    running = {obj["metadata"]["name"].rpartition("-")[0].partition("-")[0] for _, obj in cluster.objects("pods") if obj.get("status", {}).get("phase") == "Running"}
+    assert {"api", "csi"} <= running
+    assert cluster.find("secrets/shop/db")["data"] == {"password": "dW5rbm93bg=="}  # type: ignore[index]
+    assert cluster.find("secrets/shop/maybe") is None and cluster.find("priorityclasses/high")["value"] == 5  # type: ignore[index]
+
+
 def test_the_scenario_runs() -> None:
     scenario = import_cluster(as_list(a_cluster())).scenario
     scenario["nodes"][0]["taints"] = []

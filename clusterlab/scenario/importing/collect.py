@@ -8,9 +8,13 @@ from typing import Any
 
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
 from clusterlab.scenario.importing.images import behaviours_of
+from clusterlab.scenario.importing.needs import missing_needs
 from clusterlab.scenario.importing.nodes import is_control_plane, node_of
 from clusterlab.scenario.importing.objects import ORDER, cleaned, left_out
+from clusterlab.scenario.importing.outdated import modern
 from clusterlab.scenario.importing.read import ImportProblem, objects_of
+from clusterlab.scenario.importing.secrets import masked
+from clusterlab.scenario.importing.system import agents
 from clusterlab.scenario.load import load
 from clusterlab.scenario.reader import ScenarioError
 
@@ -37,6 +41,13 @@ class Imported:
             self.report.append({"level": level, "object": where, "message": message})
 
 
+def _modern(obj: Object, made: Imported) -> Object:
+    now = modern(obj)
+    if now is not obj:
+        made.note("changed", _place(obj), f"{obj['apiVersion']} is no longer served: it is taken as {now['apiVersion']}")
+    return now
+
+
 def _spec(obj: Object) -> Object:
     spec = obj.get("spec")
     return spec if isinstance(spec, dict) else {}
@@ -52,11 +63,20 @@ def _key(obj: Object) -> tuple[str, str, str]:
     return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-def import_cluster(text: str, seed: int = 1) -> Imported:
-    """A scenario from the text of `kubectl get nodes,all,… -o yaml`. Raises ImportProblem when there is nothing in it to model."""
-    objects = objects_of(text)
+def import_cluster(text: str, seed: int = 1, mask: bool = False) -> Imported:
+    """A scenario from the text of `kubectl get nodes,all,… -o yaml`; with `mask`, no value of a Secret is kept. Raises
+    ImportProblem when there is nothing in it to model."""
+    passed_over: list[str] = []
+    objects = objects_of(text, passed_over)
     made = Imported({"apiVersion": "clusterlab/v1", "kind": "Scenario", "name": "imported", "seed": seed})
     counts: Counter[str] = Counter()
+    for what in passed_over[:20]:
+        made.note("missing", "", f"{what}; it is passed over")
+    objects = [_modern(obj, made) for obj in objects]
+    if mask:
+        objects = [masked(obj) if obj["kind"] == "Secret" else obj for obj in objects]
+        if count := sum(obj["kind"] == "Secret" for obj in objects):
+            made.note("changed", f"{count} × Secret", 'every value is the word "masked"')
     _take_nodes(objects, made, counts)
     manifests = _take_objects([obj for obj in objects if obj["kind"] != "Node"], made, counts)
     if len(manifests) > MANIFESTS_MOST:
@@ -118,6 +138,7 @@ def _take_nodes(objects: list[Object], made: Imported, counts: Counter[str]) -> 
 
 
 def _take_objects(objects: list[Object], made: Imported, counts: Counter[str]) -> list[Object]:
+    own = agents(objects)
     there = {_key(each) for each in objects}
     custom = {
         (str(spec.get("group")), str((spec.get("names") or {}).get("kind")))
@@ -127,7 +148,7 @@ def _take_objects(objects: list[Object], made: Imported, counts: Counter[str]) -
     taken: dict[tuple[str, str, str], Object] = {}
     reasons: Counter[tuple[str, str, str]] = Counter()
     for obj in objects:
-        level, why = left_out(obj, there, custom)
+        level, why = left_out(obj, there, custom, own)
         if level == "made" or (level == "missing" and obj["kind"] in ("Pod", "Job")):
             reasons[level, obj["kind"], why] += 1
         elif level:
@@ -143,7 +164,13 @@ def _take_objects(objects: list[Object], made: Imported, counts: Counter[str]) -
             made.note("changed", _place(obj), "its owner is not in the text, so it stands alone")
     for (level, kind, why), count in reasons.items():
         made.note(level, f"{count} × {kind}" if count > 1 else kind, why)
-    return _ordered(_with_namespaces(list(taken.values()), made))
+    manifests = _with_namespaces(list(taken.values()), made)
+    needed = missing_needs(manifests)
+    for kind, many in Counter(each["kind"] for each in needed).items():
+        names = ", ".join(sorted(_place(each).partition(" ")[2] for each in needed if each["kind"] == kind)[:5])
+        why = f"named by pods and not in the text, so it is made without what it held: {names}"
+        made.note("changed", f"{many} × {kind}" if many > 1 else kind, why)
+    return _ordered([*manifests, *needed])
 
 
 def _with_namespaces(objects: list[Object], made: Imported) -> list[Object]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from clusterlab.machinery.schema import VERSION
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
+from clusterlab.scenario.importing.outdated import removed
 
 __all__ = ["ORDER", "cleaned", "left_out"]
 
@@ -93,18 +95,20 @@ _OWN_JOB_LABELS = ("controller-uid", "job-name", "batch.kubernetes.io/controller
 _OWN_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
-def left_out(obj: Object, there: set[tuple[str, str, str]], custom: set[tuple[str, str]]) -> tuple[str, str]:
+def left_out(
+    obj: Object, there: set[tuple[str, str, str]], custom: set[tuple[str, str]], agents: frozenset[tuple[str, str, str]] = frozenset(),
+) -> tuple[str, str]:
     """("made" or "missing", why) for an object that is not taken; ("", "") for one that is.
 
     "made": the model makes it, or its like, by itself. `there`: (kind, namespace, name) of all objects; `custom`: (group, kind) of
-    the definitions that came along."""
+    the definitions that came along; `agents`: what runs among the system's own and is not part of Kubernetes."""
     kind, meta = obj["kind"], obj["metadata"]
     namespace, name = meta.get("namespace", ""), meta["name"]
     if kind in _MADE_AGAIN:
         return "made", "the model makes its own"
     if kind in _NOT_CALLED:
         return "missing", "webhooks cannot be called from here; what they would change or refuse is not modelled"
-    if namespace in _SYSTEM or (kind, name) in _OWN_NAMES:
+    if (namespace in _SYSTEM and (kind, namespace, name) not in agents) or (kind, name) in _OWN_NAMES:
         return "made", "the model has its own system components"
     if kind in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding") and (
         name.startswith(("system:", "kubeadm:")) or "bootstrapping" in str(meta.get("labels"))
@@ -122,6 +126,8 @@ def left_out(obj: Object, there: set[tuple[str, str, str]], custom: set[tuple[st
                 return "made", f"its {owner.get('kind')} makes it"
     group, version = split_api_version(obj["apiVersion"])
     if BUILTIN.by_gvk(group, version, kind) is None and (group, kind) not in custom:
+        if removed(obj):
+            return "missing", f"Kubernetes {VERSION} no longer serves {obj['apiVersion']} {kind}"
         return "missing", f"the model has no {obj['apiVersion']} {kind}, and its definition is not in the text"
     if kind == "Secret" and obj.get("type") in ("kubernetes.io/service-account-token", "helm.sh/release.v1"):
         return "made" if "token" in str(obj["type"]) else "missing", "tokens are the cluster's own" if "token" in str(
