@@ -82,13 +82,15 @@ def _queues(cluster: Cluster) -> Object:
     }
 
 
-def explain(kind: str, path: str) -> Object | None:
-    """What the published schema says of a field, as `kubectl explain` does: {type, description, fields}. None: no such field."""
+def explain(cluster: Cluster, kind: str, path: str) -> Object | None:
+    """What the published schema says of a field, or the definition of a custom kind, as `kubectl explain` does: {type, description,
+    fields}. None: no such field."""
     version, _, short = kind.rpartition("/")
-    name = _definition(version, short)
-    if name is None:
+    custom = _custom(cluster, version, short)
+    name = None if custom else _definition(version, short)
+    if custom is None and name is None:
         return None
-    node: Object = definitions()[name]
+    node: Object = custom or definitions()[str(name)]
     for part in (part for part in path.replace("[]", "").split(".") if part):
         node = _into(node, part) or {}
         if not node:
@@ -96,6 +98,20 @@ def explain(kind: str, path: str) -> Object | None:
     target = _target(node)
     fields = sorted((target.get("properties") or {}).keys())
     return {"type": _type_of(node), "description": node.get("description") or target.get("description", ""), "fields": fields[:80]}
+
+
+def _custom(cluster: Cluster, version: str, kind: str) -> Object | None:
+    """The schema of a custom kind, with the metadata that all objects have."""
+    group, _, number = version.rpartition("/")
+    for _, definition in cluster.objects("customresourcedefinitions") if group else ():
+        spec = definition["spec"]
+        if spec["group"] == group and spec["names"]["kind"] == kind:
+            found: Object = next((each for each in spec["versions"] if each["name"] == number), {})
+            schema: Object = (found.get("schema") or {}).get("openAPIV3Schema") or {"type": "object"}
+            common = definitions()["io.k8s.api.core.v1.Pod"]["properties"]
+            shared = {name: common[name] for name in ("apiVersion", "kind", "metadata")}
+            return {**schema, "properties": {**(schema.get("properties") or {}), **shared}}
+    return None
 
 
 def _definition(version: str, kind: str) -> str | None:

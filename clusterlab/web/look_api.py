@@ -47,7 +47,7 @@ async def inside(request: HttpRequest, lab: Lab) -> Any:
 @endpoint("GET")
 async def explain(request: HttpRequest, lab: Lab) -> Any:
     kind, path = _text(request, "kind"), _text(request, "path")
-    found = looks.explain(kind, path)
+    found = looks.explain(lab.cluster, kind, path)
     if found is None:
         raise LabError(f"{kind!r} has no field {path!r}; ask as in kind=apps/v1/Deployment&path=spec.replicas", "path", "NotFound", 404)
     return found

@@ -5,6 +5,7 @@ through the lab's API server as any client's requests do."""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,14 @@ OBJECTS_MOST = 200
 MODES = ("apply", "dry-run", "diff")
 #: What every lab has from the start.
 _OWN = {("StorageClass", "standard")}
+#: A warning as the API server sends it (RFC 7234, 5.5).
+_WARNING = re.compile(r'299 \S+ "(.*)"')
 _HIDDEN = ("managedFields", "uid", "resourceVersion", "creationTimestamp", "generation")
 
 
 @endpoint("POST", change=True)
 async def manifests(request: HttpRequest, lab: Lab) -> Any:
-    """{text, mode, namespace?} → {objects: [{document, object, outcome, message, path, live, merged}]}."""
+    """{text, mode, namespace?} → {objects: [{document, object, outcome, message, path, warnings, live, merged}]}."""
     body = _body(request)
     text, mode, namespace = body.get("text"), body.get("mode", "apply"), body.get("namespace", "default")
     if not isinstance(text, str) or len(text) > TEXT_MOST:
@@ -83,27 +86,28 @@ async def _one(lab: Lab, obj: Object, mode: str, namespace: str, headers: dict[s
     if resource is None:
         return {**said, "message": f'no matches for kind "{kind}" in version "{api_version}"', "path": "kind"}
     path = path_of(resource, str(meta.get("namespace") or namespace), meta["name"])
-    live = await _ask(lab, "GET", path, {}, headers, b"")
+    live, _ = await _ask(lab, "GET", path, {}, headers, b"")
     query = {"fieldManager": "clusterlab-page", "force": "true", "fieldValidation": "Strict"}
     if mode != "apply":
         query["dryRun"] = "All"
-    done = await _ask(lab, "PATCH", path, query, headers, orjson.dumps(obj))
+    done, warnings = await _ask(lab, "PATCH", path, query, headers, orjson.dumps(obj))
     if done.get("kind") == "Status" and done.get("status") == "Failure":
         causes = (done.get("details") or {}).get("causes") or [{}]
         return {**said, "message": str(done.get("message"))[:2000], "path": str(causes[0].get("field", ""))}
     before = None if live.get("kind") == "Status" else live
     outcome = "created" if before is None else "unchanged" if _shown(before) == _shown(done) else "changed"
-    said |= {"outcome": outcome}
+    said |= {"outcome": outcome, "warnings": [text.replace('\\"', '"') for text in warnings[:20]]}
     return said if mode != "diff" else {**said, "live": _yaml(_shown(before)) if before else "", "merged": _yaml(_shown(done))}
 
 
-async def _ask(lab: Lab, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Object:
+async def _ask(lab: Lab, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> tuple[Object, list[str]]:
+    """(the answer, the warnings that came with it)."""
     sent = {"user-agent": "clusterlab-page", "accept": "application/json", **headers}
     if body:
         sent["content-type"] = "application/apply-patch+yaml"
     answer = await perform(lab, method, path, urlencode(query), sent, body)
     found: Object = orjson.loads(answer.body)
-    return found
+    return found, [text[1] for name, value in answer.headers if name == "Warning" and (text := _WARNING.fullmatch(value))]
 
 
 def _shown(obj: Object) -> Object:

@@ -5,6 +5,7 @@ import "./styles/front.css";
 import "./styles/import.css";
 import { chooseLanguage } from "./i18n/choose";
 import { t, useLanguage } from "./i18n/t";
+import { BYTES_MOST, dropped, FilesProblem, joined, manifestsOf } from "./lab/files";
 
 interface Answer {
   url?: string;
@@ -24,20 +25,29 @@ const area = form.querySelector("textarea")!;
 const status = form.querySelector<HTMLElement>("[role=status]")!;
 const report = document.querySelector<HTMLElement>("[data-report]")!;
 const buttons = form.querySelectorAll("button");
+const progress = form.querySelector("progress")!;
+const mask = form.querySelector<HTMLInputElement>("input[name=mask]")!;
 
 async function readFiles(files: Iterable<File>): Promise<void> {
-  const texts = await Promise.all([...files].map((file) => file.text()));
-  area.value = texts.join("\n---\n");
-  await send(false);
+  try {
+    const found = await manifestsOf(files, true);
+    if (!found.length) return say(t("None of these is a YAML or JSON file."), true);
+    area.value = found.length === 1 ? found[0]!.text : joined(found);
+    await send(false);
+  } catch (error) {
+    say(t(error instanceof FilesProblem && error.message === "damaged" ? "This archive cannot be read." : "These files are too large together."), true);
+  }
 }
 
 async function send(open: boolean): Promise<void> {
   if (!area.value.trim()) return area.focus();
+  if (area.value.length > BYTES_MOST) return say(t("This text is {size} MB long; at most {most} MB are read.", { size: (area.value.length / 1e6).toFixed(1), most: BYTES_MOST / 1e6 }), true);
   say(open ? t("Opening …") : t("Reading …"));
+  progress.hidden = false;
   for (const button of buttons) button.disabled = true;
   try {
     const token = form.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")!.value;
-    const answer = await fetch("/api/import", { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify({ text: area.value, open, ...(open ? { pace: PACE_MS } : {}) }) });
+    const answer = await fetch("/api/import", { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify({ text: area.value, mask: mask.checked, open, ...(open ? { pace: PACE_MS } : {}) }) });
     const got = (await answer.json()) as Answer;
     if (!answer.ok) return say(got.error?.message ?? answer.statusText, true);
     show(got);
@@ -46,6 +56,7 @@ async function send(open: boolean): Promise<void> {
   } catch (error) {
     say(error instanceof Error ? error.message : String(error), true);
   } finally {
+    progress.hidden = true;
     for (const button of buttons) button.disabled = false;
   }
 }
@@ -91,6 +102,9 @@ document.addEventListener("dragleave", () => delete document.body.dataset["drop"
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   delete document.body.dataset["drop"];
-  const files = event.dataTransfer?.files;
-  if (files?.length) void readFiles(files);
+  if (event.dataTransfer?.types.includes("Files")) void dropped(event.dataTransfer).then(readFiles);
+  else if (event.dataTransfer) {
+    area.value = event.dataTransfer.getData("text/plain");
+    void send(false);
+  }
 });

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.server import Server
@@ -82,6 +84,18 @@ def test_what_a_field_means(server: Server, lab: str) -> None:
     assert get(server, lab, "explain?kind=apps/v1/Deployment&path=spec.replicas")["type"] == "integer"
     assert get(server, lab, "explain?kind=v1/Pod&path=spec.containers.image")["description"].startswith("Container image name")
     assert get(server, lab, "explain?kind=v1/Pod&path=metadata.labels.app")["type"] == "string"
+    properties = {"spec": {"type": "object", "properties": {"when": {"type": "string", "description": "When to run."}}}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "services.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "services", "singular": "service", "kind": "Service", "listKind": "ServiceList"},
+                 "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}}]},
+    }
+    own = server.lab(nodes=1, paused=True)
+    own.kubectl("apply -f -", stdin=json.dumps(definition))
+    lab, custom = own.id, "explain?kind=example.com/v1/Service&path="
+    assert get(server, lab, custom + "spec.when") == {"type": "string", "description": "When to run.", "fields": []}
+    assert get(server, lab, custom + "metadata.name")["type"] == "string"
+    assert get(server, lab, "explain?kind=v1/Service&path=spec.clusterIP")["type"] == "string"
 
 
 def test_the_past_of_an_object(server: Server, lab: str) -> None:

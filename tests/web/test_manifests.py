@@ -46,6 +46,13 @@ def test_apply_dry_run_and_difference(lab: ServerLab) -> None:
     assert lab.get("deploy web")["spec"]["replicas"] == 2
 
 
+def test_warnings_of_the_api_server_come_along(lab: ServerLab) -> None:
+    lab.kubectl("create namespace strict")
+    lab.kubectl("label namespace strict pod-security.kubernetes.io/warn=restricted")
+    answer = lab.call("POST", "/manifests", {"text": WEB, "mode": "dry-run", "namespace": "strict"})["objects"][0]
+    assert answer["outcome"] == "created" and any('would violate PodSecurity "restricted:latest"' in each for each in answer["warnings"]), answer
+
+
 def test_what_is_refused_names_its_field(lab: ServerLab) -> None:
     text = WEB.replace("name: web, image", "name: WEB, image") + "---\napiVersion: v1\nkind: Nothing\nmetadata: {name: x}\n"
     answers = lab.call("POST", "/manifests", {"text": text, "mode": "apply"})["objects"]

@@ -148,6 +148,8 @@ export interface ManifestAnswer {
   object: string;
   outcome: "created" | "changed" | "unchanged" | "refused";
   message: string;
+  /** What the API server warns of, though it takes the object. */
+  warnings?: string[];
   path: string;
   live?: string;
   merged?: string;

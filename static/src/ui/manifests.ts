@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { fetchGallery, fetchGalleryFile, sendManifests, type ManifestAnswer } from "../lab/api";
+import { dropped, FilesProblem, joined, manifestsOf, type ReadFile } from "../lab/files";
 import { recall, remember } from "../lab/remember";
 import type { ManifestEditor } from "../editor/editor";
 import { LabElement } from "./element";
@@ -33,10 +34,13 @@ export class ManifestsElement extends LabElement {
     if (!this.lab.options.canEdit) return;
     void fetchGallery().then(({ manifests }) => (this.gallery = manifests), () => undefined);
     this.addEventListener("dragover", (event) => event.preventDefault());
+    // Before the editor sees it, which would put each file where it fell.
     this.addEventListener("drop", (event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      void this.read(event.dataTransfer?.files ?? []);
-    });
+      event.stopPropagation();
+      void dropped(event.dataTransfer).then((files) => this.read(files));
+    }, { capture: true });
   }
 
   override disconnectedCallback(): void {
@@ -87,10 +91,15 @@ export class ManifestsElement extends LabElement {
   }
 
   private async read(files: Iterable<File>): Promise<void> {
-    const chosen = [...files].filter((file) => /\.(ya?ml|json)$/i.test(file.name)).sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name));
+    let chosen: ReadFile[];
+    try {
+      chosen = await manifestsOf(files);
+    } catch (error) {
+      return this.tell(t(error instanceof FilesProblem && error.message === "damaged" ? "This archive cannot be read." : "These files are too large together."), true);
+    }
     if (!chosen.length) return this.tell(t("None of these is a YAML or JSON file."), true);
-    const texts = await Promise.all(chosen.map((file) => file.text()));
-    const text = texts.map((each) => each.trim().replace(/^---\s*\n/, "")).join("\n---\n") + "\n";
+    const text = joined(chosen);
+    await this.loading;
     if (text.length > MOST) return this.tell(t("These files are too large together."), true);
     this.put(text);
     this.tell(chosen.length === 1 ? chosen[0]!.name : t("{count} files read", { count: chosen.length }));
@@ -137,7 +146,7 @@ export class ManifestsElement extends LabElement {
     if (!this.lab.options.canEdit) return html`<p class="soft pad">${t("You watch this lab. Whoever started it can change it.")}</p>`;
     return html`<div class="manifests" data-testid="manifests"><div class="terminal-bar">
         <select aria-label=${t("Gallery")} data-testid="gallery" @change=${this.choose}><option value="">${t("Gallery")} …</option>${this.gallery.map(({ name, title }) => html`<option value=${name}>${title}</option>`)}</select>
-        <label class="button small">${t("Open files")}<input type="file" multiple accept=".yaml,.yml,.json" @change=${this.picked} /></label>
+        <label class="button small">${t("Open files")}<input type="file" multiple accept=".yaml,.yml,.json,.zip" @change=${this.picked} /></label>
         <label class="button small wide-only">${t("Open a folder")}<input type="file" webkitdirectory @change=${this.picked} /></label>
         <span class="spacer"></span>
         <a href=${`/api/labs/${encodeURIComponent(this.lab.options.id)}/manifests/all`} download data-testid="export-all">${t("Export all")}</a> <a class="wide-only" href="/import/" target="_blank" rel="noopener">${t("Import a cluster")}</a>
@@ -146,7 +155,7 @@ export class ManifestsElement extends LabElement {
         <button type="button" class="small" data-testid="dry-run" ?disabled=${this.busy} @click=${() => this.send("dry-run")}>${t("Dry run")}</button>
         <button type="button" class="small primary" data-testid="apply" title="Ctrl-S" ?disabled=${this.busy} @click=${() => this.send("apply")}>${t("Apply")}</button></div>
       <div class="editor-box" ?hidden=${this.comparing}></div><div class="editor-box difference" ?hidden=${!this.comparing}></div>
-      <div class="manifest-answers" role="status" data-testid="manifest-answers"><span class=${this.failed ? "bad" : "soft"}>${this.said}</span>${this.answers.map((each) => html` <span class=${`pill ${each.outcome === "refused" ? "bad" : each.outcome === "unchanged" ? "" : "ok"}`} title=${each.message}>${each.object} ${t(OUTCOMES[each.outcome])}</span>`)}${this.answers.filter((each) => each.message).map((each) => html`<p class="bad">${each.object}: ${each.message}</p>`)}</div></div>`;
+      <div class="manifest-answers" role="status" data-testid="manifest-answers"><span class=${this.failed ? "bad" : "soft"}>${this.said}</span>${this.answers.map((each) => html` <span class=${`pill ${each.outcome === "refused" ? "bad" : each.outcome === "unchanged" ? "" : "ok"}`} title=${each.message}>${each.object} ${t(OUTCOMES[each.outcome])}</span>`)}${this.answers.filter((each) => each.message).map((each) => html`<p class="bad">${each.object}: ${each.message}</p>`)}${this.answers.flatMap((each) => (each.warnings ?? []).map((words) => html`<p class="warn">⚠ ${each.object}: ${words}</p>`))}</div></div>`;
   }
 
   private picked(event: Event): void {

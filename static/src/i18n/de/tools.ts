@@ -49,4 +49,6 @@ export const tools: Record<string, string> = {
   "What this link holds is larger than a link may be.": "Was dieser Link enthält, ist größer, als ein Link sein darf.",
   "{nodes} workers and {objects} objects are in it.": "{nodes} Worker und {objects} Objekte sind darin.",
   now: "jetzt",
+  "This archive cannot be read.": "Dieses Archiv lässt sich nicht lesen.",
+  "This text is {size} MB long; at most {most} MB are read.": "Dieser Text ist {size} MB lang; höchstens {most} MB werden gelesen.",
 };
