@@ -72,7 +72,7 @@ def test_manifests_are_written_compared_and_applied(open_lab: OpenLab, visitor: 
     lab.by("gallery").select_option("daemonset")
     expect(text).to_contain_text("kind: DaemonSet")
     lab.by("dry-run").click()
-    expect(lab.by("manifest-answers")).to_contain_text("DaemonSet agent created")
+    expect(lab.by("manifest-answers")).to_contain_text("DaemonSet agent would be created")
     lab.by("apply").click()
     expect(lab.by("manifest-answers")).to_contain_text("Applied.")
     lab.settle()

@@ -12,11 +12,11 @@ export function historyPart(lab: Lab): TemplateResult {
   return html`<section aria-labelledby="history-title"><h3 class="eyebrow" id="history-title">${t("Other futures")}</h3>
     <ul>${forks.map((id) => html`<li data-testid="fork-of"><a href=${`/labs/${id}/`} target="_blank" rel="noopener">${t("lab {id}", { id: id.slice(0, 6) })}</a><button type="button" class="small" data-testid="compare-with" @click=${() => lab.compare(lab.comparing === id ? "" : id)}>${lab.comparing === id ? t("end comparing") : t("compare")}</button></li>`)}</ul>
     <p>${edit ? html`<button type="button" class="small" @click=${() => void fork(lab)}>${t("Fork from here")}</button>` : nothing}</p>
-    ${edit ? html`<h3 class="eyebrow">${t("Take along")}</h3><p class="row"><a class="small button" data-testid="export" href=${`/api/labs/${lab.options.id}/export`} download>${t("Save the lab as a file")}</a>
+    ${edit ? html`<h3 class="eyebrow">${t("Take along")}</h3>${lab.replayUrl ? html`<cl-copy .text=${lab.replayUrl}></cl-copy>` : nothing}<p class="row"><a class="small button" data-testid="export" href=${`/api/labs/${lab.options.id}/export`} download>${t("Save the lab as a file")}</a>
       <button type="button" class="small" data-testid="replay-link" @click=${() => void replayLink(lab)}>${t("Link that replays it")}</button>
       <button type="button" class="small" data-testid="share-link" title=${t("The nodes and all that people made, in the link itself; it comes up anew on any server. Secrets are in it too.")} @click=${() => void shareLink(lab)}>${t("Link that holds the cluster")}</button>
       <label class="small button">${t("Open a lab's file")}<input type="file" accept="application/json,.json" class="visually-hidden" data-testid="import" @change=${(event: Event) => void open(lab, event)} /></label></p>
-      ${lab.replayUrl ? html`<cl-copy .text=${lab.replayUrl}></cl-copy>` : nothing}` : nothing}</section>`;
+` : nothing}</section>`;
 }
 
 async function replayLink(lab: Lab): Promise<void> {

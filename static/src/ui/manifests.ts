@@ -6,11 +6,14 @@ import { fetchGallery, fetchGalleryFile, sendManifests, type ManifestAnswer } fr
 import { dropped, FilesProblem, joined, manifestsOf, type ReadFile } from "../lab/files";
 import { recall, remember } from "../lab/remember";
 import type { ManifestEditor } from "../editor/editor";
+import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
+import { shareLink } from "./history";
 import { loadEditor } from "./loadEditor";
 
 const MOST = 1_000_000;
 const KEPT = 200_000;
+const OUTLOOKS: Record<ManifestAnswer["outcome"], string> = { created: "would be created", changed: "would be changed", unchanged: "unchanged", refused: "refused" };
 const OUTCOMES: Record<ManifestAnswer["outcome"], string> = { created: "created", changed: "changed", unchanged: "unchanged", refused: "refused" };
 
 @customElement("cl-manifests")
@@ -21,6 +24,8 @@ export class ManifestsElement extends LabElement {
   @state() private failed = false;
   @state() private busy = false;
   @state() private comparing = false;
+  /** What the answers are of: a trial, which changed nothing. */
+  private tried = false;
   private editor: ManifestEditor | null = null;
   private difference: ManifestEditor | null = null;
   private loading: Promise<void> = Promise.resolve();
@@ -111,6 +116,7 @@ export class ManifestsElement extends LabElement {
     this.tell("…");
     try {
       const { objects } = await sendManifests(this.lab.options.id, this.editor.text, mode);
+      this.tried = mode !== "apply";
       this.answers = objects;
       this.editor.problems(objects.filter((each) => each.outcome === "refused"));
       const refused = objects.filter((each) => each.outcome === "refused").length;
@@ -149,13 +155,13 @@ export class ManifestsElement extends LabElement {
         <label class="button small">${t("Open files")}<input type="file" multiple accept=".yaml,.yml,.json,.zip" @change=${this.picked} /></label>
         <label class="button small wide-only">${t("Open a folder")}<input type="file" webkitdirectory @change=${this.picked} /></label>
         <span class="spacer"></span>
-        <a href=${`/api/labs/${encodeURIComponent(this.lab.options.id)}/manifests/all`} download data-testid="export-all">${t("Export all")}</a> <a class="wide-only" href="/import/" target="_blank" rel="noopener">${t("Import a cluster")}</a>
+        <a href=${`/api/labs/${encodeURIComponent(this.lab.options.id)}/manifests/all`} download data-testid="export-all">${t("Export all")}</a> <button type="button" class="link wide-only" data-testid="manifests-link" @click=${() => void shareLink(this.lab).then(() => document.querySelector<DrawerElement>("cl-drawer")?.show("debug"))}>${t("Link that holds the cluster")}</button> <a class="wide-only" href="/import/" target="_blank" rel="noopener">${t("Import a cluster")}</a>
         ${this.comparing ? html`<button type="button" class="small" data-testid="diff-close" @click=${() => this.endCompare()}>${t("Back to the text")}</button>` : nothing}
         <button type="button" class="small" data-testid="diff" ?disabled=${this.busy} @click=${() => this.send("diff")}>${t("Difference")}</button>
         <button type="button" class="small" data-testid="dry-run" ?disabled=${this.busy} @click=${() => this.send("dry-run")}>${t("Dry run")}</button>
         <button type="button" class="small primary" data-testid="apply" title="Ctrl-S" ?disabled=${this.busy} @click=${() => this.send("apply")}>${t("Apply")}</button></div>
       <div class="editor-box" ?hidden=${this.comparing}></div><div class="editor-box difference" ?hidden=${!this.comparing}></div>
-      <div class="manifest-answers" role="status" data-testid="manifest-answers"><span class=${this.failed ? "bad" : "soft"}>${this.said}</span>${this.answers.map((each) => html` <span class=${`pill ${each.outcome === "refused" ? "bad" : each.outcome === "unchanged" ? "" : "ok"}`} title=${each.message}>${each.object} ${t(OUTCOMES[each.outcome])}</span>`)}${this.answers.filter((each) => each.message).map((each) => html`<p class="bad">${each.object}: ${each.message}</p>`)}${this.answers.flatMap((each) => (each.warnings ?? []).map((words) => html`<p class="warn">⚠ ${each.object}: ${words}</p>`))}</div></div>`;
+      <div class="manifest-answers" role="status" data-testid="manifest-answers"><span class=${this.failed ? "bad" : "soft"}>${this.said}</span>${this.answers.map((each) => html` <span class=${`pill ${each.outcome === "refused" ? "bad" : each.outcome === "unchanged" ? "" : "ok"}`} title=${each.message}>${each.object} ${t((this.tried ? OUTLOOKS : OUTCOMES)[each.outcome])}</span>`)}${this.answers.filter((each) => each.message).map((each) => html`<p class="bad">${each.object}: ${each.message}</p>`)}${this.answers.flatMap((each) => (each.warnings ?? []).map((words) => html`<p class="warn">⚠ ${each.object}: ${words}</p>`))}</div></div>`;
   }
 
   private picked(event: Event): void {

@@ -51,4 +51,6 @@ export const tools: Record<string, string> = {
   now: "jetzt",
   "This archive cannot be read.": "Dieses Archiv lässt sich nicht lesen.",
   "This text is {size} MB long; at most {most} MB are read.": "Dieser Text ist {size} MB lang; höchstens {most} MB werden gelesen.",
+  "would be changed": "würde geändert",
+  "would be created": "würde angelegt",
 };
