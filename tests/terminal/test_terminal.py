@@ -72,6 +72,20 @@ async def test_what_a_person_expects_of_a_shell(visit: Visit) -> None:
         assert await typist.run("help until") == await typist.run("until --help")
 
 
+async def test_tokens_count(visit: Visit) -> None:
+    """kubectl itself sends none over plain HTTP."""
+    async with visit.terminal() as typist:
+        await typist.run("kubectl create sa reader; kubectl create rolebinding reader --clusterrole=view --serviceaccount=default:reader; kubectl create token reader > token")
+        assert "system:serviceaccount:default:reader" in await typist.run("kubectl --token=$(cat token) auth whoami")
+        assert "cannot list resource" in await typist.run("kubectl get nodes --token $(cat token)")
+        assert await typist.run("kubectl auth can-i get pods --token=$(cat token)") == "yes\n"
+        assert "You must be logged in to the server" in await typist.run("kubectl get pods --token=nonsense")
+        await typist.run("kubectl config set-credentials reader --token=$(cat token); kubectl config set-context --current --user=reader")
+        assert "cannot list resource" in await typist.run("kubectl get nodes")
+        await typist.run("kubectl config set-context --current --user=clusterlab")
+        assert "node-1" in await typist.run("kubectl get nodes -o name")
+
+
 async def test_port_forward(visit: Visit) -> None:
     async with visit.terminal() as typist, visit.terminal() as other:
         await typist.run("kubectl create deployment fwd --image=nginx:1.25; kubectl expose deploy fwd --port=8080 --target-port=80")
