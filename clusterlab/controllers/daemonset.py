@@ -354,8 +354,11 @@ class DaemonSetController(BaseController):
                     )
         self.note(desired=counts["desiredNumberScheduled"], observed=counts["currentNumberScheduled"])
         min_ready_s = ds["spec"].get("minReadySeconds", 0)
-        if min_ready_s and counts["numberReady"] != counts["numberAvailable"]:
-            self.queue.add_after(key, min_ready_s * 1000)
+        if min_ready_s:  # surging pods count as well: the old one goes when the new one has been ready for long enough
+            waits = [available_in_ms(pod, min_ready_s, self.now_ms) for pods in self.pods_by_node(ds).values() for pod in pods]
+            left = [wait for wait in waits if wait]
+            if left:
+                self.queue.add_after(key, min(left))
 
     def _counts(self, ds: Object, digest: str) -> dict[str, int]:
         counts = dict.fromkeys(COUNTS, 0)

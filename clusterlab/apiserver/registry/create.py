@@ -121,6 +121,8 @@ def _with_names(server: ApiServer, call: Call, obj: Object) -> Object:
     call.request_generates_name = bool(base) and not name
     if call.request_generates_name:
         meta["name"] = generate_name(server, str(base), call.dry_run)
+    elif not name and call.store.label == "limitranges":  # pkg/registry/core/limitrange/strategy.go
+        meta["name"] = server.sim.rng("dry-run" if call.dry_run else "uid").uuid()
     if namespace:
         meta["namespace"] = namespace
     meta["uid"] = server.sim.rng("dry-run" if call.dry_run else "uid").uuid()
