@@ -81,13 +81,13 @@ def allocatable(node: Object) -> Allocatable:
     )
 
 
-def pod_requests(pod: Object, non_missing: bool = False, use_status: bool = False) -> Amounts:
+def pod_requests(pod: Object, non_missing: bool = False, use_status: bool = False, pod_level: bool = True) -> Amounts:
     """The requests of a pod in billionths. `non_missing`: containers that ask for no CPU or memory count with the defaults.
-    `use_status`: what its kubelet has allocated counts where that is more, as during a resize."""
-    return _requests(pod, _NON_MISSING if non_missing else {}, use_status)
+    `use_status`: what its kubelet has allocated counts where that is more, as during a resize. `pod_level`: spec.resources count."""
+    return _requests(pod, _NON_MISSING if non_missing else {}, use_status, pod_level)
 
 
-def _requests(pod: Object, non_missing: Mapping[str, int], use_status: bool) -> Amounts:
+def _requests(pod: Object, non_missing: Mapping[str, int], use_status: bool, pod_level: bool = True) -> Amounts:
     spec = pod["spec"]
     statuses = _container_statuses(pod) if use_status else {}
     total: Amounts = {}
@@ -106,7 +106,7 @@ def _requests(pod: Object, non_missing: Mapping[str, int], use_status: bool) -> 
             _max(largest, {**amounts, **{k: v + amounts.get(k, 0) for k, v in sidecars.items()}})
     _max(total, largest)
     for name, quantity in ((spec.get("resources") or {}).get("requests") or {}).items():
-        if _pod_level(name):
+        if pod_level and _pod_level(name):
             total[name] = nano(quantity)
     _add(total, {name: nano(quantity) for name, quantity in (spec.get("overhead") or {}).items()})
     return total

@@ -175,7 +175,8 @@ def after_pod_event(pod: PodInfo, old: Object | None, new: Object | None) -> boo
 
 
 def _pod_amounts(pod: PodInfo, resources: Sequence[ResourceSpec], non_missing: bool) -> list[int]:
-    asked = pod_requests(pod.pod, non_missing=non_missing, use_status=True)
+    # The scorer of NodeResourcesFit is made without the feature of pod-level resources (fit.go, getScorer), so it does not see them.
+    asked = pod_requests(pod.pod, non_missing=non_missing, use_status=True, pod_level=not non_missing)
     return [rounded(resource.name, asked.get(resource.name, 0)) for resource in resources]
 
 
