@@ -34,6 +34,7 @@ from clusterlab.controllers.podgc import PodGCController
 from clusterlab.controllers.provisioner import ExternalProvisioner
 from clusterlab.controllers.replicaset import ReplicaSetController
 from clusterlab.controllers.replication import ReplicationController
+from clusterlab.controllers.resourceclaim import ResourceClaimController
 from clusterlab.controllers.resourcequota import ResourceQuotaController
 from clusterlab.controllers.service_lb import ServiceLBController
 from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
@@ -76,7 +77,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     EphemeralVolumeController,
     EndpointsController, EndpointSliceMirroringController, PodGCController, NodeIpamController, TTLController,
     ClusterRoleAggregationController, CSRSigningController, CSRApprovingController, CSRCleanerController,
-    ValidatingAdmissionPolicyStatusController,
+    ValidatingAdmissionPolicyStatusController, ResourceClaimController,
 )
 
 

@@ -207,10 +207,17 @@ def _expand(name: str) -> dict[str, Node]:
 _ZERO = {"string": "", "int32": 0, "int64": 0, "float": 0, "bool": False, "quantity": "0", "intstr": 0, "time": None, "microtime": None}
 
 
+#: Pointers without omitempty that objects may well lack: the group of a reference, the namespace of a volume's secret.
+_NULLS = ("apiGroup", "secretNamespace")
+
+
 def _zeros(node: Node) -> dict[str, Any]:
-    """Lists, maps and pointers that Go would write as null are left out."""
+    """Lists, maps and most pointers that Go would write as null are left out."""
     found: dict[str, Any] = {}
     for name, field in node.fields.items():
+        if field.mode == "a" and name in _NULLS and field.go == "*string":
+            found[name] = None
+            continue
         if field.mode not in ("a", "s") or field.go.startswith("*"):
             continue
         if field.kind == "struct":

@@ -237,3 +237,27 @@ def priority_level(obj: Obj) -> Obj:
         return present(one, "exempt", lambda exempt: absent(exempt, nominalConcurrencyShares=0, lendablePercent=0))
 
     return inside(obj, "spec", spec)
+
+
+def _device_request(request: Obj) -> Obj:
+    request = fill(request, allocationMode="ExactCount")
+    return fill(request, count=1) if request["allocationMode"] == "ExactCount" else request
+
+
+def _device_requests(devices: Obj) -> Obj:
+    return each(devices, "requests", lambda one: each(present(one, "exactly", _device_request), "firstAvailable", _device_request))
+
+
+def resource_claim(obj: Obj) -> Obj:
+    """A ResourceClaim."""
+    return present(obj, "spec", lambda spec: present(spec, "devices", _device_requests))
+
+
+def resource_claim_template(obj: Obj) -> Obj:
+    """A ResourceClaimTemplate."""
+    return present(obj, "spec", resource_claim)
+
+
+def api_service(obj: Obj) -> Obj:
+    """An APIService."""
+    return present(obj, "spec", lambda spec: present(spec, "service", lambda service: fill(service, port=443)))

@@ -8,6 +8,7 @@ from clusterlab.apiserver.defaults.common import Step
 __all__ = ["DEFAULTS"]
 
 DEFAULTS: dict[str, Step] = {
+    "apiservices": core.api_service,
     "clusterrolebindings": core.role_binding,
     "cronjobs": workloads.cron_job,
     "csidrivers": storage.csi_driver,
@@ -36,6 +37,8 @@ DEFAULTS: dict[str, Step] = {
     "prioritylevelconfigurations": core.priority_level,
     "replicasets": workloads.replica_set,
     "replicationcontrollers": workloads.replication_controller,
+    "resourceclaims": core.resource_claim,
+    "resourceclaimtemplates": core.resource_claim_template,
     "resourcequotas": core.resource_quota,
     "rolebindings": core.role_binding,
     "secrets": core.secret,

@@ -173,6 +173,7 @@ RULES: dict[str, Rule] = {
     "csidrivers": Rule(update=_driver_update),
     "daemonsets": Rule(_DAEMONS, True, _TEMPLATE),
     "deployments": Rule({}, True, _TEMPLATE, update_status=_deployment_status, annotations_count=True),
+    "deviceclasses": Rule(generation=True),
     "endpointslices": Rule(generation=True, create=_slice, update=_slice_update),
     "flowschemas": Rule({}, True),
     "horizontalpodautoscalers": Rule({"currentMetrics": None, "desiredReplicas": 0}),
@@ -193,7 +194,9 @@ RULES: dict[str, Rule] = {
     "prioritylevelconfigurations": Rule({}, True),
     "replicasets": Rule({"replicas": 0}, True, _TEMPLATE),
     "replicationcontrollers": Rule({"replicas": 0}, True, _TEMPLATE),
+    "resourceclaims": Rule({}),
     "resourcequotas": Rule({}),
+    "resourceslices": Rule(generation=True),
     "roles": Rule(create=_role, update=_role),
     "secrets": Rule(update=_secret_update),
     "serviceaccounts": Rule(create=_service_account, update=_service_account),
@@ -345,5 +348,5 @@ def _definition(obj: Obj) -> Obj:
     """A new CustomResourceDefinition: the versions that are stored are what its status starts with."""
     spec = struct(obj, "spec")
     stored = [version["name"] for version in spec.get("versions") or () if version.get("storage") and version.get("name")][:1]
-    status = {"acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
+    status = {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
     return {**obj, "status": status, "metadata": {**obj["metadata"], "generation": 1}}

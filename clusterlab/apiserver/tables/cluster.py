@@ -273,6 +273,21 @@ def _priority_level(obj: Object, context: Context) -> list[Any]:
     return [_name(obj), spec.get("type", ""), shares, *queues, _age(obj, context)]
 
 
+def _resource_claim(obj: Object, context: Context) -> list[Any]:
+    status = obj.get("status") or {}
+    states = ["deleted"] if obj["metadata"].get("deletionTimestamp") else []
+    if status.get("allocation"):
+        states += ["allocated", *(["reserved"] if status.get("reservedFor") else [])]
+    elif not states:
+        states = ["pending"]
+    return [_name(obj), ",".join(states), _age(obj, context)]
+
+
+def _resource_slice(obj: Object, context: Context) -> list[Any]:
+    spec = obj.get("spec") or {}
+    return [_name(obj), spec.get("nodeName") or "", spec.get("driver", ""), (spec.get("pool") or {}).get("name", ""), _age(obj, context)]
+
+
 _FLOW = "flowcontrol.apiserver.k8s.io"
 _REGISTRATION, _STORAGE, _RBAC = "admissionregistration.k8s.io", "storage.k8s.io", "rbac.authorization.k8s.io"
 
@@ -301,4 +316,6 @@ CLUSTER: dict[tuple[str, str], tuple[str, Callable[[Object, Context], Any]]] = {
     (_FLOW, "PriorityLevelConfiguration"): ("PriorityLevelConfiguration", _priority_level),
     ("resource.k8s.io", "DeviceClass"): ("DeviceClass", _plain),
     ("resource.k8s.io", "ResourceClaimTemplate"): ("ResourceClaimTemplate", _plain),
+    ("resource.k8s.io", "ResourceClaim"): ("ResourceClaim", _resource_claim),
+    ("resource.k8s.io", "ResourceSlice"): ("ResourceSlice", _resource_slice),
 }
