@@ -7,10 +7,10 @@ must only be well written.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from clusterlab.apiserver.cel import syntax_error
-from clusterlab.apiserver.cel_objects import as_maps
+from clusterlab.apiserver.validation.cel_policies import VARIABLES, expression_errors, variables_type
 from clusterlab.apiserver.validation.common import Errors, Obj, enum, invalids, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import (
     dns1035_label,
@@ -22,6 +22,7 @@ from clusterlab.apiserver.validation.formats import (
     port_num,
 )
 from clusterlab.apiserver.validation.meta import label_selector, object_meta, object_meta_update
+from clusterlab.machinery.cel_types import Type, check
 from clusterlab.machinery.field import duplicate, forbidden, invalid, required, too_many
 
 __all__ = [
@@ -147,21 +148,14 @@ def webhook_client(path: str, config: Obj) -> Errors:
     return _url(f"{path}.url", url) if url is not None else _service(f"{path}.service", struct(config, "service"))
 
 
-def _expression(path: str, expression: str, missing: str = "expression is not specified") -> Errors:
-    if not expression.strip():
-        return [required(path, missing)]
-    wrong = syntax_error(expression)
-    return [invalid(path, expression, wrong)] if wrong else []
-
-
-def _match_conditions(path: str, conditions: list[Obj]) -> Errors:
+def _match_conditions(path: str, conditions: list[Obj], variables: Mapping[str, Type] = VARIABLES) -> Errors:
     out: Errors = []
     if len(conditions) > 64:
         out.append(too_many(path, len(conditions), 64))
     seen: set[str] = set()
     for i, condition in enumerate(conditions):
         name, at = text(condition, "name"), f"{path}[{i}]"
-        out += _expression(f"{at}.expression", text(condition, "expression"), "")
+        out += expression_errors(f"{at}.expression", text(condition, "expression"), variables, missing="")
         out += invalids(f"{at}.name", name, label_key(name)) if name else [required(f"{at}.name")]
         if name and name in seen:
             out.append(duplicate(f"{at}.name", name))
@@ -302,30 +296,41 @@ def _policy_head(spec: Obj, mutating: bool) -> Errors:
             out.append(required("spec.matchConstraints.resourceRules"))
         for operation in (operation for rule in rules for operation in strings(rule, "operations") if mutating):
             out += enum("spec.matchConstraints.resourceRules.operations", operation, _MUTATING_OPERATIONS)
-    out += _match_conditions("spec.matchConditions", structs(spec, "matchConditions"))
+    scope = _scope(spec)
+    out += _match_conditions("spec.matchConditions", structs(spec, "matchConditions"), {**scope, "variables": "?"})
     for i, variable in enumerate(structs(spec, "variables")):
-        out += _variable(f"spec.variables[{i}]", variable)
+        out += _variable(f"spec.variables[{i}]", variable, _scope(spec, i))
     return out
 
 
-def _variable(path: str, variable: Obj) -> Errors:
+def _scope(spec: Obj, before: int | None = None) -> dict[str, Type]:
+    """What expressions of a policy may refer to; `before`: only the first variables are known yet."""
+    scope: dict[str, Type] = {**VARIABLES, **({"params": "dyn"} if spec.get("paramKind") is not None else {})}
+    known: dict[str, Type] = {}
+    for variable in structs(spec, "variables")[:before]:
+        kind, _ = check(text(variable, "expression"), {**scope, "variables": variables_type(known)})
+        known[text(variable, "name")] = kind
+    return {**scope, "variables": variables_type(known)}
+
+
+def _variable(path: str, variable: Obj, scope: Mapping[str, Type]) -> Errors:
     out: Errors = []
     name = text(variable, "name")
     if not name.strip():
         out.append(required(f"{path}.name", "name is not specified"))
     elif not _identifier(name) or name in _RESERVED:
         out.append(invalid(f"{path}.name", name, "must be a valid CEL identifier"))
-    return out + _expression(f"{path}.expression", text(variable, "expression"))
+    return out + expression_errors(f"{path}.expression", text(variable, "expression"), scope, ())
 
 
-def _validation(path: str, validation: Obj) -> Errors:
+def _validation(path: str, validation: Obj, scope: Mapping[str, Type]) -> Errors:
     out: Errors = []
     message, expression = text(validation, "message"), text(validation, "messageExpression")
-    out += _expression(f"{path}.expression", text(validation, "expression"))
+    out += expression_errors(f"{path}.expression", text(validation, "expression"), scope)
     if expression and not expression.strip():
         out.append(invalid(f"{path}.messageExpression", expression, "must be non-empty if specified"))
     elif expression:
-        out += _expression(f"{path}.messageExpression", expression)
+        out += expression_errors(f"{path}.messageExpression", expression, scope, ("string",))
     if message and not message.strip():
         out.append(invalid(f"{path}.message", message, "must be non-empty if specified"))
     elif "\n" in message.strip() or "\r" in message.strip():
@@ -335,7 +340,7 @@ def _validation(path: str, validation: Obj) -> Errors:
     return out
 
 
-def _audit_annotations(obj: Obj, annotations: list[Obj]) -> Errors:
+def _audit_annotations(obj: Obj, annotations: list[Obj], scope: Mapping[str, Type]) -> Errors:
     out: Errors = []
     name, path = text(struct(obj, "metadata"), "name"), "spec.auditAnnotations"
     if len(annotations) > 20:
@@ -351,6 +356,8 @@ def _audit_annotations(obj: Obj, annotations: list[Obj]) -> Errors:
             out.append(required(f"{at}.valueExpression", "valueExpression is not specified"))
         elif len(value) > 5120:
             out.append(required(f"{at}.valueExpression", "must not exceed 5120 bytes in length"))
+        else:
+            out += expression_errors(f"{at}.valueExpression", value, scope, ("string", "null"))
         if key in seen:
             out.append(duplicate(f"{at}.key", key))
         seen.add(key)
@@ -365,9 +372,10 @@ def create_validating_policy(obj: Obj) -> Errors:
     if not validations and not annotations:
         why = "validations or auditAnnotations must contain at least one item"
         return [*out, required("spec.validations", why), required("spec.auditAnnotations", why)]
+    scope = _scope(spec)
     for i, validation in enumerate(validations):
-        out += _validation(f"spec.validations[{i}]", validation)
-    return out + _audit_annotations(obj, annotations)
+        out += _validation(f"spec.validations[{i}]", validation, scope)
+    return out + _audit_annotations(obj, annotations, scope)
 
 
 def update_validating_policy(new: Obj, old: Obj) -> Errors:
@@ -383,6 +391,7 @@ def create_mutating_policy(obj: Obj) -> Errors:
     if not mutations:
         out.append(required("spec.mutations", "mutations must contain at least one item"))
     kinds = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
+    scope = _scope(spec)
     for i, mutation in enumerate(mutations):
         at, kind = f"spec.mutations[{i}]", text(mutation, "patchType")
         if not kind:
@@ -393,7 +402,7 @@ def create_mutating_policy(obj: Obj) -> Errors:
             if name == kind and mutation.get(field) is None:
                 out.append(required(f"{at}.{field}", f"must be specified when patchType is {name}"))
             elif name == kind:
-                out += _expression(f"{at}.{field}.expression", as_maps(text(struct(mutation, field), "expression")))
+                out += expression_errors(f"{at}.{field}.expression", text(struct(mutation, field), "expression"), scope, ())
     policy = text(spec, "reinvocationPolicy")
     out += enum("spec.reinvocationPolicy", policy, ("IfNeeded", "Never")) if policy else [required("spec.reinvocationPolicy")]
     return out

@@ -1,7 +1,7 @@
 """The schemas of CustomResourceDefinitions. Follows apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go
 (ValidateCustomResourceDefinitionOpenAPISchema) and pkg/apiserver/schema/defaulting/validation.go.
 
-Rules are checked for what is said about them, not compiled, and their costs are not estimated.
+What rules cost is not estimated.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from clusterlab.apiserver.validation.common import Errors, Obj
+from clusterlab.apiserver.validation.crd_rules import rules_errors
 from clusterlab.apiserver.validation.custom_rules import uses_old_self
 from clusterlab.apiserver.validation.openapi_schema import schema_errors
 from clusterlab.apiserver.validation.structural import structural_errors, unsupported
@@ -56,6 +57,8 @@ def validation_errors(schema: Obj, path: str, status: bool) -> Errors:
     if not why:
         out += structural_errors(schema, path) or _defaults(schema, path, True, False)
     out += _schema(schema, path, _Where(), True)
+    if not out and not why:
+        out += rules_errors(schema, path)
     return [invalid(path, "", why)] if why and not out else out
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from clusterlab.apiserver.cel import syntax_error
 from clusterlab.apiserver.validation.common import Errors, Obj, equal, invalids, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain, name_is_subdomain
 from clusterlab.apiserver.validation.meta import object_meta, object_meta_update
+from clusterlab.machinery.cel_types import check
 from clusterlab.machinery.field import Raw, duplicate, invalid, not_supported, required, too_many
 
 __all__ = [
@@ -165,9 +165,9 @@ def _selectors(path: str, owner: Obj) -> Errors:
             out.append(required(at, ""))
             continue
         expression = text(selector["cel"], "expression")
-        why = syntax_error(expression)
+        why = check(expression, {"device": "?"})[1]
         if why:
-            out.append(invalid(f"{at}.expression", expression, why))
+            out.append(invalid(f"{at}.expression", expression, f"compilation failed: {why}"))
     return out
 
 
