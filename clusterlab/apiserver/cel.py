@@ -14,6 +14,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]  # comes with cel-python
 
+from clusterlab.apiserver.cel_authorizer import FUNCTIONS
 from clusterlab.machinery.quantity import Quantity, QuantityError, compare, parse
 
 __all__ = ["COST_EXCEEDED", "CelError", "Program", "TooCostly", "bounded_runner", "program", "syntax_error", "to_cel"]
@@ -143,6 +144,9 @@ def _explain(error: Any) -> str:
     missing = re.search(r"no such member in mapping: '(.*)'", text)
     if missing:
         return f"no such key: {missing.group(1)}"
+    undeclared = re.match(r"undeclared reference to '(\w+)'", text)
+    if undeclared:  # the library goes on with all that it knows
+        return f"no such overload: {undeclared.group(1)}"
     return text
 
 
@@ -202,6 +206,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         return parse(str(value))
 
     return {
+        **FUNCTIONS,
         "lowerAscii": lambda value: text(value.lower()), "upperAscii": lambda value: text(value.upper()),
         "trim": lambda value: text(value.strip()), "split": split, "replace": replace, "substring": substring, "indexOf": index_of,
         "lastIndexOf": lambda value, wanted: integer(value.rfind(wanted)), "charAt": lambda value, at: text(value[int(at):int(at) + 1]),

@@ -1,7 +1,7 @@
 """What policies and webhooks have in common: which requests they concern, and what their expressions see.
 
 Follows staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/{generic,matching}, plugin/webhook/{predicates,matchconditions} and
-plugin/cel. Left out: the `authorizer` variable, and rules that match an equivalent resource of another group.
+plugin/cel. Left out: rules that match an equivalent resource of another group.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.admission.plugin import Plugin
 from clusterlab.apiserver.cel import CelError, program, to_cel
+from clusterlab.apiserver.cel_authorizer import authorizer_of
 from clusterlab.machinery import labels
 from clusterlab.machinery.scheme import split_api_version
 
@@ -93,7 +94,7 @@ class PolicyPlugin(Plugin):
         }
         return {
             "object": to_cel(obj), "oldObject": to_cel(old), "request": to_cel(request), "params": to_cel(parameter),
-            "namespaceObject": to_cel(namespace),
+            "namespaceObject": to_cel(namespace), "authorizer": authorizer_of(self.server.authorizer, call),
         }
 
 

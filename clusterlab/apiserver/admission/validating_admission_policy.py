@@ -1,7 +1,7 @@
 """ValidatingAdmissionPolicy: rules in CEL that the cluster's owner writes.
 
-Follows staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/{generic,validating,matching}. Left out: the `authorizer` variable,
-audit annotations, type checking of policies, and policies about policies.
+Follows staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/{generic,validating,matching}. Left out: audit
+annotations, and policies about policies.
 """
 
 from __future__ import annotations
