@@ -13,13 +13,16 @@ from clusterlab.scheduler.snapshot import Snapshot
 from clusterlab.sim import Rng
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
+#: Larger variety, each with the namespaces and volumes that its pods refer to.
+MORE = sorted((Path(__file__).parent / "golden_more").glob("*.json"))
 TALLY = {"placements": 0, "scores": 0, "messages": 0}
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*GOLDEN, *MORE], ids=lambda path: path.stem)
 def test_decisions(path):
     case = json.loads(path.read_text())
-    snapshot = Snapshot.of(case["nodes"], case["bound"])
+    namespaces = {one["metadata"]["name"]: one for one in case.get("namespaces", ())}
+    snapshot = Snapshot.of(case["nodes"], case["bound"], {"namespaces": namespaces, **case.get("stores", {})})
     profile = default_profile(Handle(snapshot.listers))
     for truth in case["decisions"]:
         pod = PodInfo(truth["pod"])
