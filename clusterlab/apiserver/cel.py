@@ -1,8 +1,8 @@
 """CEL expressions of policies and schemas: compiled once, evaluated within a budget.
 
-Follows staging/src/k8s.io/apiserver/pkg/cel (environment, library) on the package cel-python, whose grammar knows no optional
-field syntax (`?.`). Kubernetes' own functions: strings, lists, regular expressions and quantities. What an expression may cost is
-bounded by the number of nodes that it visits.
+Follows staging/src/k8s.io/apiserver/pkg/cel (environment, library) on the package cel-python, whose grammar knows no optional fields
+(`a.?b`): `cel_optional` says them otherwise. Kubernetes' own functions: strings, lists, regular expressions and quantities. What an
+expression may cost is bounded by the number of nodes that it visits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]  # comes with cel-python
 
 from clusterlab.apiserver.cel_authorizer import FUNCTIONS
+from clusterlab.apiserver.cel_optional import without_optionals
 from clusterlab.machinery.quantity import Quantity, QuantityError, compare, parse
 
 __all__ = ["COST_EXCEEDED", "CelError", "Program", "TooCostly", "bounded_runner", "program", "syntax_error", "to_cel"]
@@ -90,7 +91,7 @@ class Program:
             raise CelError("expression is too long")
         try:
             environment = celpy.Environment(runner_class=bounded_runner())
-            self._program = environment.program(environment.compile(expression), functions=_functions())
+            self._program = environment.program(environment.compile(without_optionals(expression)), functions=_functions())
         except (celpy.CELParseError, RecursionError) as error:
             raise CelError(_syntax_error(expression, error)) from None
 

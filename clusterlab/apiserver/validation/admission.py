@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from clusterlab.apiserver.validation.cel_policies import VARIABLES, expression_errors, variables_type
+from clusterlab.apiserver.validation.cel_policies import expression_errors
 from clusterlab.apiserver.validation.common import Errors, Obj, enum, invalids, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import (
     dns1035_label,
@@ -22,6 +22,7 @@ from clusterlab.apiserver.validation.formats import (
     port_num,
 )
 from clusterlab.apiserver.validation.meta import label_selector, object_meta, object_meta_update
+from clusterlab.machinery.cel_policies import VARIABLES, variables_type
 from clusterlab.machinery.cel_types import Type, check
 from clusterlab.machinery.field import duplicate, forbidden, invalid, required, too_many
 

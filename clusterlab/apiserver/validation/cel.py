@@ -19,6 +19,7 @@ from celpy import celtypes
 from celpy.adapter import json_to_cel
 
 from clusterlab.apiserver.cel import COST_EXCEEDED, LENGTH_MOST, TooCostly, bounded_runner
+from clusterlab.apiserver.cel_optional import without_optionals
 from clusterlab.apiserver.validation.amounts import nano
 
 __all__ = ["CelError", "Program", "UnsupportedCel", "compile_cel", "escape", "from_json"]
@@ -90,7 +91,7 @@ class Program:
         if len(text) > LENGTH_MOST:
             raise UnsupportedCel("expression is too long")
         try:
-            self._program = _environment().program(_environment().compile(text), functions=_FUNCTIONS)
+            self._program = _environment().program(_environment().compile(without_optionals(text)), functions=_FUNCTIONS)
         except Exception as error:
             raise UnsupportedCel(str(error)) from None
 
