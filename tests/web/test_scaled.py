@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import signal
+import subprocess
 import threading
 import time
 import urllib.error
@@ -157,11 +158,41 @@ async def test_a_killed_host_loses_nothing(stack: Stack, capsys: pytest.CaptureF
         await fresh.hello()
     for browser in browsers:
         assert browser.state["objects"] == fresh.state["objects"] and browser.errors == []
-    watch.terminate()
-    lines = watch.communicate()[0].splitlines()
-    assert len(lines) >= 20  # it had followed until its host died
+    lines = watch.communicate(timeout=60)[0].splitlines()
+    assert len(lines) >= 20 and watch.returncode == 0  # it had followed until its host died, and ended well by itself then
     victim.start()
     await asyncio.to_thread(victim.await_ready)
+
+
+async def test_streams_of_a_host_that_hangs_end(stack: Stack) -> None:
+    """Nothing closes the connections to a host that neither answers nor dies; its lease does."""
+    one = await asyncio.to_thread(Door(stack.webs[0]).lab)
+    assert one.kubectl("run hello --image=nginx:1.25").returncode == 0
+    one.settle()
+    watch, logs = one.start("get", "pods", "--watch", "--no-headers"), one.start("logs", "-f", "hello")
+    shell = one.start("exec", "-i", "hello", "--", "sh", stdin=subprocess.PIPE)
+    assert watch.stdout is not None and logs.stdout is not None
+    watch.stdout.readline(), logs.stdout.readline()
+    victim = holder_of(stack, one.id)
+    assert victim is not None and victim.process is not None
+    victim.process.send_signal(signal.SIGSTOP)
+    try:
+        for each in (watch, logs):
+            await asyncio.to_thread(each.communicate, timeout=120)
+        assert watch.returncode == 0
+        await asyncio.to_thread(until_created, one, "after")  # new requests are answered by the host that takes the lab up
+        assert [pod["metadata"]["name"] for pod in (await asyncio.to_thread(one.get, "pods"))["items"]] == ["hello"]
+    finally:
+        victim.process.send_signal(signal.SIGCONT)
+        shell.kill()
+    await asyncio.to_thread(victim.await_ready)
+    assert (await asyncio.to_thread(one.get, "configmap after"))["metadata"]["name"] == "after"
+
+
+def until_created(lab: ServerLab, name: str) -> None:
+    """Creates a config map, again where it was not certain whether it was."""
+    while lab.kubectl(f"create configmap {name}").returncode and lab.kubectl(f"get configmap {name}").returncode:
+        time.sleep(0.2)
 
 
 def test_streams_go_through_any_web_process(stack: Stack) -> None:

@@ -131,7 +131,13 @@ class Forwarder:
                 if owner is None or owner.id == router.here:
                     await self.app(scope, _again(body), send)
                 else:
-                    await _pass_http(owner, scope, body, send)
+                    begun: list[bool] = []
+                    try:
+                        await link.while_living(owner, _pass_http(owner, scope, body, send, begun))
+                    except link.Away:
+                        if not begun:
+                            raise
+                        await send({"type": "http.response.body", "body": b""})  # a watch whose host has died ends; its client asks anew
                     FORWARDED.labels("http", "done").inc()
                 return
             except link.Away as away:
@@ -197,17 +203,16 @@ def _url(owner: Owner, scope: Scope) -> URL:
     return URL(text, encoded=True)
 
 
-async def _pass_http(owner: Owner, scope: Scope, body: bytes, send: Send) -> None:
-    """One request, and its answer as it comes. Raises Away before anything of the answer was sent."""
+async def _pass_http(owner: Owner, scope: Scope, body: bytes, send: Send, begun: list[bool]) -> None:
+    """One request, and its answer as it comes; `begun` is filled when something of the answer is sent. Raises Away."""
     headers = _headers_for(scope, {b"content-length"})
-    begun = False
     try:
         async with link.session().request(
             scope["method"], _url(owner, scope), headers=headers, data=body or None, allow_redirects=False, skip_auto_headers=_SKIP
         ) as answer:
             if answer.status == 421:
                 raise link.Away("the lab is elsewhere")
-            begun = True
+            begun.append(True)
             told = [(name.lower(), value) for name, value in answer.raw_headers if name.lower() not in _HOP]
             await send({"type": "http.response.start", "status": answer.status, "headers": told})
             async for chunk in answer.content.iter_any():
@@ -216,17 +221,13 @@ async def _pass_http(owner: Owner, scope: Scope, body: bytes, send: Send) -> Non
     except aiohttp.ClientConnectorError as error:
         raise link.Away(str(error)) from None
     except aiohttp.ClientError as error:
-        if not begun:
-            raise link.Away(str(error), sent=True) from None
-        await send({"type": "http.response.body", "body": b""})  # a watch whose host has died ends; its client asks anew
+        raise link.Away(str(error), sent=True) from None
 
 
 async def _pass_socket(owner: Owner, scope: Scope, receive: Receive, send: Send) -> None:
     """One websocket, both ways until either side leaves. Raises Away before it was accepted."""
     try:
-        socket = await link.session().ws_connect(
-            _url(owner, scope), headers=_headers_for(scope, _SOCKET), protocols=tuple(scope.get("subprotocols", ())), max_msg_size=16 << 20
-        )
+        socket = await link.while_living(owner, _connected(owner, scope))
     except aiohttp.WSServerHandshakeError as error:
         if error.status == 421:
             raise link.Away("the lab is elsewhere") from None
@@ -251,14 +252,22 @@ async def _pass_socket(owner: Owner, scope: Scope, receive: Receive, send: Send)
             else:
                 await socket.send_bytes(message.get("bytes") or b"")
 
-    tasks = {asyncio.create_task(outward()), asyncio.create_task(inward())}
+    over = asyncio.create_task(router.outlived(owner))
+    tasks = {asyncio.create_task(outward()), asyncio.create_task(inward()), over}
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if over.done():
+            await send({"type": "websocket.close", "code": 1012})
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await socket.close()
+
+
+async def _connected(owner: Owner, scope: Scope) -> aiohttp.ClientWebSocketResponse:
+    protocols, headers = tuple(scope.get("subprotocols", ())), _headers_for(scope, _SOCKET)
+    return await link.session().ws_connect(_url(owner, scope), headers=headers, protocols=protocols, max_msg_size=16 << 20)
 
 
 async def _body(receive: Receive) -> bytes | None:

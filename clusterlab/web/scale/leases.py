@@ -108,6 +108,10 @@ class Leases:
         """Lets a lab go."""
         await Lab.objects.filter(pk=lab_id, owner=self.id, term=term).aupdate(owner="")
 
+    async def lives(self, host_id: str) -> bool:
+        """Whether a process has said lately that it lives."""
+        return await _living().filter(id=host_id).aexists()
+
     async def owner(self, lab_id: str) -> Owner | None:
         """The living process that has a lab; None when none has it."""
         name = await Lab.objects.filter(pk=lab_id).values_list("owner", flat=True).afirst()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import aiohttp
 import orjson
 
 from clusterlab.web.labs.errors import LabError
 from clusterlab.web.scale.leases import Owner
-from clusterlab.web.scale.router import SECRET_HEADER, secret
+from clusterlab.web.scale.router import SECRET_HEADER, router, secret
 
-__all__ = ["Away", "ask", "close", "session"]
+__all__ = ["Away", "ask", "close", "session", "while_living"]
+
+T = TypeVar("T")
 
 _CONNECT_S = 2.0
 _sessions: list[aiohttp.ClientSession] = []
@@ -46,6 +50,25 @@ async def close() -> None:
 async def ask(owner: Owner, path: str, body: Any = None, timeout_s: float | None = 30) -> bytes:
     """The answer to an inner request. Raises Away, and LabError for what the other process refuses."""
     data = orjson.dumps(body if body is not None else {})
+    return await while_living(owner, _ask(owner, path, data, timeout_s))
+
+
+async def while_living(owner: Owner, work: Coroutine[Any, Any, T]) -> T:
+    """What comes of `work`, which waits for another process. Raises Away when that one does not live any more: it may hang, or its machine
+    be gone, so that no connection to it ever ends."""
+    task, over = asyncio.ensure_future(work), asyncio.ensure_future(router.outlived(owner))
+    try:
+        await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Away("the process does not live any more", sent=True)
+        return task.result()
+    finally:
+        for one in (task, over):
+            one.cancel()
+        await asyncio.gather(task, over, return_exceptions=True)
+
+
+async def _ask(owner: Owner, path: str, data: bytes, timeout_s: float | None) -> bytes:
     try:
         async with session().post(
             owner.address + path, data=data, headers={SECRET_HEADER: secret(), "content-type": "application/json"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import time
@@ -10,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from clusterlab.web import models
 from clusterlab.web.labs.errors import LabError
@@ -21,6 +23,8 @@ __all__ = ["ADDRESS_HEADER", "SECRET_HEADER", "Router", "is_secret", "router", "
 SECRET_HEADER, ADDRESS_HEADER = "x-clusterlab-secret", "x-clusterlab-for"
 #: How long it is taken that a lab is where it was.
 KNOWN_S = 2.0
+#: How often it is looked whether a process lives that works for somebody here.
+LOOK_S = 1.5
 MAX_KNOWN = 20_000
 
 
@@ -43,6 +47,7 @@ class Router:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Owner | None]] = {}
+        self._lives: dict[str, tuple[float, bool]] = {}
 
     @property
     def here(self) -> str:
@@ -84,6 +89,22 @@ class Router:
         if not hosts:
             raise LabError("no lab host answers at the moment; try again in a few seconds", code="Unavailable", status=503)
         return hosts
+
+    async def outlived(self, owner: Owner) -> None:
+        """Returns once a process has not said for too long that it lives. It may have crashed with its machine, or hang: nobody will ever
+        close the connections to it then."""
+        assert host.leases is not None
+        while True:
+            await asyncio.sleep(LOOK_S)
+            known = self._lives.get(owner.id)
+            if known is None or known[0] < time.monotonic():
+                try:
+                    lives = await host.leases.lives(owner.id)
+                except DatabaseError:
+                    continue
+                known = self._lives[owner.id] = (time.monotonic() + LOOK_S, lives)
+            if not known[1]:
+                return
 
     def forget(self, lab_id: str) -> None:
         """What was known of a lab was wrong."""

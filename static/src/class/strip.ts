@@ -111,7 +111,7 @@ export class ClassStrip extends LitElement {
     return html`<b class="mode" data-testid="mode">${mode}</b><span class="words" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${t("The instructor is looking at your lab")}</span>` : nothing}</span>${this.activity(state)}
       <span class="spacer"></span>${timerPill(room)}
       ${state.mode === "own" && !state.ended ? html`<button type="button" class="small" data-testid="catch-up" ?disabled=${me.taken} title=${t("A new copy, from where the instructor's lab stands. Yours goes.")} @click=${() => this.catchUp()}>${t("Catch up")}</button>` : nothing}
-      ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} @click=${() => room.send({ type: "hand", up: !me.hand })}>${handIcon} ${me.hand ? t("Lower your hand") : t("Raise your hand")}</button>`}
+      ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} aria-label=${me.hand ? t("Lower your hand") : t("Raise your hand")} @click=${() => room.send({ type: "hand", up: !me.hand })}>${handIcon} <span class="hand-words">${me.hand ? t("Lower your hand") : t("Raise your hand")}</span></button>`}
       <span class="who wide" title=${state.title}>${me.name}</span>
       <form method="post" action=${`/classes/${state.id}/leave`} @submit=${this.leaving}><input type="hidden" name="csrfmiddlewaretoken" value=${csrf()}><button type="submit" class="small" data-testid="leave">${t("Leave")}</button></form>`;
   }
