@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
@@ -18,8 +19,8 @@ from clusterlab.web.labs.lab import LabError
 from clusterlab.web.models import Lab as LabRecord
 
 __all__ = [
-    "GUEST", "Guest", "bearer", "check_csrf", "guest_of", "guests", "hearers", "keepers", "key_fits", "key_of", "keyrings", "may_edit",
-    "remember_key", "session_key", "signed", "tell",
+    "GUEST", "Guest", "bearer", "check_csrf", "check_origin", "guest_of", "guests", "hearers", "keepers", "key_fits", "key_of",
+    "keyrings", "may_edit", "remember_key", "session_key", "signed", "tell",
 ]
 
 SESSION_KEYS = "labs"
@@ -117,6 +118,14 @@ async def may_edit(request: HttpRequest, lab_id: str) -> bool:
     """Whether the request carries the right to change a lab."""
     key = await key_of(request, lab_id)
     return bool(key) and await key_fits(lab_id, key)
+
+
+def check_origin(request: HttpRequest) -> None:
+    """Refuses a request that another site's page sends. It comes without the visitor's session, but the one that the answer would begin
+    takes the place of it, and the visitor's labs would be out of reach."""
+    origin = request.headers.get("Origin", "")
+    if origin and not bearer(request) and urlsplit(origin).netloc != request.get_host():
+        raise LabError("this comes from another site's page", code="Forbidden", status=403)
 
 
 def check_csrf(request: HttpRequest) -> None:

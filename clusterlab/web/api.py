@@ -70,6 +70,8 @@ def endpoint(*methods: str, change: bool = False) -> Callable[[View], View]:
             try:
                 if request.method not in methods:
                     raise LabError(f"use {' or '.join(methods)} here", code="MethodNotAllowed", status=405)
+                if request.method not in ("GET", "HEAD"):
+                    access.check_origin(request)
                 if lab_id is None:
                     answer = await view(request, **path)
                 else:

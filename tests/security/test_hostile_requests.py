@@ -192,6 +192,19 @@ def test_pages_refuse_strangers(server: Server) -> None:
         assert status == 404 and "root:" not in str(answer)
 
 
+def test_another_sites_page_begins_no_session(server: Server) -> None:
+    """It is sent without the visitor's cookie, and the answer's would take the place of it."""
+    for path in ("/api/labs", "/api/import", "/api/labs/import", "/api/lessons/progress"):
+        for origin in ("https://evil.example", "null"):
+            request = urllib.request.Request(server.url + path, b'{"nodes": 1}', {"Content-Type": "text/plain", "Origin": origin})
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=30)
+            assert refused.value.code == 403 and not refused.value.headers["Set-Cookie"], (path, origin)
+    for headers in ({"Origin": server.url}, {}):
+        request = urllib.request.Request(server.url + "/api/labs", b'{"nodes": 1}', {"Content-Type": "application/json", **headers})
+        assert urllib.request.urlopen(request, timeout=60).status == 201
+
+
 def test_names_never_become_markup(server: Server) -> None:
     name = "<script>alert(1)</script>"
     _, made = server.call("POST", "/api/labs", {"name": name, "scenario": {"name": name}})

@@ -381,7 +381,7 @@ def test_a_class_begins_on_anything(server: Server) -> None:
     for fields, status in (
         ({"on": f"lab:{own['id']}"}, 404), ({"on": "lab:aaaaaaaaaa"}, 404), ({"on": "odd:x"}, 400), ({"on": "lesson:no-such"}, 404),
         ({"on": "yaml"}, 400), ({"on": "yaml", "yaml": "a: [b"}, 400), ({"on": "yaml", "yaml": "just text"}, 400),
-        ({"on": "yaml", "yaml": scenario.replace("nodes: 2", "nodes: 0.5")}, 400), ({"on": "blank", "nodes": "many"}, 400),
+        ({"on": "yaml", "yaml": scenario + "manifests: [/etc/passwd]"}, 400), ({"on": "yaml", "yaml": scenario.replace("nodes: 2", "nodes: 0.5")}, 400), ({"on": "blank", "nodes": "many"}, 400),
         ({"on": "release:no-such"}, 404), ({"on": "manifest:no-such"}, 400),
     ):
         assert stranger.send("/classes/new", {"title": "No", **fields}, form="/classes/").status_code == status, fields

@@ -143,6 +143,8 @@ async def _scenario(request: HttpRequest, text: str) -> dict[str, Any]:
     if "Scenario" in kinds:
         if len(documents) != 1:
             raise LabError(_("A scenario file holds one document."), "yaml")
+        if any(isinstance(one, str) for one in documents[0].get("manifests") or ()):
+            raise LabError(_("Files that a scenario names are not here: write their objects into its manifests."), "yaml")
         return {"scenario": documents[0]}
     items = [item for document in documents if isinstance(document, dict) for item in _items(document)]
     if not items or not all(isinstance(item, dict) and item.get("apiVersion") and item.get("kind") for item in items):
