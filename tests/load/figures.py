@@ -27,6 +27,13 @@ def memory_mb(server: Server) -> float:
         return int(file.read().split()[1]) * 4096 / 1e6
 
 
+def cpu_s(server: Server) -> float:
+    """What the server's process has used of the processors."""
+    assert server.process is not None
+    words = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def percentile(values: list[float], part: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * part))] if values else 0.0
 
@@ -257,15 +264,7 @@ async def idle(server: Server, count: int) -> dict[str, float]:
 
 
 async def soak(server: Server, seconds: float) -> dict[str, float]:
-    """Random use of one lab after another; how much memory is left over in the second half."""
-    begin, middle, rounds = time.monotonic(), 0.0, 0
-    while time.monotonic() - begin < seconds:
-        lab = await asyncio.to_thread(server.lab, paused=True)
-        await call(server, "POST", f"/kube/{lab.key}/apis/apps/v1/namespaces/default/deployments", deployment(5))
-        await asyncio.to_thread(lab.settle)
-        await call(server, "DELETE", f"/kube/{lab.key}/apis/apps/v1/namespaces/default/deployments/web")
-        await asyncio.to_thread(lab.settle)
-        rounds += 1
-        if not middle and time.monotonic() - begin > seconds / 2:
-            middle = memory_mb(server)
-    return {"seconds": time.monotonic() - begin, "rounds": rounds, "grown_mb": memory_mb(server) - middle}
+    """Random use for a long time (tests/load/soak.py)."""
+    from tests.load import soak as long
+
+    return await long.soak(server, seconds)

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import random
 import tempfile
 import time
@@ -23,7 +22,7 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.load.figures import call, deployment, memory_mb, visitor
+from tests.load.figures import call, cpu_s, deployment, memory_mb, visitor
 from tests.server import Server
 from tests.web.classes import Page, join
 from tests.web.people import Person, promote
@@ -128,13 +127,6 @@ class Visitor:
                     async for message in terminal:
                         if isinstance(message, str) and json.loads(message)["type"] == "done":
                             break
-
-
-def cpu_s(server: Server) -> float:
-    """What the server's process has used of the processors."""
-    assert server.process is not None
-    words = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def awake(server: Server) -> float:
