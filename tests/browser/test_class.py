@@ -203,6 +203,7 @@ def test_questions_pushes_and_the_timer(open_class: Callable[..., Class]) -> Non
     board.get_by_test_id("step").select_option("1")
     board.get_by_test_id("push-step").click()
     expect(bob.locator("#lesson section.pushed")).to_be_in_viewport()
+    assert bob.evaluate("scrollY") == 0  # the lesson has moved, not the page
     board.get_by_test_id("timer:5").click()
     expect(ada.get_by_test_id("timer")).to_have_text(re.compile(r"[45]:\d\d"))
     board.get_by_test_id("fault").select_option("node-down node-1")

@@ -55,6 +55,16 @@ function openStep(index: number): void {
   section.classList.add("pushed");
 }
 
+let stageAsked = 0;
+
+/** Brings the stage to the front, where a question wants a click on it and only one panel is shown. */
+function followQuestion({ poll }: ClassState): void {
+  if (poll?.kind !== "stage" || poll.state !== "open" || poll.id === stageAsked) return;
+  stageAsked = poll.id;
+  const tab = document.querySelector("cl-tabs")?.querySelector<HTMLElement>('[data-testid="panel:stage"]');
+  if (tab?.offsetParent) tab.click();
+}
+
 function followPushes(state: ClassState): void {
   if (state.step !== stepShown) {
     const first = stepShown === -2;
@@ -188,7 +198,10 @@ let takenBefore: boolean | undefined;
 room.on(["state"], () => {
   const state = room.state!;
   if (!teaching && followLab(state)) return;
-  if (!teaching) followView(state);
+  if (!teaching) {
+    followView(state);
+    followQuestion(state);
+  }
   followPushes(state);
   layer.show(state.poll);
   strip.requestUpdate();
