@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -40,6 +41,8 @@ _seen: WeakKeyDictionary[Lab, tuple[int, int]] = WeakKeyDictionary()
 
 async def look_on() -> None:
     """Looks, again and again, for as long as the process hosts labs."""
+    if not settings.SCALED:  # whoever was there when the server ended has not said so
+        await Member.objects.filter(online=True).aupdate(online=False)
     while True:
         begun_s = time.monotonic()
         try:
