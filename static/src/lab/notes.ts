@@ -1,22 +1,30 @@
 // What a learner did in a lesson besides its tasks: answers, what was skipped, where steps began, the clock. The server keeps it with the
-// lab (web/lesson_notes.py); it comes with the page, so that it can be read at once.
+// lab (web/lesson_notes.py); it comes with the page, so that it can be read at once. What has not reached the server yet lies in the browser.
 import { ask } from "./lessonApi";
-import { recall } from "./remember";
+import { recall, remember } from "./remember";
+
+type Notes = Record<string, string | null>;
 
 const SEND_MS = 500;
 let kept: Map<string, string> | null = null;
-let waiting: Record<string, string | null> = {};
+let waiting: Notes = {};
 let timer = 0;
+
+const parsed = (text: string | null | undefined): Notes => {
+  try {
+    return JSON.parse(text || "{}") as Notes;
+  } catch {
+    return {};
+  }
+};
+const unsent = (): string => `unsent.${document.body.dataset["labId"] ?? ""}`;
 
 function all(): Map<string, string> {
   if (kept) return kept;
-  let given: Record<string, string> = {};
-  try {
-    given = JSON.parse(document.body.dataset["notes"] || "{}") as Record<string, string>;
-  } catch {
-    // Nothing was kept.
-  }
-  return (kept = new Map(Object.entries(given)));
+  waiting = parsed(recall(unsent()));
+  kept = new Map(Object.entries({ ...parsed(document.body.dataset["notes"]), ...waiting }).map(([name, text]) => [name, text ?? ""]));
+  if (Object.keys(waiting).length) later();
+  return kept;
 }
 
 /** Where browsers kept a note before the server did. */
@@ -35,18 +43,26 @@ export function keepNote(name: string, text: string | null): void {
   all().set(name, text ?? "");
   if (document.body.dataset["canEdit"] !== "true") return;
   waiting[name] = text;
-  timer ||= window.setTimeout(send, SEND_MS);
+  remember(unsent(), JSON.stringify(waiting));
+  later();
 }
 
-function send(): void {
+function later(): void {
+  timer ||= window.setTimeout(() => void send(), SEND_MS);
+}
+
+async function send(): Promise<void> {
   clearTimeout(timer);
   timer = 0;
   const notes = waiting;
   if (!Object.keys(notes).length) return;
   waiting = {};
-  ask("POST", "notes", notes, true).catch(() => {
+  try {
+    await ask("POST", "notes", notes, true);
+    remember(unsent(), Object.keys(waiting).length ? JSON.stringify(waiting) : null);
+  } catch {
     waiting = { ...notes, ...waiting }; // the next note tries again
-  });
+  }
 }
 
-window.addEventListener("pagehide", send);
+window.addEventListener("pagehide", () => void send());
