@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 from clusterlab.cluster import Cluster
 from clusterlab.lessons.images import PATH, TYPES, problem_with_image
 from clusterlab.lessons.loader import Lesson
-from clusterlab.stream import access, looks, project
+from clusterlab.stream import access, looks, owners, project
 from clusterlab.stream.conditions import parse_condition
 from clusterlab.web import lessons, runs
 from clusterlab.web.api import endpoint
@@ -99,7 +99,7 @@ async def picture(request: HttpRequest, lab: Lab) -> Any:
         raise LabError(f"lens must be one of {', '.join(_LENSES)}", "lens")
     lesson = lessons.lesson_of(lab)
     if not when and "seq" not in request.GET:
-        return {"seq": lab.cluster.sim.last_seq, "generation": lab.generation, **_beside(lab.cluster, lens, select)}
+        return {"seq": lab.cluster.sim.last_seq, "generation": lab.generation, **await _beside(lab.cluster, lens, select)}
     await lab.past()
     if when:
         if when not in _moments(lesson):
@@ -123,7 +123,7 @@ async def _past(lab: Lab, seq: int, lens: str, select: str) -> dict[str, Any]:
         step = cluster.sim.steps[-1]
         found = {
             "seq": seq, "generation": album.generation, "snapshot": project.snapshot(cluster),
-            "frame": project.frame(step, cluster.sim.epoch), **_beside(cluster, lens, select),
+            "frame": project.frame(step, cluster.sim.epoch), **await _beside(cluster, lens, select),
         }
         album.pictures[key] = found
         if len(album.pictures) > KEPT:
@@ -131,13 +131,15 @@ async def _past(lab: Lab, seq: int, lens: str, select: str) -> dict[str, Any]:
     return found
 
 
-def _beside(cluster: Cluster, lens: str, select: str) -> dict[str, Any]:
+async def _beside(cluster: Cluster, lens: str, select: str) -> dict[str, Any]:
     """What a lens shows beside what the stream carries."""
     found: dict[str, Any] = {}
     if lens in ("control-plane", "scheduling"):
         found["loops"] = looks.loops(cluster)
     if lens == "access":
         found["access"] = access.graph(cluster, False)
+    if lens == "ownership":
+        found["owners"] = await asyncio.to_thread(owners.graph, owners.relevant(cluster.objects()))
     if lens == "node":
         name = _node(cluster, select)
         found["inside"] = looks.inside(cluster, name) if name else None

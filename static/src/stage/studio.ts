@@ -23,12 +23,13 @@ export interface Subject {
   pod?: string;
   inside?: BoardExtras["inside"];
   access?: BoardExtras["access"];
+  owners?: BoardExtras["owners"];
 }
 
 /** A picture is laid out for this width, and for this height at least, and drawn smaller: small type, but all of it. */
-const WIDTH: Record<Lens, number> = { workloads: 640, "control-plane": 640, scheduling: 440, etcd: 460, ownership: 520, traffic: 560, storage: 560, node: 640, access: 560 };
+const WIDTH: Record<Lens, number> = { workloads: 640, "control-plane": 640, scheduling: 440, etcd: 460, ownership: 520, traffic: 680, storage: 560, node: 640, access: 560 };
 const LEAST_HEIGHT = 380;
-const EMPTY_HEIGHT = 90;
+const EMPTY_HEIGHT = 112;
 const EDGE = 10;
 /** However little room there is, type keeps this part of its size. */
 const SMALLEST = 0.42;
@@ -54,7 +55,7 @@ class Studio {
     if (subject.loops) scene.looped(subject.loops);
     if (like) scene.index = like;
     scene.replaced();
-    scene.informed({ answer: null, access: subject.access ?? null, inside: subject.inside ?? null });
+    scene.informed({ answer: null, access: subject.access ?? null, inside: subject.inside ?? null, owners: subject.owners ?? null });
     scene.measured(subject.usage ?? { time: 0, nodes: {}, pods: {} });
     scene.hold(subject.frame);
     const width = WIDTH[subject.lens];
@@ -86,7 +87,7 @@ function subjectBox(at: Layout): Box {
     "control-plane": [at.kubectl, at.etcd, at.controllers, at.scheduler, at.bus],
     scheduling: [at.scheduler],
     etcd: [at.etcd, at.bus],
-    ownership: [...at.owners.values(), ...[...at.pods.values()].map((pod) => pod.box)],
+    ownership: [...at.owners.values(), ...[...at.others.values(), ...at.groups.values(), ...at.pods.values()].map((each) => each.box), ...at.services.values()],
     traffic: boardBoxes(at), storage: boardBoxes(at), node: boardBoxes(at), access: boardBoxes(at),
   };
   const shown = parts[at.lens].filter((box) => box.w > 0 && box.h > 0);

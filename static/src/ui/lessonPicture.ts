@@ -23,7 +23,7 @@ interface Answer extends Omit<Subject, "state" | "lens" | "select"> {
 const EVERY_MS = 1200;
 const SOON_MS = 60;
 /** What a lens shows beside the stream is asked for. */
-const ASKING = new Set(["control-plane", "scheduling", "node", "access"]);
+const ASKING = new Set(["control-plane", "scheduling", "node", "access", "ownership"]);
 
 @customElement("cl-view")
 export class ViewElement extends LabElement {
