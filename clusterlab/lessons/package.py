@@ -23,7 +23,7 @@ __all__ = [
 
 Files = dict[str, str]
 
-MAX_FILES, MAX_FILE, MAX_TOTAL, MAX_ZIP = 60, 200_000, 1_000_000, 500_000
+MAX_FILES, MAX_FILE, MAX_TOTAL, MAX_ZIP = 60, 200_000, 1_000_000, 1_000_000
 #: What a lesson may consist of.
 _PATH = re.compile(
     r"(lesson|lesson\.[a-z]{2}(-[A-Za-z]{2,8})?)\.md|scenario\.yaml|manifests/[a-z0-9][a-z0-9._-]{0,60}\.(yaml|json)|"

@@ -59,6 +59,7 @@ class _Album:
 
     def __init__(self, generation: int) -> None:
         self.generation = generation
+        self.drawing = asyncio.Lock()
         self.pictures: OrderedDict[tuple[int, str, str], dict[str, Any]] = OrderedDict()
         self._read: dict[str, tuple[int, int]] = {}  # condition -> (last step read, the one that met it or 0)
 
@@ -83,10 +84,11 @@ def _album(lab: Lab) -> _Album:
     return album
 
 
-def _moments(lesson: Lesson) -> set[Any]:
-    """The conditions and steps whose pictures the lesson shows."""
-    blocks = [each for step in lesson.steps for each in step.directives if each.kind == "stage"]
-    return {block.data[name] for block in blocks for name in ("when", "step") if name in block.data}
+def _shown(lesson: Lesson, moment: tuple[str, Any], lens: str, select: str) -> bool:
+    """Whether a stage block of the lesson is this picture; so many may be asked for and no more."""
+    name, value = moment
+    blocks = [each.data for step in lesson.steps for each in step.directives if each.kind == "stage"]
+    return any(data.get(name) == value and data["lens"] == lens and data.get("select", "") == select for data in blocks)
 
 
 @endpoint("GET")
@@ -100,16 +102,12 @@ async def picture(request: HttpRequest, lab: Lab) -> Any:
     lesson = lessons.lesson_of(lab)
     if not when and "seq" not in request.GET:
         return {"seq": lab.cluster.sim.last_seq, "generation": lab.generation, **await _beside(lab.cluster, lens, select)}
+    moment = ("when", when) if when else ("step", runs.integer(request.GET, "seq"))
+    if not _shown(lesson, moment, lens, select):
+        raise LabError("no picture of this lesson shows that moment", moment[0], "NotFound", 404)
     await lab.past()
-    if when:
-        if when not in _moments(lesson):
-            raise LabError("no picture of this lesson shows that moment", "when", "NotFound", 404)
-        seq = _album(lab).first(when, lab.cluster)
-    else:
-        seq = runs.integer(request.GET, "seq")
-        if seq not in _moments(lesson):
-            raise LabError("no picture of this lesson shows that step", "seq", "NotFound", 404)
-        seq = seq if seq <= lab.cluster.sim.last_seq else 0
+    seq = _album(lab).first(when, lab.cluster) if when else int(moment[1])
+    seq = seq if seq <= lab.cluster.sim.last_seq else 0
     if not seq:
         return {"seq": 0, "generation": lab.generation}
     return await _past(lab, seq, lens, select)
@@ -117,8 +115,10 @@ async def picture(request: HttpRequest, lab: Lab) -> Any:
 
 async def _past(lab: Lab, seq: int, lens: str, select: str) -> dict[str, Any]:
     album, key = _album(lab), (seq, lens, select)
-    found = album.pictures.get(key)
-    if found is None:
+    async with album.drawing:  # who asks for the same meanwhile finds it there
+        found = album.pictures.get(key)
+        if found is not None:
+            return found
         cluster = lab.cluster if seq == lab.cluster.sim.last_seq else await branched(lab.cluster, seq)
         step = cluster.sim.steps[-1]
         found = {
