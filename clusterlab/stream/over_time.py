@@ -150,7 +150,7 @@ class Past:
         resource = key.partition("/")[0]
         if resource == "pods":
             self._pod(time_ms, key, obj)
-        elif resource in ("deployments", "rollouts.argoproj.io", "statefulsets"):
+        elif resource in ("deployments", "rollouts.argoproj.io", "statefulsets") and "/kube-system/" not in key:
             _put(self.wanted.setdefault(key, []), time_ms, (obj["spec"].get("replicas", 1) if obj else 0))
         elif resource == "horizontalpodautoscalers" and obj is not None:
             _put(self.autoscalers.setdefault(key, []), time_ms, _autoscaler(obj))

@@ -134,8 +134,8 @@ export class ClusterIndex {
     this.meetVersion(appOf({ ...set, app: labels["app"] ?? labels["app.kubernetes.io/name"] ?? labels["k8s-app"] ?? "" }), labels["version"] ?? tag);
   }
 
-  private meetVersion(app: string, version: string): void {
-    const versions = this.versions.get(app);
+  private meetVersion(name: string, version: string): void {
+    const app = plainOf(name), versions = this.versions.get(app);
     if (versions?.includes(version)) return;
     if (versions) versions.push(version);
     else this.versions.set(app, [version]);
@@ -145,7 +145,7 @@ export class ClusterIndex {
   /** The colour and the pattern of a pod's version: indexes that count in the order of first appearance. */
   versionOf(pod: PodView): { color: number; pattern: number } {
     if (pod.namespace === "kube-system") return { color: -1, pattern: 0 };
-    const app = appOf(pod);
+    const app = plainOf(appOf(pod));
     return {
       color: this.palette.indexOf(`${app}/${pod.version}`),
       pattern: this.versions.get(app)?.indexOf(pod.version) ?? 0,
@@ -163,6 +163,8 @@ export class ClusterIndex {
 }
 
 /** What a version is a version of: the app by its labels, or else the object itself. */
+/** The app that an operator's primary was made of (Flagger's NAME-primary): its versions look the same. */
+const plainOf = (app: string): string => app.replace(/-primary$/, "");
 export const appOf = (view: { namespace?: string; app: string; name: string; owner?: string | null }): string =>
   `${view.namespace}/${view.app || (view.owner ?? view.name)}`;
 
