@@ -88,7 +88,8 @@ def routed(analysis: Object, seed: int = 1, **more: Any) -> Lab:
 
 
 def test_it_takes_over_a_deployment() -> None:
-    lab = routed(CANARY)
+    lab = routed({**CANARY, "sessionAffinity": {"cookieName": "shop"}})
+    assert "without effect in this lab: spec.analysis.sessionAffinity" in lab.said()
     assert (lab.get("deployments", "shop")["spec"]["replicas"], lab.get("deployments", "shop-primary")["spec"]["replicas"]) == (0, 4)
     selectors = {name: lab.get("services", name)["spec"]["selector"] for name in ("shop", "shop-primary", "shop-canary")}
     assert selectors == {"shop": {"app": "shop-primary"}, "shop-primary": {"app": "shop-primary"}, "shop-canary": {"app": "shop"}}

@@ -100,6 +100,9 @@ class Look:
             self.target.scale_to_zero()
         self.router.reconcile()
         if fresh:
+            idle = spec.without_effect(self.cd)
+            if idle:
+                self.tell(f"without effect in this lab: {', '.join(idle)}", bad=True)
             self._sync("Initialized")
             self.tell(f"Initialization done! {self.name}")
 

@@ -33,6 +33,7 @@ __all__ = [
     "status_of",
     "strategy",
     "threshold",
+    "without_effect",
 ]
 
 API, GROUP = "flagger.app/v1beta1", "flagger.app"
@@ -153,3 +154,20 @@ def problem(cd: Object) -> str:
     if sticky and sticky.get("cookieName", "") == sticky.get("primaryCookieName", ""):
         return "can't use the same cookie name for both primary and cookie name; please update them to be different"
     return ""
+
+
+#: What is accepted and does nothing here, by where it stands.
+_IDLE = {
+    "": ("metricsServer", "ingressRef", "routeRef", "upstreamRef"),
+    "service": ("trafficPolicy", "retries", "corsPolicy", "mirror", "delegation", "meshName", "backends", "trafficDistribution"),
+    "analysis": ("sessionAffinity", "alerts", "mirrorWeight"),
+}
+
+
+def without_effect(cd: Object) -> list[str]:
+    """The fields of a Canary that do nothing in a lab."""
+    parts = {"": cd["spec"], "service": cd["spec"].get("service") or {}, "analysis": analysis(cd)}
+    found = [f"spec.{where}.{field}".replace("..", ".") for where, fields in _IDLE.items() for field in fields if parts[where].get(field)]
+    if any(each.get("type") == "event" for each in analysis(cd).get("webhooks") or ()):
+        found.append("spec.analysis.webhooks of type event")
+    return found
