@@ -194,6 +194,14 @@ def test_templates_gates_and_what_is_missing_are_told() -> None:
     assert any(each.startswith("Halt shop.default advancement error-rate") and each.endswith("> 1") for each in lab.said())
 
 
+def test_a_canary_without_a_spec_is_told_so() -> None:
+    lab = Lab()
+    lab.create("canaries.flagger.app", {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "shop"}})
+    lab.run(15)
+    assert lab.status["phase"] == "Failed" and "spec: Required value" in lab.status["conditions"][0]["message"]
+    assert not lab.cluster.errors
+
+
 @pytest.mark.parametrize(("spec", "words"), [
     ({"provider": "istio"}, "this lab has no istio"), ({"provider": "nginx"}, "this lab has no nginx"),
     ({"autoscalerRef": {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "s"}}, "no ScaledObject"),

@@ -49,7 +49,7 @@ class CanaryController(BaseController):
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         """Statuses are our own; what people write is looked at at the next turn, a deletion at once."""
-        if old is None or new is None or old["spec"] != new["spec"] or deleting(new):
+        if old is None or new is None or old.get("spec") != new.get("spec") or deleting(new):
             self.enqueue_object(old, new)
 
     def new_id(self) -> str:

@@ -139,6 +139,8 @@ def next_step(cd: Object, weight: int) -> int:
 
 def problem(cd: Object) -> str:
     """What of a Canary is not to be had here; "" where nothing is."""
+    if not cd.get("spec"):
+        return "spec: Required value: targetRef and analysis must be given"
     target, found = cd["spec"]["targetRef"], provider(cd)
     if target.get("kind") != "Deployment":
         return f"spec.targetRef.kind: this lab's controller takes over Deployments, not a {target.get('kind')}"
