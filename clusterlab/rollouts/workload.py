@@ -44,7 +44,8 @@ def _found(by: RolloutController, ro: Object) -> Object:
     resource, name = _resource(ref), ref.get("name", "")
     found = by.workloads[resource].get(f"{ro['metadata']['namespace']}/{name}")
     if found is None:
-        raise WorkloadError(f'{resource}.{"apps" if "/" in ref["apiVersion"] else "core"} "{name}" not found')
+        group = "apps" if "/" in ref.get("apiVersion", "") else "core"
+        raise WorkloadError(f'{resource}.{group} "{name}" not found')
     return found
 
 
