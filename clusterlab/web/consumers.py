@@ -78,7 +78,7 @@ class LabConsumer(AsyncWebsocketConsumer):
             lab = await look_at(lab_id)
         except LabError as error:
             await self._error(error.code, str(error))
-            await self.close(4410 if error.status == 410 else 1013)
+            await self.close(4410 if error.status == 410 else 4013)
             return
         if lab is None:
             misses.count(address)
@@ -221,7 +221,7 @@ class LabConsumer(AsyncWebsocketConsumer):
             if {**state, "time": 0} != {**mode, "time": 0}:
                 mode = state
                 await self._send({"type": "mode", **state})
-        await self.close(1012)  # the lab has gone to another host: the browser comes again
+        await self.close(4012)  # the lab has gone to another host: the browser comes again
 
     async def _start_over(self, lab: Seen) -> dict[str, Any]:
         """Sends the present as a whole, where frames do not lead to it; returns the mode."""

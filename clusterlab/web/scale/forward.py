@@ -39,6 +39,8 @@ __all__ = ["Forwarder"]
 #: How long a request waits for a lab whose host has died.
 PATIENCE_S, PAUSE_S = 15.0, 0.3
 MAX_BODY = 32 << 20
+#: Closes a websocket whose host is gone: come again.
+GONE = 4012
 _HOP = {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 _OWN = {SECRET_HEADER.encode(), ADDRESS_HEADER.encode()}
 _SOCKET = {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol"}
@@ -168,7 +170,7 @@ class Forwarder:
                 if lab_id is not None:
                     router.forget(lab_id)
                 if time.monotonic() > until:
-                    await send({"type": "websocket.close", "code": 1013})
+                    await send({"type": "websocket.close", "code": 4013})
                     return
             await asyncio.sleep(PAUSE_S)
 
@@ -243,7 +245,9 @@ async def _pass_socket(owner: Owner, scope: Scope, receive: Receive, send: Send)
                 await send({"type": "websocket.send", "text": message.data})
             elif message.type == aiohttp.WSMsgType.BINARY:
                 await send({"type": "websocket.send", "bytes": message.data})
-        await send({"type": "websocket.close", "code": socket.close_code or 1012})
+        # A server may close with 1000 or with codes of its own alone; the rest says how a connection ended.
+        code = socket.close_code or GONE
+        await send({"type": "websocket.close", "code": code if code == 1000 or 3000 <= code <= 4999 else GONE})
 
     async def inward() -> None:
         while (message := await receive())["type"] == "websocket.receive":
@@ -257,7 +261,7 @@ async def _pass_socket(owner: Owner, scope: Scope, receive: Receive, send: Send)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if over.done():
-            await send({"type": "websocket.close", "code": 1012})
+            await send({"type": "websocket.close", "code": GONE})
     finally:
         for task in tasks:
             task.cancel()
