@@ -17,6 +17,7 @@ interface Recording {
 }
 
 const PAUSE_MS = 4000;
+const STILL_AT = 48;
 
 function show(root: HTMLElement, recording: Recording): void {
   const caption = root.querySelector<HTMLElement>(".caption")!;
@@ -31,7 +32,7 @@ function show(root: HTMLElement, recording: Recording): void {
   let last = performance.now(), next = 0, since = last;
   // Small enough for the nodes to stand in one row: a picture, not a page to read.
   const size = (): void => {
-    scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, clamp(root.clientWidth / 840, 0.48, 0.9));
+    scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, clamp(root.clientWidth / 890, 0.48, 1.05));
     if (player.still) scene.draw(performance.now());
   };
   new ResizeObserver(size).observe(root);
@@ -50,7 +51,8 @@ function show(root: HTMLElement, recording: Recording): void {
     requestAnimationFrame(tick);
   };
   if (player.still) {
-    player.push(recording.frames);
+    // Those who want no motion see the middle of the rollout.
+    player.push(recording.frames.slice(0, STILL_AT));
     player.flush();
     size();
   } else requestAnimationFrame(tick);
