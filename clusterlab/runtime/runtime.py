@@ -395,5 +395,5 @@ class Runtime(ImageStore):
         running = sum(each.state == RUNNING for each in self.containers.values())
         return {
             "runtime": self.flavour.name, "containers": running, "sandboxes": len(self.sandboxes), "images": len(self.images),
-            "pulling": [short_name(name) for name in list(self.pulls)[:5]],
+            "pulling": [short_name(name) for name in list(self.pulls)[:5]], "pulls": self.under_way(),
         }

@@ -90,6 +90,7 @@ class ImageStore(Component):
         pull = (begun, done, error)
         self.pulls[full] = pull
         self.after(done - now, "pulled", full, uid)
+        self.sim.note(self.name, self.figures())
         return pull
 
     def pull_ms(self, name: str) -> int:
@@ -121,6 +122,14 @@ class ImageStore(Component):
     def figures(self) -> Object:
         """Small numbers for the stage."""
         raise NotImplementedError
+
+    def under_way(self) -> list[list[Any]]:
+        """The pulls under way: [image, begun ms, done ms, the sizes of the layers that come]. A pull that will fail brings none."""
+        now = self.sim.time_ms
+        return [
+            [short_name(full), begun, done, [] if error else [each.size_bytes for each in self.missing(full)[0]]]
+            for full, (begun, done, error) in list(self.pulls.items())[:5] if done > now
+        ]
 
     def _store(self, full: str, name: str) -> None:
         now = self.sim.time_ms

@@ -25,7 +25,7 @@ Object = dict[str, Any]
 #: More nodes or containers than this are not measured for a picture in which single ones cannot be seen.
 NODES_MOST = 150
 CONTAINERS_MOST = 1_500
-KEYS_SHOWN = 6
+KEYS_SHOWN = 12
 PODS_SHOWN = 30
 IMAGES_SHOWN = 40
 SERVICES_SHOWN = 40
@@ -51,18 +51,23 @@ def usage(cluster: Cluster, node: str = "") -> Object:
     return {"time": cluster.sim.time_ms, "nodes": nodes, "pods": pods}
 
 
-def loops(cluster: Cluster) -> Object:
-    """Each component that watches: which resources, and the keys on its queue, those that wait for a while with their time."""
+QUEUE_MOST = 200
+
+
+def loops(cluster: Cluster, of: str = "") -> Object:
+    """Each component that watches: which resources, and the keys on its queue, those that wait for a while with their time.
+    `of`: this component only, with all of its queue."""
+    shown = QUEUE_MOST if of else KEYS_SHOWN
     found: Object = {}
     for name, part in cluster.sim.components.items():
-        if not isinstance(part, Part) or "/" in name:
+        if not isinstance(part, Part) or "/" in name or (of and name != of):
             continue
         queue = part.queue if isinstance(part, Controller) else None
-        waiting = list(queue.waiting)[:KEYS_SHOWN] if queue else []
-        later = sorted((due, key) for key, (due, _) in queue.delayed.items())[:KEYS_SHOWN] if queue else []
+        waiting = list(queue.waiting)[:shown] if queue else []
+        later = sorted((due, key) for key, (due, _) in queue.delayed.items())[:shown] if queue else []
         found[name] = {
             "watches": part.watches, "waiting": waiting, "later": [[key, due] for due, key in later],
-            "failures": dict(list(queue.failures.items())[:KEYS_SHOWN]) if queue else {},
+            "failures": {key: queue.failures[key] for key in [*waiting, *(key for _, key in later)] if key in queue.failures} if queue else {},
         }
     return {"time": cluster.sim.time_ms, "loops": found, "queues": _queues(cluster)}
 

@@ -134,7 +134,7 @@ def _pod(obj: Object, epoch: datetime) -> View:
         "cpu": sum(milli_value(r["cpu"]) for r in requests if "cpu" in r),
         "memory": sum(value(r["memory"]) for r in requests if "memory" in r),
         "graceUntil": deleting, "deleting": deleting - (grace or 0) * 1000 if deleting is not None else None,
-        "qos": status.get("qosClass", ""), **_limits(spec), **_claims(spec),
+        "qos": status.get("qosClass", ""), **_limits(spec), **_claims(spec), **_tolerates(spec),
     }
 
 
@@ -146,6 +146,23 @@ def _limits(spec: Object) -> View:
         "memoryLimit": sum(value(r["memory"]) for r in limits if "memory" in r),
     }
     return {name: amount for name, amount in found.items() if amount}
+
+
+_USUAL = [["node.kubernetes.io/not-ready", None, 300], ["node.kubernetes.io/unreachable", None, 300]]
+
+
+def _tolerates(spec: Object) -> View:
+    """Which NoExecute taints the pod bears, and for how long: [key or "", value or None, seconds or None]; nothing for those that every pod gets."""
+    found = [
+        [one.get("key", ""), None if one.get("operator") == "Exists" else one.get("value", ""), one.get("tolerationSeconds")]
+        for one in spec.get("tolerations") or () if one.get("effect", "NoExecute") == "NoExecute"
+    ]
+    return {} if found == _USUAL else {"tolerates": found}
+
+
+def _taint(taint: Object, epoch: datetime) -> View:
+    added = millis(taint.get("timeAdded"), epoch)
+    return {"key": taint["key"], "value": taint.get("value", ""), "effect": taint["effect"], **({} if added is None else {"added": added})}
 
 
 def _claims(spec: Object) -> View:
@@ -163,7 +180,7 @@ def _node(obj: Object, epoch: datetime) -> View:
     return {
         "ready": next((c["status"] for c in conditions if c["type"] == "Ready"), "Unknown"),
         "schedulable": not spec.get("unschedulable"), "roles": sorted(k[len(prefix) :] for k in labels if k.startswith(prefix)),
-        "taints": [{"key": t["key"], "value": t.get("value", ""), "effect": t["effect"]} for t in spec.get("taints") or ()],
+        "taints": [_taint(one, epoch) for one in spec.get("taints") or ()],
         "cpu": milli_value(allocatable.get("cpu", "0")), "memory": value(allocatable.get("memory", "0")),
         "pods": value(allocatable.get("pods", "0")),
         "ip": next((a["address"] for a in status.get("addresses") or () if a["type"] == "InternalIP"), ""),

@@ -33,7 +33,7 @@ async def usage(request: HttpRequest, lab: Lab) -> Any:
 
 @endpoint("GET")
 async def loops(request: HttpRequest, lab: Lab) -> Any:
-    return looks.loops(lab.cluster)
+    return looks.loops(lab.cluster, _text(request, "of"))
 
 
 @endpoint("GET")

@@ -51,6 +51,7 @@ def test_what_controllers_watch(server: Server, lab: str) -> None:
     loops = get(server, lab, "loops")
     assert loops["loops"]["deployment-controller"]["watches"][:3] == ["deployments", "replicasets", "pods"]
     assert set(loops["queues"]) == {"active", "backoff", "unschedulable"}
+    assert list(get(server, lab, "loops?of=job-controller")["loops"]) == ["job-controller"]
 
 
 @pytest.mark.parametrize(("question", "allowed", "role"), [

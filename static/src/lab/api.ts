@@ -186,7 +186,7 @@ export const fetchChart = (id: string, name: string, by: string): Promise<unknow
 export const fetchWhyField = (id: string, key: string, field: string): Promise<FieldWhy> => get(`${labPath(id)}/why?${new URLSearchParams({ object: key, field })}`);
 export const fetchPast = (id: string, key: string): Promise<PastAnswer> => get(`${labPath(id)}/past?object=${encodeURIComponent(key)}`);
 export const fetchComparison = (id: string, other: string, seq?: number): Promise<Comparison> => get(`${labPath(id)}/compare?with=${encodeURIComponent(other)}${seq === undefined ? "" : `&seq=${seq}`}`);
-export const fetchLoops = (id: string): Promise<LoopsAnswer> => get(`${labPath(id)}/loops`);
+export const fetchLoops = (id: string, of = ""): Promise<LoopsAnswer> => get(`${labPath(id)}/loops${of ? `?of=${encodeURIComponent(of)}` : ""}`);
 export const fetchOwners = (id: string): Promise<OwnersAnswer> => get(`${labPath(id)}/owners`);
 export const fetchAccess = (id: string): Promise<AccessGraph> => get(`${labPath(id)}/access`);
 export const askAccess = (id: string, question: Record<string, string>): Promise<AccessAnswer> => get(`${labPath(id)}/access?${new URLSearchParams(question)}`);

@@ -2,9 +2,13 @@
 // Mirrors clusterlab/controllers.
 import { sentence } from "../i18n/sentences";
 import { t } from "../i18n/t";
+import type { LoopsAnswer } from "../lab/api";
+import { left } from "./countdown";
 import { drawCard, drawPlug, isUp, numberOf, type Drawing } from "./drawing";
 import type { Box } from "./geometry";
 import { controllerNames, controllerTitle, isSlim } from "./layoutControl";
+
+type Loop = LoopsAnswer["loops"][string];
 
 export function drawControllers(d: Drawing): void {
   const { pen, at, components } = d;
@@ -33,9 +37,9 @@ function partsOf(box: Box): { name: number; queue: number; watches: number; coun
   const narrow = box.w < 420;
   const name = Math.min(138, box.w * (narrow ? 0.42 : 0.2));
   const queue = box.x + name + 8;
-  const counts = queue + (narrow ? 96 : 118);
-  const watches = narrow ? 0 : counts + 84;
-  return { name, queue, counts, watches, last: watches ? watches + Math.min(210, box.w * 0.25) : 0, right: box.x + box.w };
+  const counts = queue + (narrow ? 96 : Math.max(122, box.w * 0.23));
+  const watches = narrow ? 0 : counts + 78;
+  return { name, queue, counts, watches, last: watches ? watches + Math.min(180, box.w * 0.19) : 0, right: box.x + box.w };
 }
 
 function headings({ pen }: Drawing, box: Box): void {
@@ -57,7 +61,7 @@ function drawLine(d: Drawing, name: string, box: Box, up: boolean): void {
   const loop = d.loops?.loops[name];
   const base = box.y + 15.5;
   drawPlug(d, { ...box, w: parts.name }, controllerTitle(name), { up, selected: d.selected === name });
-  queueOf(d, box, parts.queue, parts.counts - 12 - parts.queue, loop?.waiting ?? [], numberOf(state["queue"]), loop?.later ?? []);
+  drawQueue(d, { x: parts.queue, y: box.y, w: parts.counts - 12 - parts.queue, h: box.h }, loop, numberOf(state["queue"]));
   if ("desired" in state) {
     const is = numberOf(state["observed"] ?? state["healthy"] ?? state["current"]), wanted = numberOf(state["desired"]);
     pen.text(`${is} / ${wanted}`, parts.counts + 28, base, { size: 11.4, mono: true, weight: 600, align: "center", color: is === wanted ? theme.ok : theme.warn });
@@ -67,20 +71,34 @@ function drawLine(d: Drawing, name: string, box: Box, up: boolean): void {
   if (parts.last && last) pen.text(sentence(last.explain) || last.object, parts.last, base, { size: 11, max: parts.right - parts.last });
 }
 
-/** Keys that wait, each a small ticket; those that wait for a while are dashed, with the time. */
-function queueOf({ pen, time }: Drawing, box: Box, x: number, w: number, waiting: string[], count: number, later: [string, number][]): void {
+const nameIn = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
+/** A ticket narrower than this tells nothing. */
+const LEAST_TICKET_W = 44;
+
+/** The keys on a work queue, each a ticket: those that are due, then, dashed, those that wait for a while, with the time that is left
+ * (a back-off where they have failed) and how often they were tried. */
+function drawQueue({ pen, time }: Drawing, box: Box, loop: Loop | undefined, count: number): void {
   const { theme } = pen;
   const y = box.y + box.h / 2;
-  const key = waiting[0], due = later[0];
-  if (!count && !due) return pen.line([{ x, y }, { x: x + w - 6, y }], { stroke: theme.line, width: 1.2, dash: [2, 4] });
-  const words = count ? (key ? key.slice(key.indexOf("/") + 1) : "") : `${due![0].slice(due![0].indexOf("/") + 1)}`;
-  const more = count > 1 ? `+${count - 1}` : "";
-  const wait = !count && due ? ` ${Math.max(0, Math.ceil((due[1] - time) / 1000))} s` : "";
-  const moreW = more || wait ? pen.width(more || wait, { size: 10.2 }) + 5 : 0;
-  const ticket = { x, y: box.y + 3, w: Math.min(w - moreW - 4, pen.width(words, { size: 10.2, mono: true }) + 12), h: box.h - 6 };
-  pen.rect(ticket, { fill: count ? theme.warn : undefined, fillAlpha: 0.18, stroke: count ? theme.warn : theme.soft, dash: count ? undefined : [3, 3], radius: 5 });
-  pen.text(words, ticket.x + 6, y + 3.8, { size: 10.2, mono: true, max: ticket.w - 9 });
-  if (moreW) pen.text(more || wait, ticket.x + ticket.w + 5, y + 3.8, { size: 10.2, color: theme.soft });
+  const tickets = [...(loop?.waiting ?? []).map((key) => ({ key, due: 0 })), ...(loop?.later ?? []).filter(([key]) => key && !loop?.waiting.includes(key)).map(([key, due]) => ({ key, due }))];
+  const all = Math.max(count, loop?.waiting.length ?? 0) + tickets.filter((ticket) => ticket.due).length;
+  if (!all) return pen.line([{ x: box.x, y }, { x: box.x + box.w - 6, y }], { stroke: theme.line, width: 1.2, dash: [2, 4] });
+  let x = box.x, drawn = 0;
+  for (const { key, due } of tickets) {
+    const tries = loop?.failures[key] ?? 0;
+    const tail = [tries ? `↻${tries}` : "", due ? left(due - time) : ""].filter(Boolean).join(" ");
+    const room = box.x + box.w - x - (drawn + 1 < all ? 26 : 0);
+    if (room < LEAST_TICKET_W) break;
+    const tailW = tail ? pen.width(tail, { size: 9.8, weight: 600 }) + 5 : 0;
+    const w = Math.min(room, 150, pen.width(nameIn(key), { size: 10.2, mono: true }) + tailW + 12);
+    const bad = tries > 0;
+    pen.rect({ x, y: box.y + 3, w, h: box.h - 6 }, { fill: due ? undefined : theme.warn, fillAlpha: 0.18, stroke: bad ? theme.bad : due ? theme.soft : theme.warn, dash: due ? [3, 3] : undefined, radius: 5 });
+    pen.text(nameIn(key), x + 6, y + 3.8, { size: 10.2, mono: true, max: w - tailW - 9 });
+    if (tail) pen.text(tail, x + w - 5, y + 3.6, { size: 9.8, weight: 600, align: "right", color: bad ? theme.bad : theme.soft });
+    x += w + 4;
+    drawn++;
+  }
+  if (drawn < all) pen.text(`+${all - drawn}`, x + 1, y + 3.8, { size: 10.4, weight: 600, color: theme.soft });
 }
 
 /** Who holds which lease: the one that leads works, the others wait. */

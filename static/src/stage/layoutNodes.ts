@@ -1,6 +1,7 @@
 // Where the nodes and their pods are, and how much of them is drawn: cards, then squares, then dots, as room gets scarce.
 import type { ClusterIndex } from "../lab/index";
 import { isControlPlane, isSystem } from "../lab/index";
+import { taintsOf } from "./countdown";
 import type { Box } from "./geometry";
 
 export type NodeDetail = "full" | "compact" | "cell";
@@ -14,6 +15,8 @@ export interface NodeBox {
   runtime: Box | null;
   /** Where its wire runs down beside the cards above; null where nothing is above. */
   railX: number | null;
+  /** Where its taints are told. */
+  taints?: Box;
   hidden: number;
 }
 
@@ -164,18 +167,33 @@ export function layoutNodes(index: ClusterIndex, area: Box, narrow: boolean, slo
   const nodes = nodeBoxes(names, index, area, grid);
   const pods = new Map<string, PodBox>();
   const split = new Map(names.map((name) => [name, splitPods(index, name)]));
-  const most = Math.max(1, ...[...split.values()].map((part) => part.own.length));
   const anySystem = grid.detail === "full" && [...split.values()].some((part) => part.system.length);
-  const inner = (box: Box, name: string): Box => podArea(box, grid.detail, anySystem ? split.get(name)!.system.length : 0);
-  const fullest = names.find((name) => split.get(name)!.own.length === most) ?? names.at(-1);
-  const style = fullest ? podGrid(inner(nodes.get(fullest)!.box, fullest), most, grid.detail === "full" ? 0 : grid.detail === "compact" ? 6 : 8) : POD_GRIDS[0]!;
+  if (grid.detail === "full") for (const [name, node] of nodes) makeRoomForTaints(index, name, node);
+  const inner = (box: Box, name: string): Box => belowTaints(podArea(box, grid.detail, anySystem ? split.get(name)!.system.length : 0), nodes.get(name)!);
+  const from = grid.detail === "full" ? 0 : grid.detail === "compact" ? 6 : 8;
+  const whole = names.filter((name) => !nodes.get(name)!.taints && split.get(name)!.own.length);
+  const counted = whole.length ? whole : names;
+  const most = Math.max(1, ...counted.map((name) => split.get(name)!.own.length));
+  const fullest = counted.find((name) => split.get(name)!.own.length === most) ?? names.at(-1);
+  const style = fullest ? podGrid(inner(nodes.get(fullest)!.box, fullest), most, from) : POD_GRIDS[0]!;
+  // All pods are drawn alike, but where taints take some of a node's room.
+  const styleOf = (name: string, own: number): PodGrid => (nodes.get(name)!.taints && roomOf(style, inner(nodes.get(name)!.box, name)) < own ? podGrid(inner(nodes.get(name)!.box, name), own, from) : style);
   for (const [name, node] of nodes) {
     const { own, system } = split.get(name)!;
-    node.hidden = place(own, inner(node.box, name), style, name, slots, pods);
+    node.hidden = place(own, inner(node.box, name), styleOf(name, own.length), name, slots, pods);
     if (anySystem && system.length) place(system, systemArea(node, system.length), SYSTEM_GRID, name + "/system", slots, pods, name);
   }
   return { nodes, pods, podDetail: style.detail, bottom: area.y + grid.rows * grid.h + (grid.rows - 1) * grid.gapY };
 }
+
+const TAINT_H = 19;
+
+function makeRoomForTaints(index: ClusterIndex, name: string, node: NodeBox): void {
+  const { box } = node;
+  if (box.h >= 118 && taintsOf(index.nodes.get(name)).length) node.taints = { x: box.x + 12, y: box.y + headerOf(box) - 7, w: box.w - 24, h: TAINT_H - 3 };
+}
+
+const belowTaints = (area: Box, node: NodeBox): Box => (node.taints ? { ...area, y: area.y + TAINT_H, h: area.h - TAINT_H } : area);
 
 const MOST_ON_PHONE = 12;
 
@@ -189,10 +207,12 @@ function stackNodes(index: ClusterIndex, names: string[], area: Box, slots: Slot
   names.forEach((name, line) => {
     const { own, system } = splitPods(index, name);
     const rows = Math.min(4, Math.ceil(own.length / across));
-    const h = Math.max(116, 84 + rows * (style.h + style.gap) + FLOOR + (system.length > FEW && rows ? SYSTEM : 0));
+    const told = taintsOf(index.nodes.get(name)).length ? TAINT_H : 0;
+    const h = Math.max(116, 84 + rows * (style.h + style.gap) + FLOOR + (system.length > FEW && rows ? SYSTEM : 0)) + told;
     const node = fullNode({ x: area.x, y, w: area.w, h }, line, { detail: "full", cols: 1, rows: names.length, w: area.w, h, gapX: 10, gapY: 26 });
     nodes.set(name, node);
-    node.hidden = place(own, { x: area.x + 10, y: y + headerOf(node.box), w: area.w - 20, h: rows * (style.h + style.gap) }, style, name, slots, pods);
+    makeRoomForTaints(index, name, node);
+    node.hidden = place(own, { x: area.x + 10, y: y + headerOf(node.box) + told, w: area.w - 20, h: rows * (style.h + style.gap) }, style, name, slots, pods);
     if (system.length) place(system, systemArea(node, system.length), SYSTEM_GRID, name + "/system", slots, pods, name);
     y += h + 26;
   });

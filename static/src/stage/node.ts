@@ -2,6 +2,7 @@
 import { t } from "../i18n/t";
 import { isControlPlane, isSystem } from "../lab/index";
 import type { NodeView, PodView } from "../stream/views";
+import { evictionOf, left, taintsOf } from "./countdown";
 import { drawPlug, isUp, nodeFault, numberOf, type Drawing } from "./drawing";
 import type { Box } from "./geometry";
 import { hasFigures, type NodeBox } from "./layoutNodes";
@@ -99,7 +100,27 @@ function drawVerdict(d: Drawing, node: NodeView, place: NodeBox, used: Requested
   drawPrograms(d, node, place);
 }
 
+/** The taints of a node, and how long they leave its pods. */
+function drawTaints(d: Drawing, node: NodeView, box: Box): void {
+  const { pen } = d;
+  const { theme } = pen;
+  const soonest = Math.min(...[...d.index.podsOn(node.name)].map((key) => evictionOf(d.index.pods.get(key)!, node)?.at ?? Infinity).filter((at) => at > d.time));
+  const wait = Number.isFinite(soonest) ? t("evicts in {time}", { time: left(soonest - d.time) }) : "";
+  const waitW = wait ? pen.width(wait, { size: 10.4, weight: 650 }) + 6 : 0;
+  if (wait) pen.text(wait, box.x + box.w, box.y + 12, { size: 10.4, weight: 650, align: "right", color: theme.warn });
+  let x = box.x;
+  for (const { words, hard } of taintsOf(node)) {
+    const room = box.x + box.w - waitW - x;
+    if (room < 34) break;
+    const w = Math.min(room, pen.width(words, { size: 10 }) + 12);
+    pen.rect({ x, y: box.y, w, h: box.h }, { stroke: hard ? theme.warn : theme.soft, radius: 5, dash: hard ? undefined : [3, 3] });
+    pen.text(words, x + 6, box.y + 11.5, { size: 10, max: w - 10, color: hard ? theme.warn : theme.soft });
+    x += w + 5;
+  }
+}
+
 function drawPrograms(d: Drawing, node: NodeView, place: NodeBox): void {
+  if (place.taints) drawTaints(d, node, place.taints);
   const { pen, components } = d;
   const { theme } = pen;
   const { box } = place;
@@ -217,7 +238,7 @@ function drawStrip(d: Drawing, node: NodeView, place: NodeBox): void {
   let total = 0;
   for (const key of d.index.podsOn(node.name)) {
     const pod = d.index.pods.get(key) as PodView;
-    const look = lookOf(pod, d.time, node.ready === "Unknown");
+    const look = lookOf(pod, d.time, node.ready === "Unknown", evictionOf(pod, node));
     const color = look.tone === "ok" ? podColor(d, pod) : toneColor(pen.theme, look.tone);
     counts.set(color, (counts.get(color) ?? 0) + 1);
     total++;

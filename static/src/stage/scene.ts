@@ -4,11 +4,12 @@ import type { DecisionAnswer, LoopsAnswer, UsageAnswer } from "../lab/api";
 import { ClusterIndex } from "../lab/index";
 import type { Player } from "../stream/player";
 import type { Frame, Heading, View } from "../stream/types";
-import type { PodView } from "../stream/views";
+import type { NodeView, PodView } from "../stream/views";
 import { drawApiServer, drawKubectl, drawWires } from "./apiserver";
 import { carriesTraffic, drawBoard, drawRequests, phaseAt } from "./drawBoard";
 import { NO_EXTRAS, type BoardExtras } from "./board";
 import { drawControllers } from "./controllers";
+import { taintsOf } from "./countdown";
 import type { Drawing } from "./drawing";
 import { drawEtcd } from "./etcd";
 import { drawDiffering, drawHeld } from "./held";
@@ -184,6 +185,7 @@ export class Scene {
   /** Whether a change can move anything: something comes or goes, or a pod gets its node. Most changes only look different. */
   private shapes(key: string, before: PodView | undefined, after: View | null): boolean {
     if (key.startsWith("pods/")) return !before || !after || before.node !== (after as PodView).node || before.owner !== after.owner;
+    if (key.startsWith("nodes/") && after) return taintsOf(this.index.nodes.get(key.slice(6))).length !== taintsOf(after as NodeView).length || !this.index.nodes.has(key.slice(6));
     if (key.startsWith("events/") || key.startsWith("leases/")) return false;
     const view = this.index.get(key);
     return !view || !after || view.owner !== after.owner;
@@ -257,6 +259,10 @@ export class Scene {
     if (second === this.lastCountdown) return;
     this.lastCountdown = second;
     for (const pod of this.index.pods.values()) if (pod.deleting !== null && pod.node) this.dirtyNodes.add(pod.node);
+    for (const node of this.index.nodes.values()) {
+      const pulls = this.player.state.components[`runtime/${node.name}`]?.["pulls"] as unknown[] | undefined;
+      if (pulls?.length || node.taints?.some((taint) => taint.added !== undefined)) this.dirtyNodes.add(node.name);
+    }
   }
 
   private fitCanvas(): void {

@@ -31,13 +31,16 @@ export interface PodView extends View {
   qos: string;
   /** Names of the claims that it mounts; absent where it mounts none. */
   claims?: string[];
+  /** The NoExecute taints that it bears: key ("" for all), value (null for any), seconds (null for ever). Absent: the usual two. */
+  tolerates?: [string, string | null, number | null][];
 }
 
 export interface NodeView extends View {
   ready: string;
   schedulable: boolean;
   roles: string[];
-  taints: { key: string; value: string; effect: string }[];
+  /** `added`: since when it holds, simulated ms. */
+  taints: { key: string; value: string; effect: string; added?: number }[];
   cpu: number;
   memory: number;
   pods: number;

@@ -9,6 +9,7 @@ import { nameOf, namespaceOf, resourceOf, type NodeView, type PodView } from "..
 import { lookOf } from "../stage/pod";
 import { requestTitle } from "../stage/travel";
 import { LabElement } from "./element";
+import "./queue";
 import { faultButtons } from "./faults";
 import { icons } from "./icons";
 import { fork } from "./fork";
@@ -89,6 +90,7 @@ export class InspectorElement extends LabElement {
       <p>${t(ABOUT[name.replace(/\/.*/, "")] ?? (name.endsWith("-controller") ? "A loop in the controller manager: it compares what is wanted with what there is, and writes the difference." : ""))}</p>
       ${faultButtons(this.lab, name)}
       ${plain.length ? html`<dl class="fields">${plain}</dl>` : nothing}
+      ${name.endsWith("-controller") ? html`<cl-queue .of=${name}></cl-queue>` : nothing}
       ${mine.length ? this.stepsPart(t("What it did last"), mine) : html`<p class="soft">${t("It has not done anything that matters yet.")}</p>`}`;
   }
 

@@ -7,6 +7,7 @@ import { targets } from "../stage/actors";
 import type { Layout } from "../stage/layout";
 import { controllerTitle } from "../stage/layoutControl";
 import { Scene } from "../stage/scene";
+import { evictionOf } from "../stage/countdown";
 import { lookOf } from "../stage/pod";
 import { contains } from "../stage/geometry";
 import { t } from "../i18n/t";
@@ -183,7 +184,7 @@ export class StageElement extends LabElement {
     const pod = index.pods.get(id);
     if (pod) {
       const where = pod.node ? t("on {node}", { node: pod.node }) : t("without a node");
-      return `${t("Pod")} ${pod.name}, ${lookOf(pod, this.lab.player.state.time, false).word}, ${where}`;
+      return `${t("Pod")} ${pod.name}, ${lookOf(pod, this.lab.player.state.time, false, pod.node ? evictionOf(pod, index.nodes.get(pod.node)) : null).word}, ${where}`;
     }
     if (id.startsWith("nodes/")) {
       const node = index.nodes.get(id.slice(6));
