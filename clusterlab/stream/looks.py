@@ -65,9 +65,10 @@ def loops(cluster: Cluster, of: str = "") -> Object:
         queue = part.queue if isinstance(part, Controller) else None
         waiting = list(queue.waiting)[:shown] if queue else []
         later = sorted((due, key) for key, (due, _) in queue.delayed.items())[:shown] if queue else []
+        shown_keys = [*waiting, *(key for _, key in later)]
         found[name] = {
             "watches": part.watches, "waiting": waiting, "later": [[key, due] for due, key in later],
-            "failures": {key: queue.failures[key] for key in [*waiting, *(key for _, key in later)] if key in queue.failures} if queue else {},
+            "failures": {key: queue.failures[key] for key in shown_keys if key in queue.failures} if queue else {},
         }
     return {"time": cluster.sim.time_ms, "loops": found, "queues": _queues(cluster)}
 
