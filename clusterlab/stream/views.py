@@ -152,7 +152,7 @@ _USUAL = [["node.kubernetes.io/not-ready", None, 300], ["node.kubernetes.io/unre
 
 
 def _tolerates(spec: Object) -> View:
-    """Which NoExecute taints the pod bears, and for how long: [key or "", value or None, seconds or None]; nothing where it is the usual two."""
+    """Which NoExecute taints the pod bears, and for how long: [key or "", value or None, seconds or None]; nothing for the usual two."""
     found = [
         [one.get("key", ""), None if one.get("operator") == "Exists" else one.get("value", ""), one.get("tolerationSeconds")]
         for one in spec.get("tolerations") or () if one.get("effect", "NoExecute") == "NoExecute"
