@@ -98,6 +98,17 @@ test("a refused request goes no further than the stage that refused it", () => {
   assert.ok(beats.some((beat) => beat.kind === "stage" && !beat.ok && beat.why === "no rule"));
 });
 
+test("hundreds of requests of one step are shown by some of them, and told once with their number", () => {
+  const frame = structuredClone(frames.find((one) => !one.routine && one.requests.some((span) => span.stages.length > 5))!);
+  const span = frame.requests.find((one) => one.stages.length > 5)!;
+  frame.requests = Array.from({ length: 300 }, (_, i) => ({ ...structuredClone(span), verb: "create", object: `pods/default/p-${i}` }));
+  const { beats, ms } = choreograph(frame);
+  const asks = beats.filter((beat) => beat.kind === "ask");
+  assert.ok(asks.length >= 20 && asks.length <= 48);
+  assert.deepEqual(asks.map((beat) => (beat.kind === "ask" ? (beat.of ?? 1) : 1)).filter((of) => of), [300]);
+  assert.ok(ms <= 2600);
+});
+
 test("stepping into a step stands still at each stage of its requests, then lets the next one pass", () => {
   for (const still of [false, true]) {
     const { player, committed } = playerFor();

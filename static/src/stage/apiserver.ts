@@ -43,7 +43,7 @@ export function drawWires(d: Drawing): void {
     drawWire(d, `kubelet/${name}`, !cut && isUp(components, `kubelet/${name}`));
     drawWire(d, `kube-proxy/${name}`, !cut && isUp(components, `kube-proxy/${name}`));
   }
-  if (at.lens === "control-plane" && !at.narrow) pen.text(t("lists and watches, writes"), at.controllers.x + at.controllers.w / 2 + 10, at.bus.y - 14, { size: 11, color: pen.theme.soft });
+  if (at.lens === "control-plane" && !at.narrow) pen.text(t("lists and watches, writes"), at.controllers.x + at.controllers.w - 4, at.bus.y - 14, { size: 11, align: "right", color: pen.theme.soft });
 }
 
 function drawWire({ pen, at }: Drawing, actor: string, up: boolean, etcd = false): void {

@@ -9,7 +9,7 @@ export type Beat =
   /** The actor acts. */
   | { kind: "act"; at: number; ms: number; actor: string; object: string; routine: boolean }
   /** A request runs up the actor's wire. */
-  | { kind: "ask"; at: number; ms: number; actor: string; span: Span; small: boolean }
+  | { kind: "ask"; at: number; ms: number; actor: string; span: Span; small: boolean; /** It stands for so many of its kind: one tells, the others only travel. */ of?: number }
   /** A stage of the API server lights. */
   | { kind: "stage"; at: number; ms: number; stage: number; ok: boolean; why: string }
   /** The write goes up to etcd, and comes back. */
@@ -52,8 +52,8 @@ function raftBeats(messages: Message[], at: number, beats: Beat[]): number {
   return messages.length ? when + RAFT : at;
 }
 
-function requestBeats(actor: string, span: Span, at: number, small: boolean, beats: Beat[]): { commitAt: number; end: number } {
-  beats.push({ kind: "ask", at, ms: ASK, actor, span, small });
+function requestBeats(actor: string, span: Span, at: number, small: boolean, beats: Beat[], of = 1): { commitAt: number; end: number } {
+  beats.push({ kind: "ask", at, ms: ASK, actor, span, small, ...(of === 1 ? {} : { of }) });
   let when = at + ASK;
   if (small) {
     beats.push({ kind: "answer", at: when + 60, ms: ANSWER, actor, code: span.code, small });
@@ -88,6 +88,17 @@ const insideOf = (actor: string): [string, string] | null => {
   return null;
 };
 
+/** More requests of one kind than this are told once, with their number; more than `MOST_SHOWN` are shown by some of them. */
+const FEW = 4, MOST_SHOWN = 24;
+
+/** The requests of a step that are shown: all, or of hundreds some that are spread over them, refused ones among them. */
+function sample(requests: Span[], loud: Span[]): Span[] {
+  if (loud.length <= MOST_SHOWN) return requests;
+  const every = loud.length / MOST_SHOWN;
+  const kept = new Set(loud.filter((span, i) => i === 0 || span.code >= 400 || Math.floor(i / every) !== Math.floor((i - 1) / every)).slice(0, 2 * MOST_SHOWN));
+  return requests.filter((span) => kept.has(span));
+}
+
 /** The clip of a frame. `cause` is the heading that it is because of, where the page holds it. */
 export function choreograph(frame: Frame, cause?: Heading): Clip {
   const beats: Beat[] = [];
@@ -108,8 +119,11 @@ export function choreograph(frame: Frame, cause?: Heading): Clip {
   // Many requests of one step overlap, so that a step of thirty creations stays one glance.
   const stride = loud.length > 1 ? Math.max(40, 420 / Math.sqrt(loud.length)) : 0;
   let started = at + 90;
-  for (const span of frame.requests) {
-    const made = requestBeats(actorOf(frame), span, started, isSmall(span), beats);
+  const few = sample(frame.requests, loud);
+  const alike = loud.length > FEW && loud.every((span) => span.verb === loud[0]!.verb && span.code < 400);
+  for (const span of few) {
+    const of = !alike || isSmall(span) ? 1 : span === loud[0] ? loud.length : 0;
+    const made = requestBeats(actorOf(frame), span, started, isSmall(span), beats, of);
     if (!isSmall(span) || !loud.length) commitAt = Math.max(commitAt, made.commitAt);
     end = Math.max(end, made.end);
     started += isSmall(span) ? 50 : stride;

@@ -37,7 +37,8 @@ export function drawHeld(d: Drawing, frame: Frame): void {
   pen.circle(end, 4.4, { fill: color });
   if (!refused && span.revision) pen.line(wireOf(at, "etcd"), { stroke: theme.etcd, width: 2.4 });
   stages(d, span);
-  label(d, `${requestTitle(span.verb, span.object)}${refused ? ` → ${span.code}` : ""}`, labelSpot(at, path), color);
+  const alike = refused ? 1 : frame.requests.filter((one) => requestTitle(one.verb, one.object) === requestTitle(span.verb, span.object)).length;
+  label(d, `${requestTitle(span.verb, span.object)}${alike > 1 ? ` × ${alike}` : ""}${refused ? ` → ${span.code}` : ""}`, labelSpot(at, path), color);
   if (refused) reason(d, span);
 }
 

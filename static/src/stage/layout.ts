@@ -7,7 +7,7 @@ import type { WorkloadView } from "../stream/views";
 import { boardOf, isBoard, NO_EXTRAS, placeBoard, type BoardExtras, type PlacedBoard } from "./board";
 import { natural, type Box } from "./geometry";
 import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isLowest, isShort, isSlim, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
-import { layoutNodes, type NodeBox, type PodBox, type Slots } from "./layoutNodes";
+import { layoutNodes, type NodeBox, type PodBox, type PodDetail, type Slots } from "./layoutNodes";
 import { layoutOwners, type OwnerCard, type OwnerLink } from "./layoutOwners";
 
 export type Lens = "workloads" | "control-plane" | "scheduling" | "etcd" | "ownership" | "traffic" | "storage" | "node" | "access";
@@ -89,14 +89,17 @@ function waitingPods(index: ClusterIndex, queue: Box, slots: Slots): { pods: Map
   const waiting = [...index.pending, ...[...index.podsByNode].filter(([node]) => node && !index.nodes.has(node)).flatMap(([, keys]) => [...keys])];
   // With room for it, whoever waits is told by name.
   const named = queue.w > 110 && queue.h > 90;
-  const [w, h, gap] = named ? [queue.w, 34, 6] : [26, 20, 5];
-  const across = Math.max(1, Math.floor((queue.w + gap) / (w + gap)));
-  const room = Math.max(1, across * Math.max(1, Math.floor((queue.h + gap) / (h + gap))));
+  const styles: [number, number, number, PodDetail][] = named ? [[queue.w, 34, 6, "mini"], [16, 16, 4, "square"], [8, 8, 2, "square"], [4, 4, 1, "dot"]] : [[26, 20, 5, "token"], [12, 12, 3, "square"], [7, 7, 2, "square"], [4, 4, 1, "dot"]];
+  const acrossOf = (w: number, gap: number): number => Math.max(1, Math.floor((queue.w + gap) / (w + gap)));
+  const roomOf = ([w, h, gap]: [number, number, number, PodDetail]): number => Math.max(1, acrossOf(w, gap) * Math.max(1, Math.floor((queue.h + gap) / (h + gap))));
+  const style = styles.find((one) => waiting.length <= roomOf(one)) ?? styles.at(-1)!;
+  const [w, h, gap, detail] = style;
+  const across = acrossOf(w, gap), room = roomOf(style);
   const placed = slots.assign("", waiting, room);
   for (const [key, slot] of placed) {
     if (slot >= room) continue;
     const box = { x: queue.x + (slot % across) * (w + gap), y: queue.y + Math.floor(slot / across) * (h + gap), w, h };
-    pods.set(key, { box, detail: named ? "mini" : "token", node: "" });
+    pods.set(key, { box, detail, node: "" });
   }
   return { pods, hidden: waiting.length - pods.size };
 }

@@ -29,7 +29,7 @@ function drawBeat(d: Drawing, beat: Beat, part: number): void {
     case "wake":
       return dot(d, [...wireOf(d.at, beat.actor)].reverse(), ease(part), theme.soft, 3.6, part < 0.85 ? t("watch event") : "");
     case "ask":
-      return dot(d, wireOf(d.at, beat.actor), ease(part), theme.accent, beat.small ? 3 : 5.5, beat.small ? "" : requestTitle(beat.span.verb, beat.span.object));
+      return dot(d, wireOf(d.at, beat.actor), ease(part), theme.accent, beat.small ? 3 : 5.5, beat.small || beat.of === 0 ? "" : requestTitle(beat.span.verb, beat.span.object) + ((beat.of ?? 1) > 1 ? ` × ${beat.of}` : ""));
     case "answer": {
       const bad = beat.code >= 400;
       return dot(d, [...wireOf(d.at, beat.actor)].reverse(), ease(part), bad ? theme.bad : theme.ok, beat.small ? 2.4 : 4, bad ? String(beat.code) : "");
