@@ -49,6 +49,7 @@ test("what stands by is idle and costs what the others do", () => {
   for (const pod of [first!, ...others]) objects[`pods/default/${pod.name}`] = { ...pod, app: "web", phase: "Running", ready: true, cpu: 100, labels: { app: "web", slot: pod === first ? "green" : "blue" } };
   objects["services/default/web"] = { ...(objects["services/default/web"] as object), selector: { app: "web", slot: "blue" } };
   objects["endpointslices/default/web-1"] = { ...(objects["endpointslices/default/web-1"] as object), endpoints: others.map((pod) => ({ ip: "", ready: true, terminating: false, node: "", pod: pod.name })) };
+  delete objects["endpointslices/default/web-abc"];
   const board = boardOf("traffic", ClusterIndex.of({ ...state, objects: objects as State["objects"] }), {}, "");
   const cards = board.columns.flatMap((column) => column.cards);
   assert.equal(cards.find((card) => card.id === `pods/default/${first!.name}`)!.tag, "idle");

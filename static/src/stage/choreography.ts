@@ -91,6 +91,8 @@ const insideOf = (actor: string): [string, string] | null => {
 /** More requests of one kind than this are told once, with their number; more than `MOST_SHOWN` are shown by some of them. */
 const FEW = 4, MOST_SHOWN = 24;
 
+const kindOf = (span: Span): string => `${span.verb} ${span.object.split("/")[0]}`;
+
 /** The requests of a step that are shown: all, or of hundreds some that are spread over them, refused ones among them. */
 function sample(requests: Span[], loud: Span[]): Span[] {
   if (loud.length <= MOST_SHOWN) return requests;
@@ -120,9 +122,13 @@ export function choreograph(frame: Frame, cause?: Heading): Clip {
   const stride = loud.length > 1 ? Math.max(40, 420 / Math.sqrt(loud.length)) : 0;
   let started = at + 90;
   const few = sample(frame.requests, loud);
-  const alike = loud.length > FEW && loud.every((span) => span.verb === loud[0]!.verb && span.code < 400);
+  const counts = new Map<string, number>();
+  for (const span of loud) counts.set(kindOf(span), (counts.get(kindOf(span)) ?? 0) + 1);
+  const told = new Set<string>();
   for (const span of few) {
-    const of = !alike || isSmall(span) ? 1 : span === loud[0] ? loud.length : 0;
+    const kind = kindOf(span), alike = counts.get(kind) ?? 1;
+    const of = isSmall(span) || alike <= FEW || span.code >= 400 ? 1 : told.has(kind) ? 0 : alike;
+    told.add(kind);
     const made = requestBeats(actorOf(frame), span, started, isSmall(span), beats, of);
     if (!isSmall(span) || !loud.length) commitAt = Math.max(commitAt, made.commitAt);
     end = Math.max(end, made.end);
