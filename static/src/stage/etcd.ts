@@ -102,7 +102,7 @@ function drawMember(d: Drawing, box: Box, member: Member): void {
   if (leads && up) crown(d, middle.x, box.y + 1, Math.min(10, r * 0.42));
   if (d.at.lens !== "etcd" && running) pen.text(t("candidate"), middle.x, box.y - 4, { size: 9.5, align: "center", color: theme.warn });
   if (d.at.lens === "etcd" && r > 18 && up) {
-    const words = member.full ? t("disk full") : member.votes?.length && running ? t("{count} votes", { count: member.votes.length }) : t(member.role);
+    const words = member.full ? t("disk full") : member.votes?.length && running ? member.votes.length === 1 ? t("1 vote") : t("{count} votes", { count: member.votes.length }) : t(member.role);
     pen.text(words, middle.x, box.y + box.h + 13, { size: 11, weight: leads ? 650 : 450, align: "center", color: member.full || !up ? theme.bad : running ? theme.warn : theme.soft });
   }
 }

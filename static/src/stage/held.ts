@@ -39,7 +39,7 @@ export function drawHeld(d: Drawing, frame: Frame): void {
   stages(d, span);
   const alike = refused ? 1 : frame.requests.filter((one) => requestTitle(one.verb, one.object) === requestTitle(span.verb, span.object)).length;
   label(d, `${requestTitle(span.verb, span.object)}${alike > 1 ? ` × ${alike}` : ""}${refused ? ` → ${span.code}` : ""}`, labelSpot(at, path), color);
-  if (refused) reason(d, span);
+  if (refused) reason(d, span, !at.narrow && path[0]!.y > at.bus.y);
 }
 
 function glow({ pen }: Drawing, box: Box, color: string): void {
@@ -90,6 +90,7 @@ function stages({ pen, at }: Drawing, span: Span): void {
 /** Beside the wire where it meets the bar: there nothing else stands. */
 function labelSpot(at: Layout, path: Point[]): Point {
   const end = path.at(-1)!;
+  if (!at.narrow && path[0]!.y > at.bus.y) return { x: path[0]!.x, y: path[0]!.y - 17 };
   if (at.narrow && path.length > 2) return { x: path[0]!.x, y: path[1]!.y + 14 };
   return path.length > 2 && path[0]!.y < at.bus.y ? { x: end.x, y: end.y - 16 } : along(path, 0.5);
 }
@@ -103,12 +104,13 @@ function label({ pen, at }: Drawing, words: string, near: { x: number; y: number
   pen.text(words, tag.x + 8, tag.y + 14, { ...style, color });
 }
 
-function reason({ pen, at }: Drawing, span: Span): void {
+/** Why a request was refused, beside the stage that refused it, on the side of the bar where the request does not come from. */
+function reason({ pen, at }: Drawing, span: Span, above: boolean): void {
   const words = pen.fit(span.message, { size: 11.5, max: Math.min(560, at.width - 40) });
   if (!words) return;
   const w = pen.width(words, { size: 11.5 }) + 18;
   const box = at.stages[Math.max(0, STAGES.indexOf(span.stages.at(-1)?.name ?? ""))] ?? at.bus;
-  const tag = { x: clamp(box.x + box.w / 2 - w / 2, 8, at.width - w - 8), y: at.bus.y + at.bus.h + 5, w, h: 22 };
+  const tag = { x: clamp(box.x + box.w / 2 - w / 2, 8, at.width - w - 8), y: above ? at.bus.y - 25 : at.bus.y + at.bus.h + 5, w, h: 22 };
   pen.rect(tag, { fill: pen.theme.panel, stroke: pen.theme.bad, radius: 8 });
   pen.text(words, tag.x + 9, tag.y + 15, { size: 11.5, color: pen.theme.bad });
 }

@@ -21,5 +21,6 @@ export const picture: Record<string, string> = {
   "now": "jetzt",
   "Nothing waits on its queue.": "In seiner Schlange wartet nichts.",
   "It watches {resources}.": "Er beobachtet {resources}.",
+  "1 vote": "1 Stimme",
   "{count} not drawn": "{count} nicht gezeichnet",
 };
