@@ -25,11 +25,12 @@ def found(page: Page, axe: str) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_front_and_error_pages(visitor: Visitor, server: Server, axe: str, theme: str) -> None:
+def test_pages_for_anyone_and_the_error_page(visitor: Visitor, server: Server, axe: str, theme: str) -> None:
     visitor.allowed = ("404",)
     page = visitor.page(color_scheme=theme, **INJECTED)
-    page.goto(server.url)
-    assert found(page, axe) == []
+    for path in ("/", "/lessons/", "/releases/", "/import/", "/join", "/accounts/sign-in", "/author/"):
+        page.goto(server.url + path)
+        assert found(page, axe) == [], path
     page.goto(server.url + "/nowhere")
     assert page.get_by_role("heading", name="404").is_visible()
     assert found(page, axe) == []
@@ -46,10 +47,10 @@ def test_lab_page(open_lab: OpenLab, axe: str, theme: str) -> None:
         assert found(lab.page, axe) == []
     lab.by("object:yaml").click()
     lab.by("yaml").wait_for()
-    for tab in ("log", "events", "debug", "connect"):
+    for tab in ("manifests", "log", "events", "debug", "charts", "request", "connect"):
         lab.by(f"tab-{tab}").click()
         assert found(lab.page, axe) == []
-    for lens in ("access", "scheduling", "etcd", "node"):
+    for lens in ("control-plane", "access", "scheduling", "etcd", "ownership", "node"):
         lab.by(f"lens:{lens}").click()
         lab.wait(f"document.querySelector('.lens-bar').dataset.lens === '{lens}'")
         assert found(lab.page, axe) == []
