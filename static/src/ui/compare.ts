@@ -10,6 +10,7 @@ import { actorName, sentenceOf } from "../lab/words";
 import { Scene } from "../stage/scene";
 import type { Heading } from "../stream/types";
 import { LabElement } from "./element";
+import { Extras } from "./extras";
 import { icons } from "./icons";
 import { theScene } from "./stage";
 
@@ -26,6 +27,7 @@ export class CompareElement extends LabElement {
   @state() private together = true;
   private other: Lab | null = null;
   private scene: Scene | null = null;
+  private extras: Extras | null = null;
   private watcher: ResizeObserver | null = null;
   private ticking = false;
   private last = 0;
@@ -35,7 +37,10 @@ export class CompareElement extends LabElement {
   protected override told(topic: Topic): void {
     if (topic === "compare") return void (this.lab.comparing !== (this.other?.options.id ?? "") && this.begin());
     if (!this.other || !this.scene) return;
-    if (topic === "lens") this.scene.show(this.lab.lens);
+    if (topic === "lens") {
+      this.scene.show(this.lab.lens);
+      this.extras?.due();
+    }
     if (topic === "theme") this.scene.retheme();
     if (topic === "state" && this.together) this.follow();
     this.wake();
@@ -45,7 +50,7 @@ export class CompareElement extends LabElement {
   private begin(): void {
     this.other?.stream.stop();
     this.watcher?.disconnect();
-    this.other = this.scene = this.found = null;
+    this.other = this.scene = this.found = this.extras = null;
     this.problem = "";
     document.body.dataset["comparing"] = this.lab.comparing ? "yes" : "no";
     if (this.lab.comparing) {
@@ -63,6 +68,8 @@ export class CompareElement extends LabElement {
     this.scene = new Scene(this.lower, this.upper, player);
     player.onCommit = (frame) => this.scene?.commit(frame);
     this.scene.show(this.lab.lens);
+    this.extras = new Extras(this.other, this.scene, () => this.wake());
+    this.extras.due();
     this.watcher = new ResizeObserver(() => {
       const box = this.querySelector(".compare-stage")!.getBoundingClientRect();
       if (box.width > 100) this.scene?.resize({ width: Math.floor(box.width), height: Math.floor(box.height) }, 1);
@@ -80,6 +87,7 @@ export class CompareElement extends LabElement {
       other.player.replacedSince = false;
       scene.replaced();
     }
+    this.extras?.due();
     scene.hold(other.shown ? (other.frameOf(other.shown.seq) ?? null) : null);
     this.wake();
     this.compare();
