@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterIndex } from "../../static/src/lab/index";
 import { actorBox, wireOf } from "../../static/src/stage/actors";
+import { beneath } from "../../static/src/stage/held";
 import { layout, type Lens } from "../../static/src/stage/layout";
 import { Slots } from "../../static/src/stage/layoutNodes";
 import type { Box } from "../../static/src/stage/geometry";
@@ -95,4 +96,10 @@ test("a version has one colour and one pattern, whoever joins when", () => {
   for (const [key, pod] of late.pods) assert.deepEqual(late.versionOf(pod), early.versionOf(pod), key);
   const patterns = new Set([...late.pods.values()].filter((pod) => pod.app === "web").map((pod) => late.versionOf(pod).pattern));
   assert.deepEqual([...patterns], [1]);
+});
+
+test("a wire passes beneath the cards in its way", () => {
+  const path = [{ x: 50, y: 200 }, { x: 50, y: 190 }, { x: 80, y: 190 }, { x: 80, y: 20 }];
+  const pieces = beneath(path, [{ x: 60, y: 100, w: 100, h: 40 }, { x: 200, y: 60, w: 50, h: 20 }]);
+  assert.deepEqual(pieces, [[...path.slice(0, 3), { x: 80, y: 140 }], [{ x: 80, y: 100 }, { x: 80, y: 20 }]]);
 });

@@ -32,7 +32,7 @@ export function drawHeld(d: Drawing, frame: Frame): void {
   const refused = span.code >= 400;
   const color = refused ? theme.bad : theme.accent;
   const path = wireOf(at, asker);
-  pen.line(path, { stroke: color, width: 2.6, alpha: 0.9 });
+  for (const piece of beneath(path, [...at.shelf.values()])) pen.line(piece, { stroke: color, width: 2.6, alpha: 0.9 });
   const end = path.at(-1)!;
   pen.circle(end, 4.4, { fill: color });
   if (!refused && span.revision) pen.line(wireOf(at, "etcd"), { stroke: theme.etcd, width: 2.4 });
@@ -40,6 +40,22 @@ export function drawHeld(d: Drawing, frame: Frame): void {
   const alike = refused ? 1 : frame.requests.filter((one) => requestTitle(one.verb, one.object) === requestTitle(span.verb, span.object)).length;
   label(d, `${requestTitle(span.verb, span.object)}${alike > 1 ? ` × ${alike}` : ""}${refused ? ` → ${span.code}` : ""}`, labelSpot(at, path), color);
   if (refused) reason(d, span, !at.narrow && path[0]!.y > at.bus.y);
+}
+
+/** The pieces of a wire that are seen where it passes beneath cards. */
+export function beneath(path: Point[], cards: Box[]): Point[][] {
+  const pieces: Point[][] = [[path[0]!]];
+  path.slice(1).forEach((to, i) => {
+    const from = path[i]!;
+    const crossed = from.x === to.x ? cards.filter((card) => card.x < to.x && to.x < card.x + card.w && Math.min(from.y, to.y) < card.y && card.y + card.h < Math.max(from.y, to.y)) : [];
+    const up = to.y < from.y;
+    for (const card of crossed.sort((a, b) => (up ? b.y - a.y : a.y - b.y))) {
+      pieces.at(-1)!.push({ x: to.x, y: up ? card.y + card.h : card.y });
+      pieces.push([{ x: to.x, y: up ? card.y : card.y + card.h }]);
+    }
+    pieces.at(-1)!.push(to);
+  });
+  return pieces;
 }
 
 function glow({ pen }: Drawing, box: Box, color: string): void {
