@@ -118,6 +118,11 @@ def _statuses(
     return found if init or len(found) == 1 else sorted(found, key=lambda each: str(each["name"]))
 
 
+def _with_tag(image: str) -> str:
+    """An image's name as runtimes report it: with the tag that it has where none is written."""
+    return image if ":" in image.rsplit("/", 1)[-1] or "@" in image else f"{image}:latest"
+
+
 def _status(kl: Kubelet, rec: Pod, container: Object, old: Object | None, has_init: bool, init: bool) -> Object:
     name: str = container["name"]
     runtime = kl.runtime
@@ -168,7 +173,7 @@ def _lost(rec: Pod, status: Object) -> None:
 
 def _fill(kl: Kubelet, rec: Pod, container: Object, latest: Container, status: Object) -> None:
     status["containerID"] = f"{kl.runtime.flavour.scheme}://{latest.id}"
-    status["imageID"] = image_ref(latest)
+    status["image"], status["imageID"] = _with_tag(status["image"]), image_ref(latest)
     status["restartCount"] = latest.config.attempt
     resources = rec.allocation.get(container["name"]) or container.get("resources") or {}
     status["resources"] = resources

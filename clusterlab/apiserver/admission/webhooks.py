@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from clusterlab.apiserver.admission.plugin import CREATE, DELETE, UPDATE
 from clusterlab.apiserver.admission.policies import PolicyPlugin, rule_matches
 from clusterlab.apiserver.cel import CelError, program
+from clusterlab.apiserver.validation.formats import parse_ip
 from clusterlab.machinery.errors import StatusError, bad_request, status
 
 if TYPE_CHECKING:
@@ -80,8 +81,12 @@ class _Webhooks(PolicyPlugin):
         service = config.get("service")
         if service is None:
             url = config.get("url") or ""
-            host = urlsplit(url).hostname or ""
-            return f'Post "{url}{"&" if "?" in url else "?"}timeout={seconds}s": dial tcp: lookup {host}: no such host'
+            parts = urlsplit(url)
+            host, head = parts.hostname or "", f'Post "{url}{"&" if "?" in url else "?"}timeout={seconds}s": dial tcp'
+            if parse_ip(host) is not None:
+                shown = f"[{host}]" if ":" in host else host
+                return f"{head} {shown}:{parts.port or 443}: connect: connection refused"
+            return f"{head}: lookup {host}: no such host"
         name, namespace, port = service.get("name"), service.get("namespace"), service.get("port") or 443
         head = f'Post "https://{name}.{namespace}.svc:{port}{service.get("path") or "/"}?timeout={seconds}s"'
         found = self.server.stores["services"].bucket.objects.get(f"{namespace}/{name}")

@@ -38,9 +38,9 @@ def _data_sources(spec: Obj, old: Obj) -> Obj:
             source = None
     names = ("apiGroup", "kind", "name")
     if source is not None and ref is None:
-        ref = {key: source[key] for key in names if source.get(key) is not None}
+        ref = {key: source[key] for key in names if key in source}
     elif ref is not None and source is None and not ref.get("namespace"):
-        source = {key: ref[key] for key in names if ref.get(key) is not None}
+        source = {key: ref[key] for key in names if key in ref}
     kept = {key: value for key, value in spec.items() if key not in ("dataSource", "dataSourceRef")}
     for key, value in (("dataSource", source), ("dataSourceRef", ref)):
         if value is not None:
