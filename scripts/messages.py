@@ -24,6 +24,9 @@ def read_po(path: Path) -> dict[str, str]:
             part, found = "", {"msgid": "", "msgstr": ""}
             continue
         word, _, rest = line.partition(" ")
+        if word == "msgid" and found["msgstr"]:  # merges lose the empty line between two messages
+            messages[found["msgid"]] = found["msgstr"]
+            found = {"msgid": "", "msgstr": ""}
         if word in found:
             part, line = word, rest
         found[part] += ast.literal_eval(line)

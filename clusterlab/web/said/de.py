@@ -60,6 +60,11 @@ _LABS = {
     "it stands at step {0}, where it stood at step {1}.":
         "Dieses Labor stammt aus einer anderen Version von clusterlab. Seine Befehle wurden in dieser noch einmal ausgeführt, und es kam "
         "anders: Es steht bei Schritt {0}, wo es bei Schritt {1} stand.",
+    "code must be a number between 0 and 255": "code muss eine Zahl von 0 bis 255 sein",
+    "kubectl could not be run: {0}": "kubectl ließ sich nicht ausführen: {0}",
+    "this comes from another site's page": "das kommt von der Seite einer anderen Website",
+    "this lab has just gone to sleep; ask again": "dieses Labor ist gerade eingeschlafen; versuchen Sie es noch einmal",
+    "you may watch this lab just now, not change it": "gerade dürfen Sie diesem Labor zusehen, es aber nicht ändern",
     "this is no checkpoint": "das ist kein Checkpoint",
     "this is no lab: a lab's file has \"format\": \"{0}\"": "das ist kein Labor: In der Datei eines Labors steht \"format\": \"{0}\"",
     "this lab has gone {0} steps, as many as it may: go back, reset it, or start a new one":
@@ -139,6 +144,11 @@ _LESSONS = {
     "there is no lesson called {0}": "es gibt keine Lektion namens {0}",
     "no picture of this lesson shows that moment": "kein Bild dieser Lektion zeigt diesen Moment",
     "no picture of this lesson shows that step": "kein Bild dieser Lektion zeigt diesen Schritt",
+    "notes must be an object of at most {0} texts": "notes muss ein Objekt aus höchstens {0} Texten sein",
+    "notes must be an object of lessons and their notes": "notes muss ein Objekt aus Lektionen und ihren Notizen sein",
+    "there is no note called {0}": "es gibt keine Notiz namens {0}",
+    "{0}: must be a text of at most {1} characters, or null to forget it":
+        "{0}: muss ein Text von höchstens {1} Zeichen sein, oder null, um ihn zu vergessen",
     "this lab belongs to no lesson": "dieses Labor gehört zu keiner Lektion",
     "this lesson has no manifest {0}": "diese Lektion hat kein Manifest {0}",
     "this lesson has no task {0}": "diese Lektion hat keine Aufgabe {0}",
@@ -205,6 +215,17 @@ _IMPORT = {
         "im Text stehen keine Nodes: Angenommen werden {0}, mit je 4 CPUs und 8Gi",
     "no nodes are in the text: {0} are assumed, with 4 CPUs and 8Gi each, by the names that pods give":
         "im Text stehen keine Nodes: Angenommen werden {0}, mit je 4 CPUs und 8Gi, mit den Namen, die in den Pods stehen",
+    "every value is the word \"masked\"": "jeder Wert ist das Wort „masked“",
+    "Kubernetes {0} no longer serves {1} {2}": "Kubernetes {0} kennt {1} {2} nicht mehr",
+    "named by pods and not in the text, so it is made without what it held: {0}":
+        "Pods nennen es, und es steht nicht im Text, also wird es ohne seinen Inhalt gemacht: {0}",
+    "this is no cluster that could be: {0}": "einen solchen Cluster kann es nicht geben: {0}",
+    "{0} is no longer served: it is taken as {1}": "{0} gibt es nicht mehr: Es wird als {1} übernommen",
+    "document {0} is no object: an object has apiVersion, kind and metadata; it is passed over":
+        "Dokument {0} ist kein Objekt (apiVersion, kind und metadata); es wird übergangen",
+    "document {0} holds something without apiVersion, kind and metadata; it is passed over":
+        "Dokument {0} enthält etwas ohne apiVersion, kind und metadata; es wird übergangen",
+    "document {0} holds a {1} without a name; it is passed over": "Dokument {0} enthält {1} ohne Namen; es wird übergangen",
     "refused": "abgelehnt",
     "the model has Kubernetes' own roles": "das Modell hat die eigenen Roles von Kubernetes",
     "the model has its own system components": "das Modell hat eigene Systemkomponenten",

@@ -173,6 +173,12 @@ export const sentences: readonly (readonly [english: string, german: string])[] 
   ["{0} {1} is deleted because its owner, {2} {3}, is being deleted and waits for it.", "{0} {1} wird gelöscht, weil sein Owner, {2} {3}, gelöscht wird und darauf wartet."],
   ["{0} {1} is still in use, so it is not deleted yet.", "{0} {1} ist noch in Gebrauch, also wird es noch nicht gelöscht."],
   ["{0} cannot be signed: {1*}.", "{0} lässt sich nicht signieren: {1}."],
+  ["The API server looks after the Service kubernetes, which is how pods find it: what is gone is made again.", "Der API-Server sieht nach dem Service kubernetes, über den Pods ihn finden: Was fehlt, wird wieder gemacht."],
+  ["The shell in a container of pod {0} is left with exit code {1}.", "Die Shell in einem Container des Pods {0} wird mit Exit-Code {1} verlassen."],
+  ["The request {0} is old, so it is deleted.", "Der Antrag {0} ist alt, also wird er gelöscht."],
+  ["{0} may ask for the client certificate of a kubelet, so {1} is approved.", "{0} darf um das Client-Zertifikat eines Kubelets bitten, also wird {1} genehmigt."],
+  ["The pod {0} gets the claims that its templates describe.", "Der Pod {0} bekommt die Claims, die seine Vorlagen beschreiben."],
+  ["Nobody who is still there uses the claim {0}, so its devices are free again.", "Niemand, der noch da ist, benutzt den Claim {0}, also sind seine Geräte wieder frei."],
   // etcd.
   ["{0} becomes leader in term {1} with {2} of {3} votes.", "{0} wird Leader in Amtszeit {1}, mit {2} von {3} Stimmen."],
   ["{0} has not heard a leader for too long and asks whether it would get votes for term {1}.", "{0} hat zu lange keinen Leader gehört und fragt, ob es Stimmen für Amtszeit {1} bekäme."],
