@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,9 @@ from clusterlab.web.scale.at import at, drop
 
 __all__ = ["catch_up", "class_lab", "current_lab", "reset", "set_mode", "take", "watch"]
 
+#: How long a copy outlives the one that takes its place.
+LINGER_S = 8.0
+_dropping: set[asyncio.Task[None]] = set()
 _locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
@@ -64,10 +68,18 @@ async def _copy(member: Member, room: Classroom, again: bool) -> str:
         if not await Member.objects.filter(pk=member.pk, lab_id=old).aupdate(**fields):
             await drop([made["id"]])
         elif old:
-            await drop([old])
+            task = asyncio.create_task(_drop_later(old), context=Context())
+            _dropping.add(task)
+            task.add_done_callback(_dropping.discard)
         await member.arefresh_from_db()
     await news.changed(room.pk)
     return str(member.lab_id)
+
+
+async def _drop_later(lab_id: str) -> None:
+    """Deletes a copy that was left, once the page that showed it has gone to the new one."""
+    await asyncio.sleep(LINGER_S)
+    await drop([lab_id])
 
 
 def _own_lab(member: Member) -> str:
