@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { clauses, sentences } from "../../static/src/i18n/de/sentences";
 import { sentence } from "../../static/src/i18n/sentences";
+import "../../static/src/i18n/words";
 import { useLanguage } from "../../static/src/i18n/t";
 
 afterEach(() => useLanguage("en"));

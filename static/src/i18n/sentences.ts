@@ -1,6 +1,5 @@
 // What steps say, in the reader's language. The model's sentences are a part of its record, compared byte for byte and the same for all;
 // here they are looked up by the template that they fit. What none fits stays as it is.
-import { clauses, sentences as german } from "./de/sentences";
 import { languageNow } from "./t";
 
 interface Template {
@@ -17,14 +16,23 @@ const BETWEEN = /(?<=\.) (?=[A-Z]|etcd-)/;
 const MOST_KEPT = 3000;
 const LONGEST = 1500;
 type Pairs = readonly (readonly [string, string])[];
-const known: Record<string, { sentences: Pairs; clauses: Pairs }> = { de: { sentences: german, clauses } };
+interface Words {
+  sentences: Pairs;
+  clauses: Pairs;
+}
+type Shelf = typeof globalThis & { clusterlabSentences?: Record<string, Words> };
 const compiled = new Map<Pairs, Template[]>();
 const kept = new Map<string, string>();
+
+/** Lays a language's sentences where every bundle finds them, as `offerWords` does with its words. */
+export function offerSentences(language: string, words: Words): void {
+  ((globalThis as Shelf).clusterlabSentences ??= {})[language] = words;
+}
 
 /** A step's sentence, or several, in the language of the page. */
 export function sentence(text: string): string {
   const language = languageNow().split("-")[0] ?? "";
-  const words = known[language];
+  const words = (globalThis as Shelf).clusterlabSentences?.[language];
   if (!words || !text || text.length > LONGEST) return text;
   const key = `${language} ${text}`;
   let found = kept.get(key);
@@ -34,8 +42,6 @@ export function sentence(text: string): string {
   }
   return found;
 }
-
-type Words = (typeof known)[string];
 
 function translate(text: string, words: Words): string {
   const whole = fitting(text, words.sentences, words);
