@@ -171,13 +171,16 @@ export class DrawerElement extends LabElement {
   }
 }
 
+/** Texts that are scrolled in their box, and so are reached by keyboard. */
+const LONG = 300;
+
 @customElement("cl-copy")
 export class CopyElement extends LabElement {
   @state() text = "";
   @state() private copied = false;
 
   protected override render(): TemplateResult {
-    return html`<div class="cmd"><code class="mono" data-testid="copy-text">${this.text}</code><button type="button" class="small" data-testid="copy" @click=${this.copy}>${this.copied ? t("copied") : t("copy")}</button></div>`;
+    return html`<div class="cmd"><code class="mono" data-testid="copy-text" tabindex=${this.text.length > LONG ? 0 : nothing}>${this.text}</code><button type="button" class="small" data-testid="copy" @click=${this.copy}>${this.copied ? t("copied") : t("copy")}</button></div>`;
   }
 
   private async copy(): Promise<void> {
