@@ -127,7 +127,7 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*fluentd*", 24224, size_bytes=19_000_000, memory_base=55 * MIB, cpu_milli=3, entrypoint=("tini",), arguments=("--", "fluentd"),
          logs=("{time} +0000 [info]: starting fluentd-1.16", "{time} +0000 [info]: #0 fluentd worker is now running worker=0")),
     Behaviour(match="*pause*", size_bytes=320_000, memory_base=200_000, cpu_milli=0, entrypoint=("/pause",), shell=False),
-    Behaviour(match="*hello-world*", size_bytes=10_000, memory_base=MIB, cpu_milli=0, entrypoint=("/hello",), shell=False,
+    Behaviour(match="docker.io/library/hello-world", size_bytes=10_000, memory_base=MIB, cpu_milli=0, entrypoint=("/hello",), shell=False,
               exit=Exit(), logs=("", "Hello from Docker!", "This message shows that your installation appears to be working correctly.")),
     Behaviour(match="*/perl:*", size_bytes=336_000_000, memory_base=4 * MIB, arguments=("perl5.36",)),
     Behaviour(match="*/python:*", size_bytes=360_000_000, memory_base=8 * MIB, arguments=("python3",)),
