@@ -91,3 +91,13 @@ def test_the_gallery_is_taken_as_it_is(lab: ServerLab, server: Server) -> None:
     waiting = [pod["metadata"]["name"] for pod in lab.get("pods")["items"] if pod["status"]["phase"] in ("Failed", "Unknown")]
     assert waiting == []
     assert server.call("GET", "/api/gallery/nothing")[0] == 404
+
+
+def test_a_lab_tells_what_of_its_scenario_was_refused(server: Server) -> None:
+    empty = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "empty"}, "spec": {"containers": []}}
+    status, made = server.call("POST", "/api/labs", {"scenario": {"manifests": [empty, {**empty, "apiVersion": "v9"}]}})
+    assert status == 201
+    assert made["notice"].startswith('The API server refused what the scenario brings: Pod empty: Pod "empty" is invalid')
+    assert made["notice"].endswith("(and 1 more)")
+    status, answer = server.call("POST", "/api/labs", {"scenario": {"manifests": ["web.yaml"]}})
+    assert status == 400 and answer["error"]["field"] == "scenario.manifests[0]"

@@ -53,6 +53,10 @@ _LABS = {
     "{0} is not available yet; available are {1}": "{0} gibt es noch nicht; es gibt {1}",
     "The steps before this lab was woken could not be worked out again; it can be sought from there on.":
         "Die Schritte, bevor dieses Labor geweckt wurde, ließen sich nicht noch einmal berechnen; von da an kann man sich darin bewegen.",
+    "The API server refused what the scenario brings: {0} (and {1} more)":
+        "Der API-Server hat abgelehnt, was das Szenario mitbringt: {0} (und {1} weitere)",
+    "The API server refused what the scenario brings: {0}":
+        "Der API-Server hat abgelehnt, was das Szenario mitbringt: {0}",
     "This lab was made by another version of clusterlab. Its commands were done again in this one: step numbers may be others.":
         "Dieses Labor stammt aus einer anderen Version von clusterlab. Seine Befehle wurden in dieser noch einmal ausgeführt: "
         "Die Nummern der Schritte können andere sein.",

@@ -1,5 +1,5 @@
 // <cl-transport>: to the start, back, play or pause, step, run until settled, pace; and the sentence of the step on the stage.
-import { html } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { PACES, type Topic } from "../lab/lab";
@@ -141,9 +141,22 @@ export class UntilElement extends LabElement {
 const NOTICE = "cl-notice";
 @customElement(NOTICE)
 export class NoticeElement extends LabElement {
-  protected override readonly topics: Topic[] = ["notice"];
+  protected override readonly topics: Topic[] = ["notice", "headings"];
+  private read = "";
 
   protected override render() {
-    return html`<div class="notice" role="alert" ?hidden=${!this.lab.notice} data-testid="notice">${this.lab.notice}</div>`;
+    return html`<div class="notice" role="alert" ?hidden=${!this.lab.notice} data-testid="notice">${this.lab.notice}</div>${this.ofLab()}`;
+  }
+
+  /** What those who open this lab should know, until they have read it. */
+  private ofLab(): TemplateResult | typeof nothing {
+    const text = this.lab.info?.notice ?? "";
+    if (!text || text === this.read) return nothing;
+    return html`<div class="lab-notice" role="status" data-testid="lab-notice"><p>${text}</p><button type="button" class="quiet" aria-label=${t("Close")} @click=${() => this.close(text)}>×</button></div>`;
+  }
+
+  private close(text: string): void {
+    this.read = text;
+    this.requestUpdate();
   }
 }
