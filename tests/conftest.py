@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of a worker; each test makes labs of its own."""
     running = Server(tmp_path_factory.mktemp("server")).start()
     yield running
-    running.stop()
+    running.kill()  # nobody will wake its hundreds of labs: they need not be put to sleep
 
 
 @pytest.fixture(scope="session")

@@ -42,9 +42,8 @@ class Learner:
                     self.run(self.page.locator("#lesson section > cl-run").nth(seen["cl-run"]).get_by_test_id("run"))
                     seen["cl-run"] += 1
             elif directive.kind == "wait":
-                self.page.locator("#lesson section > cl-wait").nth(seen["cl-wait"]).get_by_test_id("wait").click()
+                self.wait(self.page.locator("#lesson section > cl-wait").nth(seen["cl-wait"]).get_by_test_id("wait"))
                 seen["cl-wait"] += 1
-                self.settle()
             else:
                 getattr(self, directive.kind, self.skip)(directive)
 
@@ -56,6 +55,16 @@ class Learner:
         before = self.page.evaluate(LINES)
         button.click()
         self.page.wait_for_function(f"before => {LINES} > before", arg=before, timeout=PATIENCE_MS)
+        self.settle()
+
+    def wait(self, button: Any) -> None:
+        """Presses a button that lets time go on, and waits until it has."""
+        until = re.fullmatch(r"(\d+)(ms|s|m|h)", button.evaluate("button => button.closest('cl-wait').until"))
+        passes_ms = int(until[1]) * {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}[until[2]] if until else 0
+        before = self.page.evaluate("document.querySelector('cl-stage').lab.mode.time")
+        button.click()
+        reached = "time => document.querySelector('cl-stage').lab.mode.time >= time"
+        self.page.wait_for_function(reached, arg=before + passes_ms, timeout=PATIENCE_MS)
         self.settle()
 
     def settle(self) -> None:
@@ -114,8 +123,7 @@ class Learner:
                 step.get_by_role("button").click()
                 self.settle()
             elif step.get_by_test_id("wait").count():
-                step.get_by_test_id("wait").click()
-                self.settle()
+                self.wait(step.get_by_test_id("wait"))
         expect(box).to_have_attribute("data-done", "true", timeout=PATIENCE_MS)
 
 

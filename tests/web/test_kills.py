@@ -14,7 +14,7 @@ import pytest
 
 from tests.server import ForkedServer, ServerLab
 
-KILLS = int(os.environ.get("CLUSTERLAB_KILLS", "50"))
+KILLS = int(os.environ.get("CLUSTERLAB_KILLS", "20"))
 #: Every so many rounds the real kubectl writes; it takes many times as long as a plain request.
 KUBECTL_EVERY = 10
 
