@@ -3,6 +3,9 @@ import "./styles/theme.css";
 import "./styles/base.css";
 import "./styles/front.css";
 import "./styles/catalogue.css";
+import { chooseLanguage } from "./i18n/choose";
+
+chooseLanguage(document.querySelector<HTMLSelectElement>("select[name=language]"));
 
 const filter = document.querySelector<HTMLFormElement>("form.filter")!;
 const cards = [...document.querySelectorAll<HTMLElement>("li[data-level]")];

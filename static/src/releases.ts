@@ -5,6 +5,7 @@ import "./styles/front.css";
 import "./styles/catalogue.css";
 import "./styles/plotly.css";
 import { html, render } from "lit";
+import { chooseLanguage } from "./i18n/choose";
 import { t, useLanguage } from "./i18n/t";
 import "./ui/chart";
 import type { ChartAnswer } from "./ui/chart";
@@ -34,6 +35,7 @@ interface Comparison {
 
 const POLL_MS = 700;
 useLanguage();
+chooseLanguage(document.querySelector<HTMLSelectElement>("select[name=language]"));
 const form = document.querySelector<HTMLFormElement>("form.compare")!;
 const button = form.querySelector("button")!, bar = form.querySelector("progress")!, status = form.querySelector<HTMLElement>("[role=status]")!;
 const table = document.querySelector<HTMLElement>(".outcome")!, charts = document.querySelector<HTMLElement>(".compare-charts")!;
