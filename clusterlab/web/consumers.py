@@ -218,7 +218,7 @@ class LabConsumer(AsyncWebsocketConsumer):
                 self.sent = last
                 await self.send(text_data='{"type":"steps","frames":[' + b",".join(frames).decode() + "]}")
             state = lab.state()
-            if {**state, "time": 0} != {**mode, "time": 0}:
+            if {**state, "time": 0} != {**mode, "time": 0} or (state["mode"] == "paused" and state["time"] != mode["time"]):
                 mode = state
                 await self._send({"type": "mode", **state})
         await self.close(4012)  # the lab has gone to another host: the browser comes again

@@ -121,7 +121,9 @@ async def run(lab: Lab, body: Mapping[str, Any]) -> None:
     if isinstance(until, dict) and "time" in until:
         due, sim = lab.history.next_time(), lab.cluster.sim
         time_ms = min(until["time"], due) if due is not None else until["time"]
-        sim.time_ms = max(sim.time_ms, time_ms)
+        if time_ms > sim.time_ms:  # time has passed in which nothing happened: no step tells of it
+            sim.time_ms = time_ms
+            lab.tell()
 
 
 async def play(lab: Lab, body: Mapping[str, Any]) -> None:

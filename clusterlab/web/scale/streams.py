@@ -110,7 +110,9 @@ class Publisher:
                 pipe.xadd(frames_key, {b"f": frame}, id=f"{self.generation}-{seq}", maxlen=KEEP_FRAMES, approximate=True)
             pipe.expire(frames_key, KEEP_S)
             await pipe.execute(raise_on_error=False)
-        now = (lab.generation, lab.retold, {**lab.state(), "time": 0})
+        state = lab.state()
+        # While it plays, frames tell the time.
+        now = (lab.generation, lab.retold, state if state["mode"] == "paused" else {**state, "time": 0})
         if now != told:
             pipe = client().pipeline(transaction=False)
             entry = {b"state": orjson.dumps(lab.state()), b"generation": lab.generation, b"retold": lab.retold}
