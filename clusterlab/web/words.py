@@ -18,9 +18,9 @@ _ELSEWHERE = (
     "--password", "--username", "--insecure-skip-tls-verify", "--proxy-url",
 )
 #: Commands that need a terminal, listen on a port, or write files of any name.
-_COMMANDS = {"proxy", "edit", "plugin", "completion", "config", "kuberc", "kustomize", "alpha"}
+_COMMANDS = {"proxy", "port-forward", "edit", "plugin", "completion", "config", "kuberc", "kustomize", "alpha"}
 #: Those of them that a jail does not help.
-_LISTENING = {"proxy", "plugin", "kuberc"}
+_LISTENING = {"proxy", "port-forward", "plugin", "kuberc"}
 #: Flags that name a file or a folder.
 _FILE_FLAGS = (
     "--filename", "--kustomize", "--from-file", "--from-env-file", "--patch-file", "--cert", "--key", "--template", "--output-directory",
@@ -46,16 +46,16 @@ def words_of(line: str) -> list[str]:
     return words
 
 
-def check(words: list[str], confined: bool = False) -> None:
+def check(words: list[str], confined: bool = False, forwards: bool = False) -> None:
     """Refuses the words after `kubectl` that lead out of the lab. `confined`: files and addresses are closed off by the jail, so that
-    only what could not work is refused here."""
+    only what could not work is refused here. `forwards`: whoever asks does port-forward himself, without kubectl."""
     if not words:
         raise Refused("write a kubectl command, such as: kubectl get pods")
     if confined and "edit" not in words:
         command = next((word for word in words if not word.startswith("-")), "")
     else:
         command = command_of(words)
-    if command in (_LISTENING if confined else _COMMANDS):
+    if command in (_LISTENING if confined else _COMMANDS) and not (forwards and command == "port-forward"):
         raise Refused(f"kubectl {command} needs a terminal of your own: use the line under Connect")
     if confined and command != "edit":
         return

@@ -142,7 +142,7 @@ async def _kubectl(desk: Desk, words: list[str], partial: str, cwd: str) -> list
         return []
     try:
         if words:
-            check(words, desk.confined)
+            check(words, desk.confined, forwards=True)
         done = await programs.kubectl(desk, ["__complete", *words, partial], cwd, None, False)
     except (Refused, LabError, OSError):
         return []

@@ -29,7 +29,7 @@ def _refusal(shell: Shell, words: list[str]) -> str:
     """Why kubectl is not started."""
     desk = shell.desk
     try:
-        check(words, desk.confined)
+        check(words, desk.confined, forwards=True)
     except Refused as error:
         return str(error)
     return limits.refusal(desk.lab, ["kubectl", *words])
@@ -48,8 +48,10 @@ def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     problem = _refusal(shell, argv[1:])
     if problem:
         return in_language(shell, Result(1, "", f"{problem}\n"))
-    if _command(argv[1:]) == "port-forward" and not {"-h", "--help"} & set(argv):
-        return port_forward(shell, run, argv[1:])
+    if _command(argv[1:]) == "port-forward":
+        if not {"-h", "--help"} & set(argv):
+            return port_forward(shell, run, argv[1:])
+        argv = ["kubectl", "port-forward", "--help"]  # these words alone: kubectl itself is never to listen
     direct = shell.is_direct(run)
     try:
         if _command(argv[1:]) == "diff" and desk.confined:
