@@ -1,5 +1,7 @@
 // Files that somebody chooses or drops: single ones, whole folders, archives of manifests. Everything is bounded.
 
+import { through } from "./through";
+
 export interface ReadFile {
   name: string;
   text: string;
@@ -81,7 +83,7 @@ export async function unzip(bytes: Uint8Array): Promise<ReadFile[]> {
       if (flags & 1 || (method !== 0 && method !== 8)) throw new FilesProblem("damaged");
       const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
       const data = bytes.subarray(start, start + size);
-      const text = new TextDecoder().decode(method === 0 ? data : await inflated(data, left));
+      const text = new TextDecoder().decode(method === 0 ? data : await through(data, new DecompressionStream("deflate-raw"), left, () => new FilesProblem("too large")));
       left -= text.length;
       if (left < 0) throw new FilesProblem("too large");
       found.push({ name, text });
@@ -90,21 +92,4 @@ export async function unzip(bytes: Uint8Array): Promise<ReadFile[]> {
     throw error instanceof FilesProblem ? error : new FilesProblem("damaged");
   }
   return found;
-}
-
-async function inflated(data: Uint8Array, most: number): Promise<Uint8Array> {
-  const reader = new Blob([data as BlobPart]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > most) {
-      void reader.cancel().catch(() => undefined);
-      throw new FilesProblem("too large");
-    }
-    parts.push(value);
-  }
-  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
 }

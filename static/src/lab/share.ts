@@ -1,6 +1,8 @@
 // A cluster as a link: the scenario, packed into the fragment of an address. Browsers send fragments to no server. Pure but for the
 // browser's own compression; bounded, since a link may come from anybody.
 
+import { through } from "./through";
+
 export interface Shared {
   scenario: Record<string, unknown>;
   name: string;
@@ -15,7 +17,7 @@ export class ShareProblem extends Error {}
 
 /** The fragment that holds a cluster. Raises ShareProblem where it would be too long for an address. */
 export async function pack(shared: Shared): Promise<string> {
-  const bytes = await through(new TextEncoder().encode(JSON.stringify(shared)), new CompressionStream("deflate-raw"), LINK_MOST);
+  const bytes = await through(new TextEncoder().encode(JSON.stringify(shared)), new CompressionStream("deflate-raw"), LINK_MOST, () => new ShareProblem("too large"));
   const text = MARK + btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   if (text.length > LINK_MOST) throw new ShareProblem("too large");
   return text;
@@ -29,41 +31,13 @@ export async function unpack(fragment: string): Promise<Shared> {
   let found: unknown;
   try {
     const bytes = Uint8Array.from(atob(text.slice(MARK.length).replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
-    found = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await through(bytes, new DecompressionStream("deflate-raw"), TEXT_MOST)));
+    found = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await through(bytes, new DecompressionStream("deflate-raw"), TEXT_MOST, () => new ShareProblem("too large"))));
   } catch (error) {
     throw error instanceof ShareProblem ? error : new ShareProblem("damaged");
   }
   const { scenario, name } = (found ?? {}) as Partial<Shared>;
   if (typeof scenario !== "object" || scenario === null || Array.isArray(scenario)) throw new ShareProblem("damaged");
   return { scenario, name: typeof name === "string" ? name.slice(0, 80) : "" };
-}
-
-/** Bytes through a stream, as long as no more than `most` come out. */
-async function through(bytes: Uint8Array, stream: CompressionStream | DecompressionStream, most: number): Promise<Uint8Array> {
-  const writer = (stream.writable as WritableStream<Uint8Array>).getWriter();
-  const written = writer.write(bytes).then(() => writer.close());
-  written.catch(() => undefined);
-  const reader = (stream.readable as ReadableStream<Uint8Array>).getReader();
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > most) {
-      void reader.cancel().catch(() => undefined);
-      throw new ShareProblem("too large");
-    }
-    parts.push(value);
-  }
-  await written;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** What is in a scenario, for a person: how many nodes, and its objects by kind. */
