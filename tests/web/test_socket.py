@@ -146,6 +146,40 @@ async def test_the_page_drives_the_lab(server: Server) -> None:
         assert browser.mode["last"] == last
 
 
+async def test_breakpoints_that_are_set_in_one_breath_are_all_kept(server: Server) -> None:
+    """Two browsers, and one that does not wait for an answer: a change never takes away what it does not know."""
+    lab, cookie = await asyncio.to_thread(visitor, server)
+    origin = {"Cookie": cookie, "Origin": server.url}
+    async with connect(socket_url(server, lab), additional_headers=origin) as a, connect(socket_url(server, lab), additional_headers=origin) as b:
+        one, two = Browser(a), Browser(b)
+        await one.hello()
+        await two.hello()
+
+        async def change(browser: Browser, condition: Any, **on: Any) -> None:
+            await browser.socket.send(json.dumps({"type": "breakpoint", "condition": condition, **on}))
+
+        async def known(browser: Browser, *wanted: tuple[str, bool]) -> None:
+            while sorted((one["condition"], one["on"]) for one in browser.mode["breakpoints"]) != sorted(wanted):
+                await browser.read()
+
+        await change(one, "kind = Pod")
+        await change(one, "kind = Node")
+        await change(two, "kind = Service")
+        await known(one, ("kind = Pod", True), ("kind = Node", True), ("kind = Service", True))
+        await change(two, "kind = Node", on=False)
+        await change(one, "kind = Pod", on=None)
+        await known(two, ("kind = Node", False), ("kind = Service", True))
+        for condition, on in (("kind is Pod", True), (7, True), ("kind = Pod", "yes")):
+            await change(one, condition, on=on)
+        for i in range(29):
+            await change(one, f"name = x{i}")
+        while len(one.errors) < 4:
+            await one.read()
+        assert "at most 30" in one.errors[-1]["message"]
+        state = await asyncio.to_thread(lab.call, "GET", "")
+        assert len(state["breakpoints"]) == 30 and {"condition": "kind = Node", "on": False} in state["breakpoints"]
+
+
 async def test_watchers_may_not_change(server: Server) -> None:
     lab = await asyncio.to_thread(server.lab)
     async with connect(socket_url(server, lab)) as socket:

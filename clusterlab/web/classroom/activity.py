@@ -19,7 +19,7 @@ KEEP = 500
 RECENT_S = 15
 _METHODS = {"POST", "PUT", "PATCH", "DELETE"}
 #: What moves the clock, and is no try at anything.
-_CLOCK = {"play", "pause", "step", "run", "seek", "back", "hold", "reset", "breakpoints"}
+_CLOCK = {"play", "pause", "step", "run", "seek", "back", "hold", "reset", "breakpoint"}
 
 
 async def note(room_id: str, who: str, text: str) -> None:

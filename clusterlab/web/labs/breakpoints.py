@@ -51,6 +51,22 @@ class Breakpoints:
                 tests.append((entry["condition"], test))
         self.entries, self._tests = entries, tests
 
+    def change(self, condition: Any, on: Any) -> None:
+        """Adds one, or turns it on or off; `on` None takes it away.
+
+        Pages send such changes rather than the whole list, which two people, or one who is faster than the answer, would
+        overwrite with an older one. Raises LabError.
+        """
+        if not isinstance(condition, str) or not (on is None or isinstance(on, bool)):
+            raise LabError("a breakpoint is {condition, on}: on is true, false, or null to take it away", "condition")
+        others = [one for one in self.entries if one["condition"] != condition]
+        if on is None:
+            return self.set(others)
+        place = next((i for i, one in enumerate(self.entries) if one["condition"] == condition), len(others))
+        if place >= MOST:
+            raise LabError(f"a lab has at most {MOST} breakpoints: take one away first", "condition")
+        self.set([*others[:place], {"condition": condition, "on": on}, *others[place:]])
+
     def meets(self, step: Step, cluster: Cluster) -> bool:
         """Whether the lab stops after this step."""
         for text, test in self._tests:

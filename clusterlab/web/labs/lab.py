@@ -244,6 +244,14 @@ class Lab:
     async def set_breakpoints(self, wanted: Any) -> None:
         """Replaces the lab's breakpoints: a list of conditions, or of {condition, on}."""
         self.breakpoints.set(wanted)
+        await self._keep_breakpoints()
+
+    async def change_breakpoint(self, condition: Any, on: Any) -> None:
+        """Adds one breakpoint, or turns it on or off; `on` None takes it away."""
+        self.breakpoints.change(condition, on)
+        await self._keep_breakpoints()
+
+    async def _keep_breakpoints(self) -> None:
         await self.write({**self.where(), "breakpoints": self.breakpoints.entries})
         await self._changed()
 

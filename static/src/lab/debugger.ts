@@ -45,8 +45,8 @@ export class Debugger {
   readonly hits = new Map<number, string>();
   running = false;
   private timer = 0;
-  /** The list that was sent and has not come back yet. */
-  private proposed = "";
+  /** What was asked for and has not come back yet, by condition: on, off, or null for gone. */
+  private readonly asked = new Map<string, boolean | null>();
   private readonly stale = new Set<string>();
 
   constructor(private readonly lab: Lab) {
@@ -69,42 +69,47 @@ export class Debugger {
 
   /** What the lab says of its breakpoints, and of the one at which it stands. */
   heard({ breakpoints, stopped }: Pick<ModeState, "breakpoints" | "stopped">): void {
-    if (breakpoints && !this.proposed) this.breakpoints = breakpoints;
-    if (JSON.stringify(breakpoints) === this.proposed) this.proposed = "";
+    if (breakpoints) {
+      for (const [condition, on] of this.asked) if ((breakpoints.find((one) => one.condition === condition)?.on ?? null) === on) this.asked.delete(condition);
+      this.breakpoints = breakpoints;
+      for (const [condition, on] of this.asked) this.show(condition, on);
+    }
     if (stopped) this.hits.set(stopped.seq, stopped.condition);
     this.lab.tell("debug");
-  }
-
-  private propose(breakpoints: Breakpoint[]): void {
-    this.lab.send({ type: "breakpoints", breakpoints: breakpoints.slice(-MOST) });
   }
 
   addBreakpoint(text: string): void {
     const condition = text.trim();
     if (!condition || this.breakpoints.some((one) => one.condition === condition)) return;
-    this.propose([...this.breakpoints, { condition, on: true }]);
+    this.ask(condition, true);
   }
 
   removeBreakpoint(condition: string): void {
-    this.change(this.breakpoints.filter((one) => one.condition !== condition));
+    this.ask(condition, null);
   }
 
   toggleBreakpoint(condition: string): void {
-    this.change(this.breakpoints.map((one) => (one.condition === condition ? { ...one, on: !one.on } : one)));
+    this.ask(condition, !this.breakpoints.find((one) => one.condition === condition)?.on);
   }
 
-  /** What cannot be refused holds here at once, and at the lab a moment later. */
-  private change(breakpoints: Breakpoint[]): void {
-    this.breakpoints = breakpoints;
-    this.proposed = JSON.stringify(breakpoints);
-    window.setTimeout(() => (this.proposed = ""), KNOWN_MS);
-    this.propose(breakpoints);
+  /** Asks for one change, not for a list: somebody else, or an answer that is under way, may know more breakpoints. */
+  private ask(condition: string, on: boolean | null): void {
+    if (!this.lab.send({ type: "breakpoint", condition, on })) return this.lab.tell("debug");
+    this.asked.set(condition, on);
+    window.setTimeout(() => this.asked.delete(condition), KNOWN_MS);
+    this.show(condition, on);
     this.lab.tell("debug");
+  }
+
+  /** What cannot be refused holds here at once, and at the lab a moment later; a new condition waits for the lab to read it. */
+  private show(condition: string, on: boolean | null): void {
+    if (on === null) this.breakpoints = this.breakpoints.filter((one) => one.condition !== condition);
+    else this.breakpoints = this.breakpoints.map((one) => (one.condition === condition ? { condition, on } : one));
   }
 
   /** Until the lab has said that it knows the breakpoints as they are here. */
   private async known(): Promise<void> {
-    for (const until = performance.now() + KNOWN_MS; this.proposed && performance.now() < until; ) await new Promise((done) => setTimeout(done, 15));
+    for (const until = performance.now() + KNOWN_MS; this.asked.size && performance.now() < until; ) await new Promise((done) => setTimeout(done, 15));
   }
 
   /** Whether a step of which only the heading is known would have met a breakpoint: those that ask no more than that. */

@@ -159,8 +159,10 @@ export class Lab {
 
   // Commands.
 
-  send(command: { type: string } & Record<string, unknown>): void {
-    if (!this.stream.send(command)) this.say(t("Not connected."));
+  send(command: { type: string } & Record<string, unknown>): boolean {
+    const sent = this.stream.send(command);
+    if (!sent) this.say(t("Not connected."));
+    return sent;
   }
 
   /** One step; out of the step that was stepped into. */

@@ -63,7 +63,7 @@ export class LensbarElement extends LabElement {
     const { components } = this.lab.player.state;
     const leader = String(components["etcd"]?.["leader"] ?? "");
     const faults = faultsOf(components).filter((fault) => fault.kind.startsWith("etcd-"));
-    const fault = (kind: string): void => this.lab.send({ type: "fault", fault: { kind, target: leader } });
+    const fault = (kind: string): boolean => this.lab.send({ type: "fault", fault: { kind, target: leader } });
     return html`${leader ? html`<button type="button" class="small" data-testid="kill-leader" @click=${() => fault("etcd-kill")}>${t("Kill the leader")}</button><button type="button" class="small" data-testid="cut-leader" @click=${() => fault("etcd-partition")}>${t("Cut the leader off")}</button>` : nothing}
       ${faults.length ? html`<button type="button" class="small primary" data-testid="heal-etcd" @click=${() => faults.forEach((one) => this.lab.send({ type: "heal", id: one.id }))}>${t("Heal etcd")}</button>` : nothing}`;
   }

@@ -16,9 +16,9 @@ export class Recorder {
     this.lines = [];
     this.last = lab.mode.time;
     const send = lab.send.bind(lab);
-    lab.send = (command): void => {
+    lab.send = (command): boolean => {
       this.heard(command);
-      send(command);
+      return send(command);
     };
     const heard = (event: Event): void => this.heard((event as CustomEvent<{ type: string } & Record<string, unknown>>).detail);
     document.addEventListener("clusterlab:did", heard);
