@@ -25,6 +25,7 @@ from clusterlab.controllers.objects import (
     deleting,
     finished,
     key_of,
+    manager_key,
     phase,
     pod_ready,
     status_count,
@@ -88,12 +89,7 @@ class DaemonSetController(BaseController):
 
     def owner_key(self, pod: Object) -> str | None:
         """The key of the DaemonSet that manages a pod."""
-        ref = controller_of(pod)
-        if ref is None or ref["kind"] != "DaemonSet":
-            return None
-        key = f"{pod['metadata']['namespace']}/{ref['name']}"
-        ds = self.sets.store.get(key)
-        return key if ds is not None and ds["metadata"]["uid"] == ref["uid"] else None
+        return manager_key(pod, "DaemonSet", self.sets)
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
         if not self.sets.store:

@@ -5,6 +5,7 @@ Follows pkg/controller/history/controller_history.go and the history part of pkg
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clusterlab.controllers.objects import Object, Objects, by_controller, controller_ref
@@ -31,11 +32,19 @@ def template_patch(owner: Object) -> Object:
     return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
 
 
-class History:
-    """The revisions of one owner."""
+def template_digest(owner: Object) -> str:
+    """The hash that names a DaemonSet's revision: that of its pod template."""
+    return pod_template_hash(owner["spec"]["template"], (owner.get("status") or {}).get("collisionCount"))
 
-    def __init__(self, by: BaseController, owner: Object, resource: str, kind: str) -> None:
-        self.by, self.owner, self.resource, self.kind = by, owner, resource, kind
+
+class History:
+    """The revisions of one owner. `digest` names a new one, and is its label `label`."""
+
+    def __init__(
+        self, by: BaseController, owner: Object, resource: str, kind: str,
+        label: str = HASH, digest: Callable[[Object], str] = template_digest,
+    ) -> None:
+        self.by, self.owner, self.resource, self.kind, self.label, self.digest = by, owner, resource, kind, label, digest
 
     def revisions(self) -> Objects:
         """The owner's revisions, oldest first, after adoption and release."""
@@ -54,8 +63,8 @@ class History:
     def create(self, number: int) -> Object:
         """Remembers the present template under a number; raises Collision if another template took its name."""
         meta, template = self.owner["metadata"], self.owner["spec"]["template"]
-        digest = pod_template_hash(template, (self.owner.get("status") or {}).get("collisionCount"))
-        labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH: digest}
+        digest = self.digest(self.owner)
+        labels = {**((template.get("metadata") or {}).get("labels") or {}), self.label: digest}
         name = f"{meta['name']}-{digest}"
         body: Object = {
             "apiVersion": "apps/v1", "kind": "ControllerRevision",

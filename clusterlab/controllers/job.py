@@ -14,7 +14,7 @@ from clusterlab.controllers.expectations import Expectations
 from clusterlab.controllers.job_policy import Backoff
 from clusterlab.controllers.job_state import FINALIZER, has_finalizer, job_finished, remove_finalizer
 from clusterlab.controllers.job_sync import JobSync
-from clusterlab.controllers.objects import Object, by_controller, controller_of, deleting, key_of
+from clusterlab.controllers.objects import Object, by_controller, controller_of, deleting, key_of, manager_key
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.labels import from_object as selector_of
 
@@ -67,12 +67,7 @@ class JobController(BaseController):
 
     def owner_key(self, pod: Object) -> str | None:
         """The key of the Job that manages a pod."""
-        ref = controller_of(pod)
-        if ref is None or ref["kind"] != "Job":
-            return None
-        key = f"{pod['metadata']['namespace']}/{ref['name']}"
-        job = self.jobs.store.get(key)
-        return key if job is not None and job["metadata"]["uid"] == ref["uid"] else None
+        return manager_key(pod, "Job", self.jobs)
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new if new is not None else old

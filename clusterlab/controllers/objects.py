@@ -15,12 +15,13 @@ from clusterlab.machinery.meta import controller_of, find_condition, with_meta
 from clusterlab.machinery.meta import is_deleting as deleting
 
 if TYPE_CHECKING:
+    from clusterlab.client.informer import Informer
     from clusterlab.sim import Simulation
 
 __all__ = [
     "EPOCH", "MAX_INT32", "Object", "Objects", "active", "available_in_ms", "by_controller", "condition_of", "controlled_by",
-    "controller_of", "controller_ref", "created_ms", "deleting", "drop_zero", "find_condition", "finished", "key_of", "now_ms",
-    "phase", "pod_ready", "ready_condition", "relevant", "replicas", "scaled_value", "split_key", "status_count", "unix_ms",
+    "controller_of", "controller_ref", "created_ms", "deleting", "drop_zero", "find_condition", "finished", "key_of", "manager_key",
+    "now_ms", "phase", "pod_ready", "ready_condition", "relevant", "replicas", "scaled_value", "split_key", "status_count", "unix_ms",
     "with_meta", "with_status", "without_condition",
 ]
 
@@ -89,6 +90,16 @@ def by_controller(obj: Object) -> Iterable[str]:
         if ref.get("controller"):
             return (ref["uid"],)
     return ("orphan/" + meta.get("namespace", ""),)
+
+
+def manager_key(obj: Object, kind: str, owners: Informer) -> str | None:
+    """The key of the owner of this kind that manages an object, if the informer still knows that very owner."""
+    ref = controller_of(obj)
+    if ref is None or ref["kind"] != kind:
+        return None
+    key = f"{obj['metadata']['namespace']}/{ref['name']}"
+    owner = owners.store.get(key)
+    return key if owner is not None and owner["metadata"]["uid"] == ref["uid"] else None
 
 
 def with_status(obj: Object, status: Object) -> Object:

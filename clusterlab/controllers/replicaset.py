@@ -20,6 +20,7 @@ from clusterlab.controllers.objects import (
     deleting,
     finished,
     key_of,
+    manager_key,
     replicas,
     unix_ms,
     without_condition,
@@ -86,12 +87,7 @@ class ReplicaSetController(BaseController):
 
     def owner_key(self, pod: Object) -> str | None:
         """The key of the ReplicaSet that manages a pod."""
-        ref = controller_of(pod)
-        if ref is None or ref["kind"] != self.kind:
-            return None
-        key = f"{pod['metadata']['namespace']}/{ref['name']}"
-        rs = self.sets.store.get(key)
-        return key if rs is not None and rs["metadata"]["uid"] == ref["uid"] else None
+        return manager_key(pod, self.kind, self.sets)
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:

@@ -17,6 +17,7 @@ from clusterlab.controllers.objects import (
     controller_of,
     deleting,
     key_of,
+    manager_key,
     phase,
     pod_ready,
     replicas,
@@ -73,12 +74,7 @@ class StatefulSetController(BaseController):
 
     def owner_key(self, pod: Object) -> str | None:
         """The key of the StatefulSet that manages a pod."""
-        ref = controller_of(pod)
-        if ref is None or ref["kind"] != "StatefulSet":
-            return None
-        key = f"{pod['metadata']['namespace']}/{ref['name']}"
-        known = self.sets.store.get(key)
-        return key if known is not None and known["metadata"]["uid"] == ref["uid"] else None
+        return manager_key(pod, "StatefulSet", self.sets)
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
         if not self.sets.store:

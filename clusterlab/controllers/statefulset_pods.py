@@ -8,14 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from clusterlab.controllers.history import Collision, template_patch
+from clusterlab.controllers.history import History, template_patch
 from clusterlab.controllers.objects import Object, Objects, controller_ref, replicas, status_count
 from clusterlab.controllers.podcontrol import pod_from_template
-from clusterlab.controllers.refmanager import Claims
-from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.go_dump import revision_hash
-from clusterlab.machinery.labels import from_object as selector_of
-from clusterlab.machinery.meta import deep_equal
 
 if TYPE_CHECKING:
     from clusterlab.controllers.base import BaseController
@@ -149,11 +145,16 @@ def new_versioned_pod(owner: Object, revisions: Revisions, number: int) -> Objec
     return new_pod(owner, owner["spec"]["template"], revisions.update_name, number)
 
 
+def _digest(owner: Object) -> str:
+    return revision_hash(template_patch(owner), status_count(owner, "collisionCount") or 0)
+
+
 class Revisions:
     """The revisions of a StatefulSet: the one that its status calls current, and that of its present template."""
 
     def __init__(self, by: BaseController, owner: Object) -> None:
-        self.by, self.owner = by, owner
+        self.owner = owner
+        self.history = History(by, owner, "statefulsets", "StatefulSet", HASH, _digest)
         self.all: Objects = []
         self.current: Object = {}
         self.update: Object = {}
@@ -173,48 +174,16 @@ class Revisions:
 
     def find(self) -> None:
         """Finds or creates the revisions."""
-        self.all = self._list()
-        patch = template_patch(self.owner)
-        equal = [each for each in self.all if deep_equal(each.get("data"), patch)]
+        self.all = self.history.revisions()
+        equal = [each for each in self.all if self.history.matches(each)]
         if equal and equal[-1] is self.all[-1]:
             self.update = equal[-1]
         elif equal:
-            self.update = self.by.client.update("controllerrevisions", {**equal[-1], "revision": self.all[-1]["revision"] + 1})
+            self.update = self.history.renumber(equal[-1], self.all[-1]["revision"] + 1)
         else:
-            self.update = self._create(patch, self.all[-1]["revision"] + 1 if self.all else 1)
+            self.update = self.history.create(self.all[-1]["revision"] + 1 if self.all else 1)
         name = (self.owner.get("status") or {}).get("currentRevision")
         self.current = next((each for each in self.all if each["metadata"]["name"] == name), self.update)
-
-    def _list(self) -> Objects:
-        meta, informer = self.owner["metadata"], self.by.informer("controllerrevisions")
-        known = informer.indexed("controller", meta["uid"]) + informer.indexed("controller", "orphan/" + meta["namespace"])
-        selector = selector_of(self.owner["spec"].get("selector"))
-        claims = Claims(self.by, self.owner, "statefulsets", "apps/v1", "StatefulSet", selector, "controllerrevisions")
-        return sorted(claims.claim(known), key=lambda each: (each["revision"], each["metadata"]["name"]))
-
-    def _create(self, patch: Object, number: int) -> Object:
-        meta = self.owner["metadata"]
-        digest = revision_hash(patch, status_count(self.owner, "collisionCount") or 0)
-        labels = {**((self.owner["spec"]["template"].get("metadata") or {}).get("labels") or {}), HASH: digest}
-        body: Object = {
-            "apiVersion": "apps/v1", "kind": "ControllerRevision",
-            "metadata": {
-                "name": f"{meta['name']}-{digest}", "namespace": meta["namespace"], "labels": labels,
-                "ownerReferences": [controller_ref(self.owner, "apps/v1", "StatefulSet")],
-            },
-            "data": patch, "revision": number,
-        }
-        if meta.get("annotations"):
-            body["metadata"]["annotations"] = meta["annotations"]
-        try:
-            return self.by.client.create("controllerrevisions", body)
-        except StatusError as error:
-            if error.reason != "AlreadyExists":
-                raise
-        existing = self.by.client.get("controllerrevisions", meta["namespace"], body["metadata"]["name"])
-        if deep_equal(existing.get("data"), patch):
-            return existing
-        raise Collision(body["metadata"]["name"])
 
     def truncate(self, pods: Objects) -> None:
         """Forgets the oldest revisions beyond the limit that nothing uses."""
@@ -224,8 +193,4 @@ class Revisions:
         if limit is None or limit < 0:
             return
         for each in unused[:max(0, len(unused) - limit)]:
-            try:
-                self.by.client.delete("controllerrevisions", each["metadata"]["namespace"], each["metadata"]["name"])
-            except StatusError as error:
-                if error.reason != "NotFound":
-                    raise
+            self.history.delete(each)
