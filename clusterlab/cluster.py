@@ -341,6 +341,8 @@ class Cluster:
             return self.etcd_shell.run(data["argv"])
         if kind == "exec":
             return connecting.execute(self, data)
+        if kind == "input":
+            return connecting.type_in(self, data)
         if kind == "leave":
             return connecting.leave(self, data)
         if kind == "forward":

@@ -1,4 +1,4 @@
-"""What kubectl does inside of pods: the commands `exec`, `forward` and `leave`, each a step."""
+"""What kubectl does inside of pods: the commands `exec`, `input`, `forward` and `leave`, each a step."""
 
 from __future__ import annotations
 
@@ -9,17 +9,40 @@ from clusterlab.machinery.errors import StatusError
 if TYPE_CHECKING:
     from clusterlab.cluster import Cluster
 
-__all__ = ["execute", "forward", "leave"]
+__all__ = ["execute", "forward", "leave", "type_in"]
 
 
 def execute(cluster: Cluster, data: dict[str, Any]) -> Any:
-    """Runs a command in a container; (code, stdout, stderr). Whoever asks was authorized before (`may_connect`)."""
+    """Runs a command in a container; (code, stdout, stderr). `open`: somebody types into it, and what comes back is what it says first
+    (runtime.sessions.Said). Whoever asks was authorized before (`may_connect`)."""
     step = cluster.sim.perform("kubectl", "exec", f"pods/{data['namespace']}/{data['pod']}")
     try:
         step.explain = f"kubectl runs {' '.join(data['argv'])[:80]!r} in a container of pod {data['pod']}."
+        if data.get("open"):
+            return cluster.node_server.open_session(
+                data["namespace"], data["pod"], data["container"], data["argv"], bool(data.get("tty")))
         return cluster.node_server.exec(
             data["namespace"], data["pod"], data["container"], data["argv"], data.get("stdin", ""), bool(data.get("tty"))
         )
+    except StatusError as error:
+        step.explain = f"{step.explain} It cannot: {error.message}"
+        return error
+    finally:
+        cluster.sim.finish()
+
+
+def type_in(cluster: Cluster, data: dict[str, Any]) -> Any:
+    """Input for a program: of the session that `exec` has begun, or of the container itself where `session` is empty."""
+    attached = not data["session"]
+    step = cluster.sim.perform("kubectl", "attach" if attached else "exec", f"pods/{data['namespace']}/{data['pod']}")
+    try:
+        what = "Ctrl-C" if data.get("interrupt") else repr(data["stdin"][:80]) if data["stdin"] else "the end of its input"
+        step.explain = f"A program in a container of pod {data['pod']} is given {what}."
+        if attached:
+            return cluster.node_server.give(
+                data["namespace"], data["pod"], data["container"], data["stdin"], bool(data.get("close")))
+        return cluster.node_server.say(
+            data["namespace"], data["pod"], data["session"], data["stdin"], bool(data.get("close")), bool(data.get("interrupt")))
     except StatusError as error:
         step.explain = f"{step.explain} It cannot: {error.message}"
         return error

@@ -13,7 +13,7 @@ from clusterlab.client.api import Request, User
 from clusterlab.kubelet.kubelet import Kubelet
 from clusterlab.machinery.errors import StatusError, bad_request, not_found
 from clusterlab.network.trip import Trip
-from clusterlab.runtime import logs, scripts
+from clusterlab.runtime import logs, scripts, sessions
 from clusterlab.runtime.records import RUNNING, Container
 from clusterlab.runtime.talk import Talk
 from clusterlab.sim import Simulation
@@ -150,11 +150,57 @@ class NodeServer:
     def exec(self, namespace: str, pod: str, container: str, argv: list[str], stdin: str = "", tty: bool = False) -> ExecResult:
         """Runs a command in a container."""
         kubelet, found = self._running(namespace, pod, container)
-        return ExecResult(*scripts.execute(kubelet.runtime, found, tuple(argv), stdin, tty))
+        result = ExecResult(*scripts.execute(kubelet.runtime, found, tuple(argv), stdin, tty))
+        self._begun(kubelet, found, result.stderr)
+        return result
+
+    @staticmethod
+    def _begun(kubelet: Kubelet, container: Container, err: str) -> None:
+        """Raises StatusError where containerd could not begin a command; the others tell it as the command's own output."""
+        if err.startswith(scripts.NO_EXEC) and kubelet.runtime.flavour.name == "containerd":
+            raise StatusError({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 500, "reason": "InternalError",
+                "message": "Internal error occurred: error executing command in container: failed to exec in container: "
+                           f'failed to start exec "{container.id}": {err.strip()}: unknown',
+            })
+
+    def open_session(self, namespace: str, pod: str, container: str, argv: list[str], tty: bool) -> sessions.Said:
+        """Begins a command that somebody types into."""
+        kubelet, found = self._running(namespace, pod, container)
+        said = sessions.open_session(kubelet.runtime, found, tuple(argv), tty)
+        self._begun(kubelet, found, said.err)
+        return said
+
+    def say(self, namespace: str, pod: str, session: str, text: str, close: bool, interrupt: bool) -> sessions.Said:
+        """What is typed into such a command."""
+        kubelet, _ = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        return sessions.say(kubelet.runtime, session, text, close, interrupt)
+
+    def give(self, namespace: str, pod: str, container: str, text: str, close: bool) -> None:
+        """Input for the container's own program, from who is attached."""
+        kubelet, found = self._running(namespace, pod, container)
+        sessions.give(kubelet.runtime, found.id, text, close)
 
     def attach(self, namespace: str, pod: str, container: str = "") -> Container:
         """The container to attach to; its output is then read with `log_lines`."""
         return self._running(namespace, pod, container)[1]
+
+    def output(
+        self, namespace: str, pod: str, container_id: str, seen: tuple[int, int],
+    ) -> tuple[list[tuple[str, str]], tuple[int, int], bool]:
+        """What a container has written as (stream, text), partial lines too, behind `seen`: (a time in ms, how many pieces of
+        that very time). The second answer is what is seen then, the third whether more may come."""
+        kubelet, _ = self._kubelet(namespace, pod)
+        self._reachable(kubelet)
+        container = kubelet.runtime.containers.get(container_id)
+        if container is None:
+            return [], seen, False
+        pieces = [each for each in logs.pieces(kubelet.runtime, container) if each[0] >= seen[0]]
+        old = min(seen[1], sum(each[0] == seen[0] for each in pieces))
+        last = max([seen[0], *(each[0] for each in pieces)])
+        count = sum(each[0] == last for each in pieces)
+        return [each[1:] for each in pieces[old:]], (last, count), container.state == RUNNING
 
     def leave(self, namespace: str, pod: str, container: str, code: int) -> None:
         """The program of a container ends, as its own shell is told to."""

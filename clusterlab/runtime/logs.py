@@ -11,7 +11,7 @@ from clusterlab.runtime.runtime import Runtime
 
 Line = tuple[int, str, str]
 
-__all__ = ["Line", "lines"]
+__all__ = ["Line", "lines", "pieces"]
 
 
 def lines(runtime: Runtime, container: Container) -> list[Line]:
@@ -28,16 +28,23 @@ def lines(runtime: Runtime, container: Container) -> list[Line]:
     return sorted(shown + _split(list(runtime.logs.get(container.id, ()))), key=lambda line: line[0])
 
 
-def _split(pieces: list[Line]) -> list[Line]:
+def pieces(runtime: Runtime, container: Container) -> list[Line]:
+    """The same as it was written: pieces need not end with a line."""
+    if container.program.script:
+        return [each for each in scripts.lines_of(runtime, container) if each[0] <= runtime.sim.time_ms]
+    return [(at, stream, text + "\n") for at, stream, text in lines(runtime, container)]
+
+
+def _split(written: list[Line]) -> list[Line]:
     """Pieces of output as lines: what ends without a line feed goes on with the next piece."""
     found: list[Line] = []
     rest: dict[str, str] = {}
-    for time_ms, stream, text in pieces:
+    for time_ms, stream, text in written:
         *whole, last = (rest.pop(stream, "") + text).split("\n")
         found += [(time_ms, stream, each) for each in whole]
         if last:
             rest[stream] = last
-    found += [(pieces[-1][0], stream, text) for stream, text in rest.items()]
+    found += [(written[-1][0], stream, text) for stream, text in rest.items()]
     return found
 
 

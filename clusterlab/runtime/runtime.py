@@ -36,7 +36,7 @@ class Runtime(ImageStore):
     """The runtime of one node. `kubelet` is told of what ends, with the event `pleg`."""
 
     STATE = (
-        "up", "images", "sandboxes", "containers", "by_pod", "pulls", "volumes", "next_address", "logs", "hosts",
+        "up", "images", "sandboxes", "containers", "by_pod", "pulls", "volumes", "next_address", "logs", "hosts", "sessions", "opened",
     )
 
     def __init__(self, sim: Simulation, node: str, flavour: str, registry: Registry, pod_cidr: str) -> None:
@@ -51,6 +51,8 @@ class Runtime(ImageStore):
         self.next_address = 0
         self.logs: dict[str, Lines] = {}  # container id -> what it wrote, as far as that is kept
         self.hosts: dict[str, str] = {}  # pod uid -> its /etc/hosts
+        self.sessions: dict[str, Any] = {}  # name -> a program that somebody types into (sessions.Session)
+        self.opened = 0  # how many there have been
         self.programs: dict[str, Any] = {}  # container of kube-system -> the program of the cluster in it, which may `begin` and `end`
         self.cpus, self.memory_bytes, self.disk_bytes = 4, 8 << 30, 100 << 30
         self.inodes, self.pids, self.pod_pids = 6_553_600, 32_768, -1
@@ -279,7 +281,7 @@ class Runtime(ImageStore):
             due, code = ends[1], OOM_CODE
         if due <= now:
             return self._ended(container, code, "")
-        kept = container.timer if container.vm is not None and not container.vm.ended and container.stopping_ms >= 0 else 0
+        kept = container.timer if container.vm is not None and container.stopping_ms >= 0 else 0
         if container.timer and not kept:
             self.sim.cancel(container.timer)
         timer = self.after(due - now, "ended", container_id, code, "")

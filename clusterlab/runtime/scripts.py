@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Runtime
     from clusterlab.runtime.serving import Answer
 
-__all__ = ["LOG_LINES", "answer", "begin", "execute", "go_on", "is_pure", "lines_of", "probe", "terminate"]
+__all__ = [
+    "LOG_LINES", "answer", "begin", "environment_in", "execute", "go_on", "go_on_with", "is_pure", "lines_of", "probe", "terminate",
+    "why_no_exec",
+]
 
 Line = tuple[int, str, str]
 
@@ -52,12 +55,17 @@ def _environment(container: Container) -> dict[str, str]:
     return {**found, "HOME": found.get("HOME", "/root")}
 
 
+def environment_in(runtime: Runtime, container: Container) -> dict[str, str]:
+    """The environment of a program that is begun in a container."""
+    sandbox = runtime.sandboxes[container.pod_uid]
+    return {**_environment(container), "HOSTNAME": sandbox.hostname or sandbox.name}
+
+
 def first_state(runtime: Runtime, container: Container) -> State:
     """A container's script before its first command."""
-    program, env = container.program, _environment(container)
-    sandbox = runtime.sandboxes[container.pod_uid]
-    env["HOSTNAME"] = sandbox.hostname or sandbox.name
-    return begin_state(program.script, container.started_ms, env, container.config.working_dir, program.params, program.shell)
+    program, env = container.program, environment_in(runtime, container)
+    begun = begin_state(program.script, container.started_ms, env, container.config.working_dir, program.params, program.shell)
+    return begun._replace(stdin_open=container.config.stdin or container.config.tty)
 
 
 def begin(runtime: Runtime, container: Container) -> Container:
@@ -153,6 +161,14 @@ def go_on(runtime: Runtime, container_id: str) -> None:
         runtime.tell_kubelet(container.pod_uid)
 
 
+def go_on_with(runtime: Runtime, container: Container, state: State) -> None:
+    """A script goes on in a state that it was given: more input has come."""
+    if container.timer:
+        runtime.sim.cancel(container.timer)
+    container = runtime.containers[container.id] = container._replace(timer=0, vm=state)
+    _advance(runtime, container, state)
+
+
 def _watched(runtime: Runtime, container: Container) -> bool:
     """Whether what a script does may matter to a probe of its pod: it wrote files, and the kubelet may look at them."""
     return compile_script(container.program.script).writes or bool(
@@ -187,18 +203,20 @@ def _keep(runtime: Runtime, container: Container, lines: list[Line]) -> None:
 
 
 def terminate(runtime: Runtime, container: Container) -> None:
-    """SIGTERM for a script: its trap runs when the command that it waits for is over; without one nothing happens."""
-    state = container.vm
+    """SIGTERM for a script: its trap runs when the command that it waits for is over; without one it goes on as if nothing had happened."""
+    state, now = container.vm, runtime.sim.time_ms
     if container.program.pure:
-        state = _replay(runtime, container, Box(runtime, container), runtime.sim.time_ms)
+        state = _replay(runtime, container, Box(runtime, container), now)
+        if "TERM" not in state.traps:
+            runtime.containers[container.id] = container._replace(stopping_ms=now)
+            return
         container = container._replace(vm=state, program=container.program._replace(pure=False))
         runtime.logs[container.id] = tuple(lines_of(runtime, runtime.containers[container.id])[-LOG_LINES:])
     if state is None or not ("TERM" in state.traps or state.serving):
-        runtime.containers[container.id] = container
+        runtime.containers[container.id] = container._replace(stopping_ms=now)
         return
     if container.timer:
         runtime.sim.cancel(container.timer)
-    now = runtime.sim.time_ms
     container = runtime.containers[container.id] = container._replace(stopping_ms=now, timer=0)
     if state.wake_ms == FOREVER and "TERM" not in state.traps:  # the server that it waits for ends, and the script goes on
         container = container._replace(vm=state._replace(wake_ms=now))
@@ -299,23 +317,17 @@ def execute(
     """Runs a command in a container: (exit code, stdout, stderr, how long it takes in ms; -1 where it would never end)."""
     if not command:
         return 126, "", "", 0
-    program, name = container.program, command[0].rsplit("/", 1)[-1]
+    refused = why_no_exec(runtime, container, command)
+    if refused is not None:
+        return refused[0], "", refused[1], 0
     box = Box(runtime, container, tty)
     box.asked = True
-    on_node = "kube-proxy" in container.config.image and name in NODE_TOOLS  # the image has them, though no shell
-    if (not program.behaviour.shell and not on_node) or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
-        why = 'no such file or directory' if command[0].startswith("/") else 'executable file not found in $PATH'
-        if program.behaviour.match != "*" or (name in {"sh", "bash"} and not program.behaviour.shell):
-            said = f'{NO_EXEC}unable to start container process: exec: "{command[0]}": {why}\n'
-            return 126 if command[0].startswith("/") else 127, "", said, 0
-    env = _environment(container)
-    sandbox = runtime.sandboxes[container.pod_uid]
-    env["HOSTNAME"] = sandbox.hostname or sandbox.name
     source, params, shell = script_of(command)
     error = compile_script(source).error
     if error:
         return 2, "", f"{shell}: {error}\n", 0
     start = runtime.sim.time_ms
+    env = environment_in(runtime, container)
     run = Run(begin_state(source, start, env, container.config.working_dir, params, shell), box, 5_000)
     run.stdin = stdin
     state = run.until(start + 3_600_000)
@@ -323,6 +335,20 @@ def execute(
     out = "".join(text for _, stream, text in box.lines if stream == "stdout")
     err = "".join(text for _, stream, text in box.lines if stream == "stderr")
     return state.status if state.ended else 0, out, err, took
+
+
+def why_no_exec(runtime: Runtime, container: Container, command: tuple[str, ...]) -> tuple[int, str] | None:
+    """Why a command cannot be run in a container, as (exit code, words); None where it can."""
+    program, name = container.program, command[0].rsplit("/", 1)[-1]
+    box = Box(runtime, container)
+    on_node = "kube-proxy" in container.config.image and name in NODE_TOOLS  # the image has them, though no shell
+    if (not program.behaviour.shell and not on_node) or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
+        lost = f"stat {command[0]}: no such file or directory"
+        why = lost if command[0].startswith("/") else "executable file not found in $PATH"
+        if program.behaviour.match != "*" or (name in {"sh", "bash"} and not program.behaviour.shell):
+            said = f'{NO_EXEC}unable to start container process: exec: "{command[0]}": {why}\n'
+            return 126 if command[0].startswith("/") else 127, said
+    return None
 
 
 def script_of(command: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:

@@ -154,6 +154,16 @@ def test_an_attached_shell_takes_lines_and_ends_its_pod(lab: ServerLab) -> None:
     assert status["phase"] == "Failed" and status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
 
 
+def test_a_container_waits_for_the_input_of_who_attaches(lab: ServerLab) -> None:
+    """kubectl run -i with a program that reads: its input is held open until then, and ends with the client's (stdinOnce)."""
+    assert "one\ntwo\n" in lab.kubectl(
+        ["run", "-i", "--rm", "c", "--image=busybox:1.36", "--restart=Never", "--", "cat"], stdin="one\ntwo\n").stdout
+    said = lab.kubectl(
+        ["run", "-i", "--rm", "r", "--image=busybox:1.36", "--restart=Never", "--", "sh", "-c", "read x y; echo $y; wc -l"],
+        stdin="first line\nsecond\nthird\n").stdout
+    assert said.startswith("line\n2\n")
+
+
 def test_a_service_answers_inside_the_cluster(lab: ServerLab) -> None:
     web(lab, 2)
     do(lab, "expose deployment web --port=80", settle=True)

@@ -95,7 +95,8 @@ def test_commands_in_containers(lab: Lab) -> None:
     assert server.exec("default", "p", "", ["hostname"]) == (0, "p\n", "", 0)
     assert server.exec("default", "p", "", ["sh", "-c", "exit 3"]).code == 3
     assert server.exec("default", "p", "", ["cat"], stdin="typed").stdout == "typed"
-    assert "executable file not found" in server.exec("default", "p", "", ["nosuch"]).stderr
+    with pytest.raises(StatusError, match=r'failed to start exec.*exec: "nosuch": executable file not found in [$]PATH: unknown'):
+        server.exec("default", "p", "", ["nosuch"])
     assert server.port_forward("default", "p", 80)[0] == 200
     assert server.port_forward("default", "p", 81) == (0, "")
 

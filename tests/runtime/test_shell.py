@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clusterlab.runtime import logs, scripts
+from clusterlab.runtime import logs, scripts, sessions
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.programs.behaviour import Behaviour
 from clusterlab.runtime.records import EXITED, RUNNING, Container, ContainerConfig
@@ -151,6 +151,48 @@ def test_a_sleeping_first_process_does_not_hear_sigterm(node: Node) -> None:
     assert node.get(container).state == RUNNING
     node.run(0.2)
     assert node.get(container).exit_code == 137
+
+
+def test_a_loop_that_does_not_hear_sigterm_goes_on(node: Node) -> None:
+    pure = node.start("sh", "-c", "while true; do echo on; sleep 1; done")
+    files = node.start("sh", "-c", "while true; do cat /tmp/x || echo on; sleep 1; done")
+    node.run(2.5)
+    for each in (pure, files):
+        node.runtime.stop_container(each, 5_000)
+    node.run(5.1)
+    for each in (pure, files):
+        assert node.get(each).exit_code == 137 and node.log(each).count("on") == 8
+
+
+@pytest.mark.parametrize(("command", "lines", "code"), [
+    (("sh", "-c", "while read a b; do echo $b-$a; done; echo over; exit 4"), ["two-one", "four-three", "over"], 4),
+    (("sh", "-c", "cat > /tmp/x; wc -c < /tmp/x; echo $(cat /tmp/x) | tr a-z A-Z"), ["19", "ONE TWO THREE FOUR"], 0),
+    (("cat",), ["one two", "three four"], 0), (("sort", "-r"), ["three four", "one two"], 0),
+    (("sh", "-c", "read first; wc -l"), ["1"], 0),
+])
+def test_standard_input(node: Node, command: tuple[str, ...], lines: list[str], code: int) -> None:
+    """Programs wait for it, read it line by line or whole, and what one leaves goes to the next."""
+    box = node.start(*command, stdin=True)
+    node.run(100)
+    sessions.give(node.runtime, box, "one two\nthree", False)
+    assert node.get(box).state == RUNNING
+    sessions.give(node.runtime, box, " four\n", True)
+    assert node.log(box) == lines and node.get(box).exit_code == code
+
+
+def test_a_session_of_a_shell_keeps_what_it_knows(node: Node) -> None:
+    box = node.get(node.start("sleep", "infinity"))
+    said = sessions.open_session(node.runtime, box, ("sh",), True)
+    shown = []
+    lines = ("X=5; cd /tmp", "f() { echo f $1 $X; }", "f 1", "for i in a b", "do echo $i", "done", "cat", "to cat", "\x04", "nosuch", "echo $?")
+    for line in lines:
+        said = sessions.say(node.runtime, said.session, "" if line == "\x04" else line + "\n", close=line == "\x04")
+        shown.append((said.out, said.prompt))
+    assert [each for each in shown if each[0]] == [("f 1 5\n", "/tmp"), ("a\nb\n", "/tmp"), ("to cat\n", ""), ("127\n", "/tmp")]
+    assert shown[3][1] == shown[4][1] == ">"
+    assert sessions.say(node.runtime, said.session, "exit 9\n").code == 9
+    assert sessions.open_session(node.runtime, box, ("cat",), True).code == -1
+    assert sessions.open_session(node.runtime, box, ("echo", "hi"), True)[:2] == (0, "hi\n")
 
 
 def test_a_trap_does(node: Node) -> None:

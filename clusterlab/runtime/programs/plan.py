@@ -81,7 +81,8 @@ def _script(behaviour: Behaviour, argv: tuple[str, ...], name: str, config: Cont
         # scenario names runs well (a real busybox would end at once, and be restarted).
         source = "sleep infinity"
     return Program(
-        argv, behaviour, acts=False, script=source or ":", params=params, shell=shell, pure=is_pure(source or ":"), stop_ms=-1,
+        argv, behaviour, acts=False, script=source or ":", params=params, shell=shell, stop_ms=-1,
+        pure=is_pure(source or ":") and not ((config.stdin or config.tty) and "exec" in source),
         memory_base=min(behaviour.memory_base, 1 << 20), ready_ms=behaviour.ready_ms,
     )
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from clusterlab.runtime.records import RUNNING, Container, Mount
 from clusterlab.runtime.shell import files as made_files
 from clusterlab.runtime.shell import tools_data, tools_files, tools_lines, tools_net, tools_node, tools_system, tools_text
+from clusterlab.runtime.shell.complaints import no_command
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.parser import compile_script
 
@@ -101,7 +102,7 @@ class Box:
         if program.behaviour.match == "*" or short == "docker-entrypoint.sh":
             run.serving = True  # a program of an image that nothing is known of: it runs well
             return Result(0, wait_ms=FOREVER)
-        return Result(127, "", f"{run.shell}: {name}: not found\n")
+        return Result(127, "", no_command(run, name))
 
     def is_main(self, short: str) -> bool:
         """Whether a name is that of the image's own program."""
@@ -245,6 +246,12 @@ class Box:
     @property
     def hostname(self) -> str:
         return self.sandbox.hostname or self.sandbox.name
+
+    @property
+    def distribution(self) -> str:
+        """Whose tools the image has: busybox, alpine (busybox' too) or debian."""
+        behaviour, (_, _, tag) = self.container.program.behaviour, self.container.config.image.rpartition(":")
+        return "alpine" if behaviour.distribution == "debian" and "alpine" in tag else behaviour.distribution
 
     @property
     def fqdn(self) -> str:

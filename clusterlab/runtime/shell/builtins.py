@@ -14,6 +14,7 @@ __all__ = ["BUILTINS"]
 
 
 def _exit(run: Run, args: list[str]) -> Result | None:
+    run.exited = True
     raise Exit(int(args[0]) if args and args[0].lstrip("-").isdigit() else run.status)
 
 
@@ -106,9 +107,9 @@ def _trap(run: Run, args: list[str]) -> Result | None:
 
 def _read(run: Run, args: list[str]) -> Result | None:
     names = [each for each in args if not each.startswith("-")] or ["REPLY"]
-    if not run.stdin:
+    line = run.take_line()
+    if line is None:
         return Result(1)
-    line, _, run.stdin = run.stdin.partition("\n")
     fields = line.split(None, len(names) - 1)
     for number, name in enumerate(names):
         run.assign(name, fields[number] if number < len(fields) else "")
@@ -124,8 +125,9 @@ def _eval(run: Run, args: list[str]) -> Result | None:
 def _exec(run: Run, args: list[str]) -> Result | None:
     if not args:
         return Result()
-    result = run.host.tool(run, args, run.stdin)
-    run.pc = len(run.code)
+    result: Result = run.host.tool(run, args, run.stdin)
+    if not result.again:
+        run.pc = len(run.code)
     return result
 
 

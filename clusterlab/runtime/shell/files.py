@@ -46,7 +46,7 @@ def read(box: Box, path: str) -> str | None:
             return "nameserver 10.96.0.10\n"
         return str(network.resolver_of(network.source_of(box.sandbox.pod_uid, runtime.node)).text())
     if path == "/etc/os-release":
-        return _RELEASES.get(box.container.program.behaviour.distribution)
+        return _RELEASES.get(box.distribution)
     if path == "/etc/passwd":
         own = box.user_name
         more = f"{own}:x:{box.uid}:{box.uid}::/home:/bin/false\n" if own not in {"root", "nobody"} and not own.isdigit() else ""

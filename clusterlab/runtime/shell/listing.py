@@ -33,7 +33,7 @@ def ls(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         elif box.exists(path):
             out += _long(box, path, name) if "l" in flags else name + "\n"
         else:
-            quoted = f"'{name}'" if box.container.program.behaviour.distribution == "debian" else name
+            quoted = f"'{name}'" if box.distribution == "debian" else name
             errors += f"ls: {'cannot access ' if quoted != name else ''}{quoted}: No such file or directory\n"
             code = 2 if quoted != name else 1
     return Result(code, out, errors)

@@ -11,10 +11,12 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from clusterlab.runtime.shell.builtins import BUILTINS
-from clusterlab.runtime.shell.expand import Expander, ShellError, pack, unpack
+from clusterlab.runtime.shell.complaints import no_target
+from clusterlab.runtime.shell.expand import Expander, ShellError
+from clusterlab.runtime.shell.known import Known
 from clusterlab.runtime.shell.lexer import LexError
 from clusterlab.runtime.shell.parser import Command, Instruction, Redirect, compile_script
-from clusterlab.runtime.shell.states import FOREVER, Exit, Result, State
+from clusterlab.runtime.shell.states import FOREVER, Exit, NeedsInput, Result, State
 
 __all__ = ["FOREVER", "Host", "Result", "Run", "State", "begin"]
 
@@ -37,7 +39,7 @@ def begin(source: str, time_ms: int, env: dict[str, str], cwd: str = "/", params
     return State(source, params, 0, time_ms, time_ms, dict(env), tuple(env), cwd=cwd or "/", shell=shell)
 
 
-class Run:
+class Run(Known):
     """One stretch of a script. `budget` bounds how many commands it runs in all."""
 
     def __init__(self, state: State, host: Host, budget: int = 2_000, depth: int = 0) -> None:
@@ -68,7 +70,9 @@ class Run:
         self.tries = state.tries
         self.watching, self.running = state.watching, state.running
         self.capture: list[str] | None = None
-        self.stdin = ""
+        self.stdin, self.stdin_open, self.asking = state.stdin, state.stdin_open, False
+        self.exited = False  # it was told to exit
+        self.redirected = False  # the output of the command under way goes elsewhere
         self.waited_ms = 0
         self.exhausted = False
         self.stop_loops = -1  # the count of rounds after which to stop, at the head of a loop
@@ -92,18 +96,21 @@ class Run:
             self.start.source, self.params, self.pc, self.time_ms, self.wake_ms, self.variables, tuple(self.exported), self.functions,
             tuple(self.frames), self.status, self.cwd, self.traps, self.strict, self.trace, self.ended, self.pending, self.listen,
             self.memory, self.cpu_milli, self.serving, self.loops, self.shell, self.tries,
-            self.watching, self.running,
+            self.watching, self.running, self.stdin, self.stdin_open, self.asking,
         )
 
     def _stretch(self) -> None:
         """Runs until it has to wait, ends, or the budget is spent."""
-        self.wake_ms = self.time_ms
+        self.wake_ms, self.asking, at = self.time_ms, False, self.pc
         try:
             while self.budget > 0:
                 if self.pc >= len(self.code):
                     raise Exit(self.status)
+                at = self.pc
                 if self.step(self.code[self.pc]):
                     return
+        except NeedsInput:
+            self.pc, self.wake_ms, self.asking = at, FOREVER, True
         except Exit as leave:
             self._leave(leave.code)
         except (ShellError, LexError) as error:
@@ -136,13 +143,14 @@ class Run:
         self.pending = (0, "")
         self.code, self.pc = compile_script(trap).code, 0
         frames, self.frames = self.frames, []
+        opened, self.stdin_open = self.stdin_open, False
         try:
             while self.pc < len(self.code) and self.budget > 0:
                 if self.step(self.code[self.pc]):
                     if self.wake_ms == FOREVER:
                         break
                     self.time_ms = max(self.time_ms, self.wake_ms)  # what the trap waits for passes before the script goes on
-            self.code, self.pc, self.frames = code, pc, frames
+            self.code, self.pc, self.frames, self.stdin_open = code, pc, frames, opened
         except Exit as leave:
             self.frames = []
             self._leave(leave.code)
@@ -225,17 +233,20 @@ class Run:
 
     def _op_redirect(self, instruction: Instruction) -> None:
         targets = tuple((each.op, each.fd, self.expander().text(each.word)) for each in instruction.arg)
+        before = (self.stdin, self.stdin_open)
         for op, _fd, path in targets:
             if op in {">", ">|", "&>"}:
                 self.host.write(self.path(path), "", False)
             elif op == "<":
-                self.stdin = self.host.read(self.path(path)) or ""
+                self.stdin, self.stdin_open = self.host.read(self.path(path)) or "", False
             elif op == "<<":
-                self.stdin = path
-        self.frames.append(("redirect", targets))
+                self.stdin, self.stdin_open = path, False
+        self.frames.append(("redirect", targets, before if any(each[0] in {"<", "<<"} for each in targets) else None))
 
     def _op_unredirect(self, instruction: Instruction) -> None:
-        self.frames.pop()
+        frame = self.frames.pop()
+        if frame[2] is not None:
+            self.stdin, self.stdin_open = frame[2]
 
     def _op_subshell(self, instruction: Instruction) -> None:
         self.frames.append(("subshell", instruction.target + 1, dict(self.variables), self.cwd))
@@ -247,7 +258,9 @@ class Run:
     def _op_pipeline(self, instruction: Instruction) -> bool:
         text = self.stdin
         for number, stage in enumerate(instruction.arg):
-            inner = self._inner(stage, text)
+            inner = self._inner(stage, text, self.stdin_open and not number)
+            if not number:
+                self.stdin = inner.stdin
             last = number == len(instruction.arg) - 1
             text = inner.output()
             self.status = inner.status
@@ -271,13 +284,13 @@ class Run:
         self.listen, self.serving = (*self.listen, *inner.listen), self.serving or inner.serving
         self.status = 0
 
-    def _inner(self, code: tuple[Instruction, ...], stdin: str) -> Run:
-        """A part of the script run for its output, without waiting."""
+    def _inner(self, code: tuple[Instruction, ...], stdin: str, opened: bool = False) -> Run:
+        """A part of the script run for its output, without waiting. `opened`: more of `stdin` may come (NeedsInput is raised for it)."""
         inner = Run(self.state(), self.host, min(self.budget, 500), self.depth + 1)
         if inner.depth > DEPTH:
             raise ShellError("nested too deeply")
         inner.code, inner.pc, inner.frames = code, 0, []
-        inner.capture, inner.stdin, inner.wake_ms = [], stdin, self.time_ms
+        inner.capture, inner.stdin, inner.stdin_open, inner.wake_ms = [], stdin, opened, self.time_ms
         inner._through()
         self.budget -= min(self.budget, 500) - inner.budget
         return inner
@@ -287,8 +300,8 @@ class Run:
         program = compile_script(source)
         if program.error:
             raise ShellError(program.error)
-        inner = self._inner(program.code, self.stdin)
-        self.status = inner.status
+        inner = self._inner(program.code, self.stdin, self.stdin_open)
+        self.status, self.stdin = inner.status, inner.stdin
         return inner
 
     def _through(self) -> None:
@@ -330,15 +343,18 @@ class Run:
             self.frames.append(("call", self.pc, self.params))
             self.params, self.pc = tuple(argv[1:]), self.functions[name]
             return False
-        stdin = self._input(command.redirects, expander)
+        before = (self.stdin, self.stdin_open)
+        elsewhere = self._input(command.redirects, expander)
+        if elsewhere is not None:
+            self.stdin, self.stdin_open = elsewhere, False
+        self.redirected = any(each.op not in {"<", "<<"} and each.fd != 2 for each in command.redirects)
         builtin = BUILTINS.get(name)
         if builtin is not None:
-            whole, self.stdin = self.stdin, stdin
             result = builtin(self, argv[1:]) or Result(self.status)
-            if any(each.op in ("<", "<<") for each in command.redirects):
-                self.stdin = whole  # only this command read from elsewhere
         else:
-            result = self.host.tool(self, argv, stdin)
+            result = self.host.tool(self, argv, self.stdin)
+        if elsewhere is not None:
+            self.stdin, self.stdin_open = before  # only this command read from elsewhere
         if saved is not None:
             self.variables = saved
         self.watching, self.running = result.watching, " ".join(argv)[:200] if result.wait_ms else ""
@@ -346,18 +362,20 @@ class Run:
             self._redirected(command.redirects, result._replace(wait_ms=0, code=0))
             self.pc -= 1
             self.tries += 1
-            self.wake_ms = self.time_ms + result.wait_ms
+            self.asking = result.wait_ms == FOREVER  # for more input
+            self.wake_ms = FOREVER if self.asking else self.time_ms + result.wait_ms
             return True
         self.tries = 0
         return self._redirected(command.redirects, result)
 
-    def _input(self, redirects: tuple[Redirect, ...], expander: Expander) -> str:
+    def _input(self, redirects: tuple[Redirect, ...], expander: Expander) -> str | None:
+        """What a command reads where that is not the script's own input."""
         for each in redirects:
             if each.op == "<<":
                 return expander.text(each.word)
             if each.op == "<":
                 return self.host.read(self.path(expander.text(each.word))) or ""
-        return self.stdin
+        return None
 
     def _redirected(self, redirects: tuple[Redirect, ...], result: Result) -> bool:
         out, err = result.out, result.err
@@ -375,7 +393,7 @@ class Run:
                 if each.op not in {">>", "&>>"}:
                     problem = self.host.write(path, "", False)
                     if problem:
-                        self.emit(2, f"{self.shell}: can't create {path}: {problem}\n")
+                        self.emit(2, no_target(self, path, problem))
                         self.status = 1
                         return False
                 for fd in ((1, 2) if each.op.startswith("&") else (each.fd,)):
@@ -428,67 +446,3 @@ class Run:
 
     def output(self) -> str:
         return "".join(self.capture or ())
-
-    # Variables.
-
-    def expander(self) -> Expander:
-        return Expander(
-            self.look_up, self.assign, self._substitute, self.params, lambda pattern: self.host.names(pattern, self.cwd),
-            self.shell in {"bash", "zsh"})
-
-    def _substitute(self, source: str) -> str:
-        return self.nested(source).output()
-
-    def look_up(self, name: str) -> str | None:
-        if name == "?":
-            return str(self.status)
-        if name in {"@", "*"}:
-            return " ".join(self.params)
-        if name == "#":
-            return str(len(self.params))
-        if name in {"$", "PPID"}:
-            return "1"
-        if name == "0":
-            return self.shell
-        if name.isdigit():
-            number = int(name)
-            return self.params[number - 1] if number <= len(self.params) else None
-        if name == "RANDOM":
-            return str((self.time_ms * 7919 + self.loops * 104_729 + self.budget) % 32_768)
-        if name == "PWD":
-            return self.cwd
-        if name.endswith("[@]"):
-            return self.variables.get(name[:-3])
-        value = self.variables.get(name)
-        return next(iter(unpack(value)), "") if value is not None and value[:1] == "\x1f" else value
-
-    def assign(self, name: str, value: str) -> None:
-        """Sets a variable; `name` may end in + (append) and name an element of an array."""
-        if name[-1:] == "+":
-            name = name[:-1]
-            old = self.variables.get(name)
-            if value[:1] == "\x1f":
-                value = pack([*(unpack(old) if old is not None else []), *unpack(value)])
-            else:
-                value = (self.look_up(name) or "") + value
-        base, bracket, index = name.partition("[")
-        if bracket:
-            every = unpack(self.variables.get(base, "\x1f\x1f"))
-            at = self.expander().index(index[:-1])
-            if not 0 <= at < 1_000:
-                raise ShellError(f"{name}: bad array subscript")
-            every += [""] * (at + 1 - len(every))
-            every[at], name = value, base
-            value = pack(every)
-        self.variables = {**self.variables, name: value}
-
-    def path(self, text: str) -> str:
-        """A path from the root, without . and .."""
-        full = text if text.startswith("/") else f"{self.cwd}/{text}"
-        parts: list[str] = []
-        for part in full.split("/"):
-            if part == "..":
-                parts = parts[:-1]
-            elif part not in {"", "."}:
-                parts.append(part)
-        return "/" + "/".join(parts)

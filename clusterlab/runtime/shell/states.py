@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["FOREVER", "Exit", "Result", "State"]
+__all__ = ["FOREVER", "Exit", "NeedsInput", "Result", "State"]
 
 FOREVER = -1
 
@@ -19,7 +19,7 @@ class Result(NamedTuple):
     listen: tuple[Any, ...] = ()
     memory: int = 0
     cpu_milli: int = 0
-    again: bool = False  # after `wait_ms` the same command is run once more: a connection that is tried again
+    again: bool = False  # after `wait_ms` the same command is run once more: a connection that is tried again; FOREVER: with more input
     watching: bool = False  # it waits for what others may do, so that nobody need wait for it
 
 
@@ -51,6 +51,9 @@ class State(NamedTuple):
     tries: int = 0  # how often the command under way has been run again
     watching: bool = False
     running: str = ""  # the command that it waits for
+    stdin: str = ""  # what has come on standard input and was not read yet
+    stdin_open: bool = False  # more may come
+    asking: bool = False  # it waits for that
 
 
 class Exit(Exception):
@@ -59,3 +62,7 @@ class Exit(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
+
+
+class NeedsInput(Exception):
+    """A command wants input that has not come yet: the script waits, and the command is run anew."""

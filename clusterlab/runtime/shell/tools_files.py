@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clusterlab.network.patterns import safe
 from clusterlab.runtime import disk
 from clusterlab.runtime.shell import listing
+from clusterlab.runtime.shell.complaints import complaint
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -27,10 +28,10 @@ def mkdir(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     for name in names:
         path = run.path(name)
         if box.exists(path) and "p" not in flags:
-            return Result(1, "", f"mkdir: can't create directory '{name}': File exists\n")
+            return Result(1, "", complaint(box, "mkdir", name, "File exists"))
         problem = box.make_directory(path)
         if problem:
-            return Result(1, "", f"mkdir: can't create directory '{name}': {problem}\n")
+            return Result(1, "", complaint(box, "mkdir", name, problem))
     return Result()
 
 
@@ -40,7 +41,7 @@ def touch(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         if not box.exists(path):
             problem = box.write(path, "", False)
             if problem:
-                return Result(1, "", f"touch: {name}: {problem}\n")
+                return Result(1, "", complaint(box, "touch", name, problem))
     return Result()
 
 
@@ -51,14 +52,14 @@ def rm(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         path = run.path(name)
         if not box.exists(path):
             if "f" not in flags:
-                code, errors = 1, errors + f"rm: can't remove '{name}': No such file or directory\n"
+                code, errors = 1, errors + complaint(box, argv[0], name, "No such file or directory")
             continue
         if box.is_directory(path) and not ({"r", "R"} & flags.keys()) and argv[0] != "rmdir":
             code, errors = 1, errors + f"rm: '{name}' is a directory\n"
             continue
         problem = box.remove(path)
         if problem:
-            code, errors = 1, errors + f"rm: can't remove '{name}': {problem}\n"
+            code, errors = 1, errors + complaint(box, argv[0], name, problem)
     return Result(code, "", errors)
 
 
@@ -76,10 +77,12 @@ def copy(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         else:
             text = box.read(path)
             if text is None:
-                return Result(1, "", f"{argv[0]}: can't stat '{name}': No such file or directory\n")
+                return Result(1, "", complaint(box, argv[0], name, "No such file or directory"))
             problem = box.write(into, text, False)
             if problem:
-                return Result(1, "", f"{argv[0]}: can't create '{names[-1]}': {problem}\n")
+                return Result(1, "", (
+                    f"{argv[0]}: cannot create regular file '{names[-1]}': {problem}\n" if box.distribution == "debian" else
+                    f"{argv[0]}: can't create '{names[-1]}': {problem}\n"))
         if argv[0] == "mv":
             box.remove(path)
     return Result()
@@ -156,7 +159,7 @@ def _unary(box: Box, run: Run, op: str, value: str) -> bool:
 def nothing(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     missing = [each for each in _flags(argv[1:])[1][1:] if not box.exists(run.path(each))]
     if missing and argv[0] in {"chmod", "chown"}:
-        return Result(1, "", f"{argv[0]}: {missing[0]}: No such file or directory\n")
+        return Result(1, "", complaint(box, argv[0], missing[0], "No such file or directory"))
     return Result()
 
 
@@ -164,7 +167,7 @@ def stat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     name = argv[-1]
     path = run.path(name)
     if not box.exists(path):
-        return Result(1, "", f"stat: can't stat '{name}': No such file or directory\n")
+        return Result(1, "", complaint(box, "stat", name, "No such file or directory"))
     kind = "directory" if box.is_directory(path) else "regular file"
     form = next((argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-c"), "")
     if form:

@@ -110,7 +110,7 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(3, "", f"curl: (3) {why}\n")
     scheme, host, port = known
     if scheme == "telnet":
-        return _telnet_url(box, run, host, port, stdin)
+        return _telnet_url(box, run, host, port, run.take())
     headers = dict(each.partition(":")[::2] for number, each in enumerate(argv) if argv[number - 1] in {"-H", "--header"})
     method = flags.get("X") or long.get("--request") or ("POST" if "d" in flags or "--data" in long else "HEAD" if "I" in flags else "GET")
     limit = duration_ms(flags.get("m") or long.get("--max-time") or "") or 0
@@ -205,10 +205,10 @@ def nslookup(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         second = box.resolve(run, name, "AAAA")
         found = found._replace(records=(*found.records, *(each for each in second.records if each[1] == "AAAA")))
     behaviour = box.container.program.behaviour
-    old = behaviour.distribution == "busybox" and _OLD_BUSYBOX.search(box.container.config.image) is not None
+    old = box.distribution == "busybox" and _OLD_BUSYBOX.search(box.container.config.image) is not None
     if old and kind == "A":
         return _old_nslookup(box, run, name, server, [value for _, what, value in found.records if what == "A"])
-    bind = behaviour.distribution == "debian" or "agnhost" in behaviour.match
+    bind = box.distribution == "debian" or "agnhost" in behaviour.match
     head = f"Server:\t\t{server}\nAddress:\t{server}{'#' if bind else ':'}53\n\n"
     if not found.records:
         return Result(1, head + f"** server can't find {found.asked or name}: {found.error or 'NXDOMAIN'}\n\n")
@@ -309,7 +309,7 @@ def python(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(0, "Python 3.14.0\n")
     at = argv.index("-c") + 1 if "-c" in argv[:-1] else 0
     named = next((each for each in argv[1:] if not each.startswith("-")), "")
-    script = argv[at] if at else box.read(run.path(named)) if named else stdin
+    script = argv[at] if at else box.read(run.path(named)) if named else run.take()
     if script is None and box.container.program.behaviour.match != "*python*" and not named.startswith(("/", "./")):
         return Result(0, "", "", FOREVER)  # a program that only the real image has
     if script is None:

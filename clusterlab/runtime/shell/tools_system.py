@@ -102,7 +102,7 @@ def env(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 def ps(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     every = [*box.processes(), (box.next_pid, " ".join(argv))]
     user = box.user_name
-    if box.container.program.behaviour.distribution in {"busybox", "alpine"}:
+    if box.distribution in {"busybox", "alpine"}:
         lines = ["PID   USER     TIME  COMMAND", *(f"{pid:5} {user:<8}  0:00 {command}" for pid, command in every)]
     elif any("u" in each for each in argv[1:2]):
         since = box.date("%H:%M")
@@ -209,7 +209,7 @@ def shell(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
             return Result(127, "", f"{argv[0]}: can't open '{args[0]}': No such file or directory\n")
         inner = run.nested(text)
     else:
-        inner = run.nested(stdin)
+        inner = run.nested(run.take())
     return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
 
 

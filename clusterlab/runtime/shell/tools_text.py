@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clusterlab.network.patterns import safe
 from clusterlab.runtime.shell.awk import AwkError, run_program
+from clusterlab.runtime.shell.complaints import complaint
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 
 if TYPE_CHECKING:
@@ -93,13 +94,13 @@ def printf(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 def _sources(box: Box, run: Run, names: list[str], stdin: str, tool: str) -> tuple[list[tuple[str, str]], str]:
     if not names:
-        return [("", stdin)], ""
+        return [("", run.take())], ""
     found, errors = [], ""
     for name in names:
-        text = stdin if name == "-" else box.read(run.path(name))
+        text = run.take() if name == "-" else box.read(run.path(name))
         if text is None:
             why = "Is a directory" if box.is_directory(run.path(name)) else "No such file or directory"
-            errors += f"{tool}: can't open '{name}': {why}\n" if tool != "ls" else ""
+            errors += complaint(box, tool, name, why)
         else:
             found.append((name, text))
     return found, errors
@@ -107,12 +108,12 @@ def _sources(box: Box, run: Run, names: list[str], stdin: str, tool: str) -> tup
 
 def cat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     flags, names = _flags(argv[1:])
+    if run.stdin_open and run.capture is None and not run.redirected and not names and not flags:
+        return Result(0, run.take_some(), "", FOREVER, again=True)
     found, errors = _sources(box, run, names, stdin, "cat")
     text = "".join(content for _, content in found)
     if "n" in flags:
         text = "".join(f"{number:6}\t{line}\n" for number, line in enumerate(text.splitlines(), 1))
-    if not names and not stdin and run.capture is None:
-        return Result(0, "", "", FOREVER if box.tty else 0)
     return Result(1 if errors else 0, text, errors)
 
 
@@ -248,7 +249,7 @@ def _follow(box: Box, run: Run, names: list[str], texts: dict[str, str], out: st
     if run.tries:
         out = "".join(texts.get(name, "")[int(run.variables.get(f" {name}", "0")):] for name in names)
     missing = [name for name in names if name not in texts]
-    errors = "".join(f"tail: can't open '{name}': No such file or directory\n" for name in missing) if not run.tries else ""
+    errors = "".join(complaint(box, "tail", name, "No such file or directory") for name in missing) if not run.tries else ""
     if len(missing) == len(names) and not by_name:
         return Result(1, "", errors + "tail: no files\n")
     for name in names:
@@ -263,6 +264,8 @@ def wc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     for name, text in found:
         counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode())}
         shown = [str(counts[each]) for each in "lwc" if each in flags or not any(flag in "lwc" for flag in flags)]
+        if len(shown) > 1:
+            shown = [f"{each:>{7 if box.distribution == 'debian' else 9}}" for each in shown]
         out += " ".join([*shown, *([name] if name else [])]) + "\n"
     return Result(1 if errors else 0, out, errors)
 
@@ -287,11 +290,11 @@ def tr(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     flags, rest = _flags(argv[1:])
     sets = [_char_set(each) for each in rest] or [""]
     if "d" in flags:
-        return Result(0, "".join(char for char in stdin if (char in sets[0]) == ("c" in flags)))
+        return Result(0, "".join(char for char in run.take() if (char in sets[0]) == ("c" in flags)))
     if len(sets) < 2:
-        return Result(0, stdin)
+        return Result(0, run.take())
     table = {old: sets[1][min(at, len(sets[1]) - 1)] for at, old in enumerate(sets[0])} if sets[1] else {}
-    return Result(0, "".join(table.get(char, char) for char in stdin))
+    return Result(0, "".join(table.get(char, char) for char in run.take()))
 
 
 def _char_set(text: str) -> str:
@@ -359,9 +362,11 @@ def expr(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 def tee(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     flags, names = _flags(argv[1:])
+    more = run.stdin_open and run.capture is None and not run.redirected
+    text = run.take_some() if more else run.take()
     for name in names:
-        box.write(run.path(name), stdin, "a" in flags)
-    return Result(0, stdin)
+        box.write(run.path(name), text, "a" in flags or run.tries > 0)
+    return Result(0, text, "", FOREVER if more else 0, again=more)
 
 
 def xargs(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -374,7 +379,8 @@ def xargs(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
                 place = value
             elif word[1] in "nL" and value.isdecimal():
                 each = int(value)
-    words = [line.strip() for line in stdin.splitlines() if line.strip()] if place else stdin.split()
+    text = run.take()
+    words = [line.strip() for line in text.splitlines() if line.strip()] if place else text.split()
     words = words[:500]
     command = rest or ["echo"]
     if place:

@@ -22,7 +22,8 @@ __all__ = ["FORMAT", "VERSION", "commands_of", "export", "position_of"]
 FORMAT, VERSION = "clusterlab-lab", 1
 _TEXTS = {"request": ("method", "path", "query"), "fault": (), "heal": ("id",), "etcdctl": (), "node": (),
           "exec": ("namespace", "pod", "container"), "follow": ("url", "source", "method"),
-          "leave": ("namespace", "pod", "container"), "forward": ("namespace", "pod", "path", "method")}
+          "input": ("namespace", "pod", "container", "session", "stdin"), "leave": ("namespace", "pod", "container"),
+          "forward": ("namespace", "pod", "path", "method")}
 
 
 def export(lab: Lab, scenario: Any, seq: int | None = None) -> dict[str, Any]:

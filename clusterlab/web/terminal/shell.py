@@ -105,6 +105,8 @@ class Shell:
 
     #: For the tools of containers: `cat` alone waits for nobody here.
     tty = False
+    #: Whose words they use.
+    distribution = "busybox"
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self.io = desk, desk.io

@@ -10,6 +10,8 @@ export const sentences: readonly (readonly [english: string, german: string])[] 
   ["The scenario runs: kubectl {0} (refused).", "Das Szenario führt aus: kubectl {0} (abgelehnt)."],
   ["The scenario runs: kubectl {0*}.", "Das Szenario führt aus: kubectl {0}."],
   ["The scenario's line cannot be run: {0*}.", "Die Zeile des Szenarios lässt sich nicht ausführen: {0}."],
+  ["A program in a container of pod {1} is given {0}.", "Ein Programm in einem Container des Pods {1} bekommt {0}."],
+  ["A program in a container of pod {1} is given {0}. It cannot: {2*}", "Ein Programm in einem Container des Pods {1} soll {0} bekommen. Es geht nicht: {2}"],
   ["kubectl runs {0} in a container of pod {1}.", "kubectl führt {0} in einem Container des Pods {1} aus."],
   ["kubectl runs {0} in a container of pod {1}. It cannot: {2*}", "kubectl soll {0} in einem Container des Pods {1} ausführen. Es geht nicht: {2}"],
   ["{0} looked at {1} and found nothing to do.", "{0} hat {1} angesehen und nichts zu tun gefunden."],
