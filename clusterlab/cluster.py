@@ -420,6 +420,11 @@ class Cluster:
         """What a read needs first and can be done in small pieces, before `answer`."""
         return http.preparing(self.api, method, path, headers)
 
+    def deletes_many(self, method: str, path: str, query: str, many: int) -> bool:
+        """Whether a request deletes a collection of more than so many objects, and asks for no page or moment of its own."""
+        free = "limit=" not in query and "resourceVersion" not in query
+        return method == "DELETE" and free and http.collection_size(self.api, path) > many
+
     def objects(self, resource: str = "") -> Iterable[tuple[str, Object]]:
         """All objects, or those of a resource, with their keys ("pods/default/web-1")."""
         for bucket in self._buckets():

@@ -74,6 +74,17 @@ def preparing(server: ApiServer, method: str, path: str, headers: Mapping[str, s
         yield from server.managed.working_off(store.storage, store.bucket, route.namespace if store.namespaced else "")
 
 
+def collection_size(server: ApiServer, path: str) -> int:
+    """How many objects a DELETE of that path has to look at; 0 where it names no collection."""
+    try:
+        route = routes.parse("DELETE", path)
+    except StatusError:
+        return 0
+    resource = server.scheme.by_gvr(route.group, route.version, route.resource) if route.verb == "deletecollection" else None
+    store = server.stores.get(resource.string) if resource is not None else None
+    return len(store.bucket.objects) if store is not None else 0
+
+
 def _failure(server: ApiServer, error: StatusError) -> HttpAnswer:
     headers = [("Content-Type", "application/json"), *warning_headers(server.warnings)]
     wait = (error.status.get("details") or {}).get("retryAfterSeconds")

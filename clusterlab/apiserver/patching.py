@@ -73,8 +73,8 @@ class Patching:
             raise self._refusal(error) from None
         if not call.trusted:
             new = self._decoded(call, node, new, duplicates)
-        elif new["metadata"].get("finalizers") == []:
-            new = {**new, "metadata": {key: value for key, value in new["metadata"].items() if key != "finalizers"}}
+        elif new["metadata"].get("finalizers") == [] or new["metadata"].get("ownerReferences") == []:
+            new = {**new, "metadata": {key: value for key, value in new["metadata"].items() if value != []}}
         if call.subresource == "scale":
             return new  # type: ignore[no-any-return]
         return self.server.rules.converted(new, storage, call.resource)

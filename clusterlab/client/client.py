@@ -74,9 +74,11 @@ class Client:
         gone: Object = self._serve("delete", resource, namespace=namespace, name=name, options=options)
         return gone
 
-    def delete_collection(self, resource: str, namespace: str, **options: Any) -> None:
-        """Deletes all objects of a resource in a namespace; `options` as for `delete` and `list`."""
-        self._serve("deletecollection", resource, namespace=namespace, options=options)
+    def delete_collection(self, resource: str, namespace: str, **options: Any) -> str:
+        """Deletes all objects of a resource in a namespace; `options` as for `delete` and `list`. With a `limit`, returns the token to
+        `continue` with, or "" when that was all."""
+        found = self._serve("deletecollection", resource, namespace=namespace, options=options)
+        return str((found.get("metadata") or {}).get("continue") or "")
 
     def bind(self, pod: Object, node: str) -> None:
         """Binds a pod to a node, as the scheduler does."""

@@ -24,10 +24,12 @@ class Controller(Part):
 
     resource = ""
     component = ""
+    #: How long a key waits after its first failure, and at most, in ms.
+    backoff_ms = (5, 1_000_000)
 
     def __init__(self, process: Process, name: str) -> None:
         super().__init__(process, name)
-        self.queue = WorkQueue(self)
+        self.queue = WorkQueue(self, self.backoff_ms)
         self.events = EventRecorder(self, self.component or name)
 
     def reconcile(self, key: str) -> None:
@@ -77,10 +79,10 @@ class Controller(Part):
     # Life and state.
 
     def reset(self) -> None:
-        self.queue = WorkQueue(self)
+        self.queue = WorkQueue(self, self.backoff_ms)
 
     def stopped(self) -> None:
-        self.queue = WorkQueue(self)
+        self.queue = WorkQueue(self, self.backoff_ms)
         self.events.forget()
 
     def checkpoint(self) -> dict[str, Any]:

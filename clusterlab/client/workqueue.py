@@ -1,7 +1,8 @@
 """Work queues: keys waiting for a controller, each at most once, with delays and per-key back-off.
 
 Follows staging/src/k8s.io/client-go/util/workqueue (queue.go, delaying_queue.go, default_rate_limiters.go): 5 ms doubling to
-1,000 s. The overall token bucket (10 a second, burst 100) is left out: it shapes load, which the model does not have.
+1,000 s, unless a controller has limits of its own. The overall token bucket (10 a second, burst 100) is left out: it shapes load,
+which the model does not have.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ MAX_DELAY_MS = 1_000_000
 class WorkQueue:
     """The queue of one component, which handles the events `work` (take a key) and `enqueue` (a delay is over).
 
-    State: `waiting` maps key to the seq that caused it, in order of arrival; `failures` counts per key."""
+    `backoff_ms`: the delay after a first failure, and the longest. State: `waiting` maps key to the seq that caused it, in order of
+    arrival; `failures` counts per key."""
 
-    def __init__(self, owner: Component) -> None:
+    def __init__(self, owner: Component, backoff_ms: tuple[int, int] = (BASE_DELAY_MS, MAX_DELAY_MS)) -> None:
         self._owner = owner
+        self._backoff_ms = backoff_ms
         self.waiting: dict[str, int] = {}
         self.failures: dict[str, int] = {}
         self.delayed: dict[str, tuple[int, int]] = {}  # key -> (due, handle) of its soonest delayed add
@@ -53,7 +56,8 @@ class WorkQueue:
         """Puts a key back after a failure, each time after twice the delay; returns the delay in ms."""
         failures = self.failures.get(key, 0)
         self.failures[key] = failures + 1
-        delay_ms = min(BASE_DELAY_MS << min(failures, 30), MAX_DELAY_MS)
+        first_ms, most_ms = self._backoff_ms
+        delay_ms = min(first_ms << min(failures, 30), most_ms)
         self.add_after(key, delay_ms, idle=delay_ms > 10_000)
         return delay_ms
 

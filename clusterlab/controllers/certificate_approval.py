@@ -31,6 +31,7 @@ class CSRApprovingController(BaseController):
 
     resource = "certificatesigningrequests"
     controller_name = component = "certificatesigningrequest-approving-controller"
+    backoff_ms = (200, 1_000_000)
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)

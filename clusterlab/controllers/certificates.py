@@ -66,6 +66,7 @@ class CSRSigningController(BaseController):
 
     resource = "certificatesigningrequests"
     controller_name = component = "certificatesigningrequest-signing-controller"
+    backoff_ms = (200, 1_000_000)
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)

@@ -145,11 +145,11 @@ class CronJobController(BaseController):
         self.status: Object = {**(cronjob.get("status") or {})}
         before = (list(self.active), {**self.status})
         refused: StatusError | None = None
+        self._clean_up(cronjob, jobs)  # first: of a Job that history has no room for nobody says that it has ended
         try:
             self._sync(key, cronjob, jobs)
         except StatusError as error:
             refused = error
-        self._clean_up(cronjob, jobs)
         if (self.active, self.status) != before:
             status = {**self.status, "active": self.active}
             if not self.active:

@@ -76,6 +76,7 @@ class EndpointSliceController(BaseController):
     resource = "services"
     controller_name = "endpointslice-controller"
     component = "endpoint-slice-controller"
+    backoff_ms = (1_000, 1_000_000)
     managed_by = "endpointslice-controller.k8s.io"
 
     def __init__(self, process: Process) -> None:

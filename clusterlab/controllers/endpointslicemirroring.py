@@ -29,6 +29,7 @@ class EndpointSliceMirroringController(BaseController):
     resource = "endpoints"
     controller_name = "endpointslice-mirroring-controller"
     component = "endpoint-slice-mirroring-controller"
+    backoff_ms = (1_000, 100_000)
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)

@@ -31,6 +31,7 @@ class JobController(BaseController):
     STATE = ("busy_until", "backoffs", "unfinalized", "finished")
     resource = "jobs"
     controller_name = component = "job-controller"
+    backoff_ms = (1_000, 60_000)
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)

@@ -21,6 +21,8 @@ __all__ = ["NamespaceController"]
 #: Time for other API servers to learn of the deletion.
 GRACE_MS = 5_000
 FINALIZER_ESTIMATE_S = 15
+#: How many objects of a resource one step deletes.
+PIECE = 100
 SLACK_S = 10
 TOKEN = "kubernetes"
 
@@ -40,6 +42,7 @@ class Remains:
     resources: dict[str, int] = field(default_factory=dict)
     finalizers: dict[str, int] = field(default_factory=dict)
     estimate_s: int = 0
+    more: bool = False  # nothing is wrong, there are only many objects
     failures: list[str] = field(default_factory=list)
 
     def conditions(self) -> dict[str, tuple[str, str]]:
@@ -62,9 +65,10 @@ class Remains:
 class NamespaceController(BaseController):
     """Reconciles namespaces that are being deleted."""
 
-    STATE = ("busy_until", "stuck")
+    STATE = ("busy_until", "partly", "stuck")
     resource = "namespaces"
     controller_name = component = "namespace-controller"
+    backoff_ms = (5, 60_000)
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
@@ -74,6 +78,7 @@ class NamespaceController(BaseController):
 
     def clear(self) -> None:
         super().clear()
+        self.partly: dict[str, str] = {}  # by namespace and resource: where to go on with deleting
         self.stuck: dict[str, tuple[str, int]] = {}  # by namespace: what is left, and since when that has not changed
 
     def namespace_changed(self, old: Object | None, new: Object | None) -> None:
@@ -107,6 +112,10 @@ class NamespaceController(BaseController):
         if not (namespace.get("spec") or {}).get("finalizers"):
             return
         remains = self._delete_content(namespace)
+        if remains.more:
+            self.tell(f"Namespace {key} is being emptied, {PIECE} objects at a time.")
+            self.queue.add(key)
+            return
         namespace = self._update_conditions(namespace, remains)
         if remains.failures or remains.estimate_s:
             left = sum(remains.resources.values())
@@ -141,7 +150,7 @@ class NamespaceController(BaseController):
                 if error.code in (404, 405):
                     continue
                 remains.failures.append(error.message)
-            if resource == "pods" and remains.resources:
+            if remains.more or (resource == "pods" and remains.resources):
                 break  # nothing else goes while pods may still use it
         return remains
 
@@ -159,7 +168,11 @@ class NamespaceController(BaseController):
             estimate_s = max(graces, default=0)
             if self.now_ms - unix_ms(since) >= estimate_s * 1000:
                 estimate_s = 0
-        self.client.delete_collection(resource, namespace, propagationPolicy="Background")
+        remains.more = len(there) > PIECE and self._delete_piece(resource, namespace)
+        if remains.more:
+            return
+        if len(there) <= PIECE:
+            self.client.delete_collection(resource, namespace, propagationPolicy="Background")
         left = self.client.list(resource, namespace)
         if not left:
             return
@@ -177,6 +190,16 @@ class NamespaceController(BaseController):
             group = label.partition(".")[2]
             gvr = f"{group}/v1, Resource={label.partition('.')[0]}" if group else f"/v1, Resource={resource}"
             remains.failures.append(f"unexpected items still remain in namespace: {namespace} for gvr: {gvr}")
+
+    def _delete_piece(self, resource: str, namespace: str) -> bool:
+        """Deletes some of many objects, so that no step takes long; tells whether there are more."""
+        key = f"{namespace}/{resource}"
+        begun = self.partly.pop(key, "")
+        options = {"continue": begun} if begun else {}
+        rest = self.client.delete_collection(resource, namespace, propagationPolicy="Background", limit=PIECE, **options)
+        if rest:
+            self.partly[key] = rest
+        return bool(rest)
 
     def _update_conditions(self, namespace: Object, remains: Remains) -> Object:
         bad, now = remains.conditions(), self.sim.now_rfc3339()

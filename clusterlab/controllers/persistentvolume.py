@@ -214,7 +214,8 @@ class PersistentVolumeBinder(BaseController):
         self.tell(f"No volume fits the claim {claim['metadata']['name']}, so the provisioner {provisioner} is asked for one.")
 
     def best_match(self, claim: Object, delayed: bool) -> Object | None:
-        """The volume meant for a claim, or the smallest that fits; a claim that waits for its consumer takes only the former."""
+        """The volume meant for a claim, or of those with the fewest access modes the smallest that fits (index.go); a claim that waits
+        for its consumer takes only the former."""
         fitting: list[tuple[int, int, str, Object]] = []
         for name, volume in self.volumes.store.items():
             if refers_to(volume, claim):
@@ -223,7 +224,7 @@ class PersistentVolumeBinder(BaseController):
                 continue
             if not delayed and (volume.get("status") or {}).get("phase") == "Available" and self.fits(volume, claim):
                 capacity = parse(str((volume["spec"].get("capacity") or {}).get("storage", "0")))
-                fitting.append((capacity.nano, len(volume["spec"].get("accessModes") or ()), name, volume))
+                fitting.append((len(set(volume["spec"].get("accessModes") or ())), capacity.nano, name, volume))
         return min(fitting, key=lambda each: each[:3])[3] if fitting else None
 
     def fits(self, volume: Object, claim: Object) -> bool:

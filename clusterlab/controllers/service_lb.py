@@ -38,6 +38,7 @@ class ServiceLBController(BaseController):
     STATE = ("busy_until", "balancers")
     resource = "services"
     controller_name = component = "service-controller"
+    backoff_ms = (5_000, 300_000)
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clusterlab.controllers.history import History, template_patch
 from clusterlab.controllers.objects import Object, Objects, controller_ref, replicas, status_count
 from clusterlab.controllers.podcontrol import pod_from_template
-from clusterlab.machinery.go_dump import revision_hash
+from clusterlab.machinery.go_dump import controller_revision_hash
 
 if TYPE_CHECKING:
     from clusterlab.controllers.base import BaseController
@@ -146,7 +146,7 @@ def new_versioned_pod(owner: Object, revisions: Revisions, number: int) -> Objec
 
 
 def _digest(owner: Object) -> str:
-    return revision_hash(template_patch(owner), status_count(owner, "collisionCount") or 0)
+    return controller_revision_hash(template_patch(owner), status_count(owner, "collisionCount") or 0)
 
 
 class Revisions:

@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 
-from clusterlab.machinery.meta import fnv32a, safe_encode
+from clusterlab.machinery.meta import fnv32, fnv32a, safe_encode
 from clusterlab.machinery.quantity import BINARY, parse
 from clusterlab.machinery.schema import go_fields
 
 Object = dict[str, Any]
 
-__all__ = ["dump", "pod_template_hash", "revision_hash"]
+__all__ = ["controller_revision_hash", "dump", "pod_template_hash", "revision_hash"]
 
 TEMPLATE = "io.k8s.api.core.v1.PodTemplateSpec"
 #: Fields whose Go name is not that of the JSON with a capital letter.
@@ -51,11 +51,21 @@ def pod_template_hash(template: Object, collisions: int | None = None) -> str:
 
 
 def revision_hash(data: Object, collisions: int | None = None) -> str:
-    """The hash of a ControllerRevision, by the JSON that it keeps."""
+    """A hash of an object's JSON, for revisions of kinds that are not Kubernetes' own."""
+    return safe_encode(str(fnv32a(_json(data, collisions))))
+
+
+def controller_revision_hash(data: Object, collisions: int) -> str:
+    """The hash of a StatefulSet's ControllerRevision, by the JSON that it keeps (HashControllerRevision)."""
+    return safe_encode(str(fnv32(_json(data, collisions))))
+
+
+def _json(data: Object, collisions: int | None) -> bytes:
+    """JSON as Go writes it of a map, with the number of collisions behind it."""
     text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-    for letter, escaped in ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026")):  # as Go's JSON has them
+    for letter, escaped in ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026")):
         text = text.replace(letter, escaped)
-    return safe_encode(str(fnv32a(text + (b"" if collisions is None else str(collisions).encode()))))
+    return text + (b"" if collisions is None else str(collisions).encode())
 
 
 def dump(type_name: str, value: Object) -> str:

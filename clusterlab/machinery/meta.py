@@ -11,7 +11,7 @@ from typing import Any
 Object = dict[str, Any]
 
 __all__ = [
-    "controller_of", "deep_equal", "find_condition", "fnv32a", "is_condition_true", "is_deleting", "name_of",
+    "controller_of", "deep_equal", "find_condition", "fnv32", "fnv32a", "is_condition_true", "is_deleting", "name_of",
     "namespace_of", "owned_by", "owner_reference", "owner_references", "safe_encode", "uid_of",
     "with_condition", "with_finalizer", "with_meta", "without_finalizer",
 ]
@@ -154,6 +154,14 @@ def deep_equal(a: Any, b: Any) -> bool:
 
 def _empty(value: Any) -> bool:
     return value is None or (isinstance(value, dict | list) and not value)
+
+
+def fnv32(data: bytes) -> int:
+    """The 32-bit FNV-1 hash."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = ((value * 0x01000193) & 0xFFFFFFFF) ^ byte
+    return value
 
 
 def fnv32a(data: bytes) -> int:

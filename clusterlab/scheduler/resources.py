@@ -105,9 +105,13 @@ def _requests(pod: Object, non_missing: Mapping[str, int], use_status: bool, pod
             amounts = _container_requests(pod, container, non_missing, {})
             _max(largest, {**amounts, **{k: v + amounts.get(k, 0) for k, v in sidecars.items()}})
     _max(total, largest)
-    for name, quantity in ((spec.get("resources") or {}).get("requests") or {}).items():
-        if pod_level and _pod_level(name):
-            total[name] = nano(quantity)
+    wanted = (spec.get("resources") or {}).get("requests") if pod_level else None
+    if wanted:
+        asked = _nanos_of(wanted)
+        status = (pod.get("status") or {}) if use_status else {}
+        if status.get("resources") is not None:
+            asked = _effective(pod, asked, status["resources"], status.get("allocatedResources"))
+        total.update({name: asked.get(name, 0) for name in wanted if _pod_level(name)})
     _add(total, {name: nano(quantity) for name, quantity in (spec.get("overhead") or {}).items()})
     return total
 
@@ -128,14 +132,19 @@ def _container_requests(
     wanted = _nanos_of((container.get("resources") or {}).get("requests"))
     known = statuses.get(container["name"]) if statuses else None
     if known is not None:
-        actual = _nanos_of((known["resources"] or {}).get("requests"))
-        _max(actual, _nanos_of(known.get("allocatedResources")))
-        if not _resize_infeasible(pod):
-            _max(actual, wanted)
-        wanted = actual
+        wanted = _effective(pod, wanted, known["resources"], known.get("allocatedResources"))
     for name, amount in non_missing.items():
         wanted.setdefault(name, amount)
     return wanted
+
+
+def _effective(pod: Object, wanted: Amounts, actual: Object | None, allocated: Object | None) -> Amounts:
+    """The most of what is asked for (unless the node can never give it), used and allocated (determineEffectiveRequests)."""
+    most = _nanos_of((actual or {}).get("requests"))
+    _max(most, _nanos_of(allocated))
+    if not _resize_infeasible(pod):
+        _max(most, wanted)
+    return most
 
 
 def _resize_infeasible(pod: Object) -> bool:

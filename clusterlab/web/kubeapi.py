@@ -16,7 +16,7 @@ import orjson
 from django.conf import settings
 
 from clusterlab.machinery.errors import StatusError
-from clusterlab.web import access, lent
+from clusterlab.web import access, lent, pieces
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.labs.metrics import KUBE
@@ -146,7 +146,7 @@ async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[st
     except UnicodeDecodeError:
         text = {"body64": base64.b64encode(body).decode()}
     data = {"kind": "request", "method": method, "path": path, "query": query, "headers": headers, **text}
-    return await lab.command(data)
+    return await pieces.perform(lab, data)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

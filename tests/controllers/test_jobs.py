@@ -282,3 +282,16 @@ def test_bad_schedules(schedule: str, error: str) -> None:
     with pytest.raises(CronError) as caught:
         parse(schedule)
     assert str(caught.value) == error
+
+
+def test_nobody_says_that_a_job_has_ended_which_history_has_no_room_for() -> None:
+    lab = Lab("cronjob-controller").start()
+    cron(lab, "* * * * *", successfulJobsHistoryLimit=0)
+    lab.run(65)
+    (made,) = lab.api.all("jobs")
+    now = lab.sim.now_rfc3339()
+    done = {"type": "Complete", "status": "True", "lastTransitionTime": now}
+    lab.api.change("jobs", f"default/{made['metadata']['name']}", status={"conditions": [done], "startTime": now, "completionTime": now})
+    lab.settle()
+    told = [reason for reason, _ in lab.api.events()]
+    assert "SuccessfulDelete" in told and "SawCompletedJob" not in told

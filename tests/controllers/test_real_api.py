@@ -107,3 +107,40 @@ def test_an_aggregated_role_without_parts_keeps_the_rules_it_was_given() -> None
     assert [rule["resources"] for rule in real.client.get("clusterroles", "", "sum")["rules"]] == [["pods"]]
     real.command("delete", "clusterroles", "", "part")
     assert not real.client.get("clusterroles", "", "sum").get("rules")
+
+
+def test_a_released_pod_has_no_owners_left() -> None:
+    real = Real()
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template()}
+    body = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web", "namespace": "default"}, "spec": spec}
+    real.command("create", "replicasets", body)
+    (pod,) = real.client.list("pods", "default")
+    real.command("patch", "pods", "default", pod["metadata"]["name"], {"metadata": {"labels": {"app": "free"}}})
+    assert "ownerReferences" not in real.client.get("pods", "default", pod["metadata"]["name"])["metadata"]
+    assert len(real.client.list("pods", "default")) == 2
+
+
+def test_a_job_whose_pods_are_refused_tries_again_after_1_2_4_seconds() -> None:
+    real = Real()
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": "default"}, "spec": {"hard": {"pods": "0"}}}
+    real.command("create", "resourcequotas", quota)
+    body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "one", "namespace": "default"},
+            "spec": {"template": template("busybox", "one", restartPolicy="Never")}}
+    real.command("create", "jobs", body)
+    start = real.sim.time_ms
+    while real.sim.time_ms < start + 7_500:
+        real.sim.dispatch()
+    refused = [event for event in real.client.list("events", "default") if event["reason"] == "FailedCreate"]
+    assert 4 <= sum(event["count"] for event in refused) <= 5  # once more for its own first status
+
+
+def test_a_namespace_with_many_objects_goes_in_pieces() -> None:
+    real = Real()
+    real.command("create", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    for i in range(250):
+        real.client.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{i}", "namespace": "shop"}})
+    real.command("delete", "namespaces", "", "shop")
+    deletions = [sum(change.key.startswith("configmaps/shop/") for change in step.changes) for step in real.sim.steps
+                 if step.actor == "namespace-controller"]
+    assert max(deletions) == 100 and sum(deletions) == 251  # kube-root-ca.crt too
+    assert "shop" not in [n["metadata"]["name"] for n in real.client.list("namespaces")]

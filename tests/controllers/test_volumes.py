@@ -161,3 +161,11 @@ def test_ephemeral_volume_gets_a_claim() -> None:
     made = lab.api.get("persistentvolumeclaims", "default/one-scratch")
     assert made is not None and made["spec"] == spec and made["metadata"]["labels"] == {"a": "b"}
     assert made["metadata"]["ownerReferences"][0]["name"] == "one"
+
+
+def test_the_fewest_access_modes_come_before_the_smallest_volume() -> None:
+    lab = cluster()
+    volume(lab, "both", "2Gi", accessModes=["ReadWriteOnce", "ReadWriteMany"], storageClassName="by-hand")
+    volume(lab, "many", "5Gi", accessModes=["ReadWriteMany"], storageClassName="by-hand")
+    claim(lab, accessModes=["ReadWriteMany"], storageClassName="by-hand")
+    assert state(lab) == ("Bound", "many")

@@ -11,7 +11,7 @@ import pytest
 
 from clusterlab.cluster import Cluster
 from clusterlab.machinery import go_dump, schema
-from clusterlab.machinery.go_dump import TEMPLATE, dump, pod_template_hash, revision_hash
+from clusterlab.machinery.go_dump import TEMPLATE, controller_revision_hash, dump, pod_template_hash, revision_hash
 from clusterlab.scenario import load
 
 TRANSCRIPTS = Path(__file__).parent.parent / "parity" / "transcripts"
@@ -77,3 +77,16 @@ def test_fields_that_are_not_set_stand_there_too() -> None:
     assert "ReadinessProbe:(*v1.Probe){ProbeHandler:(v1.ProbeHandler){Exec:(*v1.ExecAction)<nil> HTTPGet:(*v1.HTTPGetAction){Path:(string)/" in text
     assert "Port:(intstr.IntOrString){Type:(intstr.Type)1 IntVal:(int32)0 StrVal:(string)web}" in text
     assert text.startswith("(v1.PodTemplateSpec){ObjectMeta:(v1.ObjectMeta){Name:(string) ")
+
+
+def test_revisions_of_stateful_sets_have_their_names() -> None:
+    container = {
+        "image": "nginx:1.25", "imagePullPolicy": "IfNotPresent", "name": "c", "resources": {},
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+    }
+    spec = {
+        "containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "schedulerName": "default-scheduler",
+        "securityContext": {}, "terminationGracePeriodSeconds": 1,
+    }
+    data = {"spec": {"template": {"metadata": {"labels": {"app": "db"}}, "spec": spec, "$patch": "replace"}}}
+    assert controller_revision_hash(data, 0) == "f75c44c7d"  # as Kubernetes 1.36 named it

@@ -129,3 +129,9 @@ def test_victims_are_evicted_and_the_pod_takes_their_place(bench):
     bench.api.remove("pods", "default/low")
     bench.run()
     assert (bench.where("high"), bench.where("late")) == ("node-1", "")
+
+
+def test_of_equals_the_one_made_last_goes():
+    pods = [there(name, "node-1", priority=1) for name in ("b", "c", "a")]
+    stores = {"pods": {f"default/{one['metadata']['name']}": one for one in pods}}
+    assert names(preempt([node("node-1", cpu="3")], pods, pod("new", cpu="1", priority=10), stores)) == {"a"}

@@ -168,3 +168,17 @@ def test_an_unknown_key_is_told_so(server: Server) -> None:
         urllib.request.urlopen(server.url + "/kube/nosuchkey/api/v1/pods", timeout=20)
     except urllib.error.HTTPError as error:
         assert error.code == 404 and json.loads(error.read())["kind"] == "Status"
+
+
+def test_many_objects_are_deleted_in_pieces(server: Server) -> None:
+    lab = server.lab(nodes=1, paused=True)
+    path = f"/kube/{lab.key}/api/v1/namespaces/default/configmaps"
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "c-", "labels": {"a": "b"}}}
+    for _ in range(130):
+        assert server.call("POST", path, config)[0] == 201
+    before = lab.call("GET")["last"]
+    status, gone = server.call("DELETE", path + "?labelSelector=a%3Db")
+    assert (status, gone["kind"], len(gone["items"])) == (200, "ConfigMapList", 130) and "continue" not in gone["metadata"]
+    assert [item["metadata"]["name"] for item in lab.get("configmaps")["items"]] == ["kube-root-ca.crt"]
+    steps = lab.call("GET", f"/steps?from={before + 1}&limit=9")["steps"]
+    assert len(steps) == 2 and sum(len(step["changes"]) for step in steps) == 130

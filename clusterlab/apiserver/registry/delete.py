@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.registry.read import listed
+from clusterlab.apiserver.registry.read import from_now, listed
 from clusterlab.apiserver.registry.update import MODIFIED, existing
 from clusterlab.apiserver.storage import CompareFailed
 from clusterlab.machinery.errors import StatusError, conflict, forbidden, invalid
@@ -34,9 +34,12 @@ def delete(server: ApiServer, call: Call) -> Object:
 
 
 def delete_collection(server: ApiServer, call: Call) -> Object:
-    """The verb deletecollection: deletes all that the selectors select, each by the rules of a delete."""
+    """The verb deletecollection: deletes all that the selectors select, each by the rules of a delete. With a limit, what is left is
+    taken up with the token from what is there by then: what was there at the first request would have to be worked out."""
     check_options(call)
     found = listed(server, call)
+    if found["metadata"].get("continue"):
+        found["metadata"]["continue"] = from_now(found["metadata"]["continue"])
     name = call.request.name
     for obj in found["items"]:
         call.request.name = obj["metadata"]["name"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Match = Callable[[Object], bool]
 
-__all__ = ["get", "listed", "matcher", "too_new"]
+__all__ = ["from_now", "get", "listed", "matcher", "too_new"]
 
 _EXPIRED_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the "
@@ -197,6 +197,11 @@ def _page(server: ApiServer, call: Call, match: Match | None, revision: int, sta
 def _token(revision: int, start: str) -> str:
     data = orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": start})
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def from_now(token: str) -> str:
+    """The token for the same place in what is there when it is used."""
+    return _token(-1, str(orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))["start"]))
 
 
 def _history(server: ApiServer, call: Call, revision: int, start: str) -> dict[str, Object]:

@@ -7,7 +7,7 @@ is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from clusterlab.scheduler.cycle import Cycle
@@ -90,9 +90,10 @@ class DefaultPreemption(Plugin):
         offset = cycle.rng.randint(0, total - 1)
         harmless: list[Candidate] = []
         violating: list[Candidate] = []
+        age = {key: i for i, key in enumerate(self.listers.store("pods"))}
         for i in range(total):
             node = potential[(offset + i) % total]
-            found = select_victims(cycle, state.clone(), pod, node.clone(), budgets)
+            found = select_victims(cycle, state.clone(), pod, node.clone(), budgets, age)
             if isinstance(found, Status):
                 statuses.by_node[node.name] = found
                 continue
@@ -124,9 +125,10 @@ def _terminating_by_preemption(pod: Object) -> bool:
 
 
 def select_victims(
-    cycle: Cycle, state: CycleState, pod: PodInfo, node: NodeInfo, budgets: Sequence[Object]
+    cycle: Cycle, state: CycleState, pod: PodInfo, node: NodeInfo, budgets: Sequence[Object], age: Mapping[str, int]
 ) -> Candidate | Status:
-    """The fewest pods of lower priority without which the pod fits on the node. `state` and `node` are copies to try on."""
+    """The fewest pods of lower priority without which the pod fits on the node. `state` and `node` are copies to try on; `age`
+    tells in which order pods were made, which decides between equals, as the order in which Kubernetes came to know them does."""
     lower = [other for other in node.pods.values() if other.priority < pod.priority]
     if not lower:
         return NO_VICTIMS
@@ -143,7 +145,7 @@ def select_victims(
     victims: list[PodInfo] = []
     violations = 0
     now = cycle.now()
-    lower.sort(key=lambda other: _importance(other, now))
+    lower.sort(key=lambda other: _importance(other, now, age))
     violating, harmless = split_by_budgets(lower, budgets)
     # Spare as many as fit, the ones whose budget would be violated first.
     for i, other in enumerate([*violating, *harmless]):
@@ -155,13 +157,13 @@ def select_victims(
             violations += i < len(violating)
     if not victims:
         return Status("Error", (f'expected at least one victim pod on node "{node.name}"',))
-    victims.sort(key=lambda other: _importance(other, now))
+    victims.sort(key=lambda other: _importance(other, now, age))
     return Candidate(node.name, tuple(victims), violations)
 
 
-def _importance(pod: PodInfo, now: str) -> tuple[int, str, str]:
-    """Sorts the more important pod first: higher priority, then started earlier; the name makes it definite."""
-    return -pod.priority, start_time_of(pod.pod) or now, pod.key
+def _importance(pod: PodInfo, now: str, age: Mapping[str, int]) -> tuple[int, str, int]:
+    """Sorts the more important pod first: higher priority, then started earlier, then made earlier."""
+    return -pod.priority, start_time_of(pod.pod) or now, age.get(pod.key, 0)
 
 
 def split_by_budgets(pods: Iterable[PodInfo], budgets: Sequence[Object]) -> tuple[list[PodInfo], list[PodInfo]]:
