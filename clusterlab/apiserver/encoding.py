@@ -11,7 +11,7 @@ import orjson
 import yaml
 
 from clusterlab.apiserver.tables import table
-from clusterlab.machinery.errors import StatusError, status
+from clusterlab.machinery.errors import StatusError, bad_request, status
 from clusterlab.machinery.go_order import in_go_order
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Words that would be read as something else stand in double quotes, as Go's writer has them."""
+        plain = self.resolve(yaml.ScalarNode, data, (True, False)) == "tag:yaml.org,2002:str" and data not in ("y", "Y", "n", "N")
+        return self.represent_scalar("tag:yaml.org,2002:str", data, None if plain else '"')
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
 
 def shaped(server: ApiServer, resource: Resource, answer: Object, accepted: Accepted, include: str) -> Object:
     """An answer in the form that the client asked for."""
@@ -47,6 +55,9 @@ def shaped(server: ApiServer, resource: Resource, answer: Object, accepted: Acce
         return _ordered(server, resource, server.presented(resource, answer))
     version = f"meta.k8s.io/{accepted.version}"
     if accepted.kind == "Table":
+        if include not in ("", "None", "Metadata", "Object"):
+            raise bad_request(f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": must be '
+                              "'Metadata', 'Object', 'None', or empty")
         return {**table(server, resource, answer, include), "apiVersion": version}
     items = answer.get("items")
     is_list = isinstance(items, list) and answer.get("kind", "").endswith("List")

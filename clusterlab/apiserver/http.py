@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from clusterlab.apiserver import discovery, health, options, routes
+from clusterlab.apiserver import discovery, health, options, routes, tokens
 from clusterlab.apiserver.answers import HttpAnswer, plain, warning_headers
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.bodies import Raw
@@ -20,7 +20,7 @@ from clusterlab.apiserver.encoding import dump, shaped
 from clusterlab.apiserver.negotiation import Accepted, accept, media_type
 from clusterlab.apiserver.watching import open_watch
 from clusterlab.client.api import Request, User
-from clusterlab.machinery.errors import StatusError, internal_error, method_not_supported, status, too_large, unsupported_media_type
+from clusterlab.machinery.errors import StatusError, internal_error, too_large, unrouted
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.external_watch import ExternalWatch
@@ -104,16 +104,18 @@ def _handle(
     if not route.resource:
         return _other(server, route, method, params, headers, user, pretty)
     if not route.verb:
-        raise status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise _no_such_method()
     resource = server.scheme.by_gvr(route.group, route.version, route.resource)
     if resource is None or (route.namespace and not resource.namespaced and route.resource != "namespaces"):
         return _not_found(server, route, user)
     if resource.namespaced and not route.namespace and route.verb not in ("list", "watch") and not _create_anywhere(route):
-        raise method_not_supported(resource.plural, resource.group, route.verb) if not route.name else _no_such_path()
+        raise _no_such_method() if not route.name else _no_such_path()
     if not route.subresource and route.verb in ("get", "list", "deletecollection", "delete", "update", "patch", "create") and (
         route.verb not in resource.verbs
     ):
-        raise status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise _no_such_method()
+    if route.subresource == "finalize" and route.verb == "get" and route.resource == "namespaces":
+        raise _no_such_method()
     asked = options.parse(params)
     deprecated = server.deprecation(resource)
     if deprecated:
@@ -134,7 +136,11 @@ def _create_anywhere(route: Route) -> bool:
 
 
 def _no_such_path() -> StatusError:
-    return status(404, "NotFound", "the server could not find the requested resource")
+    return unrouted(404, "NotFound", "the server could not find the requested resource")
+
+
+def _no_such_method() -> StatusError:
+    return unrouted(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
 def _request(
@@ -143,18 +149,15 @@ def _request(
     kind = _OPTION_KINDS.get(route.verb)
     if route.verb in ("delete", "deletecollection") and body:
         options.delete_options(asked, Raw(body, headers.get("content-type", "")).parsed())
-    if kind is not None:
-        options.write_options(asked, kind)
     patch_type = ""
     content: Any = None
     if route.verb == "patch":
         media = media_type(headers.get("content-type", ""))
         patch_type = _PATCHES.get(media, "")
         if not patch_type:
-            accepted = ", ".join(name for name, known in _PATCHES.items() if known)
-            raise unsupported_media_type(
-                f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-            )
+            raise unrouted(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+    if kind is not None:
+        options.write_options(asked, kind, patch_type == "apply")
     if patch_type != "apply":
         asked.setdefault("fieldManager", _manager(headers))
     if route.verb in ("create", "update", "patch"):
@@ -216,7 +219,7 @@ def _other(
     path = route.path.rstrip("/") or "/"
     server.authorizer.check_path(user, route.verb, route.path)
     if method not in ("GET", "HEAD"):
-        raise status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise _no_such_method()
     found = _document(server, path, headers)
     if found is not None:
         accepted, document = found
@@ -226,11 +229,18 @@ def _other(
         if path in ("/", "/version"):  # always written for people to read
             return HttpAnswer(200, [("Content-Type", "application/json")], orjson.dumps(document, option=orjson.OPT_INDENT_2))
         return HttpAnswer(200, [("Content-Type", media), ("Vary", "Accept")], dump(document, accepted, pretty))
+    keys = tokens.discovery_document(server, path)
+    if keys is not None:
+        media = "application/jwk-set+json" if path.endswith("jwks") else "application/json"
+        return HttpAnswer(200, [("Content-Type", media), ("Cache-Control", "public, max-age=3600")], orjson.dumps(keys))
     told = health.answer(server, path, params)
     if told is not None:
         return told
     if path == "/openapi/v2" or path.startswith("/openapi/v3"):
         return server.openapi(path, headers)
+    parts = path.split("/")
+    if parts[1] == "api" or (parts[1] == "apis" and len(parts) > 2 and _built_in(server, parts[2])):
+        raise _no_such_path()
     return _missing()
 
 
@@ -261,7 +271,14 @@ def _document(server: ApiServer, path: str, headers: Mapping[str, str]) -> tuple
 
 def _not_found(server: ApiServer, route: Route, user: User) -> HttpAnswer:
     server.authorizer.check_unknown(user, route)
+    if _built_in(server, route.group):
+        raise _no_such_path()
     return _missing()
+
+
+def _built_in(server: ApiServer, group: str) -> bool:
+    """Whether a group has a router of its own, which answers for unknown paths in it."""
+    return any(resource.group == group and not resource.custom for resource in server.scheme)
 
 
 def _missing() -> HttpAnswer:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from clusterlab.machinery.errors import status, unsupported_media_type
+from clusterlab.machinery.errors import status, unrouted, unsupported_media_type
 
 __all__ = ["Accepted", "accept", "media_type"]
 
 SUPPORTED = ("application/json", "application/yaml")
+_NAMED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"  # protobuf is read, but never written
 _TRANSFORMS = {
     ("Table", "meta.k8s.io", "v1"), ("Table", "meta.k8s.io", "v1beta1"),
     ("PartialObjectMetadata", "meta.k8s.io", "v1"), ("PartialObjectMetadataList", "meta.k8s.io", "v1"),
@@ -44,11 +45,13 @@ def accept(header: str, discovery: bool = False) -> Accepted:
     """The best of what an Accept header allows; raises NotAcceptable."""
     if not header:
         return Accepted()
+    known = False
     for clause in _clauses(header):
         kind, *parameters = [part.strip() for part in clause.split(";")]
         media = _match(kind.lower())
         if media is None:
             continue
+        known = True
         values = dict(part.split("=", 1) for part in parameters if "=" in part)
         target = (values.get("as", ""), values.get("g", ""), values.get("v", ""))
         if any(target) and target not in (_DISCOVERY if discovery else _TRANSFORMS):
@@ -57,8 +60,9 @@ def accept(header: str, discovery: bool = False) -> Accepted:
         if stream and stream != "watch":
             continue
         return Accepted(media, target[0], target[2], values.get("pretty") == "1", bool(stream))
-    message = f"only the following media types are accepted: {', '.join(SUPPORTED)}"
-    raise status(406, "NotAcceptable", message)
+    if not known and "protobuf" not in header:  # the router's answer, before a handler looks at parameters
+        raise unrouted(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {_NAMED}")
+    raise status(406, "NotAcceptable", f"only the following media types are accepted: {_NAMED}")
 
 
 def _clauses(header: str) -> list[str]:
@@ -91,6 +95,6 @@ def check_body(header: str) -> str:
     media = media_type(header) or SUPPORTED[0]
     if media not in SUPPORTED:
         raise unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {', '.join(SUPPORTED)}"
+            f"the body of the request was in an unknown format - accepted media types include: {_NAMED}"
         )
     return media

@@ -19,7 +19,7 @@ _TEXT = ("labelSelector", "fieldSelector", "resourceVersion", "resourceVersionMa
          "propagationPolicy")
 _FLAGS = ("watch", "allowWatchBookmarks", "sendInitialEvents", "force", "orphanDependents")
 _NUMBERS = ("limit", "timeoutSeconds", "gracePeriodSeconds")
-_VALIDATION = ("Ignore", "Warn", "Strict", "")
+_VALIDATION = ("", "Ignore", "Strict", "Warn")
 
 
 def parse_query(query: str) -> Query:
@@ -65,8 +65,9 @@ def parse(query: Query) -> dict[str, Any]:
     return options
 
 
-def write_options(options: dict[str, Any], kind: str) -> None:
-    """Checks and settles the options that writes have in common. `kind`: CreateOptions, UpdateOptions, PatchOptions, …"""
+def write_options(options: dict[str, Any], kind: str, applying: bool = False) -> None:
+    """Checks and settles the options that writes have in common. `kind`: CreateOptions, UpdateOptions, PatchOptions, …
+    `applying`: it is a server-side apply."""
     errors = []
     runs = options.get("dryRun") or []
     if runs and not isinstance(runs, bool):
@@ -78,8 +79,10 @@ def write_options(options: dict[str, Any], kind: str) -> None:
     elif not runs:
         options.pop("dryRun", None)
     if options.get("fieldValidation", "") not in _VALIDATION:
-        detail = 'supported values: "Ignore", "Warn", "Strict"'
+        detail = "supported values: " + ", ".join(f'"{each}"' for each in _VALIDATION)
         errors.append(FieldError("FieldValueNotSupported", "fieldValidation", options["fieldValidation"], detail))
+    if kind == "PatchOptions" and "force" in options and not applying:
+        errors.append(FieldError("FieldValueForbidden", "force", detail="may not be specified for non-apply patch"))
     manager = options.get("fieldManager", "")
     if len(manager) > 128:
         errors.append(FieldError("FieldValueTooLong", "fieldManager", manager, "may not be more than 128 bytes"))

@@ -158,7 +158,12 @@ class Patching:
             raise unsupported_media_type("the kind has no schema to apply by")
         if not isinstance(body.get("metadata", {}), dict):
             raise bad_request("error decoding YAML: metadata must be an object")
+        if body.get("apiVersion") != resource.api_version and (not body.get("apiVersion") or not body.get("kind")):
+            group, _, version = str(body.get("apiVersion") or "").rpartition("/")
+            raise bad_request(f"invalid object type: {group}/{version}, Kind={body.get('kind') or ''}")
         name = (body.get("metadata") or {}).get("name")
+        if old is None and not name:
+            raise bad_request("the name of the object (made based on URL) was undeterminable: name must be provided")
         if name not in (None, "", call.request.name):
             raise bad_request(f"metadata.name must match the name in the request: {name} != {call.request.name}")
         live = server.presented(resource, old) if old is not None else None

@@ -1,8 +1,7 @@
 """Service account tokens: JSON web tokens that the lab signs with a key of its own.
 
 Follows pkg/serviceaccount (claims.go, jwt.go) and pkg/registry/core/serviceaccount/storage/token.go. The key comes from the
-simulation's seed (a lab that is replayed must recognise the tokens it gave out) and signs with HMAC instead of RSA; the key in a
-lab's address is what protects it.
+simulation's seed (a lab that is replayed must recognise the tokens it gave out); the key in a lab's address is what protects it.
 """
 
 from __future__ import annotations
@@ -15,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from clusterlab.client.api import User
-from clusterlab.machinery.signing import signature
+from clusterlab.machinery.signing import ALGORITHM, key_id, key_set, signature
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.server import ApiServer
 
 Object = dict[str, Any]
 
-__all__ = ["AUDIENCE", "issue", "service_account_user", "verify"]
+__all__ = ["AUDIENCE", "discovery_document", "issue", "service_account_user", "verify"]
 
 AUDIENCE = "https://kubernetes.default.svc.cluster.local"
-_HEADER = {"alg": "HS256", "kid": "clusterlab"}
 
 
 def _encode(data: bytes) -> str:
@@ -38,6 +36,16 @@ def _decode(text: str) -> bytes:
 
 def _signature(server: ApiServer, text: str) -> bytes:
     return signature(server.sim.seed, text)
+
+
+def discovery_document(server: ApiServer, path: str) -> Object | None:
+    """What relying parties read to check tokens by themselves: the issuer's configuration and its keys; None for other paths."""
+    if path == "/.well-known/openid-configuration":
+        return {
+            "issuer": AUDIENCE, "jwks_uri": f"https://{server.address}:6443/openid/v1/jwks", "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": [ALGORITHM],
+        }
+    return key_set(server.sim.seed) if path == "/openid/v1/jwks" else None
 
 
 def service_account_user(namespace: str, name: str, uid: str = "", extra: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> User:
@@ -60,7 +68,8 @@ def issue(server: ApiServer, account: Object, audiences: list[str], seconds: int
         "aud": audiences, "exp": now + seconds, "iat": now, "iss": AUDIENCE, "jti": server.sim.rng("tokens").uuid(),
         "kubernetes.io": private, "nbf": now, "sub": f"system:serviceaccount:{meta['namespace']}:{meta['name']}",
     }
-    text = f"{_encode(orjson.dumps(_HEADER))}.{_encode(orjson.dumps(claims))}"
+    header = {"alg": ALGORITHM, "kid": key_id(server.sim.seed)}
+    text = f"{_encode(orjson.dumps(header))}.{_encode(orjson.dumps(claims))}"
     expires = datetime.fromtimestamp(now + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{text}.{_encode(_signature(server, text))}", expires
 

@@ -11,7 +11,7 @@ from clusterlab.apiserver.answers import warning_headers
 from clusterlab.apiserver.call import Call
 from clusterlab.apiserver.encoding import WatchEncoder
 from clusterlab.apiserver.external_watch import INITIAL_EVENTS_END, ExternalWatch
-from clusterlab.apiserver.registry.read import matcher
+from clusterlab.apiserver.registry.read import matcher, unreadable_version
 from clusterlab.client.api import Request, User
 from clusterlab.machinery.errors import StatusError, invalid
 from clusterlab.machinery.field import FieldError
@@ -70,12 +70,15 @@ def _check(options: dict[str, Any]) -> None:
     elif match is not None:
         detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         errors.append(FieldError("FieldValueForbidden", path, detail=detail))
-    version = options.get("resourceVersion") or ""
-    if version and not version.isdigit():
-        detail = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-        errors.append(FieldError("FieldValueInvalid", "resourceVersion", version, detail))
+    if match not in (None, "NotOlderThan"):
+        errors.append(FieldError("FieldValueNotSupported", path, match, 'supported values: "NotOlderThan"'))
     if errors:
         raise invalid("ListOptions", "meta.k8s.io", "", errors)
+    version = options.get("resourceVersion") or ""
+    if version and not version.isdigit():
+        raise StatusError({  # 500 in Kubernetes; kubectl prints both alike
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": unreadable_version(version), "code": 400,
+        })
 
 
 def _first_events(server: ApiServer, call: Call, watch: ExternalWatch) -> None:

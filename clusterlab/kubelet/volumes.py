@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.kubelet.fields import FieldError, pod_field, resource_field
 from clusterlab.kubelet.host_paths import obstacle
 from clusterlab.kubelet.records import Pod
-from clusterlab.machinery.signing import signature
+from clusterlab.machinery.signing import ALGORITHM, key_id, signature
 from clusterlab.runtime.records import Mount
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _token(kl: Kubelet, rec: Pod, source: Object) -> str:
             "serviceaccount": {"name": account},
         }, "jti": meta["uid"], "nbf": issued, "sub": f"system:serviceaccount:{meta['namespace']}:{account}",
     }
-    text = f"{_part({'alg': 'RS256', 'kid': 'clusterlab'})}.{_part(claims)}"
+    text = f"{_part({'alg': ALGORITHM, 'kid': key_id(kl.sim.seed)})}.{_part(claims)}"
     return f"{text}.{base64.urlsafe_b64encode(signature(kl.sim.seed, text)).decode().rstrip('=')}"
 
 

@@ -124,6 +124,8 @@ class _Decoder:
             made = item if type(item) is str and field.kind == "string" else self.value(field, item, (where, "field", key, node, field))
             if made or field.mode in ("a", "s", "p") or (field.mode == "e" and field.kind in ("struct", "any")):
                 out[key] = made
+            elif made == [] and key == "policies" and node.name.endswith("HPAScalingRules"):
+                out[key] = made  # no rules at all are refused, where those that nobody names have defaults
         for key, zero in node.always.items():
             if key not in out:
                 out[key] = zero

@@ -7,7 +7,7 @@ from typing import Any
 __all__ = [
     "StatusError", "already_exists", "bad_request", "conflict", "expired", "forbidden", "gone", "internal_error", "invalid",
     "method_not_supported", "not_found", "service_unavailable", "status", "too_large", "too_many_requests", "unauthorized",
-    "unsupported_media_type",
+    "unrouted", "unsupported_media_type",
 ]
 
 
@@ -41,6 +41,13 @@ def status(code: int, reason: str, message: str, details: dict[str, Any] | None 
         body["details"] = kept
     body["code"] = code
     return StatusError(body)
+
+
+def unrouted(code: int, reason: str, message: str) -> StatusError:
+    """What the router says before any handler is asked; its details are there, and empty (NewGenericServerResponse)."""
+    error = status(code, reason, message)
+    body = {key: value for key, value in error.status.items() if key != "code"}
+    return StatusError({**body, "details": {}, "code": code})
 
 
 def qualified(resource: str, group: str) -> str:

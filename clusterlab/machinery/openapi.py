@@ -244,12 +244,30 @@ def _gvk(resource: Resource, kind: str) -> list[Json]:
     return [{"group": resource.group, "kind": kind, "version": resource.version}]
 
 
-def _custom_schema(resource: Resource, schema: Json) -> Json:
-    out = {"type": "object", **schema}
+def _as_object(schema: Json) -> Json:
+    """The schema of a whole object, with what each has."""
     meta = {"allOf": [{"$ref": f"{_V3}{_META}ObjectMeta"}]}
     pod = definitions()["io.k8s.api.core.v1.Pod"]["properties"]["metadata"]
     properties = {**_type_meta(), "metadata": {**meta, "description": pod["description"]}}
-    out["properties"] = {**(schema.get("properties") or {}), **properties}
+    return {**schema, "properties": {**(schema.get("properties") or {}), **properties}}
+
+
+def _with_embedded(schema: Json) -> Json:
+    """A schema in which embedded resources have the fields of every object (apiextensions-apiserver, controller/openapi/builder)."""
+    out = dict(schema)
+    if isinstance(out.get("properties"), dict):
+        out["properties"] = {name: _with_embedded(part) for name, part in out["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(out.get(key), dict):
+            out[key] = _with_embedded(out[key])
+    if out.get("x-kubernetes-embedded-resource"):
+        required = sorted({*(out.get("required") or ()), "apiVersion", "kind"})
+        out = {**_as_object(out), "required": required}
+    return out
+
+
+def _custom_schema(resource: Resource, schema: Json) -> Json:
+    out = _as_object(_with_embedded({"type": "object", **schema}))
     out["x-kubernetes-group-version-kind"] = _gvk(resource, resource.kind)
     return out
 

@@ -68,7 +68,7 @@ def check_options(call: Call) -> None:
     if policy is not None and policy not in _POLICIES:
         errors.append(FieldError(
             "FieldValueNotSupported", "propagationPolicy", policy,
-            'supported values: "Background", "Foreground", "Orphan"',
+            'supported values: "Foreground", "Background", "Orphan", "nil"',
         ))
     if errors:
         raise invalid("DeleteOptions", "meta.k8s.io", "", errors)

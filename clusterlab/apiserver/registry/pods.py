@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.registry import patch, update
 from clusterlab.apiserver.registry.store import Hooks
-from clusterlab.apiserver.registry.update import existing
 from clusterlab.apiserver.storage import CompareFailed
-from clusterlab.machinery.errors import bad_request, conflict, method_not_supported, status
+from clusterlab.machinery.errors import bad_request, conflict, method_not_supported, not_found, status
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -55,8 +54,7 @@ def bind(server: ApiServer, call: Call) -> Object:
     _check_target(target)
     pod = server.stores["pods"].bucket.objects.get(f"{call.namespace}/{name}")
     if pod is None:
-        call.request.name = name
-        pod = existing(call)
+        raise not_found("pods", "", name)
     call.stage("mutating", "unchanged")
     call.stage("schema", "valid")
     call.stage("validating", "admitted")

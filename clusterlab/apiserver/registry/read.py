@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Match = Callable[[Object], bool]
 
-__all__ = ["from_now", "get", "listed", "matcher", "too_new"]
+__all__ = ["from_now", "get", "listed", "matcher", "too_new", "unreadable_version"]
 
 _EXPIRED_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the "
@@ -60,9 +60,13 @@ def too_new(wanted: int, current: int) -> Exception:
 def _parse_version(version: Any) -> int:
     text = str(version)
     if text and not text.isdigit():
-        error = FieldError("FieldValueInvalid", "resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax')
-        raise invalid("ListOptions", "meta.k8s.io", "", [error])
+        raise bad_request(f"invalid resource version: {unreadable_version(text)}")
     return int(text or 0)
+
+
+def unreadable_version(text: str) -> str:
+    """What is said of a resourceVersion that is no number."""
+    return f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
 
 
 def matcher(call: Call) -> Match | None:
@@ -129,6 +133,8 @@ def check_list_options(call: Call) -> None:
         elif match == "Exact" and version == "0":
             detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
             errors.append(FieldError(*forbidden, detail=detail))
+    if "sendInitialEvents" in options:
+        errors.append(FieldError("FieldValueForbidden", "sendInitialEvents", detail="sendInitialEvents is forbidden for list"))
     if errors:
         raise invalid("ListOptions", "meta.k8s.io", "", errors)
 
@@ -156,12 +162,16 @@ def _continued(server: ApiServer, call: Call, match: Match | None, token: str, l
     if call.options.get("resourceVersion"):
         raise bad_request("specifying resource version is not allowed when using continue")
     try:
-        data = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        if text[:1] not in (b"{", b""):
+            raise bad_request(f"invalid continue token: continue key is not valid: invalid character '{chr(text[0])}' looking for "
+                              "beginning of value")
+        data = orjson.loads(text)
         revision, start = int(data["rv"]), str(data["start"])
         if data["v"] != "meta.k8s.io/v1":
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise bad_request(f"continue key is not valid: {token}") from None
+        raise bad_request("invalid continue token: continue key is not valid: unexpected end of JSON input") from None
     if revision == -1:
         revision = server.storage.revision
     return _page(server, call, match, revision, start, limit)

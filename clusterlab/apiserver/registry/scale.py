@@ -30,7 +30,7 @@ def scale(server: ApiServer, call: Call) -> Object:
     """Get, update or patch the scale of an object."""
     old = existing(call)
     paths = _paths(server, call)
-    shown = _scale_of(call, old, paths)
+    shown = _scale_of(call, old, paths, reading=call.verb == "get")
     if call.verb == "get":
         return shown
     if call.verb not in ("update", "patch"):
@@ -68,11 +68,11 @@ def _selector(call: Call, obj: Object, path: str) -> str:
     return str(labels.from_object(selector)) if selector else ""
 
 
-def _scale_of(call: Call, obj: Object, paths: Paths) -> Object:
+def _scale_of(call: Call, obj: Object, paths: Paths, reading: bool = False) -> Object:
     meta = obj["metadata"]
     kept = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp") if key in meta}
     wanted = _read(obj, paths[0])
-    if wanted is None and call.resource.custom:
+    if wanted is None and call.resource.custom and reading:
         text = f"the spec replicas field {paths[0]!r} does not exist".replace("'", '"')
         raise status(500, "InternalError", f"Internal error occurred: {text}", {"causes": [{"message": text}]})
     state: Object = {"replicas": _read(obj, paths[1]) or 0}

@@ -206,6 +206,9 @@ class _Allocation:
             if ip and ip not in (self.before.get("clusterIPs") or ()):
                 self._check_address(ip, given)
             found.append(ip or (self._free_address() if family == "IPv4" else self._free_address_6()))
+        if not self.name:  # the IPAddress that records it wants a Service's name, before the Service itself does
+            detail = f'failed to allocate IP: IPAddress.networking.k8s.io "{found[0]}" is invalid: spec.parentRef.name: Required value'
+            raise self._refuse("spec.clusterIPs", given or [""], detail)
         spec["clusterIP"], spec["clusterIPs"] = found[0], [*found, *given[len(found):]]
 
     def _free_address_6(self) -> str:

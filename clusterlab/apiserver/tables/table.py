@@ -57,7 +57,7 @@ def _rows(server: ApiServer, resource: Resource, objects: list[Object]) -> tuple
 
 def _row(server: ApiServer, resource: Resource, row: Object, obj: Object, include: str) -> Object:
     if include == "None":
-        return row
+        return {**row, "object": None}
     if include == "Object":
         return {**row, "object": server.presented(resource, obj)}
     return {**row, "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}}

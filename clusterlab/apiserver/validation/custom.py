@@ -10,10 +10,10 @@ from typing import Any
 
 from clusterlab.apiserver.validation.common import Errors, Obj
 from clusterlab.apiserver.validation.custom_rules import has_rules, rule_errors
-from clusterlab.apiserver.validation.formats import name_is_subdomain
+from clusterlab.apiserver.validation.formats import name_is_path_segment, name_is_subdomain
 from clusterlab.apiserver.validation.meta import object_meta, object_meta_update
 from clusterlab.apiserver.validation.openapi_schema import UNSET, schema_errors
-from clusterlab.machinery.field import duplicate, go_json, invalid
+from clusterlab.machinery.field import duplicate, go_json, invalid, required
 
 __all__ = ["create_custom", "list_types", "update_custom"]
 
@@ -30,7 +30,7 @@ def create_custom(obj: Obj, namespaced: bool, schema: Obj | None = None, subreso
     out = object_meta(obj, namespaced, name_is_subdomain, kube=False)
     if schema is None:
         return out + _scale(obj, subresources)
-    out += schema_errors(obj, schema) + _scale(obj, subresources) + list_types(obj, schema)
+    out += schema_errors(obj, schema) + _scale(obj, subresources) + embedded_resources(obj, schema) + list_types(obj, schema)
     return out + _rules(obj, None, schema, out)
 
 
@@ -47,7 +47,7 @@ def update_custom(
             out += schema_errors(new["status"], part, "status", old.get("status", UNSET))
     else:
         out += schema_errors(new, schema, "", old)
-    out += _scale(new, subresources, subresource == "status")
+    out += _scale(new, subresources, subresource == "status") + embedded_resources(new, schema)
     if not list_types(old, schema):
         out += list_types(new, schema)
     return out + _rules(new, old, schema, out)
@@ -131,6 +131,45 @@ def list_types(value: Any, schema: Any, path: str = "") -> Errors:
                 out += list_types(value[key], known[key], f"{path}.{key}" if path else key)
             elif isinstance(rest, dict):
                 out += list_types(value[key], rest, f"{path}[{key}]")
+    return out
+
+
+def embedded_resources(value: Any, schema: Obj | None, path: str = "") -> Errors:
+    """What is wrong with the objects that stand inside of an object (pkg/apiserver/schema/objectmeta/validation.go)."""
+    if not schema or not _holds_embedded(schema):
+        return []
+    out: Errors = []
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            out += embedded_resources(item, schema.get("items"), f"{path}[{i}]")
+    elif isinstance(value, dict):
+        if schema.get("x-kubernetes-embedded-resource"):
+            out += _embedded(value, path)
+        known, rest = schema.get("properties") or {}, schema.get("additionalProperties")
+        for key in sorted(value):
+            if key in known:
+                out += embedded_resources(value[key], known[key], f"{path}.{key}" if path else key)
+            elif isinstance(rest, dict):
+                out += embedded_resources(value[key], rest, f"{path}[{key}]")
+    return out
+
+
+def _holds_embedded(schema: Obj) -> bool:
+    parts = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return bool(schema.get("x-kubernetes-embedded-resource")) or any(isinstance(part, dict) and _holds_embedded(part) for part in parts)
+
+
+def _embedded(value: Obj, path: str) -> Errors:
+    out: Errors = []
+    for field in ("apiVersion", "kind"):
+        if field not in value:
+            out.append(required(f"{path}.{field}"))
+        elif value[field] == "":
+            out.append(invalid(f"{path}.{field}", "", "must not be empty"))
+    meta = value.get("metadata")
+    if isinstance(meta, dict):
+        named = {**value, "metadata": {"name": "fakename", **meta}}
+        out += object_meta(named, "namespace" in meta, name_is_path_segment, f"{path}.metadata", kube=False)
     return out
 
 

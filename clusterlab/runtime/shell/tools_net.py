@@ -369,6 +369,6 @@ def addresses(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 TOOLS: dict[str, Tool] = {
     "wget": wget, "curl": curl, "nslookup": nslookup, "dig": dig, "host": getent, "getent": getent, "ping": ping, "httpd": httpd,
-    "python": python, "python3": python, "perl": perl, "ip": addresses,
+    "python": python, "python3": python, "perl": perl, "perl5.36": perl, "ip": addresses,
     "ifconfig": addresses, **SOCKETS,
 }
