@@ -42,7 +42,8 @@ class _Dumper(yaml.CSafeDumper):
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         """Words that would be read as something else stand in double quotes, as Go's writer has them."""
-        plain = self.resolve(yaml.ScalarNode, data, (True, False)) == "tag:yaml.org,2002:str" and data not in ("y", "Y", "n", "N")
+        read: str = self.resolve(yaml.ScalarNode, data, (True, False))  # type: ignore[no-untyped-call]
+        plain = read == "tag:yaml.org,2002:str" and data not in ("y", "Y", "n", "N")
         return self.represent_scalar("tag:yaml.org,2002:str", data, None if plain else '"')
 
 

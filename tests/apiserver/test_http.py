@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from .conftest import Http, pod
 
@@ -36,9 +40,70 @@ def test_health(web: Http, path: str) -> None:
 
 
 def test_unknown_paths_say_what_kubernetes_says(web: Http) -> None:
-    answer = web("GET", "/api/v1/namespaces/default/nosuchthings")
-    assert (answer.code, answer.body) == (404, b"404 page not found\n")
-    assert web("GET", "/nosuch").code == 404
+    for path in ("/api/v1/namespaces/default/nosuchthings", "/apis/apps/v1/nosuchthings", "/apis/apps/v9"):
+        answer = web("GET", path)
+        assert (answer.code, answer.json["message"], answer.json["details"]) == (404, "the server could not find the requested resource", {})
+    for path in ("/nosuch", "/apis/nosuch.example.com/v1/things", "/apis/nosuch.example.com"):
+        assert (web("GET", path).code, web("GET", path).body) == (404, b"404 page not found\n")
+
+
+@pytest.mark.parametrize(("method", "path"), [
+    ("POST", "/api/v1/configmaps"), ("DELETE", "/api/v1/configmaps"), ("DELETE", "/api/v1/namespaces"), ("HEAD", MAPS),
+    ("OPTIONS", MAPS), ("GET", "/api/v1/namespaces/default/finalize"),
+])
+def test_methods_that_a_path_has_not_are_refused_by_the_router(web: Http, method: str, path: str) -> None:
+    answer = web(method, path)
+    assert (answer.code, answer.json["message"], answer.json["details"]) == (
+        405, "the server does not allow this method on the requested resource", {},
+    )
+
+
+@pytest.mark.parametrize(("query", "code", "message"), [
+    ("resourceVersion=x", 400, 'invalid resource version: resourceVersion: Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax'),
+    ("limit=1&continue=abc", 400, "invalid continue token: continue key is not valid: invalid character 'i' looking for beginning of value"),
+    ("sendInitialEvents=true", 422,
+     'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list'),
+    ("watch=1&resourceVersionMatch=Exact", 422,
+     'ListOptions.meta.k8s.io "" is invalid: [resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless '
+     'sendInitialEvents is provided, resourceVersionMatch: Unsupported value: "Exact": supported values: "NotOlderThan"]'),
+])
+def test_options_of_lists_that_make_no_sense(web: Http, query: str, code: int, message: str) -> None:
+    answer = web("GET", f"{MAPS}?{query}")
+    assert (answer.code, answer.json["message"]) == (code, message)
+
+
+def test_patches_that_the_router_or_their_options_refuse(web: Http) -> None:
+    web("POST", MAPS, {"metadata": {"name": "c"}})
+    assert web("PATCH", MAPS + "/c", b"{}", media="application/json").json["message"] == "415: Unsupported Media Type"
+    forced = web("PATCH", MAPS + "/c?force=true", b"{}", media="application/merge-patch+json")
+    assert forced.json["message"] == 'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
+    apply = {"kind": "ConfigMap", "data": {}}
+    refused = web("PATCH", MAPS + "/c?fieldManager=a", apply, media="application/apply-patch+yaml")
+    assert refused.json["message"] == "invalid object type: /, Kind=ConfigMap"
+    nameless = web("PATCH", MAPS + "/new?fieldManager=a", {**apply, "apiVersion": "v1"}, media="application/apply-patch+yaml")
+    assert nameless.json["message"] == "the name of the object (made based on URL) was undeterminable: name must be provided"
+
+
+def test_tables_with_and_without_their_objects(web: Http) -> None:
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    web("POST", MAPS, {"metadata": {"name": "c"}})
+    assert web("GET", MAPS + "?includeObject=None", accept=table).json["rows"][0]["object"] is None
+    assert web("GET", MAPS + "?includeObject=Foo", accept=table).code == 400
+
+
+def test_tokens_can_be_checked_with_the_published_keys(web: Http) -> None:
+    """As a relying party does: issuer, key set, signature."""
+    web("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "robot"}})
+    token = web("POST", "/api/v1/namespaces/default/serviceaccounts/robot/token", {"spec": {}}).json["status"]["token"]
+    head, claims, signature = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
+    issuer = web("GET", "/.well-known/openid-configuration").json
+    (key,) = web("GET", "/openid/v1/jwks").json["keys"]
+    assert json.loads(claims)["iss"] == issuer["issuer"] and issuer["jwks_uri"].endswith("/openid/v1/jwks")
+    assert json.loads(head) == {"alg": key["alg"], "kid": key["kid"]}
+    x, y = (int.from_bytes(base64.urlsafe_b64decode(key[part] + "=")) for part in "xy")
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
+    public.verify(der, token.rsplit(".", 1)[0].encode(), ec.ECDSA(hashes.SHA256()))
 
 
 def test_protobuf_alone_is_refused_so_that_clients_fall_back(web: Http) -> None:

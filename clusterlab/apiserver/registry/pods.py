@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.registry import patch, update
 from clusterlab.apiserver.registry.store import Hooks
+from clusterlab.apiserver.registry.update import existing
 from clusterlab.apiserver.storage import CompareFailed
 from clusterlab.machinery.errors import bad_request, conflict, method_not_supported, not_found, status
 
