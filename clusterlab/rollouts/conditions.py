@@ -1,8 +1,9 @@
 """successCondition and failureCondition: a bounded part of the expr language (github.com/expr-lang/expr), as analyses use it.
 
-`result` is a number or a list of numbers. There are numbers, strings, true, false, nil, lists, indexes, + - * / % ** , comparisons,
-`in`, not/!, and/&&, or/||, `a ? b : c`, and the functions len, isNaN, isInf, isNil, default, asInt, asFloat, abs, max, min, sum, all,
-any and none (whose second argument is a predicate in braces over `#`). Anything else is refused by name. utils/evaluate/evaluate.go.
+`result` is a number, a list of numbers, or what a web address answered. There are numbers, strings, true, false, nil, lists, fields and
+indexes, + - * / % ** , comparisons, `in`, not/!, and/&&, or/||, `a ? b : c`, and the functions len, isNaN, isInf, isNil, default, asInt,
+asFloat, abs, max, min, sum, all, any and none (whose second argument is a predicate in braces over `#`). Anything else is refused by name.
+utils/evaluate/evaluate.go.
 """
 
 from __future__ import annotations
@@ -115,7 +116,11 @@ class _Reader:
 
     def indexed(self) -> Any:
         value = self.single()
-        while self.take("["):
+        while sign := self.take("[", "."):
+            if sign == ".":
+                value = _index(value, self.peek())
+                self.at += 1
+                continue
             index = self.ternary()
             self.need("]")
             value = _index(value, index)
@@ -194,7 +199,8 @@ def _truth(value: Any) -> bool:
 
 
 def _name(value: Any) -> str:
-    return {bool: "bool", int: "int", float: "float64", str: "string", list: "[]float64"}.get(type(value), "nil")
+    names = {bool: "bool", int: "int", float: "float64", str: "string", list: "[]float64", dict: "map[string]interface {}"}
+    return names.get(type(value), "nil")
 
 
 def _number(value: Any, sign: str) -> float | int:
@@ -233,6 +239,8 @@ def _calculate(sign: str, one: Any, other: Any) -> Any:
 
 
 def _index(value: Any, index: Any) -> Any:
+    if isinstance(value, dict) and isinstance(index, str):
+        return value.get(index)
     if not isinstance(value, list):
         raise ConditionError(f"cannot fetch {index} from {_name(value)}")
     if isinstance(index, bool) or not isinstance(index, int):

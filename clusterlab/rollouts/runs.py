@@ -1,23 +1,21 @@
 """The AnalysisRun controller: takes measurements at their intervals and says what they amount to.
 
-Follows analysis/analysis.go and controller.go and metricproviders/prometheus of Argo Rollouts. The provider is prometheus alone: its
-queries are answered from the lab's own traffic, whatever address they name. A measurement with another provider is an error, as one is
-whose provider cannot be reached.
+Follows analysis/analysis.go and controller.go of Argo Rollouts; what is measured by what is in providers.py.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from typing import Any
 
 from clusterlab.controllers.base import BaseController
-from clusterlab.controllers.objects import Object, deleting, key_of, unix_ms
+from clusterlab.controllers.objects import Object, condition_of, deleting, key_of, unix_ms
 from clusterlab.machinery.errors import StatusError
-from clusterlab.rollouts import spec
-from clusterlab.rollouts.conditions import ConditionError, evaluate
+from clusterlab.network.patterns import safe
+from clusterlab.rollouts import providers, spec
+from clusterlab.rollouts.conditions import ConditionError
 from clusterlab.rollouts.promql import PromqlError, query
 from clusterlab.rollouts.status import merge_diff
 
@@ -43,6 +41,16 @@ class AnalysisRunController(BaseController):
         self.runs = self.informer(spec.ANALYSIS_RUNS)
         self.runs.optional = True
         self.runs.on_change(self.enqueue_object)
+        self.jobs, self.pods = self.informer("jobs"), self.informer("pods")
+        self.jobs.on_change(self._job)
+
+    def _job(self, old: Object | None, new: Object | None) -> None:
+        """A Job that a run measures by is over: the run looks again."""
+        if new is None or not any((condition_of(new, kind) or {}).get("status") == "True" for kind in ("Complete", "Failed")):
+            return
+        for ref in new["metadata"].get("ownerReferences") or ():
+            if ref.get("controller") and ref["kind"] == "AnalysisRun":
+                self.enqueue(f"{new['metadata']['namespace']}/{ref['name']}")
 
     def reconcile(self, key: str) -> None:
         run = self.runs.get(key)
@@ -85,7 +93,8 @@ class _Run:
         self.by, self.run = by, run
         self.status: Object = dict(run.get("status") or {})
         self.results: dict[str, Object] = {each["name"]: each for each in self.status.get("metricResults") or ()}
-        self.dry = {each["metricName"] for each in run["spec"].get("dryRun") or ()}
+        self.dry: set[str] = set()
+        self.kept: dict[str, int] = {}
         self.now = by.sim.now_rfc3339()
 
     def event(self, reason: str, message: str, bad: bool) -> None:
@@ -98,6 +107,10 @@ class _Run:
             metrics = [self._resolved(each) for each in self.run["spec"]["metrics"]]
             for metric in metrics:
                 _check(metric)
+            names = [each["name"] for each in metrics]
+            self.dry = {name for _, name in _ruled("dryRun", self.run["spec"].get("dryRun"), names)}
+            self.kept = {name: int(rule["limit"]) for rule, name in _ruled(
+                "measurementRetention", self.run["spec"].get("measurementRetention"), names)}
         except ValueError as error:
             return self._ended("Error", str(error))
         waits: list[int] = []
@@ -161,8 +174,10 @@ class _Run:
     def _due_ms(self, metric: Object, stopping: bool) -> int | None:
         """In how many ms a measurement is due; None for never again."""
         result = self.results.get(metric["name"])
-        if stopping or (result is not None and result["phase"] in OVER):
+        if result is not None and result["phase"] in OVER:
             return None
+        if stopping:
+            return 0 if self._open(metric) is not None else None
         if result is None or not result.get("measurements"):
             delay = spec.duration_s(metric.get("initialDelay")) or 0
             return unix_ms(self.status["startedAt"]) + round(delay * 1000) - self.by.now_ms
@@ -170,46 +185,44 @@ class _Run:
         if count is not None and result.get("count", 0) >= count:
             return None
         last = result["measurements"][-1]
+        if last["phase"] not in OVER:
+            return unix_ms(last["resumeAt"]) - self.by.now_ms
         interval = RETRY_S if last["phase"] == "Error" else spec.duration_s(metric.get("interval"))
         if interval is None:
             return None
         return unix_ms(last["finishedAt"]) + round(interval * 1000) - self.by.now_ms
 
+    def _open(self, metric: Object) -> Object | None:
+        """The measurement that a metric waits for."""
+        every = (self.results.get(metric["name"]) or {}).get("measurements")
+        return every[-1] if every and every[-1]["phase"] not in OVER else None
+
     def _measure(self, metric: Object) -> None:
-        made: Object = {"startedAt": self.now, "finishedAt": self.now}
-        try:
-            value = self._value(metric)
-            made["value"] = _shown(value)
-            made["phase"] = _phase(metric, value)
-        except (PromqlError, ConditionError, ValueError) as error:
-            made.update(phase="Error", message=str(error))
+        """Takes a measurement, goes on with the one that is waited for, or ends that."""
         before = self.results.get(metric["name"]) or {"name": metric["name"], "phase": "Running"}
-        limits = {each["metricName"]: each["limit"] for each in self.run["spec"].get("measurementRetention") or ()}
-        kept = limits.get(metric["name"], 0)
-        after = {**before, "measurements": [*before.get("measurements", ()), made][-(int(kept) if kept > 0 else MEASUREMENTS):]}
-        field = {"Successful": "successful", "Failed": "failed", "Inconclusive": "inconclusive", "Error": "error"}[made["phase"]]
-        after[field] = before.get(field, 0) + 1
-        if made["phase"] == "Error":
-            after["consecutiveError"] = before.get("consecutiveError", 0) + 1
-        else:
-            after["count"] = before.get("count", 0) + 1
-            after.pop("consecutiveError", None)
-        after["consecutiveSuccess"] = before.get("consecutiveSuccess", 0) + 1 if made["phase"] == "Successful" else 0
+        known: list[Object] = list(before.get("measurements", ()))
+        going = self._open(metric)
+        made: Object = {"startedAt": self.now}
+        try:
+            if going is None:
+                made.update(providers.start(self.by, self.run, metric, before.get("count", 0) + before.get("error", 0) + 1))
+            else:
+                known.pop()
+                made = providers.terminate(self.by, going) if self._stopping() else providers.resume(self.by, going)
+        except (PromqlError, ConditionError, ValueError, StatusError) as error:
+            made.update(phase="Error", message=getattr(error, "message", str(error)))
+        over = made["phase"] in OVER
+        if over:
+            made = {key: value for key, value in made.items() if key != "resumeAt"} | {"finishedAt": self.now}
+        after = {**before, "measurements": [*known, made][-(self.kept.get(metric["name"]) or MEASUREMENTS):]}
         if metric["name"] in self.dry:
             after["dryRun"] = True
+        if over:
+            after = _counted(after, before, made["phase"])
         self.results[metric["name"]] = {key: value for key, value in after.items() if value != 0}
-        shown = made.get("value") or made.get("message")
-        self.by.tell(f"AnalysisRun {self.run['metadata']['name']} measures {metric['name']}: {shown}, {made['phase']}.")
-
-    def _value(self, metric: Object) -> float | list[float]:
-        provider: Object = metric["provider"]
-        prometheus = provider.get("prometheus")
-        if prometheus is None:
-            kind = next(iter(provider), "none")
-            raise ValueError(f"the lab has no provider {kind}; it answers prometheus, from its own traffic")
-        if prometheus.get("rangeQuery"):
-            raise ValueError("rangeQuery is not evaluated here")
-        return self.by.measure(prometheus.get("query", ""))
+        if over or going is None:
+            shown = made.get("value") or made.get("message") or (made.get("metadata") or {}).get("job-name", "")
+            self.by.tell(f"AnalysisRun {self.run['metadata']['name']} measures {metric['name']}: {shown}, {made['phase']}.")
 
     # Judging.
 
@@ -237,6 +250,9 @@ class _Run:
             counts[field] = counts.get(field, 0) + 1
             if name in self.dry:
                 worst = worst or "Successful"
+                _, why = _limits(metric, result)
+                if why:
+                    self.results[name] = {**result, "message": f"Metric assessed {phase} due to {why}"}
             elif not worst or WORSE.index(phase) > WORSE.index(worst):
                 worst = phase
                 _, why = _limits(metric, result)
@@ -272,35 +288,35 @@ def _count(metric: Object) -> int | None:
     return None if metric.get("interval") else 1
 
 
-def _phase(metric: Object, value: Any) -> str:
-    """What a value means by the metric's conditions. Raises ConditionError."""
-    good, bad = metric.get("successCondition"), metric.get("failureCondition")
-    if value == [] and (good or bad):
-        kind, text = ("successCondition", str(good)) if good else ("failureCondition", str(bad))
-        try:
-            evaluate(text, value)
-        except ConditionError:
-            raise ConditionError(
-                f'could not evaluate {kind} "{text}": metric result is nil or empty: no data returned from the metric provider') from None
-    success, failure = evaluate(good, value) if good else False, evaluate(bad, value) if bad else False
-    if not good and not bad:
-        return "Successful"
-    if good and not bad:
-        failure = not success
-    if bad and not good:
-        success = not failure
-    return "Failed" if failure else "Successful" if success else "Inconclusive"
+def _counted(after: Object, before: Object, phase: str) -> Object:
+    """A metric's result with a finished measurement counted."""
+    field = phase.lower()
+    found = {**after, field: before.get(field, 0) + 1}
+    if phase == "Error":
+        found["consecutiveError"] = before.get("consecutiveError", 0) + 1
+    else:
+        found["count"] = before.get("count", 0) + 1
+        found.pop("consecutiveError", None)
+    found["consecutiveSuccess"] = before.get("consecutiveSuccess", 0) + 1 if phase == "Successful" else 0
+    return found
 
 
-def _shown(value: float | list[float]) -> str:
-    """A value as Prometheus' client writes it."""
-    def one(number: float) -> str:
-        if math.isnan(number):
-            return "NaN"
-        if math.isinf(number):
-            return "+Inf" if number > 0 else "-Inf"
-        return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
-    return f"[{','.join(map(one, value))}]" if isinstance(value, list) else one(value)
+def _fits(pattern: str, name: str) -> bool:
+    try:
+        return safe(pattern).search(name) is not None
+    except ValueError:
+        return pattern == name
+
+
+def _ruled(field: str, rules: list[Object] | None, names: list[str]) -> list[tuple[Object, str]]:
+    """Which rules hold for which metrics: what rules call metricName is a pattern. Raises ValueError for a rule that no metric fits."""
+    found: list[tuple[Object, str]] = []
+    for number, rule in enumerate(rules or ()):
+        hits = [(rule, name) for name in names if _fits(str(rule["metricName"]), name)]
+        if not hits:
+            raise ValueError(f"Analysis spec invalid: {field}[{number}]: Rule didn't match any metric name(s)")
+        found += hits
+    return found
 
 
 def _limit(metric: Object, field: str, default: int) -> int:
@@ -328,6 +344,8 @@ def _metric_phase(metric: Object, result: Object, stopping: bool) -> str:
         return str(result["phase"])
     if not result.get("measurements"):
         return "Successful" if stopping else "Pending"
+    if result["measurements"][-1]["phase"] not in OVER:
+        return "Running"
     phase, _ = _limits(metric, result)
     if phase:
         return phase

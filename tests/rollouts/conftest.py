@@ -23,8 +23,8 @@ IMAGES = [
 class Lab(Net):
     """What a person at the keyboard does with Rollouts."""
 
-    def __init__(self, seed: int = 1, **scenario: Any) -> None:
-        super().__init__(seed=seed, rollouts=True, images=IMAGES, **scenario)
+    def __init__(self, seed: int = 1, images: Any = (), **scenario: Any) -> None:
+        super().__init__(seed=seed, rollouts=True, images=[*images, *IMAGES], **scenario)
 
     def rollout(self, strategy: Object, image: str = "shop/web:v1", replicas: int = 5, name: str = "shop", **spec: Any) -> None:
         self.create("rollouts.argoproj.io", {

@@ -115,7 +115,7 @@ def run_of(lab: Lab, seconds: int = 60, **metric: Any) -> dict[str, Any]:
     ("bad", {"successCondition": "result[0] >= 0.95", "interval": "5s", "failureLimit": 2}, "Failed", "failed (3) > failureLimit (2)"),
     ("bad", {"successCondition": "result[0] >= 0.95", "failureCondition": "result[0] < 0.1"}, "Inconclusive", "inconclusive (1)"),
     ("bad", {"failureCondition": "result[0] < 0.9", "interval": "5s", "count": 2, "failureLimit": 5}, "Successful", ""),
-    ("v1", {"successCondition": "result[0] >= 0.95", "provider": {"web": {"url": "http://x"}}, "consecutiveErrorLimit": 1}, "Error", "no provider web"),
+    ("v1", {"successCondition": "result[0] >= 0.95", "provider": {"datadog": {"query": "x"}}, "consecutiveErrorLimit": 1}, "Error", "no provider datadog"),
     ("v1", {"successCondition": "result[7] > 1", "consecutiveErrorLimit": 0}, "Error", "out of range"),
     ("v1", {"successCondition": "result[0] > 1", "provider": {"prometheus": {"query": "{{args.nothing}}"}}}, "Error", "failed to resolve {{args.nothing}}"),
     ("v1", {"count": 3}, "Error", "interval must be specified when count > 1"),

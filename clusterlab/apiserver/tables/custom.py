@@ -14,7 +14,7 @@ from clusterlab.apiserver.tables.cells import Column, Context, Printer, age
 
 Object = dict[str, Any]
 
-__all__ = ["custom_printer", "find"]
+__all__ = ["custom_printer", "find", "steps"]
 
 _NAME = Column("Name", "string", "name", "Name must be unique within a namespace.")
 _DEFAULT: list[Object] = [{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]
@@ -24,21 +24,22 @@ _STEP = re.compile(
 )
 
 
-def _steps(path: str) -> list[re.Match[str]]:
-    steps, at = [], 0
+def steps(path: str) -> list[re.Match[str]]:
+    """The steps of a path, as `find` takes them; none where it cannot be read."""
+    found, at = [], 0
     while at < len(path):
         match = _STEP.match(path, at)
         if match is None or match.end() == at:
             return []
-        steps.append(match)
+        found.append(match)
         at = match.end()
-    return steps
+    return found
 
 
-def find(value: Any, steps: list[re.Match[str]]) -> list[Any]:
+def find(value: Any, walked: list[re.Match[str]]) -> list[Any]:
     """What a path finds."""
     found = [value]
-    for step in steps:
+    for step in walked:
         found = [item for one in found for item in _follow(one, step)]
     return found
 
@@ -90,7 +91,7 @@ def custom_printer(columns: list[Object] | None) -> Printer:
         path = column.get("jsonPath", "")
         told = column.get("description") or f"Custom resource definition column (in JSONPath format): {path}"
         made.append(Column(column["name"], column["type"], column.get("format", ""), told, column.get("priority") or 0))
-        readers.append((column["type"], _steps(path)))
+        readers.append((column["type"], steps(path)))
 
     def row(obj: Object, context: Context) -> list[Any]:
         return [obj["metadata"]["name"], *(_cell(kind, find(obj, steps) if steps else [], context) for kind, steps in readers)]
