@@ -115,7 +115,7 @@ class ExperimentController(BaseController):
     """Keys are those of Experiments."""
 
     resource = spec.EXPERIMENTS
-    controller_name = component = "experiment"
+    controller_name, component = "experiment-controller", "rollouts-controller"
 
     def __init__(self, process: Any) -> None:
         super().__init__(process)

@@ -34,7 +34,7 @@ class AnalysisRunController(BaseController):
     """Keys are those of AnalysisRuns."""
 
     resource = spec.ANALYSIS_RUNS
-    controller_name = component = "analysis"
+    controller_name, component = "analysisrun-controller", "rollouts-controller"
 
     def __init__(self, process: Any) -> None:
         super().__init__(process)

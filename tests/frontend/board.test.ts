@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClusterIndex } from "../../static/src/lab/index";
-import { boardOf, nodeOf, placeBoard, serviceOf, sharesOf } from "../../static/src/stage/board";
+import { boardOf, nodeOf, placeBoard } from "../../static/src/stage/board";
+import { serviceOf, sharesOf } from "../../static/src/stage/traffic";
+import { capacities } from "../../static/src/stage/capacity";
 import { partsOf, valueAt } from "../../static/src/lab/paths";
 import type { State } from "../../static/src/stream/reducer";
 import { recording } from "./support";
@@ -51,11 +53,32 @@ test("what stands by is idle and costs what the others do", () => {
   objects["endpointslices/default/web-1"] = { ...(objects["endpointslices/default/web-1"] as object), endpoints: others.map((pod) => ({ ip: "", ready: true, terminating: false, node: "", pod: pod.name })) };
   delete objects["endpointslices/default/web-abc"];
   const board = boardOf("traffic", ClusterIndex.of({ ...state, objects: objects as State["objects"] }), {}, "");
-  const cards = board.columns.flatMap((column) => column.cards);
+  const cards = board.columns.flatMap((column) => [...column.cards, ...(column.below?.cards ?? [])]);
   assert.equal(cards.find((card) => card.id === `pods/default/${first!.name}`)!.tag, "idle");
   const gauge = cards.find((card) => card.id === "capacity/default/web")!;
   assert.equal(gauge.tag, `×${(pods.length / others.length).toFixed(1)}`);
   assert.ok(!board.wires.some((wire) => wire.to === `pods/default/${first!.name}`));
+});
+
+test("a surge counts as what the release costs, and many who stand by are one card", () => {
+  const state = withService();
+  const set = "replicasets/default/web-old", common = { uid: "u", labels: {}, created: 0, deleting: null, namespace: "default" };
+  const objects: Record<string, unknown> = { "deployments/default/web": { ...common, kind: "Deployment", name: "web", owner: null, desired: 3, current: 4, updated: 1, available: 3, images: ["shop/web:v2"] } };
+  objects[set] = { ...common, kind: "ReplicaSet", name: "web-old", owner: "deployments/default/web", desired: 3, images: ["shop/web:v1"] };
+  objects["replicasets/default/web-new"] = { ...common, created: 5, kind: "ReplicaSet", name: "web-new", owner: "deployments/default/web", desired: 1, images: ["shop/web:v2"] };
+  const pod = (name: string, owner: string, version: string, cpu: number): unknown => ({ ...pods[0], name, owner, version, cpu, app: "web", phase: "Running", ready: true, labels: { app: "web" } });
+  for (const name of ["a", "b", "c"]) objects[`pods/default/${name}`] = pod(name, set, "v1", 100);
+  objects["pods/default/d"] = pod("d", "replicasets/default/web-new", "v2", 400);
+  objects["services/default/web"] = { ...(state.objects["services/default/web"] as object), selector: { app: "web" } };
+  objects["endpointslices/default/web-1"] = { ...(state.objects["endpointslices/default/web-1"] as object), endpoints: [{ ip: "", ready: true, terminating: false, node: "", pod: "d" }] };
+  const index = ClusterIndex.of({ ...state, objects: objects as State["objects"] });
+  assert.deepEqual(capacities(index), [{ app: "default/web", asked: 700, needed: 300 }]);
+  const board = boardOf("traffic", index, { traffic: { sources: {}, pods: {}, shares: { "services/default/web": { v1: 30, v2: 10 } } } }, "");
+  const below = board.columns[0]!.below!.cards;
+  assert.deepEqual(below.map((card) => [card.id, card.lines[0]]), [["deployments/default/web", "1 of 3 new, 3 available"], ["capacity/default/web", "7 cores requested, 3 without a release".replaceAll(/\d/g, (n) => `0.${n}`)]]);
+  const cards = board.columns.flatMap((column) => column.cards);
+  assert.deepEqual(cards.filter((card) => card.tag === "idle").map((card) => [card.id, card.lines[0]]), [[set, "3 pods of v1 stand by"]]);
+  assert.deepEqual(cards.find((card) => card.id === "services/default/web")!.shares!.map((share) => share.part), [0.75, 0.25]);
 });
 
 test("measured shares stand beside the share of pods", () => {

@@ -2,11 +2,17 @@
 // key by key, so that a frame costs what it changes and not what the cluster holds.
 import type { State } from "../stream/reducer";
 import type { View } from "../stream/types";
-import { resourceOf, type EndpointSliceView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
+import { resourceOf, type CanaryView, type EndpointSliceView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
 import { natural } from "../stage/geometry";
 
 const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers", "rollouts.argoproj.io"]);
 const NOWHERE = "";
+/** What was made in the same second: ReplicaSets first, those that people want most of before others, then v1 before v2. */
+function inOrder([oneKey, one]: [string, View], [otherKey, other]: [string, View]): number {
+  const set = (view: View): number => (view.kind === "ReplicaSet" ? 0 : 1), images = (view: View): string => (view as WorkloadView).images?.[0] ?? "";
+  const wanted = (view: View): number => (view.kind === "ReplicaSet" ? (view as WorkloadView).desired : 0);
+  return one.created - other.created || set(one) - set(other) || wanted(other) - wanted(one) || natural(images(one), images(other)) || natural(oneKey, otherKey);
+}
 
 export class ClusterIndex {
   readonly nodes = new Map<string, NodeView>();
@@ -17,6 +23,8 @@ export class ClusterIndex {
   readonly storage = new Map<string, View>();
   readonly workloads = new Map<string, WorkloadView>();
   readonly routes = new Map<string, RouteView>();
+  /** Flagger's. */
+  readonly canaries = new Map<string, CanaryView>();
   /** Pod keys by node name; those without a node under "". */
   readonly podsByNode = new Map<string, Set<string>>();
   readonly childrenOf = new Map<string, Set<string>>();
@@ -33,7 +41,7 @@ export class ClusterIndex {
       for (const [app, versions] of before.versions) index.versions.set(app, [...versions]);
       index.palette.push(...before.palette);
     }
-    const entries = Object.entries(state.objects).sort((a, b) => a[1].created - b[1].created || natural(a[0], b[0]));
+    const entries = Object.entries(state.objects).sort(inOrder);
     for (const [key, view] of entries) index.put(key, view);
     return index;
   }
@@ -73,6 +81,8 @@ export class ClusterIndex {
       }
       case "httproutes.gateway.networking.k8s.io":
         return void (view ? this.routes.set(key, view as RouteView) : this.routes.delete(key));
+      case "canaries.flagger.app":
+        return void (view ? this.canaries.set(key, view as CanaryView) : this.canaries.delete(key));
       case "services":
         return void (view ? this.services.set(key, view as ServiceView) : this.services.delete(key));
       case "storageclasses":

@@ -1,15 +1,14 @@
 // The lenses that are tables of cards with wires between them: traffic, storage, the inside of a node. Pure: cluster -> cards.
 // board.ts says what there is and where; drawBoard.ts how it looks.
 import type { ClusterIndex } from "../lab/index";
-import { isSystem } from "../lab/index";
 import type { Components } from "../stream/types";
-import { resourceOf, type PodView, type ServiceView } from "../stream/views";
+import { resourceOf, type PodView } from "../stream/views";
 import { t } from "../i18n/t";
 import { natural, type Box, type Point } from "./geometry";
 import type { AccessAnswer, AccessGraph, InsideAnswer, OwnersAnswer } from "../lab/api";
 import { accessBoard } from "./access";
-import { capacities, cores, familyOf, times } from "./capacity";
 import { nodeBoard, nodeOf } from "./inside";
+import { trafficBoard } from "./traffic";
 import type { Tone } from "./pod";
 
 export { nodeOf };
@@ -31,6 +30,11 @@ export interface Card {
   lit?: boolean;
   /** A share of something, 0 to 1, as a bar. */
   part?: number;
+  /** Shares of versions, each with a pod that gives its colour and pattern, as one bar. */
+  shares?: { part: number; pod?: string }[];
+  /** The word in the corner when the card has to do with one line. */
+  short?: string;
+  slim?: boolean;
 }
 
 export interface Wire {
@@ -41,12 +45,15 @@ export interface Wire {
   rate?: number;
   errors?: number;
   lit?: boolean;
+  /** The pod whose version gives what runs along it its colour. */
+  pod?: string;
   /** What is written beside it. */
   label?: string;
 }
 
 export interface Board {
-  columns: { title: string; cards: Card[] }[];
+  /** `below`: what stands under the cards of a column, with a heading of its own. */
+  columns: { title: string; cards: Card[]; below?: { title: string; cards: Card[] } }[];
   wires: Wire[];
   /** What to say when there is little to see. */
   note: string;
@@ -81,145 +88,14 @@ export function boardOf(lens: BoardLens, index: ClusterIndex, components: Compon
   return lens === "storage" ? storageBoard(index) : nodeBoard(index, components, nodeOf(index, selected), extras.inside);
 }
 
-// Traffic: who asks, through which service, which pod answers.
-
-export interface SourceNote {
-  rate: number;
-  to: string;
-  sent?: number;
-  answered?: number;
-  failed?: number;
-  p50?: number;
-  p99?: number;
-}
-
-interface PodNote {
-  served: number;
-  errors: number;
-  waiting: number;
-  ms: number;
-}
-
-/** The service that an address leads to: by name, or by cluster IP. */
-export function serviceOf(index: ClusterIndex, address: string, from = "default"): string | null {
-  const host = /^(?:[a-z]+:\/\/)?([^/:]+)/.exec(address)?.[1] ?? "";
-  const parts = host.split(".");
-  const named = `services/${parts[1] ?? from}/${parts[0]}`;
-  if (index.services.has(named) && (parts.length === 1 || parts[2] === undefined || parts[2] === "svc")) return named;
-  for (const [key, service] of index.services) if (service.clusterIP === host || (Array.isArray(service.external) && service.external.includes(host))) return key;
-  return null;
-}
-
-const shownService = (key: string, view: ServiceView): boolean => !isSystem(view) && key !== "services/default/kubernetes";
-const podKey = (endpoint: { pod: string }, namespace: string): string =>
-  endpoint.pod?.startsWith("pods/") ? endpoint.pod : `pods/${endpoint.pod?.includes("/") ? "" : `${namespace}/`}${endpoint.pod}`;
-const decimal = (value: number): string => (value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1));
-
-function trafficBoard(index: ClusterIndex, components: Components): Board {
-  const notes = (components["traffic"] ?? {}) as { sources?: Record<string, SourceNote>; pods?: Record<string, PodNote>; shares?: Shares };
-  const wires: Wire[] = [];
-  const routes = routeCards(index, notes.shares ?? {}, wires);
-  const sources = Object.entries(notes.sources ?? {}).map(([name, source]): Card => {
-    const to = serviceOf(index, source.to);
-    const failed = source.failed ?? 0;
-    const route = to ? undefined : routeOf(index, source.to);
-    if (to ?? route) wires.push({ from: `traffic/${name}`, to: (to ?? route)!, rate: source.rate, errors: 0 });
-    const latency = source.p50 ? t("half within {p50} ms, 99 % within {p99} ms", { p50: decimal(source.p50), p99: decimal(source.p99 ?? 0) }) : "";
-    return {
-      id: `traffic/${name}`, title: name, lines: [`${decimal(source.rate)}/s → ${source.to.replace(/^http:\/\//, "")}`, latency].filter(Boolean),
-      tag: failed ? t("{count} failed", { count: failed }) : "", tone: "bad", link: false,
-    };
-  });
-  const services = [...index.services].filter(([key, view]) => shownService(key, view)).sort((a, b) => natural(a[0], b[0]));
-  const pods = new Map<string, Card>();
-  const cards = services.map(([key, service]): Card => {
-    const endpoints = index.endpointsOf(service);
-    for (const endpoint of endpoints) {
-      const pod = podKey(endpoint, service.namespace ?? "default");
-      const view = index.pods.get(pod);
-      if (!view) continue;
-      const note = notes.pods?.[`${view.namespace}/${view.name}`] ?? notes.pods?.[view.name] ?? notes.pods?.[pod];
-      wires.push({ from: key, to: pod, dashed: !endpoint.ready, rate: note?.served ?? 0, errors: note?.errors ?? 0 });
-      pods.set(pod, trafficPod(pod, view, note));
-    }
-    const ready = endpoints.filter((endpoint) => endpoint.ready).length;
-    const port = service.ports?.[0]?.port;
-    return {
-      id: key, title: service.name, link: true,
-      lines: [`${service.clusterIP === "None" ? t("headless") : service.clusterIP}${port ? `:${port}` : ""}`, ...(sharesOf(notes.shares?.[key], versionsOf(index, service)) || [service.type])],
-      tag: ready ? (ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready })) : t("nobody answers"), tone: ready ? "soft" : "bad",
-    };
-  });
-  // Pods of the same apps that no Service leads to: they stand by, and cost what the others do.
-  const apps = new Set([...pods.keys()].map((pod) => familyOf(index, index.pods.get(pod)!)));
-  for (const [key, pod] of index.pods) {
-    if (!pods.has(key) && !isSystem(pod) && apps.has(familyOf(index, pod))) pods.set(key, { ...trafficPod(key, pod, undefined), ...(pod.ready ? { tag: t("idle"), tone: "soft" as const } : {}), dashed: true });
-  }
-  for (const one of capacities(index)) {
-    if (one.asked > one.serves * 1.001) sources.push({ id: `capacity/${one.app}`, title: t("CPU of {app}", { app: one.app.split("/").at(-1)! }), lines: [t("{asked} cores requested, {serves} serve", { asked: cores(one.asked), serves: cores(one.serves) }), ""], tag: times(one), tone: "warn", link: false, part: one.serves / one.asked });
-  }
-  const note = notes.sources && Object.keys(notes.sources).length ? "" : t("No requests come from outside: this cluster has no sources of traffic. The wires show where they would go.");
-  return { columns: [{ title: t("FROM"), cards: sources }, { title: t("ROUTES"), cards: routes }, { title: t("SERVICES"), cards }, { title: t("PODS"), cards: [...pods.values()] }].filter((column) => column.cards.length), wires, note };
-}
-
-/** Requests that each service's versions were sent in the last ten seconds. */
-type Shares = Record<string, Record<string, number>>;
-
-const total = (versions: Record<string, number> | undefined): number => Object.values(versions ?? {}).reduce((sum, count) => sum + count, 0);
-const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(part === 0 || part === whole ? 0 : 1)} %`;
-
-/** How many ready pods of each version a service leads to. */
-function versionsOf(index: ClusterIndex, service: ServiceView): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const endpoint of index.endpointsOf(service)) {
-    const pod = endpoint.ready ? index.pods.get(podKey(endpoint, service.namespace ?? "default")) : undefined;
-    if (pod) found.set(pod.version, (found.get(pod.version) ?? 0) + 1);
-  }
-  return found;
-}
-
-/** How a service's requests were shared by version, beside the share of pods that decides it: "v1 9/10 · 90 %", "v2 1/10 · 10 %". */
-export function sharesOf(versions: Record<string, number> | undefined, pods = new Map<string, number>()): string[] | null {
-  const whole = total(versions), ready = [...pods.values()].reduce((sum, count) => sum + count, 0);
-  const exact = (version: string): string => (pods.size > 1 && pods.has(version) ? `${pods.get(version)}/${ready} · ` : "");
-  const lines = whole ? Object.entries(versions!).filter(([, count]) => count).map(([version, count]) => `${version} ${exact(version)}${percent(count, whole)}`) : [];
-  if (!lines.length) return null;
-  return pods.size > 1 ? lines.slice(0, 3) : [lines.join(" · ")];
-}
-
-/** The route that answers for the host of an address. */
-const routeOf = (index: ClusterIndex, address: string): string | undefined => {
-  const host = /^(?:[a-z]+:\/\/)?([^/:]+)/.exec(address)?.[1] ?? "";
-  return [...index.routes].find(([, route]) => route.hostnames.includes(host) || !route.hostnames.length)?.[0];
+const stateOf = (pod: PodView): { tag: string; tone: Tone } => {
+  if (pod.deleting !== null && pod.deleting !== undefined) return { tag: t("stopping"), tone: "warn" };
+  if (pod.ready) return { tag: t("ready"), tone: "ok" };
+  return { tag: pod.status === "Running" ? t("not ready") : pod.status, tone: "warn" };
 };
 
-/** HTTPRoutes, and a wire for each Service that a rule leads to: the weight that is set, and the share that was measured. */
-function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[]): Card[] {
-  return [...index.routes].map(([key, route]): Card => {
-    const services = [...new Set(route.rules.flatMap((rule) => rule.backends.map((backend) => backend.service)))];
-    const measured = (service: string): number => total(shares[`services/${route.namespace}/${service}`]);
-    const whole = services.reduce((sum, service) => sum + measured(service), 0);
-    // The last rule is the one that most requests meet; others are for headers.
-    const main = route.rules.at(-1), weights = main?.backends.reduce((sum, backend) => sum + backend.weight, 0) ?? 0;
-    for (const service of services) {
-      const backend = main?.backends.find((one) => one.service === service);
-      const share = whole ? ` · ${percent(measured(service), whole)}` : "";
-      const label = backend && weights ? `${backend.weight}/${weights}${share}` : share.slice(3);
-      wires.push({ from: key, to: `services/${route.namespace}/${service}`, dashed: !backend?.weight, rate: measured(service) / 10, errors: 0, label });
-    }
-    for (const rule of route.rules) for (const mirror of rule.mirrors) wires.push({ from: key, to: `services/${route.namespace}/${mirror}`, dashed: true, label: t("copies") });
-    const special = route.rules.filter((rule) => rule.headers.length).map((rule) => `${rule.headers.join(", ")} → ${rule.backends.filter((backend) => backend.weight).map((backend) => backend.service).join(", ")}`);
-    return { id: key, title: route.name, lines: [route.hostnames.join(", ") || "*", ...special].slice(0, 2), tag: "HTTPRoute", tone: "soft", link: true };
-  });
-}
-
-function trafficPod(key: string, pod: PodView, note: PodNote | undefined): Card {
-  const figures = note ? [t("{count}/s in {ms} ms", { count: note.served, ms: decimal(note.ms) }), note.waiting ? t("{count} wait", { count: note.waiting }) : ""] : [];
-  return { ...podCard(key, pod), lines: [[pod.ip, pod.node].filter(Boolean).join(" · "), figures.filter(Boolean).join(" · ")].filter(Boolean), ...(note?.errors ? { tag: note.errors === 1 ? t("1 error") : t("{count} errors", { count: note.errors }), tone: "bad" as const } : {}) };
-}
-
 export function podCard(key: string, pod: PodView): Card {
-  return { id: key, title: pod.name, lines: [], tag: pod.ready ? t("ready") : pod.status, tone: pod.ready ? "ok" : "warn", dashed: !pod.ready, pod: key, link: true };
+  return { id: key, title: pod.name, lines: [], ...stateOf(pod), dashed: !pod.ready, pod: key, link: true };
 }
 
 // Storage: what was asked for, and what was found for it.
@@ -282,7 +158,9 @@ function storageBoard(index: ClusterIndex): Board {
 // Where it all is.
 
 const MOST_CARDS = 60;
-const HEAD = 34;
+const HEAD = 34, SLIM = 29;
+/** Room for a bar of shares. */
+const SHARES_H = 19;
 
 /** Puts the columns side by side, cards one under the other; beyond a limit it says how many more there are. */
 export function placeBoard(board: Board, area: Box, narrow: boolean): PlacedBoard {
@@ -295,11 +173,20 @@ export function placeBoard(board: Board, area: Box, narrow: boolean): PlacedBoar
     const x = area.x + i * (w + gap);
     placed.titles.push({ text: column.title, x, y: area.y - 8 });
     let y = area.y;
-    for (const card of column.cards.slice(0, MOST_CARDS)) {
+    const shown = column.cards.slice(0, MOST_CARDS);
+    const whole = shown.reduce((sum, card) => sum + heightOf(card) + 9, 0);
+    const put = (card: Card, between: number): void => {
       const h = heightOf(card);
       placed.boxes.set(card.id, { x, y, w, h });
       placed.cards.set(card.id, card);
-      y += h + 9;
+      y += h + between;
+    };
+    // Rather all pods in one line each than some out of sight.
+    for (const card of shown) whole > area.h && card.short !== undefined ? put({ ...card, lines: [], slim: true, tag: card.short || card.tag }, 4) : put(card, 9);
+    if (column.below?.cards.length) {
+      y += 24;
+      placed.titles.push({ text: column.below.title, x, y: y - 8 });
+      for (const card of column.below.cards) put(card, 9);
     }
     if (column.cards.length > MOST_CARDS) placed.hidden.push({ text: t("and {count} more", { count: column.cards.length - MOST_CARDS }), x, y: (y += 16) });
     placed.bottom = Math.max(placed.bottom, y);
@@ -313,7 +200,7 @@ function placeStacked(board: Board, area: Box): PlacedBoard {
   const placed: PlacedBoard = { boxes: new Map(), cards: new Map(), wires: [], titles: [], hidden: [], note: board.note, bottom: area.y };
   const w = (area.w - 10) / 2;
   let y = area.y;
-  for (const column of board.columns) {
+  for (const column of board.columns.flatMap((one) => (one.below?.cards.length ? [one, one.below] : [one]))) {
     placed.titles.push({ text: column.title, x: area.x, y: y - 8 });
     const shown = column.cards.slice(0, MOST_CARDS);
     for (let i = 0; i < shown.length; i += 2) {
@@ -333,7 +220,7 @@ function placeStacked(board: Board, area: Box): PlacedBoard {
   return placed;
 }
 
-const heightOf = (card: Card): number => HEAD + 15 * card.lines.length - (card.lines.length ? 2 : 0);
+const heightOf = (card: Card): number => (card.slim ? SLIM : HEAD) + 15 * card.lines.length - (card.lines.length ? 2 : 0) + (card.shares ? SHARES_H : 0);
 
 /** The wires anew, after boxes have moved. */
 export function rewire(placed: PlacedBoard): PlacedBoard {

@@ -1,4 +1,4 @@
-// What a release costs while it runs: the CPU that all pods of an app ask for, against what the largest of its Services asks for. Pure.
+// What a release costs while it runs: the CPU that all pods of an app ask for, against what they would ask for without one. Pure.
 import type { ClusterIndex } from "../lab/index";
 import { appOf, isSystem } from "../lab/index";
 import type { PodView, ServiceView } from "../stream/views";
@@ -7,8 +7,8 @@ export interface Capacity {
   app: string;
   /** In thousandths of a core. */
   asked: number;
-  /** By the pods of the Service that has most of them: one version of the app, or all that share a Service. */
-  serves: number;
+  /** By the pods that the app's busiest Service leads to, of each workload no more than it has pods in peace, each as large as before. */
+  needed: number;
 }
 
 const over = (pod: PodView): boolean => pod.phase === "Succeeded" || pod.phase === "Failed";
@@ -27,20 +27,40 @@ export function familyOf(index: ClusterIndex, pod: PodView): string {
 /** Every app that a Service leads to, whose pods ask for CPU. */
 export function capacities(index: ClusterIndex): Capacity[] {
   const services = [...index.services].filter(([, service]) => !isSystem(service));
-  const found = new Map<string, { asked: number; by: Map<string, number> }>();
+  const found = new Map<string, { asked: number; by: Map<string, Map<string, PodView[]>> }>();
   for (const pod of index.pods.values()) {
     if (isSystem(pod) || over(pod) || !pod.cpu) continue;
     const app = familyOf(index, pod);
-    const one = found.get(app) ?? { asked: 0, by: new Map<string, number>() };
+    const one = found.get(app) ?? { asked: 0, by: new Map<string, Map<string, PodView[]>>() };
     found.set(app, one);
     one.asked += pod.cpu;
-    for (const [key, service] of services) if (chosen(service, pod)) one.by.set(key, (one.by.get(key) ?? 0) + pod.cpu);
+    for (const [key, service] of services) {
+      if (!chosen(service, pod)) continue;
+      const roots = one.by.get(key) ?? new Map<string, PodView[]>(), root = rootOf(index, pod.owner);
+      one.by.set(key, roots.set(root, [...(roots.get(root) ?? []), pod]));
+    }
   }
-  return [...found].filter(([, one]) => one.by.size).map(([app, one]) => ({ app, asked: one.asked, serves: Math.max(...one.by.values()) }));
+  const needs = (roots: Map<string, PodView[]>): number => [...roots].reduce((sum, [root, pods]) => sum + inPeace(index, root, pods), 0);
+  return [...found].filter(([, one]) => one.by.size).map(([app, one]) => ({ app, asked: one.asked, needed: Math.max(...[...one.by.values()].map(needs)) }));
 }
 
-/** How many times what serves is asked for: "×2.0". */
-export const times = (one: Capacity): string => `×${(one.asked / one.serves).toFixed(1)}`;
+/** The workload that people wrote: the owner's owner, as far as it goes. */
+function rootOf(index: ClusterIndex, owner: string | null): string {
+  for (let up = owner; up; up = index.workloads.get(up)?.owner ?? null) if (!index.workloads.get(up)?.owner) return up;
+  return "";
+}
+
+/** What a workload's pods would ask for were none of them made or kept for a release: as many as it is to have, each of the oldest version's size. */
+function inPeace(index: ClusterIndex, root: string, pods: PodView[]): number {
+  const all = pods.reduce((sum, pod) => sum + pod.cpu!, 0), view = index.workloads.get(root);
+  if (!view || view.kind === "Job" || view.kind === "DaemonSet") return all;
+  const age = (pod: PodView): number => index.workloads.get(pod.owner ?? "")?.created ?? pod.created;
+  const oldest = pods.reduce((first, pod) => (age(pod) < age(first) ? pod : first));
+  return Math.min(all, view.desired * oldest.cpu!);
+}
+
+/** How many times what is needed is asked for: "×2.0". */
+export const times = (one: Capacity): string => `×${(one.asked / one.needed).toFixed(1)}`;
 
 /** Thousandths of a core, in cores. */
 export const cores = (milli: number): string => String(Math.round(milli / 10) / 100);

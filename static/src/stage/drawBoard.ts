@@ -18,7 +18,10 @@ export function drawBoard(d: Drawing, board: PlacedBoard): void {
       pen.curve(...curve, { stroke: wire.lit ? pen.theme.ok : pen.theme.wire, width: wire.lit ? 3 : 1.2, alpha: wire.lit ? 1 : 0.45, dash: wire.dashed ? [3, 5] : undefined });
       continue;
     }
-    pen.curve(...curve, { stroke: lit ? pen.theme.accent : pen.theme.wire, width: lit ? 2 : 1.3, dash: wire.dashed ? [3, 5] : undefined, alpha: 0.9 });
+    // What is on its way has the colour of the version that it goes to, and is as wide as it is much.
+    const ink = wire.rate ? inkOf(d, wire.pod) : undefined;
+    const width = ink ? 1.6 + Math.min(3, Math.log2(1 + wire.rate!) * 0.45) : 1.3;
+    pen.curve(...curve, { stroke: lit ? pen.theme.accent : (ink ?? pen.theme.wire), width: lit ? Math.max(2, width) : width, dash: wire.dashed ? [3, 5] : undefined, alpha: ink && !lit ? 0.55 : 0.9 });
   }
   for (const [id, box] of board.boxes) drawCard(d, board.cards.get(id)!, box);
   for (const { lines, box } of labels(d, board)) {
@@ -52,13 +55,32 @@ function drawCard(d: Drawing, card: Card, box: PlacedBoard["boxes"] extends Map<
   }
   if (card.lit) pen.rect(box, { fill: theme.ok, fillAlpha: 0.14, radius: 9 });
   pen.rect(box, { stroke: selected ? theme.accent : card.lit ? theme.ok : color, width: selected || card.lit ? 2.2 : 1.2, radius: 9, dash: card.dashed ? [5, 4] : undefined });
-  const tag = card.tag ?? "";
+  const tag = card.tag ?? "", top = card.slim ? 19 : 21;
   const tagW = tag ? Math.min(pen.width(tag, { size: 11, weight: 600 }), box.w * 0.5) : 0;
-  if (tag) pen.text(tag, box.x + box.w - 11, box.y + 21, { size: 11, weight: 600, align: "right", max: tagW + 1, color: toneColor(theme, card.tone ?? "soft") });
-  pen.text(card.title, box.x + 12, box.y + 21, { size: 12.4, weight: 650, max: box.w - 30 - tagW });
+  if (tag) pen.text(tag, box.x + box.w - 11, box.y + top, { size: 11, weight: 600, align: "right", max: tagW + 1, color: toneColor(theme, card.tone ?? "soft") });
+  pen.text(card.title, box.x + 12, box.y + top, { size: 12.4, weight: 650, max: box.w - 30 - tagW });
   if (card.lit === false) pen.rect(box, { fill: theme.panel, fillAlpha: 0.45, radius: 9 });
   card.lines.forEach((line, i) => pen.text(line, box.x + 12, box.y + 37 + 15 * i, { size: 10.9, color: theme.soft, max: box.w - 22 }));
+  if (card.shares) drawShares(d, card.shares, { x: box.x + 12, y: box.y + box.h - 20, w: box.w - 24, h: 13 });
   if (card.part !== undefined) drawPart(d, card, { x: box.x + 12, y: box.y + box.h - 18, w: box.w - 24, h: 8 });
+}
+
+/** The colour of a pod's version. */
+function inkOf(d: Drawing, key: string | undefined): string | undefined {
+  const pod = key ? d.index.pods.get(key) : undefined;
+  return pod && podColor(d, pod);
+}
+
+/** What each version got, side by side, in the colour and the pattern of its pods. */
+function drawShares(d: Drawing, shares: NonNullable<Card["shares"]>, bar: Box): void {
+  const { pen } = d;
+  let x = bar.x;
+  for (const { part, pod: key } of shares) {
+    const pod = key ? d.index.pods.get(key) : undefined, ink = pod ? podColor(d, pod) : pen.theme.soft, box = { ...bar, x, w: bar.w * part };
+    pen.rect(box, { fill: ink, fillAlpha: 0.28, stroke: ink, width: 1.4, radius: Math.min(4, box.w / 2) });
+    if (pod) pen.pattern(box, 4, d.index.versionOf(pod).pattern, ink, 0.9);
+    x += box.w;
+  }
 }
 
 /** A bar: full for the part that is needed, hatched for what is asked for beyond it. */
@@ -91,8 +113,8 @@ export function drawRequests(d: Drawing, board: PlacedBoard, phase: number): voi
     for (let i = 0; i < dots; i++) {
       const at = bezier(...curve, (i / dots + phase) % 1);
       if (written.some((box) => contains(box, at))) continue; // it passes beneath the words
-      if (i < bad) pen.glyph("cross", at, 4.4, pen.theme.bad);
-      else pen.circle(at, 3, { fill: pen.theme.accent });
+      if (i < bad) pen.glyph("cross", at, 5, pen.theme.bad);
+      else pen.circle(at, 3.4, { fill: inkOf(d, wire.pod) ?? pen.theme.accent });
     }
   }
 }

@@ -43,6 +43,8 @@ export class LensbarElement extends LabElement {
         return this.nodes();
       case "etcd":
         return this.breakEtcd();
+      case "traffic":
+        return html`<p class="legend"><span><i class="swatch of-asked"></i>${t("bars: the last ten seconds")}</span></p>`;
       case "workloads":
         return html`<p class="legend" aria-hidden="true"><span><i class="swatch of-used"></i>${t("used")}</span><span><i class="swatch of-asked"></i>${t("requested")}</span><span><i class="swatch of-limit"></i>${t("limits")}</span><span><i class="swatch of-dashed"></i>${t("not there yet")}</span></p>`;
       default:

@@ -29,7 +29,7 @@ const DESCRIBE_MS = 1000;
 const MOST = 60;
 
 /** What is released by changing its template. */
-const RELEASED = /^(deployments|rollouts\.argoproj\.io)\//;
+const RELEASED = /^(canaries\.flagger\.app|deployments|rollouts\.argoproj\.io)\//;
 
 @customElement("cl-object")
 export class ObjectElement extends LabElement {

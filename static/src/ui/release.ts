@@ -32,7 +32,7 @@ export class ReleaseElement extends LabElement {
   @state() private shown = "";
 
   private get kind(): string {
-    return this.key.startsWith("deployments/") ? "deployment" : "rollout";
+    return this.key.startsWith("deployments/") ? "deployment" : this.key.startsWith("canaries.") ? "canary" : "rollout";
   }
 
   private get where(): string {
@@ -57,9 +57,9 @@ export class ReleaseElement extends LabElement {
       ${this.canaryPart(canEdit)}
       ${this.capacityPart()}
       ${this.sliders(canEdit)}
-      ${canEdit ? html`<p class="acts">${(rollout ? this.rolloutActs(view) : this.deploymentActs()).map((act) => html`<button type="button" class="small" data-testid=${act.testid} ?disabled=${act.off} title=${act.line}
+      ${canEdit && this.kind !== "canary" ? html`<p class="acts">${(rollout ? this.rolloutActs(view) : this.deploymentActs()).map((act) => html`<button type="button" class="small" data-testid=${act.testid} ?disabled=${act.off} title=${act.line}
           @click=${() => void this.act(act)} @focus=${() => (this.shown = act.line)} @pointerenter=${() => (this.shown = act.line)}>${act.name}</button> `)}</p>
-        ${this.shown ? html`<p class="soft mono line" data-testid="release-line">${this.shown}</p>` : html`<p class="soft">${t("Each button does what a kubectl command does; point at it to see which.")}</p>`}` : nothing}
+        ${this.shown ? html`<p class="soft mono line" data-testid="release-line">${this.shown}</p>` : html`<p class="soft">${t("Each button does what a kubectl command does; point at it to see which.")}</p>`}` : this.shown ? html`<p class="soft mono line" data-testid="release-line">${this.shown}</p>` : nothing}
       ${rollout ? this.analysisPart() : nothing}</section>`;
   }
 
@@ -74,33 +74,36 @@ export class ReleaseElement extends LabElement {
     const index = theScene?.index;
     const pod = index && [...index.pods.values()].find((one) => one.namespace === namespaceOf(this.key) && one.name.startsWith(`${nameOf(this.key)}-`));
     const one = pod && capacities(index).find((each) => each.app === familyOf(index, pod));
-    if (!one || one.asked <= one.serves * 1.001) return nothing;
-    return html`<p class="capacity" data-testid="capacity"><meter min="0" max=${one.asked} value=${one.serves} aria-label=${t("CPU of {app}", { app: nameOf(this.key) })}></meter>
-      <span><b>${times(one)}</b> ${t("{asked} cores requested, {serves} serve", { asked: cores(one.asked), serves: cores(one.serves) })}</span></p>`;
+    if (!one || one.asked <= one.needed * 1.001) return nothing;
+    return html`<p class="capacity" data-testid="capacity"><meter min="0" max=${one.asked} value=${one.needed} aria-label=${t("CPU of {app}", { app: nameOf(this.key) })}></meter>
+      <span><b>${times(one)}</b> ${t("{asked} cores requested, {needed} without a release", { asked: cores(one.asked), needed: cores(one.needed) })}</span></p>`;
   }
 
   /** The Canary of Flagger's that has taken this Deployment over, or made it. */
   private canaryPart(canEdit: boolean): TemplateResult | typeof nothing {
     const target = this.key.replace(/-primary$/, "");
-    const found = Object.entries(this.lab.player.state.objects).find(([key, view]) => key.startsWith("canaries.flagger.app/") && [this.key, target].includes((view as CanaryView).target));
-    if (this.kind !== "deployment" || !found) return nothing;
-    const view = found[1] as CanaryView, on = `kubectl patch canary ${nameOf(found[0])}${this.where} --type=merge -p `;
+    const found = Object.entries(this.lab.player.state.objects).find(([key, view]) => key.startsWith("canaries.flagger.app/") && (key === this.key || [this.key, target].includes((view as CanaryView).target)));
+    if (this.kind === "rollout" || !found) return nothing;
+    const view = found[1] as CanaryView, going = !["Initialized", "Succeeded", "Failed", "Initializing", ""].includes(view.phase), deployment = nameOf(view.target), on = `kubectl patch canary ${nameOf(found[0])}${this.where} --type=merge -p `;
     const tone = view.phase === "Succeeded" || view.phase === "Initialized" ? "ok" : view.phase === "Failed" ? "bad" : view.phase.startsWith("Waiting") ? "warn" : "";
     const acts: Act[] = [
       { name: view.skip ? t("Analyse again") : t("Promote fully"), line: `${on}${quoted({ spec: { skipAnalysis: !view.skip } })}`, testid: "release:skip-analysis" },
       { name: view.suspended ? t("Resume") : t("Pause"), line: `${on}${quoted({ spec: { suspend: !view.suspended } })}`, testid: "release:suspend" },
+      { name: t("Abort"), line: `kubectl rollout undo deployment ${deployment}${this.where}`, off: !going, testid: "release:abort" },
+      { name: t("Retry"), line: `kubectl rollout restart deployment ${deployment}${this.where}`, off: going, testid: "release:retry" },
     ];
     return html`<p><span class="pill ${tone}" data-testid="release-phase">${view.phase || "–"}</span> <span data-testid="release-message">${view.message}</span></p>
       <dl class="fields"><dt>Canary</dt><dd>${nameOf(found[0])} <small>${view.provider}</small></dd>
         <dt>${t("weight")}</dt><dd>${view.weight} <small>${view.wanted ? t("of {count}", { count: view.wanted }) : nothing}</small></dd>
         ${view.iterations ? html`<dt>${t("iteration")}</dt><dd>${view.iteration} <small>${t("of {count}", { count: view.iterations })}</small></dd>` : nothing}
         <dt>${t("failed checks")}</dt><dd>${view.failed} <small>${t("of {count}", { count: view.threshold })}</small></dd></dl>
-      ${canEdit ? html`<p class="acts">${acts.map((act) => html`<button type="button" class="small" data-testid=${act.testid} title=${act.line} @click=${() => void this.act(act)} @focus=${() => (this.shown = act.line)} @pointerenter=${() => (this.shown = act.line)}>${act.name}</button> `)}</p>` : nothing}`;
+      ${canEdit ? html`<p class="acts">${acts.map((act) => html`<button type="button" class="small" data-testid=${act.testid} ?disabled=${act.off} title=${act.line} @click=${() => void this.act(act)} @focus=${() => (this.shown = act.line)} @pointerenter=${() => (this.shown = act.line)}>${act.name}</button> `)}</p>` : nothing}`;
   }
 
   // Bounds of a rolling update.
 
   private sliders(canEdit: boolean): TemplateResult | typeof nothing {
+    if (this.kind === "canary") return nothing;
     const rollout = this.kind === "rollout";
     const path = rollout ? ["spec", "strategy", "canary"] : ["spec", "strategy", "rollingUpdate"];
     const recreate = !rollout && at(this.object, "spec", "strategy", "type") === "Recreate";
