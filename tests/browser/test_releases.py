@@ -137,3 +137,44 @@ def test_buttons_do_what_the_command_under_them_does(visitor: Visitor, server: S
     shown.wait(f"{_LAB}.kubectlAnswers.length === 2")
     assert lab.get("deployment shop")["spec"]["paused"] is True
     expect(shown.by("release:resume")).to_be_visible()
+
+
+def test_buttons_of_operators_kinds_are_patches_of_their_objects(visitor: Visitor, server: Server) -> None:
+    shown, lab, page = opened(visitor, server, "release-rollout-canary", 75_000)
+
+    def press(name: str, answers: int) -> None:
+        shown.by(f"release:{name}").click()
+        shown.wait(f"{_LAB}.kubectlAnswers.length === {answers}")
+
+    def phase(name: str) -> None:
+        shown.wait("name => document.querySelector('[data-testid=release-phase]')?.textContent === name", arg=name)
+
+    page.evaluate(f"{_LAB}.select('rollouts.argoproj.io/default/shop')")
+    phase("Paused")
+    press("promote", 1)
+    assert "pauseConditions" not in lab.get("rollout shop")["status"]
+    press("abort", 2)
+    assert lab.get("rollout shop")["status"]["abort"] is True
+    lab.call("POST", "/run", {"until": {"time": 80_000}})
+    phase("Degraded")
+    press("retry", 3)
+    lab.call("POST", "/run", {"until": {"time": 85_000}})
+    phase("Paused")
+    press("promote-full", 4)
+    lab.call("POST", "/run", {"until": {"time": 120_000}})
+    phase("Healthy")
+    press("undo", 5)
+    assert lab.get("rollout shop")["spec"]["template"]["spec"]["containers"][0]["image"] == "shop/web:v1"
+
+    shown, lab, page = opened(visitor, server, "release-flagger-canary", 100_000)
+    page.evaluate(f"{_LAB}.select('canaries.flagger.app/default/shop')")
+    phase("Progressing")
+    press("suspend", 1)
+    assert lab.get("canary shop")["spec"]["suspend"] is True
+    press("suspend", 2)
+    press("skip-analysis", 3)
+    assert lab.get("canary shop")["spec"]["skipAnalysis"] is True
+    press("skip-analysis", 4)
+    press("undo", 5)
+    assert lab.get("deployment shop")["spec"]["template"]["spec"]["containers"][0]["image"] == "shop/web:v1"
+    expect(shown.by("release:retry")).to_be_disabled()

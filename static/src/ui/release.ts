@@ -89,7 +89,7 @@ export class ReleaseElement extends LabElement {
     const acts: Act[] = [
       { name: view.skip ? t("Analyse again") : t("Promote fully"), line: `${on}${quoted({ spec: { skipAnalysis: !view.skip } })}`, testid: "release:skip-analysis" },
       { name: view.suspended ? t("Resume") : t("Pause"), line: `${on}${quoted({ spec: { suspend: !view.suspended } })}`, testid: "release:suspend" },
-      { name: t("Abort"), line: `kubectl rollout undo deployment ${deployment}${this.where}`, off: !going, testid: "release:abort" },
+      { name: t("Roll back"), line: `kubectl rollout undo deployment ${deployment}${this.where}`, off: !going, testid: "release:undo" },
       { name: t("Retry"), line: `kubectl rollout restart deployment ${deployment}${this.where}`, off: going, testid: "release:retry" },
     ];
     return html`<p><span class="pill ${tone}" data-testid="release-phase">${view.phase || "–"}</span> <span data-testid="release-message">${view.message}</span></p>
