@@ -10,6 +10,11 @@ A check is one of
     {traffic: shoppers, field: .failed, equals: 0}     what became of a source's requests since the lab began
     {share: {track: canary}, atLeast: 5, atMost: 20}   percent of the last second's requests that pods with these labels served
     {share: {track: canary}, of: shoppers, equals: 0}  the same of one traffic source's requests
+    {may: {user: ann, verb: list, resource: pods, namespace: team-a}, exists: false}     whether the authorizer lets somebody do that
+    {any: [CHECK, CHECK]}     one of them is enough, where there is more than one right way
+
+A status that its controller has not brought up to date (its observedGeneration is behind the object's generation) counts as not there, so
+that a task is not done by what was so before the learner's change.
 """
 
 from __future__ import annotations
@@ -20,6 +25,8 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.apiserver.authorization import Attributes
+from clusterlab.client.api import User
 from clusterlab.lessons.loader import Check, Task
 from clusterlab.stream.conditions import ConditionError, parse_condition
 
@@ -80,6 +87,8 @@ def problem_with(check: Check) -> str:
                 return f"{part}: {error}"
     if "object" in data and "field" not in data and "exists" not in data:
         return "a check of an object needs a field, or exists"
+    if "any" in data:
+        return next(filter(None, (problem_with(Check(check.text, each, check.message)) for each in data["any"])), "")
     if ("count" in data or "field" in data or "share" in data) and not any(operator in data for operator in _OPERATORS):
         return f"a check needs one of {', '.join(_OPERATORS)}"
     if "object" in data and data["object"].count("/") not in (1, 2):
@@ -94,6 +103,11 @@ def holds(check: Check, cluster: Cluster, past: Past | None = None) -> bool:
         return cluster.history.settled
     if "fault" in data:
         return any(fault["kind"] == data["fault"] for fault in cluster.faults.values()) == bool(data.get("exists", True))
+    if "any" in data:
+        return any(holds(Check(check.text, each, check.message), cluster, past) for each in data["any"])
+    if "may" in data:
+        wanted = bool(data.get("exists", True))
+        return all(may == wanted for may in _may(data["may"], cluster))
     if "traffic" in data:
         return _compare(data, _totals(data["traffic"], cluster).get(data["field"].lstrip(".")))
     if "share" in data:
@@ -112,7 +126,26 @@ def holds(check: Check, cluster: Cluster, past: Past | None = None) -> bool:
     if found is None or "field" not in data:
         wanted = bool(data.get("exists", True)) if "field" not in data else data.get("exists") is not False
         return (found is not None) == wanted
+    if data["field"].startswith(".status.") and _behind(found):
+        return False
     return _compare(data, walk(found, data["field"]))
+
+
+def _behind(found: dict[str, Any]) -> bool:
+    """Whether an object's controller has not looked at it since it was changed."""
+    observed = (found.get("status") or {}).get("observedGeneration")
+    return isinstance(observed, int) and observed < found["metadata"].get("generation", 0)
+
+
+def _may(asked: dict[str, Any], cluster: Cluster) -> list[bool]:
+    """Whether somebody may do something, verb by verb: what kubectl auth can-i --as says."""
+    name = asked["user"]
+    groups = ["system:authenticated"]
+    if name.startswith("system:serviceaccount:"):
+        groups += ["system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}"]
+    what = [asked.get(part, "") for part in ("group", "resource", "subresource", "namespace", "name")]
+    verbs = asked["verb"] if isinstance(asked["verb"], list) else [asked["verb"]]
+    return [cluster.api.authorizer.decide(Attributes(User(name, tuple(groups)), verb, *what)).allowed for verb in verbs]
 
 
 def _totals(source: str, cluster: Cluster) -> dict[str, int]:

@@ -257,7 +257,7 @@ def _remedy(error: Any, data: dict[str, Any]) -> str:
     if "oneOf" in [str(piece) for piece in error.schema_path]:
         found = functools.reduce(lambda value, piece: value[piece], error.instance_path, data)
         given = ", ".join(found) if isinstance(found, dict) else str(found)[:80]
-        kinds = "object, count, event, happened, never, traffic (with field), share, fault, settled"
+        kinds = "object, count, event, happened, never, traffic (with field), share, fault, may, any, settled"
         return f"a check needs exactly one of {kinds}; this one has {given}"
     return text if len(text) <= MOST_SAID else text[:MOST_SAID] + " …"
 

@@ -130,6 +130,7 @@ async def predict(request: HttpRequest, lab: Lab, name: str) -> Any:
 async def debrief(request: HttpRequest, lab: Lab, name: str) -> Any:
     """The chain of a debrief, oldest step first, and how many parts of the story have not happened yet."""
     directive = _directive(lab, "debrief", name)
+    await lab.past()  # a lab that was woken begins in its middle
     chain, missing = await asyncio.to_thread(chain_of, directive, lab.cluster)
     return {"chain": chain, "missing": len(missing)}
 
