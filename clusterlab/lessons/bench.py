@@ -1,6 +1,7 @@
 """A bench for lessons: one cluster at a time behind the real kubectl, on a loopback port, without the web application.
 
-`Bench.kubectl` runs a line exactly as a learner types it. While kubectl waits (rollout status, wait, delete), the cluster is run on.
+`Bench.kubectl` runs a line exactly as a learner types it. While kubectl waits (rollout status, wait, delete), the cluster is run on; while
+kubectl merely has no turn on a busy machine, it is not, so that the same lesson takes the same simulated time everywhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,8 @@ from clusterlab.cluster import Cluster
 
 __all__ = ["Bench", "kubectl_path"]
 
-#: kubectl may take this long in wall seconds before the cluster is run on under it, and altogether.
-PATIENCE_S, TIMEOUT_S = 0.3, 40.0
+#: kubectl is looked at this often, waits for the cluster when it was found asleep so many times in a row, and may take so long altogether.
+LOOK_S, ASLEEP, TIMEOUT_S = 0.05, 4, 40.0
 #: Simulated time that a waiting kubectl lets pass at most, in one slice.
 SLICE_MS = 2_000
 #: A waiting kubectl is given up when so much simulated time has passed.
@@ -48,6 +50,7 @@ class Bench:
         self.folder = folder
         self.cluster: Cluster | None = None
         self.lock = threading.RLock()
+        self.serving: set[int] = set()  # threads that work on what kubectl waits for, watches aside
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, name="bench", daemon=True).start()
@@ -114,15 +117,17 @@ class Bench:
         process = subprocess.Popen(
             command, cwd=cwd, env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started_ms = self.cluster.sim.time_ms if self.cluster else 0
-        patience_s, waited_s = PATIENCE_S, 0.0
+        waited_s, asleep = 0.0, 0
         while True:
             try:
-                out, err = process.communicate(timeout=patience_s)
+                out, err = process.communicate(timeout=LOOK_S)
                 return subprocess.CompletedProcess(command, process.returncode, out, err)
             except subprocess.TimeoutExpired:
-                waited_s, patience_s = waited_s + patience_s, 0.05
+                waited_s += LOOK_S
+            asleep = 0 if self.serving or _at_work(process.pid) else asleep + 1
             with self.lock:
-                self._run_on()
+                if asleep >= ASLEEP:
+                    self._run_on()
                 passed_ms = self.cluster.sim.time_ms - started_ms if self.cluster else 0
             if waited_s > TIMEOUT_S or passed_ms > GIVE_UP_MS:
                 process.kill()
@@ -138,6 +143,15 @@ class Bench:
         self.cluster.sim.time_ms = max(self.cluster.sim.time_ms, until_ms)
 
 
+def _at_work(pid: int) -> bool:
+    """Whether a program is busy, or would be if the machine were not: then it does not wait for the cluster, however long it takes."""
+    states = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            states.add(path.read_text().rpartition(")")[2].split()[0])
+    return not states.isdisjoint("RD")
+
+
 def _handler(bench: Bench) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -151,14 +165,18 @@ def _handler(bench: Bench) -> type[BaseHTTPRequestHandler]:
                 if name.lower() in HEADERS or name.lower().startswith("impersonate-")
             }
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            with bench.lock:
-                if cluster.is_read(self.command, path, query):
-                    answer = cluster.answer(self.command, path, query, headers, body)
-                else:
-                    answer = cluster.history.execute({
-                        "kind": "request", "method": self.command, "path": path, "query": query, "headers": headers,
-                        "body64": base64.b64encode(body).decode(),
-                    })
+            bench.serving.add(threading.get_ident())
+            try:
+                with bench.lock:
+                    if cluster.is_read(self.command, path, query):
+                        answer = cluster.answer(self.command, path, query, headers, body)
+                    else:
+                        answer = cluster.history.execute({
+                            "kind": "request", "method": self.command, "path": path, "query": query, "headers": headers,
+                            "body64": base64.b64encode(body).decode(),
+                        })
+            finally:
+                bench.serving.discard(threading.get_ident())
             if not hasattr(answer, "body"):
                 self._stream(answer)
                 return
