@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 MAX_BYTES = 200_000
+logger = logging.getLogger(__name__)
 #: A message of the schema that quotes a long value is cut.
 MOST_SAID = 300
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
@@ -157,8 +159,13 @@ def lesson_names(folder: Path) -> list[str]:
 
 
 def load_all(folder: Path, language: str = "") -> list[Lesson]:
-    """Every lesson of a folder, path by path, each in its order."""
-    lessons = [load_lesson(folder, name, language) for name in lesson_names(folder)]
+    """Every lesson of a folder that can be read, path by path, each in its order. One that is just being written does not hide the others."""
+    lessons = []
+    for name in lesson_names(folder):
+        try:
+            lessons.append(load_lesson(folder, name, language))
+        except LessonError as error:
+            logger.warning("left out of the catalogue: %s", error)
 
     def place(lesson: Lesson) -> tuple[int, int, str]:
         row = PATHS.index(lesson.path) if lesson.path in PATHS else len(PATHS)

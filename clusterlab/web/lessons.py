@@ -160,10 +160,7 @@ def page_of(lesson: Lesson) -> dict[str, Any]:
 
 def next_lesson(name: str) -> Lesson | None:
     """The lesson after this one."""
-    try:
-        lessons = load_all(lessons_folder(), language())
-    except LessonError:
-        return None
+    lessons = load_all(lessons_folder(), language())
     names = [lesson.name for lesson in lessons]
     place = names.index(name) + 1 if name in names else len(names)
     return lessons[place] if place < len(lessons) else None

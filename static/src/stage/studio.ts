@@ -27,7 +27,8 @@ export interface Subject {
 }
 
 /** A picture is laid out for this width, and for this height at least, and drawn smaller: small type, but all of it. */
-const WIDTH: Record<Lens, number> = { workloads: 640, "control-plane": 640, scheduling: 440, etcd: 460, ownership: 520, traffic: 680, storage: 560, node: 640, access: 560 };
+const WIDTH: Record<Lens, number> = { workloads: 640, "control-plane": 400, scheduling: 440, etcd: 460, ownership: 520, traffic: 680, storage: 560, node: 420, access: 560 };
+const LARGE_WIDTH = 1100;
 const LEAST_HEIGHT = 380;
 const EMPTY_HEIGHT = 112;
 const EDGE = 10;
@@ -43,8 +44,9 @@ class Studio {
   private readonly player = new Player({ begin: () => undefined, commit: () => undefined, replaced: () => undefined });
   private readonly scene = new Scene(this.lower, this.upper, this.player);
 
-  /** Draws into a canvas of the page, `room` points wide. `like` knows the colours that versions have on the page's own stage. */
-  draw(target: HTMLCanvasElement, subject: Subject, room: number, like: ClusterIndex | null): void {
+  /** Draws into a canvas of the page, `room` points wide. `like` knows the colours that versions have on the page's own stage. A large
+   * picture is laid out for the room that there is, and type has its size. */
+  draw(target: HTMLCanvasElement, subject: Subject, room: number, like: ClusterIndex | null, large = false): void {
     const { scene, player } = this;
     player.still = true;
     player.state = subject.state;
@@ -58,17 +60,17 @@ class Studio {
     scene.informed({ answer: null, access: subject.access ?? null, inside: subject.inside ?? null, owners: subject.owners ?? null });
     scene.measured(subject.usage ?? { time: 0, nodes: {}, pods: {} });
     scene.hold(subject.frame);
-    const width = WIDTH[subject.lens];
+    const width = large ? clamp(room, WIDTH[subject.lens], LARGE_WIDTH) : WIDTH[subject.lens];
     scene.resize({ width, height: LEAST_HEIGHT }, 1);
     scene.draw(performance.now());
-    this.cut(target, scene.at, room);
+    this.cut(target, scene.at, room, large);
   }
 
-  private cut(target: HTMLCanvasElement, at: Layout, room: number): void {
+  private cut(target: HTMLCanvasElement, at: Layout, room: number, large: boolean): void {
     const box = subjectBox(at);
-    const scale = clamp(room / box.w, SMALLEST, LARGEST);
+    const scale = large ? clamp(room / box.w, 0.75, 1.4) : clamp(room / box.w, SMALLEST, LARGEST);
     const ratio = this.lower.width / at.width, sharp = Math.min(2, window.devicePixelRatio || 1);
-    const w = Math.min(box.w, room / scale), h = Math.min(box.h, w * TALLEST);
+    const w = large ? box.w : Math.min(box.w, room / scale), h = large ? box.h : Math.min(box.h, w * TALLEST);
     target.width = Math.round(w * scale * sharp);
     target.height = Math.round(h * scale * sharp);
     target.style.width = `${w * scale}px`;
@@ -93,7 +95,7 @@ function subjectBox(at: Layout): Box {
   const shown = parts[at.lens].filter((box) => box.w > 0 && box.h > 0);
   if (!shown.length) return { x: 0, y: at.bus.y + at.bus.h + 4, w: at.width, h: EMPTY_HEIGHT };
   const head = at.board || at.lens === "ownership" || at.lens === "workloads" ? 26 : 0;
-  const x = Math.max(0, Math.min(...shown.map((box) => box.x)) - EDGE), y = Math.max(0, Math.min(...shown.map((box) => box.y)) - EDGE - head);
+  const x = Math.max(0, Math.min(...shown.map((box) => box.x)) - EDGE), y = Math.max(0, Math.min(...shown.map((box) => box.y)) - (at.lens === "control-plane" ? 3 : EDGE + head)); // below the row's title
   const right = Math.min(at.width, Math.max(...shown.map((box) => box.x + box.w)) + EDGE);
   const bottom = Math.min(at.height, Math.max(...shown.map((box) => box.y + box.h)) + EDGE);
   return { x, y, w: right - x, h: bottom - y };

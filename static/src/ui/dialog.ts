@@ -73,3 +73,23 @@ export function askChoice(title: string, label: string, options: string[]): Prom
 export async function askWhether(title: string, text: string, yes: string): Promise<boolean> {
   return (await ask({ title, body: [element("p", text)], yes, danger: true, answer: () => "yes" })) !== null;
 }
+
+/** Shows a picture over the page until it is closed; what had the focus has it again then. */
+export function showLarge(title: string, picture: HTMLElement): void {
+  const back = document.activeElement as HTMLElement | null;
+  const dialog = element("dialog", "", { class: "large", "aria-label": title, "data-testid": "large" });
+  const close = element("button", t("Close"), { type: "button", "data-testid": "large-close" });
+  const room = element("div", "", { tabindex: "0", role: "group", "aria-label": title });
+  room.append(picture);
+  dialog.append(close, room, element("p", title));
+  document.body.append(dialog);
+  dialog.showModal();
+  close.focus();
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    back?.focus();
+  });
+  dialog.addEventListener("keydown", (event) => event.stopPropagation());
+}

@@ -1,5 +1,5 @@
 // <cl-view>: a picture of the stage within lesson text. It shows the lab as it is now, or the moment that a condition or a step names,
-// and says in a sentence what there is to see. Pressed, it turns the stage to that lens.
+// and says in a sentence what there is to see. Pressed, it turns the stage to that lens; beside it is a button that shows it large.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
@@ -9,6 +9,7 @@ import type { Lens } from "../stage/layout";
 import { drawPicture, type Subject } from "../stage/studio";
 import { copyState, EMPTY } from "../stream/reducer";
 import type { Snapshot } from "../stream/types";
+import { showLarge } from "./dialog";
 import { currentLab, LabElement } from "./element";
 import { takeContent } from "./inline";
 import { theScene } from "./stage";
@@ -112,8 +113,22 @@ export class ViewElement extends LabElement {
     const version = `${this.at} ${room} ${found?.generation ?? ""}`;
     if (!canvas || room < 80 || version === this.drawn) return;
     this.drawn = version;
+    drawPicture(canvas, this.subject(), room, theScene?.index ?? null);
+  }
+
+  private subject(): Subject {
+    const { found } = this;
     const state = this.fixed ? copyState(found?.snapshot ?? EMPTY) : currentLab().player.state;
-    drawPicture(canvas, { ...found, state, lens: this.lens, select: this.select, frame: this.fixed ? (found?.frame ?? null) : null }, room, theScene?.index ?? null);
+    return { ...found, state, lens: this.lens, select: this.select, frame: this.fixed ? (found?.frame ?? null) : null };
+  }
+
+  /** The picture as large as the page allows, until it is closed; the one of the present as it is at this moment. */
+  private enlarge(): void {
+    const canvas = document.createElement("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", this.plain);
+    showLarge(this.plain, canvas);
+    drawPicture(canvas, this.subject(), canvas.parentElement!.clientWidth, theScene?.index ?? null, true);
   }
 
   protected override render(): TemplateResult {
@@ -121,7 +136,8 @@ export class ViewElement extends LabElement {
     const where = this.fixed ? (this.at ? t("step {seq}", { seq: this.at }) : t("This picture comes when it has happened.")) : t("now");
     return html`<figure class="picture" data-testid="lesson-picture" data-lens=${this.lens} data-at=${this.at}>
       ${there ? html`<button type="button" aria-label=${`${this.plain} ${t("Show it on the stage")}`} title=${t("Show it on the stage")} @click=${this.look}><canvas role="img" aria-label=${this.plain}></canvas></button>` : nothing}
-      <figcaption>${this.words} <small class="soft">${where}</small>${this.fixed && this.at && currentLab().options.canEdit && currentLab().mode.seq !== this.at
+      <figcaption>${this.words} <small class="soft">${where}</small>${there
+        ? html` <button type="button" class="link" data-testid="enlarge" aria-haspopup="dialog" @click=${this.enlarge}>${t("Enlarge")}</button>` : nothing}${this.fixed && this.at && currentLab().options.canEdit && currentLab().mode.seq !== this.at
         ? html` <button type="button" class="link" @click=${() => currentLab().seek(this.at)}>${t("Go to this step")}</button>` : nothing}</figcaption></figure>`;
   }
 

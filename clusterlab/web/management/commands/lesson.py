@@ -42,11 +42,7 @@ class Command(BaseCommand):
         {"check": self._check, "list": self._list, "new": self._new, "serve": self._serve}[options["verb"]](folder, options)
 
     def _list(self, folder: Path, options: dict[str, Any]) -> None:
-        try:
-            lessons = load_all(folder)
-        except LessonError as error:
-            raise CommandError(str(error)) from None
-        for lesson in lessons:
+        for lesson in load_all(folder):
             self.stdout.write(f"{lesson.name:34} {lesson.level:13} {lesson.minutes:3} min  {lesson.path:15} {lesson.title}")
 
     def _check(self, folder: Path, options: dict[str, Any]) -> None:
