@@ -15,7 +15,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clusterlab.lessons.bench import Bench
-from clusterlab.lessons.loader import NAME, LessonError, lesson_names, load_all
+from clusterlab.lessons.loader import NAME, lesson_names, load_all
 from clusterlab.lessons.verify import Problem, verify
 from clusterlab.web.lessons import lessons_folder
 
