@@ -159,7 +159,7 @@ def lesson_names(folder: Path) -> list[str]:
 
 
 def load_all(folder: Path, language: str = "") -> list[Lesson]:
-    """Every lesson of a folder that can be read, path by path, each in its order. One that is just being written does not hide the others."""
+    """Every lesson of a folder that can be read, path by path, each in its order. One that is being written hides no other."""
     lessons = []
     for name in lesson_names(folder):
         try:
