@@ -3,7 +3,7 @@
 import pytest
 
 from clusterlab.apiserver.cel import program, to_cel
-from clusterlab.apiserver.cel_optional import without_optionals
+from clusterlab.machinery.cel_optional import without_optionals
 
 OBJECT = {"spec": {"replicas": 3, "labels": {"a.b/c": "x"}}}
 

@@ -18,9 +18,9 @@ import re2  # type: ignore[import-untyped]
 from celpy import celtypes
 from celpy.adapter import json_to_cel
 
-from clusterlab.apiserver.cel import COST_EXCEEDED, LENGTH_MOST, TooCostly, bounded_runner
-from clusterlab.apiserver.cel_optional import without_optionals
 from clusterlab.apiserver.validation.amounts import nano
+from clusterlab.machinery.cel import COST_EXCEEDED, LENGTH_MOST, TooCostly, bounded_runner
+from clusterlab.machinery.cel_optional import without_optionals
 
 __all__ = ["CelError", "Program", "UnsupportedCel", "compile_cel", "escape", "from_json"]
 
