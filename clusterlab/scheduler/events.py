@@ -18,7 +18,8 @@ Hint = Callable[[PodInfo, Object | None, Object | None], bool]
 __all__ = [
     "ADD", "ALL", "DELETE", "POD_ADD", "POD_DELETE",
     "POD_UPDATE", "UPDATE", "UPDATE_NODE_ALLOCATABLE", "UPDATE_NODE_LABEL", "UPDATE_NODE_TAINT", "UPDATE_POD_GATES",
-    "UPDATE_POD_LABEL", "UPDATE_POD_SCALE_DOWN", "UPDATE_POD_TOLERATION", "ClusterEvent", "Hint", "node_update", "pod_update",
+    "UPDATE_POD_LABEL", "UPDATE_POD_RESOURCE_CLAIM", "UPDATE_POD_SCALE_DOWN", "UPDATE_POD_TOLERATION", "ClusterEvent", "Hint",
+    "node_update", "pod_update",
 ]
 
 ADD = 1
@@ -91,6 +92,9 @@ def pod_update(old: Object, new: Object) -> list[ClusterEvent]:
     old_meta, new_meta = old["metadata"], new["metadata"]
     if old_meta.get("labels") is not new_meta.get("labels") and (old_meta.get("labels") or {}) != (new_meta.get("labels") or {}):
         action |= UPDATE_POD_LABEL
+    made, known = ((pod.get("status") or {}).get("resourceClaimStatuses") for pod in (new, old))
+    if made is not known and made != known:
+        action |= UPDATE_POD_RESOURCE_CLAIM
     old_spec, new_spec = old["spec"], new["spec"]
     if old_spec is new_spec or old_spec == new_spec:
         return _each("Pod", action) or [POD_UPDATE]

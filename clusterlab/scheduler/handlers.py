@@ -22,7 +22,8 @@ NODE_ADD, NODE_DELETE = ClusterEvent("Node", ADD), ClusterEvent("Node", DELETE)
 KINDS = {
     "persistentvolumeclaims": "PersistentVolumeClaim", "persistentvolumes": "PersistentVolume",
     "storageclasses": "StorageClass", "csinodes": "CSINode", "csistoragecapacities": "CSIStorageCapacity",
-    "volumeattachments": "VolumeAttachment",
+    "volumeattachments": "VolumeAttachment", "resourceclaims": "ResourceClaim", "deviceclasses": "DeviceClass",
+    "resourceslices": "ResourceSlice",
 }
 
 

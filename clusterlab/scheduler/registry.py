@@ -105,7 +105,7 @@ BUILDERS: dict[str, Callable[[Handle, Args], Plugin]] = {
     "VolumeZone": lambda handle, args: VolumeZone(handle.listers),
     "PodTopologySpread": _spread,
     "InterPodAffinity": _affinity,
-    "DynamicResources": lambda handle, args: DynamicResources(),
+    "DynamicResources": lambda handle, args: DynamicResources(handle.volumes, handle.client),
     "DefaultPreemption": _preemption,
     "NodeResourcesBalancedAllocation": lambda handle, args: NodeResourcesBalancedAllocation(_resources(args.get("resources"))),
     "ImageLocality": lambda handle, args: ImageLocality(),

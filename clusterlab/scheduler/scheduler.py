@@ -42,7 +42,7 @@ USER = User("system:kube-scheduler", ("system:authenticated",))
 LISTED = (
     "namespaces", "services", "replicasets", "statefulsets", "replicationcontrollers", "persistentvolumeclaims",
     "persistentvolumes", "storageclasses", "csinodes", "csidrivers", "csistoragecapacities", "volumeattachments",
-    "poddisruptionbudgets",
+    "poddisruptionbudgets", "resourceclaims", "deviceclasses", "resourceslices",
 )
 
 

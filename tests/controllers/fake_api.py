@@ -19,7 +19,7 @@ Object = dict[str, Any]
 
 CLUSTER_SCOPED = {
     "nodes", "namespaces", "persistentvolumes", "storageclasses", "clusterroles", "customresourcedefinitions", "volumeattachments",
-    "priorityclasses", "csinodes",
+    "priorityclasses", "csinodes", "deviceclasses", "resourceslices",
 }
 KINDS = {
     "pods": ("v1", "Pod"), "nodes": ("v1", "Node"), "services": ("v1", "Service"), "events": ("v1", "Event"),

@@ -240,7 +240,7 @@ def test_plugins_can_be_turned_off_and_weighed():
     }}]}
     profile = profiles(SchedulerConfig.parse(config), Handle())["default-scheduler"]
     weights = {scored.plugin.name: scored.weight for scored in profile.score}
-    assert weights == {"NodeResourcesFit": 5, "TaintToleration": 3, "NodeAffinity": 2, "PodTopologySpread": 2,
+    assert weights == {"NodeResourcesFit": 5, "TaintToleration": 3, "NodeAffinity": 2, "PodTopologySpread": 2, "DynamicResources": 2,
                        "NodeResourcesBalancedAllocation": 1}
     assert "InterPodAffinity" not in profile.plugins
     only = {"profiles": [{"plugins": {"filter": {"disabled": [{"name": "*"}]}}}]}

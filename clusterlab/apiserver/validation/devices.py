@@ -197,6 +197,8 @@ def _slice_spec(spec: Obj) -> Errors:
     if not where:
         why = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
         out.append(required("spec", why))
+    if spec.get("sharedCounters") is not None and spec.get("devices") is not None:
+        out.append(invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed"))
     return out + _set("spec.devices", structs(spec, "devices"), _device)
 
 
