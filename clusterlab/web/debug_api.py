@@ -24,7 +24,7 @@ from clusterlab.web.labs.lab import SLICE_S, Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.models import Replay
 
-__all__ = ["breakpoints", "compare", "export", "import_lab", "replay", "replay_page", "replays"]
+__all__ = ["breakpoints", "compare", "export", "held", "import_lab", "replay", "replay_page", "replays"]
 
 #: Bytes of a lab's file that is opened, and of one that is kept behind a link.
 MAX_FILE, MAX_KEPT = 24 << 20, 8 << 20
@@ -37,6 +37,15 @@ async def breakpoints(request: HttpRequest, lab: Lab) -> Any:
     if request.method == "PUT":
         await lab.set_breakpoints(api._body(request).get("breakpoints"))
     return {"breakpoints": lab.breakpoints.entries, "stopped": lab.state()["stopped"]}
+
+
+@endpoint("GET", "POST", change=True)
+async def held(request: HttpRequest, lab: Lab, number: int) -> Any:
+    """A request that is held, with what is in it; POST lets it go on."""
+    if request.method == "GET":
+        return lab.held(number).shown()
+    lab.release(number)
+    return {"id": lab.id, **lab.state()}
 
 
 async def fingerprints(lab: Lab) -> list[int]:

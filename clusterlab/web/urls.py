@@ -66,6 +66,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/compare", debug_api.compare),
     path("api/labs/<slug:lab_id>/export", debug_api.export),
     path("api/labs/<slug:lab_id>/breakpoints", debug_api.breakpoints),
+    path("api/labs/<slug:lab_id>/held/<int:number>", debug_api.held),
     path("api/labs/<slug:lab_id>/replays", debug_api.replays),
     path("api/labs/<slug:lab_id>/replays/<slug:replay_id>", debug_api.replay),
     path("api/labs/<slug:lab_id>/decisions", api.decisions),

@@ -202,3 +202,24 @@ def test_no_recording_at_an_address(server: Server) -> None:
     with pytest.raises(urllib.error.HTTPError) as found:
         urllib.request.urlopen(server.url + "/replays/AAAAAAAAAAAAAAAAAAAAAAAA/", timeout=20)
     assert found.value.code == 404
+
+
+def test_held_requests_stand_at_the_door_and_go_on_one_by_one(server: Server) -> None:
+    lab = server.lab(paused=True)
+    lab.call("POST", "/hold", {"hold": True})
+    first = lab.start("create", "configmap", "one", "--from-literal=a=1")
+    await_state(lab, lambda state: state.get("held", {}).get("count") == 1)
+    second = lab.start("create", "secret", "generic", "two", "--from-literal=b=2")
+    held = await_state(lab, lambda state: state.get("held", {}).get("count") == 2)["held"]["requests"]
+    assert [(one["actor"], one["verb"], one["object"]) for one in held] == [("kubectl", "create", "configmaps/default"), ("kubectl", "create", "secrets/default")]
+    path = f"/api/labs/{lab.id}/held/{held[1]['id']}"
+    assert server.call("GET", path)[0] == 403  # what a Secret holds is for those with the key
+    shown = lab.call("GET", f"/held/{held[1]['id']}")
+    assert shown["method"] == "POST" and shown["path"] == "/api/v1/namespaces/default/secrets" and "kind: Secret" in shown["body"] and "b: Mg==" in shown["body"]
+    lab.call("POST", "/faults", {"kind": "node-down", "target": "node-1"})  # no request: it does not wait
+    lab.call("POST", f"/held/{held[1]['id']}")  # the second before the first
+    assert second.wait(60) == 0 and first.poll() is None
+    assert lab.call("POST", "/run", {"until": "step"})["seq"] > 0
+    assert first.wait(60) == 0
+    assert "held" not in lab.call("GET")
+    assert server.call("POST", path, {}, lab.key)[0] == 404

@@ -10,7 +10,7 @@ from clusterlab.web.labs.lab import Lab, LabError
 __all__ = ["CHANGING", "drive"]
 
 #: The messages that need the right to change the lab.
-CHANGING = {"run", "play", "pause", "seek", "back", "reset", "fault", "heal", "kubectl", "hold", "breakpoint"}
+CHANGING = {"run", "play", "pause", "seek", "back", "reset", "fault", "heal", "kubectl", "hold", "release", "breakpoint"}
 
 
 async def drive(lab: Lab, message: dict[str, Any], key: str) -> dict[str, Any] | None:
@@ -30,6 +30,8 @@ async def drive(lab: Lab, message: dict[str, Any], key: str) -> dict[str, Any] |
         await lab.seek(0)
     elif kind == "hold":
         await lab.set_hold(bool(message.get("hold", True)))
+    elif kind == "release":
+        lab.release(runs.integer(message, "id"))
     elif kind == "breakpoint":
         await lab.change_breakpoint(message.get("condition"), message.get("on", True))
     elif kind == "fault":

@@ -30,7 +30,7 @@ from clusterlab.web.labs.frames import Frames
 from clusterlab.web.labs.growing import SLICE_S, through
 from clusterlab.web.labs.journal import Journal, Lost
 from clusterlab.web.labs.pacing import Pacer
-from clusterlab.web.labs.waiting import MAX_BATCH, MAX_JOBS, MAX_WAITING, MAX_WAITING_BYTES, Job, weight_of
+from clusterlab.web.labs.waiting import MAX_JOBS, MAX_WAITING, MAX_WAITING_BYTES, Inbox, Job, Waiting, weight_of
 
 __all__ = ["Lab", "LabError"]
 
@@ -66,8 +66,7 @@ class Lab:
         self.saved_seq = self.history.first_known  # of the newest checkpoint in the database
         self.saved: list[tuple[int, int]] = []  # (events dispatched, commands) of the checkpoints that the database has
         self._past: asyncio.Task[None] | None = None
-        self._inbox: deque[tuple[dict[str, Any], asyncio.Future[Any]]] = deque()
-        self._waiting_bytes = 0
+        self._inbox = Inbox()
         self._log_bytes = sum(weight_of(command.data) for command in self.history.log)
         self._turn = asyncio.Lock()  # held while commands are stored and performed: the timeline must not jump in between
         self._performing = False
@@ -79,8 +78,7 @@ class Lab:
         self._position = self.where()
         self._task: asyncio.Task[None] | None = None
         self.failed = ""
-        self.lost = False
-        self._streams = 0
+        self.lost, self._streams = False, 0
 
     # Life.
 
@@ -134,6 +132,7 @@ class Lab:
             "mode": "playing" if self.playing else "paused", "speed": self.pacer.speed, "seq": sim.last_seq, "time": sim.time_ms,
             "last": self.history.last_seq, "settled": self.history.settled, "hold": self.hold,
             "breakpoints": self.breakpoints.entries, "stopped": met if met is not None and met["seq"] == sim.last_seq else None,
+            **({"held": self._inbox.told()} if self.hold and self._inbox else {}),
         }
 
     def listen(self, callback: Callable[[], None]) -> None:
@@ -161,23 +160,24 @@ class Lab:
     async def command(self, data: dict[str, Any]) -> Any:
         """Stores a command, performs it, and returns the model's answer."""
         self._check_alive()
-        self._check_room(weight := weight_of(data))
+        self._check_room(weight_of(data))
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._inbox.append((data, done))
-        self._waiting_bytes += weight
+        self._inbox.put(data, done)
         self._stir()
+        if self.hold:
+            self.tell()  # it stands at the door now
         with metrics.COMMANDS.time():
             return await done
 
     def _check_room(self, weight: int) -> None:
         """Refuses a command that would take the lab over a limit."""
         limits = settings.CLUSTERLAB
-        if len(self._inbox) >= MAX_WAITING or self._waiting_bytes + weight > MAX_WAITING_BYTES:
+        if len(self._inbox) >= MAX_WAITING or self._inbox.bytes + weight > MAX_WAITING_BYTES:
             raise LabError("too many requests wait for this lab already; slow down", code="TooManyRequests", status=429)
         if self.history.cursor + len(self._inbox) >= limits["MAX_COMMANDS_PER_LAB"]:
             message = f"this lab has taken {limits['MAX_COMMANDS_PER_LAB']} commands, as many as it may: start a new one, or reset it"
             raise LabError(message, code="TooManyCommands", status=429)
-        if self._log_bytes + self._waiting_bytes + weight > limits["MAX_LOG_BYTES_PER_LAB"]:
+        if self._log_bytes + self._inbox.bytes + weight > limits["MAX_LOG_BYTES_PER_LAB"]:
             most = limits["MAX_LOG_BYTES_PER_LAB"] >> 20
             message = f"this lab's commands hold {most} MB, as much as they may: start a new one, or reset it"
             raise LabError(message, code="TooManyBytes", status=429)
@@ -189,15 +189,16 @@ class Lab:
 
     def _check_steps(self) -> None:
         if self._full:
-            raise LabError(self._full_text(), code="TooManySteps", status=429)
+            raise self._full_error()
 
     @property
     def _full(self) -> bool:
         return self.cluster.sim.last_seq >= settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
 
-    def _full_text(self) -> str:
+    def _full_error(self) -> LabError:
         most = settings.CLUSTERLAB["MAX_STEPS_PER_LAB"]
-        return f"this lab has gone {most} steps, as many as it may: go back, reset it, or start a new one"
+        text = f"this lab has gone {most} steps, as many as it may: go back, reset it, or start a new one"
+        return LabError(text, code="TooManySteps", status=429)
 
     def tick_clock(self) -> None:
         """Moves the clock to what the wall says, as far as nothing is due; before a read, so that ages are right."""
@@ -240,6 +241,15 @@ class Lab:
     async def set_hold(self, hold: bool) -> None:
         self.hold = hold
         await self._changed()
+
+    def held(self, number: int) -> Waiting:
+        """A request that is held. Raises LabError."""
+        return self._inbox.find(number)
+
+    def release(self, number: int) -> None:
+        """Lets one held request go on, before those that came before it. Raises LabError."""
+        self._inbox.find(number).released = True
+        self._stir()
 
     async def set_breakpoints(self, wanted: Any) -> None:
         """Replaces the lab's breakpoints: a list of conditions, or of {condition, on}."""
@@ -300,7 +310,7 @@ class Lab:
         while True:
             self._wake.clear()
             try:
-                if self._inbox and (not self.hold or self._jobs):
+                if self._inbox.due(self.hold, bool(self._jobs)):
                     await self._take_commands()
                 delay_s = self._work()
                 await self._publish(force=delay_s != 0)
@@ -309,7 +319,7 @@ class Lab:
                     return self._end(self.failed, "Elsewhere", 503)
                 self._fail(error)
                 raise
-            if delay_s == 0 or (self._inbox and not self.hold):
+            if delay_s == 0 or self._inbox.due(self.hold, False):
                 await asyncio.sleep(0)
                 continue
             # Not wait_for: that of Python 3.11 forgets to be cancelled when what it waits for comes at the same moment.
@@ -326,13 +336,9 @@ class Lab:
     def _end(self, text: str, code: str, status: int) -> None:
         """Nothing goes on, and those who wait are told why."""
         self.failed, self.playing = text, False
-        for _, done in self._inbox:
-            if not done.done():
-                done.set_exception(LabError(text, code=code, status=status))
-        self._inbox.clear()
-        for job in self._jobs:
-            if not job.done.done():
-                job.done.set_exception(LabError(text, code=code, status=status))
+        for waiting in [*self._inbox.clear(), *self._jobs]:
+            if not waiting.done.done():
+                waiting.done.set_exception(LabError(text, code=code, status=status))
         self._jobs.clear()
         self.tell()
 
@@ -347,14 +353,14 @@ class Lab:
                 self._stored_ahead = 0
 
     async def _take_batch(self) -> None:
-        count = 1 if self.hold else min(len(self._inbox), MAX_BATCH)
-        batch = [self._inbox.popleft() for _ in range(count)]
-        self._waiting_bytes -= (weight := sum(weight_of(data) for data, _ in batch))
+        if not self._inbox.due(self.hold, bool(self._jobs)):
+            return  # what was said meanwhile has changed that
+        batch = self._inbox.take(self.hold)
         history, sim = self.history, self.cluster.sim
         first = history.cursor
         rows = [
-            models.Command(lab_id=self.id, number=first + i, dispatched=sim.dispatched, time_ms=sim.time_ms, data=data)
-            for i, (data, _) in enumerate(batch)
+            models.Command(lab_id=self.id, number=first + i, dispatched=sim.dispatched, time_ms=sim.time_ms, data=one.data)
+            for i, one in enumerate(batch)
         ]
         beyond = any(saved[0] > sim.dispatched or saved[1] > first for saved in self.saved)
         cut_from = first if self._stored_commands > first or beyond else None
@@ -367,24 +373,25 @@ class Lab:
                 self.saved_seq = min(self.saved_seq, sim.last_seq)
             if cut_from is not None:
                 self._log_bytes = sum(weight_of(command.data) for command in history.log[:first])
-            self._log_bytes += weight
+            self._log_bytes += sum(weight_of(one.data) for one in batch)
             until = time.monotonic() + SLICE_S
-            for data, done in batch:
+            for one in batch:
                 last = sim.last_seq
-                answer = history.execute(data)
+                answer = history.execute(one.data)
                 if sim.last_seq > last:
                     self._stops(sim.steps[-1])
-                if not done.done():
-                    done.set_result(answer)
+                if not one.done.done():
+                    one.done.set_result(answer)
                 if time.monotonic() >= until:
                     await asyncio.sleep(0)
                     until = time.monotonic() + SLICE_S
         except Exception:
-            self._inbox.extendleft(reversed([entry for entry in batch if not entry[1].done()]))  # they are told of the failure
+            self._inbox.give_back([one for one in batch if not one.done.done()])  # they are told of the failure
             raise
-        for job in self._jobs:
-            if self.hold:
+        if self.hold:
+            for job in self._jobs if not batch[0].free else ():
                 job.limit = 0  # a held request is the step
+            self.tell()
 
     def _work(self) -> float:
         """Does what may be done now; returns how long to wait, in seconds."""
@@ -407,7 +414,7 @@ class Lab:
             job.start_seq = sim.last_seq
         while not job.done.done() and not job.reached(self):
             if self._full:
-                job.done.set_exception(LabError(self._full_text(), code="TooManySteps", status=429))
+                job.done.set_exception(self._full_error())
                 break
             if sim.last_seq - job.start_seq >= job.limit or history.next_time() is None:
                 break

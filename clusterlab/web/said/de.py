@@ -71,6 +71,7 @@ _LABS = {
     "you may watch this lab just now, not change it": "gerade dürfen Sie diesem Labor zusehen, es aber nicht ändern",
     "this is no checkpoint": "das ist kein Checkpoint",
     "this is no lab: a lab's file has \"format\": \"{0}\"": "das ist kein Labor: In der Datei eines Labors steht \"format\": \"{0}\"",
+    "no request {0} is held; it may have gone on": "Keine Anfrage {0} wird festgehalten; vielleicht ging sie weiter",
     "this lab has gone {0} steps, as many as it may: go back, reset it, or start a new one":
         "dieses Labor ist {0} Schritte gegangen, so viele, wie es darf: Gehen Sie zurück, setzen Sie es zurück oder beginnen Sie ein neues",
     "this lab has no replay link {0}": "dieses Labor hat keinen Link zum Wiedergeben {0}",

@@ -70,6 +70,13 @@ export type Snapshot = {
   components: Components;
 };
 
+export type Held = {
+  id: number;
+  actor: string;
+  verb: string;
+  object: string;
+};
+
 export type ModeState = {
   mode: Mode;
   speed: number;
@@ -78,6 +85,10 @@ export type ModeState = {
   last: number;
   settled: boolean;
   hold: boolean;
+  held?: {
+    count: number;
+    requests: Held[];
+  };
   breakpoints?: {
     condition: string;
     on: boolean;
