@@ -74,7 +74,7 @@ class ElectedProcess(Process):
             held = False
             self.after(RETRY_MS, "elect", idle=True)
             if self.leading and self.sim.time_ms - self.renewed_ms < RENEW_DEADLINE_MS:
-                step.explain = f"{self.name} could not renew its lease ({error.reason}) and tries again."
+                step.explain = f"{self.name} could not renew its lease ({error.reason or error.message}) and tries again."
                 return
         else:
             # Waiting for the lease of a holder that may be dead leads to progress; waiting behind a live one does not.

@@ -75,13 +75,22 @@ def _image_tag(image: str) -> str:
     return name.split(":", 1)[1] if ":" in name else "latest"
 
 
-def _container(status: Object, spec: Object, init: bool) -> View:
+def _container(status: Object, spec: Object, init: bool, epoch: datetime) -> View:
     state = status.get("state") or {}
     name = next(iter(state), "waiting")
     return {
         "name": spec["name"], "image": spec.get("image", ""), "state": name, "reason": (state.get(name) or {}).get("reason", ""),
         "ready": bool(status.get("ready")), "restarts": status.get("restartCount", 0), "init": init,
+        **_probes(state, status, spec, epoch),
     }
+
+
+def _probes(state: Object, status: Object, spec: Object, epoch: datetime) -> View:
+    """Which probes a container has, by their periods, and what its status tells of them; nothing where it has none."""
+    periods = {kind: spec[f"{kind}Probe"].get("periodSeconds") or 10 for kind in ("startup", "liveness", "readiness") if spec.get(f"{kind}Probe")}
+    if not periods:
+        return {}
+    return {"probes": periods, "started": bool(status.get("started")), "since": millis((state.get("running") or {}).get("startedAt"), epoch) or 0}
 
 
 def _pod_status(obj: Object, containers: list[View]) -> str:
@@ -117,8 +126,8 @@ def _pod_status(obj: Object, containers: list[View]) -> str:
 def _pod(obj: Object, epoch: datetime) -> View:
     spec, status, meta = obj["spec"], obj.get("status") or {}, obj["metadata"]
     statuses = {s["name"]: s for part in ("initContainerStatuses", "containerStatuses") for s in status.get(part) or ()}
-    containers = [_container(statuses.get(c["name"], {}), c, True) for c in spec.get("initContainers") or ()]
-    containers += [_container(statuses.get(c["name"], {}), c, False) for c in spec.get("containers") or ()]
+    containers = [_container(statuses.get(c["name"], {}), c, True, epoch) for c in spec.get("initContainers") or ()]
+    containers += [_container(statuses.get(c["name"], {}), c, False, epoch) for c in spec.get("containers") or ()]
     main = [c for c in containers if not c["init"]]
     labels = meta.get("labels") or {}
     requests = [(c.get("resources") or {}).get("requests") or {} for c in spec.get("containers") or ()]

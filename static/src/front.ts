@@ -17,6 +17,7 @@ interface Recording {
 }
 
 const PAUSE_MS = 4000;
+const PHONE_WIDTH = 520;
 const STILL_AT = 48;
 
 function show(root: HTMLElement, recording: Recording): void {
@@ -30,9 +31,10 @@ function show(root: HTMLElement, recording: Recording): void {
   player.replace(recording.snapshot);
   scene.replaced();
   let last = performance.now(), next = 0, since = last;
-  // Small enough for the nodes to stand in one row: a picture, not a page to read.
+  // Small enough for the nodes to stand in one row: a picture, not a page to read. On a phone they stand under one another, so that it can be read.
   const size = (): void => {
-    scene.resize({ width: root.clientWidth, height: root.clientHeight - caption.offsetHeight }, clamp(root.clientWidth / 890, 0.48, 1.05));
+    const { clientWidth: width } = root;
+    scene.resize({ width, height: root.clientHeight - caption.offsetHeight }, width < PHONE_WIDTH ? width / 480 : clamp(width / 890, 0.6, 1.05));
     if (player.still) scene.draw(performance.now());
   };
   new ResizeObserver(size).observe(root);

@@ -26,11 +26,11 @@ LOST_MS = 56_000
 
 def _scenario() -> dict[str, Any]:
     labels = {"app": "web"}
-    container = {"name": "web", "image": "shop/web:v1", "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}}}
+    container = {"name": "web", "image": "shop/web:v1", "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}}, "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}}
     spec = {"replicas": 4, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}
     return {
         "seed": 8, "nodes": [{"name": f"node-{i}"} for i in (1, 2, 3)], "etcd": {"members": 3},
-        "images": [{"match": "shop/web:*", "pull": "2s", "start": "500ms", "ready": "1s"}],
+        "images": [{"match": "shop/web:*", "pull": "2s", "start": "500ms", "ready": "1s", "serve": {"port": 8080}}],
         "manifests": [
             {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}, "spec": spec},
             {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": labels, "ports": [{"port": 80}]}},

@@ -4,8 +4,10 @@ import { author } from "./de/author";
 import { charts } from "./de/charts";
 import { editor } from "./de/editor";
 import { picture } from "./de/picture";
+import { probes } from "./de/probes";
 import { releases } from "./de/releases";
 import { classroom } from "./de/classroom";
+import { held } from "./de/held";
 import { inside } from "./de/inside";
 import { lab } from "./de/lab";
 import { stage } from "./de/stage";
@@ -20,8 +22,10 @@ export const german: Record<string, string> = {
   ...lab,
   ...charts,
   ...editor,
+  ...held,
   ...inside,
   ...picture,
+  ...probes,
   ...releases,
   ...stage,
   ...lessons,

@@ -1,5 +1,5 @@
 // The HTTP calls of the page: reading what the stream does not carry.
-import type { Frame, Heading } from "../stream/types";
+import type { Frame, Heading, Held } from "../stream/types";
 
 export interface ObjectAnswer {
   object: Record<string, unknown>;
@@ -24,6 +24,14 @@ export interface LoopsAnswer {
   time: number;
   loops: Record<string, { watches: string[]; waiting: string[]; later: [string, number][]; failures: Record<string, number> }>;
   queues: Record<"active" | "backoff" | "unschedulable", { pod: string; attempts: number; plugins: string[]; until: number }[]>;
+}
+
+export interface HeldAnswer extends Held {
+  method: string;
+  path: string;
+  query: string;
+  /** As YAML, where it could be read. */
+  body: string;
 }
 
 /** Who may do what: bindings join subjects to roles. */
@@ -186,6 +194,8 @@ export const fetchChart = (id: string, name: string, by: string): Promise<unknow
 export const fetchWhyField = (id: string, key: string, field: string): Promise<FieldWhy> => get(`${labPath(id)}/why?${new URLSearchParams({ object: key, field })}`);
 export const fetchPast = (id: string, key: string): Promise<PastAnswer> => get(`${labPath(id)}/past?object=${encodeURIComponent(key)}`);
 export const fetchComparison = (id: string, other: string, seq?: number): Promise<Comparison> => get(`${labPath(id)}/compare?with=${encodeURIComponent(other)}${seq === undefined ? "" : `&seq=${seq}`}`);
+/** A held request in full. */
+export const fetchHeld = (id: string, number: number): Promise<HeldAnswer> => get(`${labPath(id)}/held/${number}`);
 export const fetchLoops = (id: string, of = ""): Promise<LoopsAnswer> => get(`${labPath(id)}/loops${of ? `?of=${encodeURIComponent(of)}` : ""}`);
 export const fetchOwners = (id: string): Promise<OwnersAnswer> => get(`${labPath(id)}/owners`);
 export const fetchAccess = (id: string): Promise<AccessGraph> => get(`${labPath(id)}/access`);

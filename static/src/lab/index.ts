@@ -2,7 +2,7 @@
 // key by key, so that a frame costs what it changes and not what the cluster holds.
 import type { State } from "../stream/reducer";
 import type { View } from "../stream/types";
-import { resourceOf, type CanaryView, type EndpointSliceView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
+import { resourceOf, type CanaryView, type EndpointSliceView, type EventView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
 import { natural } from "../stage/geometry";
 
 const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers", "rollouts.argoproj.io"]);
@@ -31,6 +31,10 @@ export class ClusterIndex {
   /** The order in which versions of an app were first seen; decides their colours and patterns. */
   readonly versions = new Map<string, string[]>();
   readonly palette: string[] = [];
+  /** When a probe of a pod failed last, by pod and kind: from the kubelet's events. */
+  readonly failures = new Map<string, number>();
+  /** Whether a pod of a person's own has, or had, a probe. */
+  probed = false;
   private sortedNodes: string[] | null = null;
   private readonly placeOf = new Map<string, string>();
   private readonly ownerOf = new Map<string, string>();
@@ -90,6 +94,8 @@ export class ClusterIndex {
       case "persistentvolumeclaims":
       case "volumeattachments":
         return void (view ? this.storage.set(key, view) : this.storage.delete(key));
+      case "events":
+        return this.putEvent(view as EventView | null);
       case "endpointslices":
         return void (view ? this.slices.set(key, view as EndpointSliceView) : this.slices.delete(key));
     }
@@ -99,6 +105,11 @@ export class ClusterIndex {
       if (view.kind === "ReplicaSet") this.meetTemplate(view as WorkloadView);
     } else this.workloads.delete(key);
     this.own(key, view?.owner ?? null);
+  }
+
+  private putEvent(view: EventView | null): void {
+    const kind = view?.reason === "Unhealthy" ? /^(Startup|Liveness|Readiness) probe/.exec(view.message)?.[1] : undefined;
+    if (kind) this.failures.set(`${view!.about}/${kind.toLowerCase()}`, view!.last);
   }
 
   private putPod(key: string, view: PodView | null): void {
@@ -116,6 +127,7 @@ export class ClusterIndex {
     }
     if (view) {
       this.pods.set(key, view);
+      this.probed ||= !isSystem(view) && (view.containers?.some((one) => one.probes) ?? false);
       this.meet(view);
     } else this.pods.delete(key);
     this.own(key, view?.owner ?? null);

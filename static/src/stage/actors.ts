@@ -80,7 +80,7 @@ export function wireOf(at: Layout, who: string): Point[] {
 
 /** Everything that can be pointed at, topmost first where boxes overlap. */
 export function targets(at: Layout): { id: string; box: Box }[] {
-  const found: { id: string; box: Box }[] = [];
+  const found: { id: string; box: Box }[] = [...at.door].map(([id, { box }]) => ({ id, box }));
   for (const [key, pod] of at.pods) found.push({ id: key, box: pod.box });
   for (const [name, node] of at.nodes) {
     if (node.kubelet) found.push({ id: `kubelet/${name}`, box: node.kubelet });

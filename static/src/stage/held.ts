@@ -2,7 +2,7 @@
 // So that a picture that stands still says as much as one that moves.
 import type { Frame, Span } from "../stream/types";
 import { nameOf } from "../stream/views";
-import { actorBoxes, wireOf } from "./actors";
+import { actorBox, actorBoxes, wireOf } from "./actors";
 import { isWrite } from "./choreography";
 import type { Drawing } from "./drawing";
 import { along, clamp, type Box, type Point } from "./geometry";
@@ -37,9 +37,11 @@ export function drawHeld(d: Drawing, frame: Frame): void {
   pen.circle(end, 4.4, { fill: color });
   if (!refused && span.revision) pen.line(wireOf(at, "etcd"), { stroke: theme.etcd, width: 2.4 });
   stages(d, span);
+  if (at.door.size && (at.narrow || actorBox(at, asker) === at.kubectl)) return; // there those wait that are held
   const alike = refused ? 1 : frame.requests.filter((one) => requestTitle(one.verb, one.object) === requestTitle(span.verb, span.object)).length;
-  label(d, `${requestTitle(span.verb, span.object)}${alike > 1 ? ` × ${alike}` : ""}${refused ? ` → ${span.code}` : ""}`, labelSpot(at, path), color);
-  if (refused) reason(d, span, !at.narrow && path[0]!.y > at.bus.y);
+  const tag = label(d, `${requestTitle(span.verb, span.object)}${alike > 1 ? ` × ${alike}` : ""}${refused ? ` → ${span.code}` : ""}`, labelSpot(at, path), color);
+  // On a phone there is no room beside the bar: the sentence below the stage tells it.
+  if (refused && !at.narrow) reason(d, span, tag);
 }
 
 /** The pieces of a wire that are seen where it passes beneath cards. */
@@ -107,26 +109,35 @@ function stages({ pen, at }: Drawing, span: Span): void {
 function labelSpot(at: Layout, path: Point[]): Point {
   const end = path.at(-1)!;
   if (!at.narrow && path[0]!.y > at.bus.y) return { x: path[0]!.x, y: path[0]!.y - 17 };
-  if (at.narrow && path.length > 2) return { x: path[0]!.x, y: path[1]!.y + 14 };
+  if (at.narrow && path.length > 2) return { x: end.x, y: at.bus.y - 13 };
   return path.length > 2 && path[0]!.y < at.bus.y ? { x: end.x, y: end.y - 16 } : along(path, 0.5);
 }
 
-function label({ pen, at }: Drawing, words: string, near: { x: number; y: number }, color: string): void {
+function label({ pen, at }: Drawing, words: string, near: { x: number; y: number }, color: string): Box {
   const style = { size: 11.4, weight: 650 };
   const w = pen.width(words, style) + 16;
   const x = near.x + w + 14 > at.width ? near.x - w - 9 : near.x + 9;
   const tag = { x: clamp(x, 2, at.width - w - 2), y: near.y - 10, w, h: 20 };
+  const waiting = [...at.door.values()].map((packet) => packet.box).filter((box) => overlap(box, tag));
+  if (waiting.length) tag.x = Math.max(...waiting.map((box) => box.x + box.w)) + 8;
   pen.rect(tag, { fill: pen.theme.panel, stroke: color, width: 1.3, radius: 10 });
   pen.text(words, tag.x + 8, tag.y + 14, { ...style, color });
+  return tag;
 }
 
-/** Why a request was refused, beside the stage that refused it, on the side of the bar where the request does not come from. */
-function reason({ pen, at }: Drawing, span: Span, above: boolean): void {
-  const words = pen.fit(span.message, { size: 11.5, max: Math.min(560, at.width - 40) });
+const overlap = (a: Box, b: Box): boolean => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+
+/** Why a request was refused, above the stage that refused it, beside what is told of the request; below the bar where that leaves no room. */
+function reason({ pen, at }: Drawing, span: Span, beside: Box): void {
+  const box = at.stages[Math.max(0, STAGES.indexOf(span.stages.at(-1)?.name ?? ""))] ?? at.bus;
+  const right = Math.max(at.bus.x, ...[beside, ...[...at.door.values()].map((packet) => packet.box)].filter((one) => one.y < at.bus.y && one.x < box.x + box.w).map((one) => one.x + one.w + 10));
+  const left = Math.min(at.bus.x + at.bus.w, ...(beside.y < at.bus.y && beside.x >= box.x + box.w ? [beside.x - 10] : []));
+  const above = left - right > 220;
+  const words = pen.fit(span.message, { size: 11.5, max: Math.min(560, (above ? left - right : at.width) - 22) });
   if (!words) return;
   const w = pen.width(words, { size: 11.5 }) + 18;
-  const box = at.stages[Math.max(0, STAGES.indexOf(span.stages.at(-1)?.name ?? ""))] ?? at.bus;
-  const tag = { x: clamp(box.x + box.w / 2 - w / 2, 8, at.width - w - 8), y: above ? at.bus.y - 25 : at.bus.y + at.bus.h + 5, w, h: 22 };
+  const x = box.x + box.w / 2 - w / 2;
+  const tag = above ? { x: clamp(x, right, left - w), y: at.bus.y - 25, w, h: 22 } : { x: clamp(x, 8, at.width - w - 8), y: at.bus.y + at.bus.h + 5, w, h: 22 };
   pen.rect(tag, { fill: pen.theme.panel, stroke: pen.theme.bad, radius: 8 });
   pen.text(words, tag.x + 9, tag.y + 15, { size: 11.5, color: pen.theme.bad });
 }

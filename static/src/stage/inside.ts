@@ -41,7 +41,7 @@ export function nodeBoard(index: ClusterIndex, components: Components, node: str
     { id: `kubelet/${node}`, title: "kubelet", lines: [keys.length === 1 ? t("sees to 1 pod") : t("sees to {count} pods", { count: keys.length })], link: true },
     { id: `runtime/${node}`, title: String(runtime?.runtime ?? view?.runtime ?? t("runtime")).split(":")[0]!, link: true,
       lines: [figures(runtime, { containers: [t("1 container"), t("{count} containers")], sandboxes: [t("1 sandbox"), t("{count} sandboxes")], images: [t("1 image"), t("{count} images")] }), pulling.length ? t("pulls {images}", { images: pulling.join(", ") }) : ""].filter(Boolean) },
-    { id: `kube-proxy/${node}`, title: "kube-proxy", lines: [figures(components[`kube-proxy/${node}`], { services: [t("1 service"), t("{count} services")], rules: [t("rules written once"), t("rules written {count} times")] })].filter(Boolean), link: true },
+    { id: `kube-proxy/${node}`, title: "kube-proxy", lines: [figures(components[`kube-proxy/${node}`], { services: [t("1 service"), t("{count} services")], rules: [t("rules written once"), t("rules written {count} times")] }) || t("no rules yet")], link: true },
   ];
   const conditions = conditionsOf(view);
   const pods = keys.map((key): Card => {

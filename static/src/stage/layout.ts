@@ -5,6 +5,7 @@ import { isSystem } from "../lab/index";
 import type { Components } from "../stream/types";
 import type { WorkloadView } from "../stream/views";
 import { boardOf, isBoard, NO_EXTRAS, placeBoard, type BoardExtras, type PlacedBoard } from "./board";
+import type { Packet } from "./door";
 import { natural, type Box } from "./geometry";
 import { busBoxes, chipBoxes, chipLines, controllerNames, controlPlane, isLowest, isShort, isSlim, isTight, MARGIN, memberBoxes, share } from "./layoutControl";
 import { layoutNodes, type NodeBox, type PodBox, type PodDetail, type Slots } from "./layoutNodes";
@@ -58,6 +59,8 @@ export interface Layout {
   /** What to say when there is little to see. */
   note: string;
   labels: Label[];
+  /** Requests that are held, before the API server; the scene puts them there. */
+  door: Map<string, Packet>;
   /** Cards and wires, for the lenses that are tables of them. */
   board: PlacedBoard | null;
 }
@@ -106,6 +109,7 @@ function waitingPods(index: ClusterIndex, queue: Box, slots: Slots): { pods: Map
 
 /** Inside the scheduler's card: the queue, and what it decided last. */
 function schedulerBoxes(card: Box, lens: Lens): [Box, Box] {
+  if (isSlim(card) && card.w < 130) return [{ x: card.x + card.w - 24, y: card.y + 30, w: 18, h: 14 }, { x: card.x, y: card.y, w: 0, h: 0 }];
   if (isSlim(card)) return [{ x: card.x + card.w * 0.62, y: card.y + 8, w: card.w * 0.38 - 12, h: 20 }, { x: card.x, y: card.y, w: 0, h: 0 }];
   const head = lens === "scheduling" ? 64 : 46;
   const inner: Box = { x: card.x + 12, y: card.y + head, w: card.w - 24, h: card.h - head - 8 };
@@ -156,6 +160,6 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
     kubectl, etcd, members: memberBoxes(etcd, components, lens), controllers, chips, hiddenControllers: hidden,
     scheduler, queue, scores, bus, stages, shelf: shelf.boxes, hiddenWorkloads: shelf.hidden,
     nodes: workers?.nodes ?? new Map(), pods: new Map([...waiting.pods, ...(ownership?.pods ?? workers?.pods ?? [])]), podsWaitingHidden: waiting.hidden, podDetail: workers?.podDetail ?? "",
-    services: ownership?.services ?? services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], others: ownership?.others ?? new Map(), groups: ownership?.groups ?? new Map(), note: ownership?.note ?? "", labels, board,
+    services: ownership?.services ?? services.boxes, hiddenServices: services.hidden, owners: ownership?.boxes ?? new Map(), ownerLinks: ownership?.links ?? [], others: ownership?.others ?? new Map(), groups: ownership?.groups ?? new Map(), note: ownership?.note ?? "", labels, door: new Map(), board,
   };
 }

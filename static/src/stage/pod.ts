@@ -6,6 +6,7 @@ import type { Drawing } from "./drawing";
 import type { Box } from "./geometry";
 import type { PodBox } from "./layoutNodes";
 import type { Glyph } from "./pen";
+import { drawProbes, probesOf, probesWidth } from "./probes";
 import { VERSION_COLORS, type Theme } from "./theme";
 
 export type Tone = "ok" | "warn" | "bad" | "soft";
@@ -164,7 +165,12 @@ function drawCardPod(d: Drawing, pod: PodView, box: Box, look: PodLook, color: s
   pen.text(word, box.x + box.w - pad, foot + 4, { size: wordSize, weight: 550, align: "right", color: tone, max: wordW + 1, alpha });
   pen.ctx.globalAlpha = alpha;
   pen.glyph(look.glyph, { x: box.x + box.w - pad - wordW - 10, y: foot }, 5, tone, look.part);
-  drawContainers(d, pod, box.x + pad, foot, box.w - 2 * pad - wordW - 19, color, alpha);
+  const roomy = box.w - 2 * pad - wordW - 19;
+  drawContainers(d, pod, box.x + pad, foot, roomy, color, alpha);
+  const probes = pod.containers?.some((one) => one.probes) ? probesOf(pod, `pods/${pod.namespace}/${pod.name}`, d.index, d.time) : [];
+  const squares = 15 * (pod.containers?.length ?? 0);
+  if (probes.length && large) drawProbes(pen, probes, box.x + pad, first + 22, alpha);
+  else if (probes.length && squares + probesWidth(probes.length) < roomy) drawProbes(pen, probes, box.x + pad + squares + 2, foot - 6.5, alpha);
 }
 
 /** The containers as small squares, as many as there is room for: filled when ready, half when running, hollow when not. */

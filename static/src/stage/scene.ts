@@ -3,13 +3,14 @@
 import type { DecisionAnswer, LoopsAnswer, UsageAnswer } from "../lab/api";
 import { ClusterIndex } from "../lab/index";
 import type { Player } from "../stream/player";
-import type { Frame, Heading, View } from "../stream/types";
-import type { NodeView, PodView } from "../stream/views";
+import type { Frame, Heading, ModeState, View } from "../stream/types";
+import type { EventView, NodeView, PodView } from "../stream/views";
 import { drawApiServer, drawKubectl, drawWires } from "./apiserver";
 import { carriesTraffic, drawBoard, drawRequests, phaseAt } from "./drawBoard";
 import { NO_EXTRAS, type BoardExtras } from "./board";
 import { drawControllers } from "./controllers";
 import { taintsOf } from "./countdown";
+import { doorFont, drawDoor, placeDoor } from "./door";
 import type { Drawing } from "./drawing";
 import { drawEtcd } from "./etcd";
 import { drawDiffering, drawHeld } from "./held";
@@ -54,6 +55,7 @@ export class Scene {
   private extras: BoardExtras = NO_EXTRAS;
   private usage: UsageAnswer | null = null;
   private held: Frame | null = null;
+  private waiting: ModeState["held"];
   readonly flights = new Flights();
   private readonly tween = new Tween();
   /** The layout as it is drawn: on its way, while cards move. */
@@ -116,6 +118,18 @@ export class Scene {
     if (frame === this.held) return;
     this.held = frame;
     this.moved = true;
+  }
+
+  /** What waits before the API server while requests are held. */
+  wait(waiting: ModeState["held"]): void {
+    if (JSON.stringify(waiting) === JSON.stringify(this.waiting)) return;
+    this.waiting = waiting;
+    this.putDoor(this.at);
+    this.moved = true;
+  }
+
+  private putDoor(before: Layout): void {
+    this.at.door = placeDoor({ ...this.at, door: before.door }, this.waiting, (words) => this.base.width(words, doorFont), performance.now());
   }
 
   set differ(keys: Set<string>) {
@@ -192,7 +206,10 @@ export class Scene {
   }
 
   private touch(key: string, before: PodView | undefined, after: PodView | null): void {
-    if (key.startsWith("pods/")) {
+    if (key.startsWith("events/")) {
+      const node = this.index.pods.get((after as View as EventView | null)?.about ?? "")?.node;
+      if (node) this.dirtyNodes.add(node);
+    } else if (key.startsWith("pods/")) {
       for (const node of [before?.node, after?.node]) if (node) this.dirtyNodes.add(node);
       if (!before?.node || !after?.node) this.dirtyControl = true;
       if (before && !after) this.flights.gone(key, before, this.at.pods.get(key), this.still);
@@ -218,6 +235,7 @@ export class Scene {
     const before = this.at;
     const started = performance.now();
     this.at = layout(this.index, this.player.state.components, this.size, this.lens, this.slots, this.focus, this.extras);
+    if (this.waiting) this.putDoor(before);
     this.laidOut = { at: performance.now(), ms: performance.now() - started };
     this.relayoutDue = false;
     this.moved = true;
@@ -258,7 +276,7 @@ export class Scene {
     const second = Math.floor(this.player.state.time / 1000);
     if (second === this.lastCountdown) return;
     this.lastCountdown = second;
-    for (const pod of this.index.pods.values()) if (pod.deleting !== null && pod.node) this.dirtyNodes.add(pod.node);
+    for (const pod of this.index.pods.values()) if (pod.node && (pod.deleting !== null || this.index.failures.has(`pods/${pod.namespace}/${pod.name}/liveness`))) this.dirtyNodes.add(pod.node);
     for (const node of this.index.nodes.values()) {
       const pulls = this.player.state.components[`runtime/${node.name}`]?.["pulls"] as unknown[] | undefined;
       if (pulls?.length || node.taints?.some((taint) => taint.added !== undefined)) this.dirtyNodes.add(node.name);
@@ -337,7 +355,7 @@ export class Scene {
     const traffic = carriesTraffic(this.at.board);
     const flows = traffic && this.flowing && !this.still;
     if (flows) this.phase = phaseAt(now);
-    const active = live.length > 0 || this.flights.active || flows;
+    let active = live.length > 0 || this.flights.active || flows;
     if (!active && !this.moved) return false;
     const { ctx } = this.motion;
     ctx.clearRect(0, 0, this.at.width, this.at.height);
@@ -349,6 +367,7 @@ export class Scene {
     drawDiffering(d, this.differing);
     if (live.length) drawBeats(d, live);
     else if (this.held && !this.flights.active && this.player.idle) drawHeld(d, this.held);
+    if (this.at.door.size && drawDoor(d, this.still ? Infinity : performance.now())) active = true;
     this.moved = active;
     return active;
   }
@@ -401,6 +420,7 @@ export class Scene {
     if (carriesTraffic(this.at.board)) drawRequests(d, this.at.board!, this.phase);
     drawDiffering(d, this.differing);
     if (this.held && this.player.idle) drawHeld(d, this.held);
+    drawDoor(d, Infinity);
     this.stale = true;
     return svg.file(this.at.width, height, legend.title, legend.caption);
   }

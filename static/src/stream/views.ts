@@ -9,6 +9,11 @@ export interface ContainerView {
   ready: boolean;
   restarts: number;
   init: boolean;
+  /** Its probes and their periods in seconds; absent where it has none, as the two that follow. */
+  probes?: Partial<Record<"startup" | "liveness" | "readiness", number>>;
+  started?: boolean;
+  /** When it was started, simulated ms. */
+  since?: number;
 }
 
 export interface PodView extends View {

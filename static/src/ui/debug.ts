@@ -7,6 +7,7 @@ import type { Topic } from "../lab/lab";
 import { sentenceOf } from "../lab/words";
 import { nameOf } from "../stream/views";
 import { LabElement } from "./element";
+import { heldList } from "./held";
 import { historyPart } from "./history";
 import { icons } from "./icons";
 import { isObject } from "./inspector";
@@ -47,7 +48,7 @@ export class DebugElement extends LabElement {
         <button type="submit" class="small">${t("add")}</button></form>
       <p><button type="button" class="small primary" data-testid="continue" ?disabled=${!running && !breakpoints.some((one) => one.on)} title=${`${t("Continue")} (C)`}
         @click=${() => (running ? this.lab.debugger.stop() : void this.lab.debugger.run())}>${running ? t("Stop") : t("Continue")}</button>
-        <label class="hold"><input type="checkbox" data-testid="hold" .checked=${this.lab.mode.hold} @change=${(event: Event) => this.lab.hold((event.target as HTMLInputElement).checked)} /> ${t("hold requests from outside until the next step")}</label></p></section>`;
+        <label class="hold"><input type="checkbox" data-testid="hold" .checked=${this.lab.mode.hold} @change=${(event: Event) => this.lab.hold((event.target as HTMLInputElement).checked)} /> ${t("hold requests from outside until the next step")}</label></p>${heldList(this.lab)}</section>`;
   }
 
   private closeButton(name: string, act: () => void): TemplateResult {

@@ -6,9 +6,11 @@ import { actorName, age, clock, sentenceOf } from "../lab/words";
 import type { Topic } from "../lab/lab";
 import type { Frame, Heading, Span, View } from "../stream/types";
 import { nameOf, namespaceOf, resourceOf, type NodeView, type PodView } from "../stream/views";
+import { heldId, heldTitle } from "../stage/door";
 import { lookOf } from "../stage/pod";
 import { requestTitle } from "../stage/travel";
 import { LabElement } from "./element";
+import { heldList } from "./held";
 import "./queue";
 import { faultButtons } from "./faults";
 import { icons } from "./icons";
@@ -36,7 +38,7 @@ export class InspectorElement extends LabElement {
 
   protected override render(): TemplateResult {
     const { selected } = this.lab;
-    return html`<div class="inspector" data-testid="inspector">${selected ? (isObject(selected) ? this.objectPart(selected) : this.componentPart(selected)) : this.stepPart()}</div>`;
+    return html`<div class="inspector" data-testid="inspector">${selected.startsWith("held") ? this.heldPart(selected) : selected ? (isObject(selected) ? this.objectPart(selected) : this.componentPart(selected)) : this.stepPart()}</div>`;
   }
 
   private head(kind: string, name: string, pills: TemplateResult[]): TemplateResult {
@@ -44,6 +46,14 @@ export class InspectorElement extends LabElement {
       <p class="eyebrow">${kind}</p>
       ${this.lab.selected ? html`<button type="button" class="quiet" aria-label=${t("Close")} title=${t("Close (Escape)")} @click=${() => this.lab.select("")}>${icons.close}</button>` : nothing}
       <h2 class="mono">${name}</h2><p class="pills">${pills}</p></header>`;
+  }
+
+  /** A request that waits before the API server. */
+  private heldPart(id: string): TemplateResult {
+    const { held } = this.lab.mode;
+    const one = held?.requests.find((each) => heldId(each.id) === id);
+    return html`${this.head(t("Held request"), one ? heldTitle(one) : t("Held requests"), one ? [html`<span class="pill warn">${t("waits")}</span> <span class="pill">${one.object}</span>`] : [])}
+      ${id === "held" ? heldList(this.lab) : html`<cl-held .number=${Number(id.slice(5))}></cl-held>`}`;
   }
 
   // An object.

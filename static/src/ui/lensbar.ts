@@ -21,9 +21,10 @@ export class LensbarElement extends LabElement {
   protected override readonly topics: Topic[] = ["lens", "ask", "access", "state", "selection"];
   @state() private problem = "";
   @state() private asked = "";
+  private probed = false;
 
   protected override told(topic: Topic): void {
-    if ((topic === "state" || topic === "selection") && this.lab.lens !== "etcd" && this.lab.lens !== "node") return;
+    if ((topic === "state" || topic === "selection") && this.lab.lens !== "etcd" && this.lab.lens !== "node" && this.probed === theScene?.index.probed) return;
     super.told(topic);
   }
 
@@ -46,7 +47,7 @@ export class LensbarElement extends LabElement {
       case "traffic":
         return html`<p class="legend"><span><i class="swatch of-asked"></i>${t("bars: the last ten seconds")}</span></p>`;
       case "workloads":
-        return html`<p class="legend" aria-hidden="true"><span><i class="swatch of-used"></i>${t("used")}</span><span><i class="swatch of-asked"></i>${t("requested")}</span><span><i class="swatch of-limit"></i>${t("limits")}</span><span><i class="swatch of-dashed"></i>${t("not there yet")}</span></p>`;
+        return html`<p class="legend" aria-hidden="true"><span><i class="swatch of-used"></i>${t("used")}</span><span><i class="swatch of-asked"></i>${t("requested")}</span><span><i class="swatch of-limit"></i>${t("limits")}</span><span><i class="swatch of-dashed"></i>${t("not there yet")}</span>${(this.probed = theScene?.index.probed ?? false) ? html`<span><b class="swatch of-probe">L</b>${t("probes: startup, liveness, readiness")}</span>` : nothing}</p>`;
       default:
         return nothing;
     }

@@ -9,6 +9,7 @@ import { controllerTitle } from "../stage/layoutControl";
 import { Scene } from "../stage/scene";
 import { evictionOf } from "../stage/countdown";
 import { lookOf } from "../stage/pod";
+import { probesOf, probeWords } from "../stage/probes";
 import { contains } from "../stage/geometry";
 import { t } from "../i18n/t";
 import { fetchDecision } from "../lab/api";
@@ -93,7 +94,10 @@ export class StageElement extends LabElement {
       this.tip.hidden = true;
       this.scene.show(this.lab.lens);
     }
-    if (topic === "mode") this.scene.flowing = this.lab.playing;
+    if (topic === "mode") {
+      this.scene.flowing = this.lab.playing;
+      this.scene.wait(this.lab.mode.held);
+    }
     if (topic === "theme") this.scene.retheme();
     if (topic === "state" || topic === "lens") this.fetchDecision();
     if (topic === "state" || topic === "step") this.scene.hold(this.lab.shown ? (this.lab.frameOf(this.lab.shown.seq) ?? null) : null);
@@ -184,13 +188,16 @@ export class StageElement extends LabElement {
     const pod = index.pods.get(id);
     if (pod) {
       const where = pod.node ? t("on {node}", { node: pod.node }) : t("without a node");
-      return `${t("Pod")} ${pod.name}, ${lookOf(pod, this.lab.player.state.time, false, pod.node ? evictionOf(pod, index.nodes.get(pod.node)) : null).word}, ${where}`;
+      const probes = probeWords(probesOf(pod, id, index, this.lab.player.state.time));
+      return `${t("Pod")} ${pod.name}, ${lookOf(pod, this.lab.player.state.time, false, pod.node ? evictionOf(pod, index.nodes.get(pod.node)) : null).word}, ${where}${probes ? `, ${probes}` : ""}`;
     }
     if (id.startsWith("nodes/")) {
       const node = index.nodes.get(id.slice(6));
       const count = index.podsOn(id.slice(6)).size;
       return `${t("Node")} ${id.slice(6)}, ${node?.ready === "True" ? t("ready") : t("not ready")}, ${count === 1 ? t("1 pod") : t("{count} pods", { count })}`;
     }
+    const packet = this.scene.at.door.get(id);
+    if (packet) return t("held before the API server: {what}", { what: packet.words });
     const card = this.scene.at.board?.cards.get(id);
     if (card) return [card.title, ...card.lines, card.tag].filter(Boolean).join(", ");
     const workload = index.workloads.get(id);

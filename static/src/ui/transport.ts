@@ -82,8 +82,8 @@ export class StatusElement extends LabElement {
     const words: Record<string, string> = { connecting: t("connecting …"), waiting: t("connection lost, trying again …"), closed: t("disconnected") };
     const mode = lab.playing ? (lab.mode.settled ? t("playing, settled") : t("playing")) : lab.mode.settled ? t("paused, settled") : t("paused");
     const open = lab.connection === "open";
-    return html`${lab.mode.hold ? html`<span class="pill warn" data-testid="holding">${t("holding requests")}</span>` : ""}<span class="pill ${open ? (lab.playing ? "live" : "") : "alarm"}" data-testid="status"
-      ><span class="dot" aria-hidden="true"></span>${open ? html`${mode} <span class="time">${time}</span>` : words[lab.connection]}</span
+    return html`${lab.mode.hold ? html`<span class="pill warn" data-testid="holding">${lab.mode.held ? t("{count} held", { count: lab.mode.held.count }) : t("holding requests")}</span>` : ""}<span class="pill ${open ? (lab.playing ? "live" : "") : "alarm"}" data-testid="status"
+      ><span class="dot" aria-hidden="true"></span>${open ? html`<span class="words">${mode}</span> <span class="time">${time}</span>` : words[lab.connection]}</span
     >${lab.options.canEdit ? "" : html`<span class="pill">${t("watching")}</span>`}`;
   }
 }

@@ -1,5 +1,6 @@
 // German for requests that are followed and for nodes from inside. One entry a line, in the order of the alphabet.
 export const inside: Record<string, string> = {
+  "no rules yet": "noch keine Regeln",
   Answer: "Antwort",
   "Below it": "Darunter",
   Containers: "Container",
