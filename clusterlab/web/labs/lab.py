@@ -30,7 +30,7 @@ from clusterlab.web.labs.frames import Frames
 from clusterlab.web.labs.growing import SLICE_S, through
 from clusterlab.web.labs.journal import Journal, Lost
 from clusterlab.web.labs.pacing import Pacer
-from clusterlab.web.labs.waiting import MAX_JOBS, MAX_WAITING, MAX_WAITING_BYTES, Inbox, Job, Waiting, weight_of
+from clusterlab.web.labs.waiting import MAX_JOBS, Inbox, Job, Waiting, weight_of
 
 __all__ = ["Lab", "LabError"]
 
@@ -160,7 +160,8 @@ class Lab:
     async def command(self, data: dict[str, Any]) -> Any:
         """Stores a command, performs it, and returns the model's answer."""
         self._check_alive()
-        self._check_room(weight_of(data))
+        self._inbox.check_room(weight_of(data), self.history.cursor, self._log_bytes)
+        self._check_steps()
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._inbox.put(data, done)
         self._stir()
@@ -168,20 +169,6 @@ class Lab:
             self.tell()  # it stands at the door now
         with metrics.COMMANDS.time():
             return await done
-
-    def _check_room(self, weight: int) -> None:
-        """Refuses a command that would take the lab over a limit."""
-        limits = settings.CLUSTERLAB
-        if len(self._inbox) >= MAX_WAITING or self._inbox.bytes + weight > MAX_WAITING_BYTES:
-            raise LabError("too many requests wait for this lab already; slow down", code="TooManyRequests", status=429)
-        if self.history.cursor + len(self._inbox) >= limits["MAX_COMMANDS_PER_LAB"]:
-            message = f"this lab has taken {limits['MAX_COMMANDS_PER_LAB']} commands, as many as it may: start a new one, or reset it"
-            raise LabError(message, code="TooManyCommands", status=429)
-        if self._log_bytes + self._inbox.bytes + weight > limits["MAX_LOG_BYTES_PER_LAB"]:
-            most = limits["MAX_LOG_BYTES_PER_LAB"] >> 20
-            message = f"this lab's commands hold {most} MB, as much as they may: start a new one, or reset it"
-            raise LabError(message, code="TooManyBytes", status=429)
-        self._check_steps()
 
     def _check_alive(self) -> None:
         if self.failed:

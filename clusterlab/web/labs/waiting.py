@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from django.conf import settings
 
 from clusterlab.apiserver import routes
 from clusterlab.apiserver.bodies import Raw
@@ -107,6 +108,19 @@ class Inbox:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def check_room(self, weight: int, commands: int, log_bytes: int) -> None:
+        """Raises LabError where one more command would take the lab over a limit: it has taken so many already, of so many bytes."""
+        limits = settings.CLUSTERLAB
+        if len(self) >= MAX_WAITING or self.bytes + weight > MAX_WAITING_BYTES:
+            raise LabError("too many requests wait for this lab already; slow down", code="TooManyRequests", status=429)
+        if commands + len(self) >= limits["MAX_COMMANDS_PER_LAB"]:
+            message = f"this lab has taken {limits['MAX_COMMANDS_PER_LAB']} commands, as many as it may: start a new one, or reset it"
+            raise LabError(message, code="TooManyCommands", status=429)
+        if log_bytes + self.bytes + weight > limits["MAX_LOG_BYTES_PER_LAB"]:
+            most = limits["MAX_LOG_BYTES_PER_LAB"] >> 20
+            message = f"this lab's commands hold {most} MB, as much as they may: start a new one, or reset it"
+            raise LabError(message, code="TooManyBytes", status=429)
 
     def put(self, data: dict[str, Any], done: asyncio.Future[Any]) -> None:
         self._number += 1
