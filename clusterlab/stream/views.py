@@ -87,10 +87,12 @@ def _container(status: Object, spec: Object, init: bool, epoch: datetime) -> Vie
 
 def _probes(state: Object, status: Object, spec: Object, epoch: datetime) -> View:
     """Which probes a container has, by their periods, and what its status tells of them; nothing where it has none."""
-    periods = {kind: spec[f"{kind}Probe"].get("periodSeconds") or 10 for kind in ("startup", "liveness", "readiness") if spec.get(f"{kind}Probe")}
-    if not periods:
+    kinds = [kind for kind in ("startup", "liveness", "readiness") if spec.get(f"{kind}Probe")]
+    if not kinds:
         return {}
-    return {"probes": periods, "started": bool(status.get("started")), "since": millis((state.get("running") or {}).get("startedAt"), epoch) or 0}
+    periods = {kind: spec[f"{kind}Probe"].get("periodSeconds") or 10 for kind in kinds}
+    started = (state.get("running") or {}).get("startedAt")
+    return {"probes": periods, "started": bool(status.get("started")), "since": millis(started, epoch) or 0}
 
 
 def _pod_status(obj: Object, containers: list[View]) -> str:
