@@ -32,7 +32,7 @@ export class HeldElement extends LabElement {
   }
 }
 
-const release = (lab: Lab, id: number): void => lab.send({ type: "release", id });
+const release = (lab: Lab, id: number): void => void lab.send({ type: "release", id });
 
 /** What waits, one a line: where there is no stage to point at. */
 export function heldList(lab: Lab): TemplateResult | typeof nothing {
