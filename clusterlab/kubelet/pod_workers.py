@@ -28,19 +28,19 @@ __all__ = ["started_event", "sync"]
 def sync(kl: Kubelet, rec: Pod) -> Pod:
     """One round of a pod worker; returns the pod's new record."""
     if rec.stage != SYNC:
-        return termination.sync(kl, rec)
+        return termination.sync(kl, prober.advance(kl, rec, ending=True))
     if rec.static and rec.removed:
         return rec  # its mirror is on its way
     rec = _deadline(kl, rec)
     if rec.removed or rec.failed[0] or rec.pod["metadata"].get("deletionTimestamp"):
-        return termination.begin(kl, rec)
+        return prober.advance(kl, termination.begin(kl, rec), ending=True)
     rec = _have_started(kl, rec) if rec.starting else rec
     rec = hooks.finish(kl, rec)
     rec = prober.advance(kl, rec)
     rec = resize.advance(kl, rec)
     status = generate(kl, rec)
     if status["phase"] in TERMINAL or _is_over(kl, rec):
-        return termination.begin(kl, rec)
+        return prober.advance(kl, termination.begin(kl, rec), ending=True)
     rec = report(kl, rec, status)
     before = kl.acted
     rec = _act(kl, rec)

@@ -42,16 +42,20 @@ def _probed(rec: Pod) -> list[Object]:
     return [*(each for each in spec.get("initContainers") or () if is_sidecar(each)), *spec["containers"]]
 
 
-def advance(kl: Kubelet, rec: Pod) -> Pod:
-    """Runs the probes that are due."""
+def advance(kl: Kubelet, rec: Pod, ending: bool = False) -> Pod:
+    """Runs the probes that are due. While a pod is ending only its readiness is probed (StopLivenessAndStartup)."""
     if not rec.probes:
         return rec
     for container in _probed(rec):
-        for kind in KINDS:
+        for kind in KINDS[2:] if ending else KINDS:
             key = f"{container['name']}/{kind}"
             probe = rec.probes.get(key)
             if probe is None:
                 continue
+            if ending and probe.next_ms < 0:  # what the container does on its end may change it
+                period_ms = max(1, int(container[f"{kind}Probe"].get("periodSeconds") or 10)) * 1000
+                probe = probe._replace(next_ms=kl.sim.time_ms + period_ms)
+                rec = rec._replace(probes={**rec.probes, key: probe})
             made = kl.runtime.containers.get(probe.container_id)
             if made is None or made.state != RUNNING:
                 continue
