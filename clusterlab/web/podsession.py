@@ -236,7 +236,7 @@ class PodSession:
                         echo += "\b \b"
                 elif char.isprintable() and len(line) < MAX_LINE:
                     line += char
-                    echo += char
+                    echo += "" if said.out.endswith("assword: ") else char
             await self.write(1, echo)
         await self.ended(said.code)
 

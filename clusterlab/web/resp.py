@@ -1,6 +1,6 @@
 """The protocol of redis (RESP 2), as far as forwarded ports need it: commands out of bytes, and answers as bytes.
 
-Follows redis.io/docs/latest/develop/reference/protocol-spec. What a command does is the model's business (`runtime/shell/tools_data.py`),
+Follows redis.io/docs/latest/develop/reference/protocol-spec. What a command does is the model's business (`runtime/shell/tools_redis.py`),
 which answers as redis-cli prints it.
 """
 

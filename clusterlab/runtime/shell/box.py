@@ -57,12 +57,12 @@ class Lookup(NamedTuple):
 class Box:
     """One container as its programs see it. Output goes to `lines` as (ms, stream, text)."""
 
-    def __init__(self, runtime: Runtime, container: Container, tty: bool = False) -> None:
+    def __init__(self, runtime: Runtime, container: Container, tty: bool | None = None) -> None:
         self.runtime = runtime
         self.container = container
         self.sandbox = runtime.sandboxes[container.pod_uid]
         self.lines: list[tuple[int, str, str]] = []
-        self.tty = tty
+        self.tty = container.config.tty if tty is None else tty  # of the container's own program, or of one begun beside it
         self.asked = False  # it is somebody outside who runs commands here, not the container's own program
         self._size = 0
         self._mounts = sorted(container.config.mounts, key=lambda mount: -len(mount.path))
