@@ -117,7 +117,8 @@ class Container(NamedTuple):
     reason: str = ""
     message: str = ""
     stopping_ms: int = -1  # when it was asked to stop
-    timer: int = 0  # handle of the event that ends it
+    timer: int = 0  # handle of the event with which its program goes on or ends
+    kill_timer: int = 0  # handle of the event that ends it because it was asked to stop
     vm: Any = None
     growth_ms: int = -1  # since when a fault makes it leak
     growth_per_s: int = 0

@@ -102,8 +102,8 @@ class Runtime(ImageStore):
         for container_id in self.by_pod.pop(uid, ()):
             gone = self.containers.pop(container_id, None)
             self.logs.pop(container_id, None)
-            if gone is not None and gone.timer:
-                self.sim.cancel(gone.timer)
+            if gone is not None:
+                self._cancel(gone)
         self.hosts.pop(uid, None)
         self.remove_files(uid)
 
@@ -241,8 +241,7 @@ class Runtime(ImageStore):
         self.tell_kubelet(container.pod_uid)
 
     def _ended(self, container: Container, code: int, reason: str, message: str = "") -> Container:
-        if container.timer:
-            self.sim.cancel(container.timer)
+        self._cancel(container)
         if not reason:
             reason = "Completed" if code == 0 else "Error"
         if not message and container.program.script:
@@ -255,9 +254,14 @@ class Runtime(ImageStore):
         started = container.started or ("1970-01-01T00:00:00Z" if reason == "StartError" else now)
         made = self.containers[container.id] = container._replace(
             state=EXITED, finished_ms=self.sim.time_ms, started=started, finished=now, exit_code=code, reason=reason,
-            message=message, timer=0,
+            message=message, timer=0, kill_timer=0,
         )
         return made
+
+    def _cancel(self, container: Container) -> None:
+        for timer in (container.timer, container.kill_timer):
+            if timer:
+                self.sim.cancel(timer)
 
     def stop_container(self, container_id: str, grace_ms: int) -> Container:
         """StopContainer: SIGTERM now, SIGKILL when the grace period is over. May be asked again with less grace."""
@@ -281,12 +285,12 @@ class Runtime(ImageStore):
             due, code = ends[1], OOM_CODE
         if due <= now:
             return self._ended(container, code, "")
-        kept = container.timer if container.vm is not None and container.stopping_ms >= 0 else 0
-        if container.timer and not kept:
-            self.sim.cancel(container.timer)
-        timer = self.after(due - now, "ended", container_id, code, "")
-        # A script that has caught the signal goes on meanwhile, and may end by itself before it is killed.
-        container = self.containers[container_id] = container._replace(timer=kept or timer, stopping_ms=asked)
+        kept = container.timer if container.vm is not None else 0  # a script goes on meanwhile, and may end by itself before it is killed
+        for timer in (container.kill_timer, 0 if kept else container.timer):
+            if timer:
+                self.sim.cancel(timer)
+        kill = self.after(due - now, "ended", container_id, code, "")
+        container = self.containers[container_id] = container._replace(timer=kept, kill_timer=kill, stopping_ms=asked)
         return container
 
     def update_container(self, container_id: str, cpu_request_milli: int, cpu_limit_milli: int, memory_limit: int) -> None:
@@ -302,8 +306,7 @@ class Runtime(ImageStore):
         """RemoveContainer."""
         gone = self.containers.pop(container_id, None)
         if gone is not None:
-            if gone.timer:
-                self.sim.cancel(gone.timer)
+            self._cancel(gone)
             self.by_pod[gone.pod_uid] = tuple(each for each in self.by_pod[gone.pod_uid] if each != container_id)
 
     def program_of(self, container: Container) -> Any:
@@ -380,7 +383,7 @@ class Runtime(ImageStore):
         self.pulls = {}
         for container in list(self.containers.values()):
             if container.state != EXITED:
-                self._ended(container._replace(timer=0), 255, "Unknown")
+                self._ended(container._replace(timer=0, kill_timer=0), 255, "Unknown")
         for uid in self.sandboxes:
             self.sandboxes[uid] = self.sandboxes[uid]._replace(ready=False)
 

@@ -35,6 +35,40 @@ Commercial support is available at
 </html>
 """
 
+_NGINX_CONF = """
+user  nginx;
+worker_processes  auto;
+
+error_log  /var/log/nginx/error.log notice;
+pid        /run/nginx.pid;
+
+
+events {
+    worker_connections  1024;
+}
+
+
+http {
+    include       /etc/nginx/mime.types;
+    default_type  application/octet-stream;
+    sendfile        on;
+    keepalive_timeout  65;
+
+    include /etc/nginx/conf.d/*.conf;
+}
+"""
+
+_NGINX_SITE = """server {
+    listen       80;
+    server_name  localhost;
+
+    location / {
+        root   /usr/share/nginx/html;
+        index  index.html index.htm;
+    }
+}
+"""
+
 _NGINX_LOGS = (
     "/docker-entrypoint.sh: /docker-entrypoint.d/ is not empty, will attempt to perform configuration",
     "/docker-entrypoint.sh: Looking for shell scripts in /docker-entrypoint.d/",
@@ -57,7 +91,8 @@ def _tcp(match: str, port: int, **rest: object) -> Behaviour:
 LIBRARY: tuple[Behaviour, ...] = (
     _web("*nginx*", 80, NGINX_PAGE, size_bytes=72_000_000, memory_base=6 * MIB, logs=_NGINX_LOGS,
          entrypoint=("/docker-entrypoint.sh",), arguments=("nginx", "-g", "daemon off;"),
-         files=(("/usr/share/nginx/html/index.html", NGINX_PAGE), ("/etc/nginx/nginx.conf", "worker_processes auto;\n"))),
+         files=(("/usr/share/nginx/html/index.html", NGINX_PAGE), ("/etc/nginx/nginx.conf", _NGINX_CONF),
+                ("/etc/nginx/conf.d/default.conf", _NGINX_SITE))),
     _web("*httpd*", 80, "<html><body><h1>It works!</h1></body></html>\n", size_bytes=59_000_000, memory_base=8 * MIB,
          logs=("AH00094: Command line: 'httpd -D FOREGROUND'",), arguments=("httpd-foreground",),
          files=(("/usr/local/apache2/htdocs/index.html", "<html><body><h1>It works!</h1></body></html>\n"),)),

@@ -130,8 +130,22 @@ class Box:
         found: dict[str, str] = self.runtime.volumes.get(volume) or {}
         return found
 
+    def _there(self, path: str) -> tuple[Box, str] | None:
+        """Another container of the pod whose files are meant, by /proc/PID/root of one of its processes, and the path in it."""
+        if not path.startswith("/proc/") or "/root" not in path:
+            return None
+        _, _, pid, root, *rest = [*path.split("/", 4), "", ""][:5]
+        if root != "root" or not pid.isdigit():
+            return None
+        owner = next((each for number, _, each in self.running() if str(number) == pid), None)
+        found = self.runtime.containers.get(owner) if owner else None
+        return (Box(self.runtime, found), "/" + rest[0]) if found is not None else None
+
     def read(self, path: str) -> str | None:
         """The text of a file; None where there is none."""
+        there = self._there(path)
+        if there is not None:
+            return there[0].read(there[1])
         volume, inner, mount = self._locate(path)
         found = self._files(volume).get(inner)
         if found is not None or mount is not None:
@@ -175,6 +189,9 @@ class Box:
         path = path.rstrip("/") or "/"
         if path == "/" or path in _DIRECTORIES:
             return True
+        there = self._there(path)
+        if there is not None:
+            return there[0].is_directory(there[1])
         if any(mount.path.rstrip("/") == path or mount.path.startswith(path + "/") for mount in self._mounts):
             volume, inner, mount = self._locate(path)
             return not (mount is not None and mount.sub_path and inner in self._files(volume))
@@ -207,6 +224,9 @@ class Box:
 
     def entries(self, path: str) -> list[str]:
         """The names in a directory."""
+        there = self._there(path)
+        if there is not None:
+            return there[0].entries(there[1])
         prefix = path.rstrip("/") + "/"
         names = {_first(mount.path[len(prefix):]): True for mount in self._mounts if mount.path.startswith(prefix)}
         volume, inner, mount = self._locate(path)
@@ -310,13 +330,20 @@ class Box:
 
     def processes(self) -> list[tuple[int, str]]:
         """(pid, command line) of what runs in the container; of the whole pod where it shares its process namespace."""
+        return [(pid, command) for pid, command, _ in self.running()]
+
+    def running(self) -> list[tuple[int, str, str]]:
+        """(pid, command line, id of its container) of the processes that can be seen from here."""
         if self.sandbox.share_processes:
             return self._shared()
         target = self.runtime.latest(self.container.pod_uid, self.container.config.target) if self.container.config.target else None
         if target is not None and target.state == RUNNING:
-            there = Box(self.runtime, target).processes()
+            there = Box(self.runtime, target).running()
             own = " ".join(self.container.program.argv) or "sh"
-            return [*there, (there[-1][0] + 12, own)]
+            return [*there, (there[-1][0] + 12, own, self.container.id)]
+        return [(pid, command, self.container.id) for pid, command in self._own()]
+
+    def _own(self) -> list[tuple[int, str]]:
         main = " ".join(self.container.program.argv) or "sh"
         found = [(1, main)]
         vm = self.container.vm
@@ -332,14 +359,14 @@ class Box:
             found.append((7 + vm.loops % 30_000, waits))
         return found
 
-    def _shared(self) -> list[tuple[int, str]]:
+    def _shared(self) -> list[tuple[int, str, str]]:
         """The processes of all containers of a pod that shares its process namespace, behind the one that holds it open."""
-        found = [(1, "/pause")]
+        found = [(1, "/pause", "")]
         for each in self.runtime.of_pod(self.container.pod_uid):
             if each.state == RUNNING:
                 box = Box(self.runtime, each)
                 box.sandbox = self.sandbox._replace(share_processes=False)
-                found += [(found[-1][0] + 7 + number, command) for number, (_, command) in enumerate(box.processes())]
+                found += [(found[-1][0] + 7 + number, command, each.id) for number, (_, command) in enumerate(box._own())]
         return found
 
     @property
