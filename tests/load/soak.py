@@ -13,6 +13,7 @@ import json
 import random
 import tempfile
 import time
+import traceback
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -43,10 +44,12 @@ class Visitor:
     """Somebody who makes a lab, does something random in it for a while, and leaves."""
 
     def __init__(self, server: Server, chance: random.Random, done: Counter[str]) -> None:
-        self.server, self.chance, self.done = server, chance, done
+        self.server, self.chance, self.done, self.doing = server, chance, done, ""
 
     async def visit(self) -> None:
+        self.doing = "make"
         self.lab, self.key, self.cookie = await asyncio.to_thread(visitor, self.server)
+        self.doing = "connect"
         url = f"ws://127.0.0.1:{self.server.port}/ws/labs/{self.lab}/"
         async with connect(url, max_size=None, additional_headers={"Cookie": self.cookie}) as socket:
             reader = asyncio.create_task(self._read(socket))
@@ -54,6 +57,7 @@ class Visitor:
                 await socket.send(json.dumps({"type": "hello"}))
                 for _ in range(self.chance.randint(3, 25)):
                     what = self.chance.choice(("deploy", "list", "table", "watch", "fault", "run", "seek", "step", "delete", "fork", "why", "look", "terminal"))
+                    self.doing = what
                     await getattr(self, "_" + what)(socket)
                     self.done[what] += 1
                     await asyncio.sleep(self.chance.uniform(0, 0.3))
@@ -168,24 +172,32 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> 
     until = begin + seconds
     samples: list[tuple[float, float]] = []
 
+    def broke(what: str, came: float) -> None:
+        """What went wrong, where and when: a soak that cannot be repeated has to tell it at once."""
+        print(f"broke off: {what}, came {came:.0f} s, now {time.monotonic() - begin:.0f} s\n{traceback.format_exc(limit=-4)}", flush=True)
+
     async def people(number: int) -> None:
         mine = random.Random(f"{seed} {number}")
         while time.monotonic() < until:
+            visit, came = Visitor(server, mine, done), time.monotonic()
             try:
-                await Visitor(server, mine, done).visit()
+                await visit.visit()
             except (ConnectionClosed, OSError, KeyError, TypeError, TimeoutError) as error:
                 done[f"broken: {type(error).__name__}"] += 1
+                broke(f"visit, {visit.doing}", came - begin)
             done["visits"] += 1
 
     async def classes() -> None:
         number = 0
         while time.monotonic() < until:
             number += 1
+            came = time.monotonic()
             try:
                 await klass(server, number, chance)
                 done["classes"] += 1
             except (ConnectionClosed, OSError, KeyError, TimeoutError, httpx.HTTPError) as error:
                 done[f"broken class: {type(error).__name__}"] += 1
+                broke("class", came - begin)
             await asyncio.sleep(10)
 
     async def sample() -> None:
