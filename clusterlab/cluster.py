@@ -208,6 +208,17 @@ class Cluster:
         self.restore(data)
         self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.size, log, cursor)
 
+    def dismantle(self) -> Iterator[None]:
+        """Takes the cluster apart, in small pieces, so that its memory is free at once and not when Python looks for cycles next. Nothing
+        of it may be used afterwards; what it shares with others (forks, checkpoints, the scenario) is left alone."""
+        for process in self.processes.values():
+            for informer in process.informers.values():
+                vars(informer).clear()
+            yield
+        for part in (*self.etcd.members.values(), *self.sim.components.values(), self.api, self.etcd, self.history, self.sim, self):
+            vars(part).clear()
+            yield
+
     def _boot(self) -> Iterator[None]:
         """Brings everything up until it has settled, or takes a copy of a cluster of this kind that was booted before."""
         key = repr(self.scenario)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from clusterlab.apiserver.core import MAX_OBJECT
 from clusterlab.apiserver.tables.custom import custom_printer
 from clusterlab.apiserver.validation.custom import create_custom, update_custom
 from clusterlab.machinery import openapi
 from clusterlab.machinery.convert import DecodeError, decode_node, strict_error
-from clusterlab.machinery.errors import bad_request
+from clusterlab.machinery.errors import bad_request, status
 from clusterlab.machinery.schema import Node, from_openapi
 from clusterlab.machinery.scheme import Resource, Subresource
 
@@ -158,7 +159,7 @@ class Custom:
         definition = self.of(resource)
         if definition is None or not definition.schema:
             return obj
-        made = _defaulted(obj, definition.schema)
+        made = _defaulted(obj, definition.schema, [2 * MAX_OBJECT])
         return made if isinstance(made, dict) else obj
 
     def validate(self, resource: Resource, new: Object, old: Object | None, subresource: str = "") -> list[FieldError]:
@@ -281,10 +282,11 @@ def _pruned(value: Any, schema: Json, unknown: list[str], path: str, root: bool 
     return out
 
 
-def _defaulted(value: Any, schema: Json) -> Any:
+def _defaulted(value: Any, schema: Json, room: list[int]) -> Any:
+    """`room`: how many more bytes defaults may add; what etcd would refuse in the end need not be built."""
     if isinstance(value, list):
         items = schema.get("items")
-        return [_defaulted(item, items) for item in value] if isinstance(items, dict) else value
+        return [_defaulted(item, items, room) for item in value] if isinstance(items, dict) else value
     if not isinstance(value, dict):
         return value
     properties, rest = schema.get("properties") or {}, schema.get("additionalProperties")
@@ -292,8 +294,11 @@ def _defaulted(value: Any, schema: Json) -> Any:
     for key, part in properties.items():
         if "default" in part and (key not in out or (out[key] is None and not part.get("nullable"))):
             out[key] = part["default"]
+            room[0] -= len(key) + (len(out[key]) if isinstance(out[key], str) else 4 if not out[key] else len(orjson.dumps(out[key])))
+            if room[0] < 0:
+                raise status(500, "", "etcdserver: request is too large")
         if key in out:
-            out[key] = _defaulted(out[key], part)
+            out[key] = _defaulted(out[key], part, room)
     if isinstance(rest, dict):
-        out.update({key: _defaulted(item, rest) for key, item in out.items() if key not in properties})
+        out.update({key: _defaulted(item, rest, room) for key, item in out.items() if key not in properties})
     return out

@@ -22,6 +22,7 @@ from clusterlab.apiserver.patching import Patching
 from clusterlab.apiserver.registry import catalog, create, delete, patch, read, update
 from clusterlab.apiserver.rules import Rules
 from clusterlab.client.api import Request, User
+from clusterlab.machinery.cel import INNER_MOST, REQUEST_MOST, refill
 from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
@@ -203,6 +204,7 @@ class ApiServer(ServerCore):
     def _serve(self, request: Request, span: Span | None) -> Any:
         if self.storage.stale:
             self.refresh()
+        refill(INNER_MOST if request.trusted else REQUEST_MOST)
         call = self.call_for(request, span if request.verb not in _READS else None)
         self.authorizer.check(call)
         return self.dispatch(call)

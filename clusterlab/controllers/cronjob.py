@@ -30,6 +30,8 @@ from clusterlab.machinery.errors import StatusError
 __all__ = ["CronJobController", "most_recent"]
 
 DELTA = timedelta(milliseconds=100)
+#: Deadlines beyond it (thirty years) are as good as none, and fit into a date.
+LONG_S = 10**9
 SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 Times = Schedule | Every
@@ -46,7 +48,7 @@ def most_recent(cronjob: Object, now: datetime, schedule: Times, with_deadline: 
     earliest = at(status.get("lastScheduleTime") or meta["creationTimestamp"])
     deadline_s = cronjob["spec"].get("startingDeadlineSeconds")
     if with_deadline and deadline_s is not None:
-        earliest = max(earliest, now - timedelta(seconds=deadline_s))
+        earliest = max(earliest, now - timedelta(seconds=min(deadline_s, LONG_S)))
     first = schedule.next(earliest)
     if first is None or now < first:
         return earliest, None, "none"
@@ -248,7 +250,7 @@ class CronJobController(BaseController):
     def _may_start(self, cronjob: Object, due: datetime, now: datetime) -> bool:
         spec = cronjob["spec"]
         deadline_s = spec.get("startingDeadlineSeconds")
-        if deadline_s is not None and due + timedelta(seconds=deadline_s) < now:
+        if deadline_s is not None and due + timedelta(seconds=min(deadline_s, LONG_S)) < now:
             when = due.strftime("%a, %d %b %Y %H:%M:%S +0000")
             self.record(cronjob, "Warning", "MissSchedule", f"Missed scheduled time to start a job: {when}")
             return False

@@ -16,13 +16,22 @@ FAILURES = "batch.kubernetes.io/job-index-failure-count"
 IGNORED_FAILURES = "batch.kubernetes.io/job-index-ignored-failure-count"
 
 
+#: Indexes that one run may stand for: anybody who may write a status may claim to have done two thousand million.
+INDEXES_MOST = 1_000_000
+
+
+def _is_index(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= 19
+
+
 def parse_indexes(text: str | None, completions: int) -> set[int]:
     """The indexes that a status or a rule names, those below `completions`. What is no number is ignored."""
     found: set[int] = set()
     for part in (text or "").split(","):
         first, dash, last = part.partition("-")
-        if first.isdigit() and (not dash or last.isdigit()):
-            found.update(range(int(first), min(int(last) if dash else int(first), completions - 1) + 1))
+        if _is_index(first) and (not dash or _is_index(last)):
+            begin = int(first)
+            found.update(range(begin, min(int(last) if dash else begin, completions - 1, begin + INDEXES_MOST) + 1))
     return found
 
 

@@ -43,6 +43,8 @@ from clusterlab.machinery.labels import from_object as selector_of
 
 __all__ = ["StatefulSetController"]
 
+#: Replicas that are planned and made in one pass. Kubernetes makes all at once; here a step stays short, and the next pass goes on.
+BURST_REPLICAS = 50
 COUNTS = ("replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas")
 
 
@@ -163,10 +165,16 @@ class SetSync:
         self.min_ready_s = owner["spec"].get("minReadySeconds", 0)
         self.start = start_ordinal(owner)
         present = {ordinal(pod): pod for pod in pods if self.start <= ordinal(pod) <= end_ordinal(owner)}
-        self.replicas: Objects = [
-            present.get(number) or new_versioned_pod(owner, revisions, number)
-            for number in range(self.start, end_ordinal(owner) + 1)
-        ]
+        self.replicas: Objects = []
+        planned = 0
+        for number in range(self.start, end_ordinal(owner) + 1):
+            planned += number not in present
+            if planned > BURST_REPLICAS:
+                break
+            self.replicas.append(present.get(number) or new_versioned_pod(owner, revisions, number))
+        self.cut = planned > BURST_REPLICAS
+        if self.cut:
+            self.replicas += [present[number] for number in sorted(present) if number > ordinal(self.replicas[-1])]
         strays = [pod for pod in pods if ordinal(pod) >= 0 and not self.start <= ordinal(pod) <= end_ordinal(owner)]
         self.condemned = sorted(strays, key=ordinal, reverse=True)
         self.current_lost = 0
@@ -186,6 +194,8 @@ class SetSync:
         for pod in self.condemned:
             self._condemned(pod)
         strategy = self.owner["spec"].get("updateStrategy") or {}
+        if self.cut:
+            return  # pods that are missing come before a rollout
         if strategy.get("type", "RollingUpdate") == "RollingUpdate":
             self._roll(strategy.get("rollingUpdate") or {})
 

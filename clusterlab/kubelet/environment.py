@@ -7,6 +7,7 @@ third_party/forked/golang/expansion/expand.go for $(NAME).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.kubelet import volumes
@@ -15,6 +16,7 @@ from clusterlab.kubelet.identity import identity
 from clusterlab.kubelet.records import Pod
 from clusterlab.kubelet.resources import qos_class
 from clusterlab.runtime.amounts import milli, units
+from clusterlab.runtime.programs.plan import ARGUMENT_MOST, ARGUMENTS_MOST
 from clusterlab.runtime.records import Container, ContainerConfig
 
 if TYPE_CHECKING:
@@ -33,10 +35,29 @@ _REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
 
 
 def expand(text: str, env: dict[str, str]) -> str:
-    """Replaces $(NAME) by what is known, leaves unknown ones as they are, and turns $$ into $."""
+    """Replaces $(NAME) by what is known, leaves unknown ones as they are, and turns $$ into $. Variables that are made of others can
+    double with each: what is longer than any program can be given is cut, and no container starts with it (runtime/programs/plan.py)."""
     if "$" not in text:
         return text
-    return _REFERENCE.sub(lambda found: "$" if found[1] is None else env.get(found[1], found[0]), text)
+    parts, size, at = [], 0, 0
+    for found in _REFERENCE.finditer(text):
+        part = "$" if found[1] is None else env.get(found[1], found[0])
+        parts += [text[at:found.start()], part]
+        size, at = size + len(parts[-2]) + len(part), found.end()
+        if size > ARGUMENT_MOST:
+            return "".join(parts)[:ARGUMENT_MOST + 1]
+    return "".join(parts) + text[at:]
+
+
+def _expanded(texts: Iterable[str], env: dict[str, str]) -> tuple[str, ...]:
+    """Arguments, as many as any program can be given."""
+    made, size = [], 0
+    for text in texts:
+        made.append(expand(text, env))
+        size += len(made[-1])
+        if size > ARGUMENTS_MOST:
+            break
+    return tuple(made)
 
 
 def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest: Container | None) -> ContainerConfig:
@@ -55,8 +76,7 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
     who = identity(spec, container)
     return ContainerConfig(
         name=container["name"], image=container["image"],
-        command=tuple(expand(each, known) for each in container.get("command") or ()),
-        args=tuple(expand(each, known) for each in container.get("args") or ()),
+        command=_expanded(container.get("command") or (), known), args=_expanded(container.get("args") or (), known),
         env=env, working_dir=container.get("workingDir", ""), mounts=mounts,
         ports=tuple(each["containerPort"] for each in container.get("ports") or ()),
         tty=bool(container.get("tty")), stdin=bool(container.get("stdin")), user=who.user, group=who.group, groups=who.groups,
@@ -116,6 +136,7 @@ def environment(kl: Kubelet, rec: Pod, container: Object) -> tuple[tuple[str, st
     """The variables of a container: its own first (env over envFrom), then those of services that they leave free."""
     spec, namespace = rec.pod["spec"], rec.pod["metadata"]["namespace"]
     found: dict[str, str] = {}
+    size = 0
     for source in container.get("envFrom") or ():
         _from(kl, namespace, source, found)
     for each in container.get("env") or ():
@@ -128,6 +149,9 @@ def environment(kl: Kubelet, rec: Pod, container: Object) -> tuple[tuple[str, st
                 continue
             value = taken
         found[each["name"]] = value
+        size += len(value)
+        if size > ARGUMENTS_MOST:
+            break
     services = kl.service_variables(namespace, spec.get("enableServiceLinks", True))
     return (*found.items(), *((name, value) for name, value in services if name not in found))
 

@@ -25,6 +25,9 @@ Files = dict[str, str]
 
 __all__ = ["MountError", "container_mounts", "content", "mount", "refresh"]
 
+#: The longest path (Linux: PATH_MAX).
+PATH_MOST = 4096
+
 _VARIABLE = re.compile(r"\$\(([^)]*)\)")
 
 FIRST_RETRY_MS = 500
@@ -234,4 +237,6 @@ def _expanded(text: str, env: dict[str, str]) -> str:
     missing = sorted({name for name in _VARIABLE.findall(text.replace("$$", "")) if not env.get(name)})
     if missing:
         raise MountError(f"missing value for {', '.join(missing)}")
+    if len(text) + sum(len(env[name]) for name in _VARIABLE.findall(text)) > PATH_MOST:
+        raise MountError("file name too long")
     return _VARIABLE.sub(lambda found: env[found[1]], text)

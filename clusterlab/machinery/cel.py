@@ -2,7 +2,7 @@
 
 Follows staging/src/k8s.io/apiserver/pkg/cel (environment, library) on the package cel-python, whose grammar knows no optional fields
 (`a.?b`): `cel_optional` says them otherwise. Kubernetes' own functions: strings, lists, regular expressions and quantities. What an
-expression may cost is bounded by the number of nodes that it visits.
+expression may cost, and all of one request together, is bounded by the number of nodes that they visit.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import re2  # type: ignore[import-untyped]  # comes with cel-python
@@ -17,9 +18,14 @@ import re2  # type: ignore[import-untyped]  # comes with cel-python
 from clusterlab.machinery.cel_optional import without_optionals
 from clusterlab.machinery.quantity import Quantity, QuantityError, compare, parse
 
-__all__ = ["COST_EXCEEDED", "LENGTH_MOST", "CelError", "Program", "TooCostly", "bounded_runner", "to_cel"]
+__all__ = [
+    "COST_EXCEEDED", "INNER_MOST", "ITEMS_MOST", "LENGTH_MOST", "REQUEST_MOST", "CelError", "Program", "TooCostly", "bounded_runner", "check_length",
+    "is_spent", "pay", "refill", "to_cel",
+]
 
-VISITS_MOST = 20_000
+VISITS_MOST = 15_000
+#: Visits of all expressions of one request together: of one from outside, and of one of the many that a controller may make in a step.
+REQUEST_MOST, INNER_MOST = 25_000, 5_000
 LENGTH_MOST = 16_384
 NO_FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
@@ -29,12 +35,40 @@ class CelError(ValueError):
 
 
 COST_EXCEEDED = "operation cancelled: actual cost limit exceeded"
-#: Characters of a text that cost as much as one visit.
-TEXT_VISIT = 1000
+#: Characters of a text, and items of a list, that cost as much as one visit.
+TEXT_VISIT, ITEM_VISIT = 1000, 10
+#: Characters of a text, and items of a list, that a function may make.
+TEXT_MOST, ITEMS_MOST = 8 << 20, 50_000
 
 
 class TooCostly(BaseException):
     """The budget is used up. No `Exception`, because the library turns those into values and goes on with the rest of a loop."""
+
+
+_left = [REQUEST_MOST]
+#: Levels of the grammar that hand on their only child as it is: most of an expression's tree.
+_PASSING = frozenset(("expr", "conditionalor", "conditionaland", "relation", "addition", "multiplication", "unary", "member"))
+
+
+def refill(most: int) -> None:
+    """Begins a request, whose expressions may cost `most` visits together."""
+    _left[0] = most
+
+
+def is_spent() -> bool:
+    """Whether the expressions of this request have cost all that they may."""
+    return _left[0] <= 0
+
+
+def pay(visits: int) -> None:
+    """Charges a request for something beside its expressions, such as making their values."""
+    _left[0] -= visits
+
+
+def check_length(text: int = 0, items: int = 0) -> None:
+    """Asked by functions before they make a text or a list of that size; raises TooCostly."""
+    if text > TEXT_MOST or items > ITEMS_MOST:
+        raise TooCostly
 
 
 @lru_cache(maxsize=1)
@@ -59,12 +93,16 @@ def bounded_runner() -> Any:
             self.left = left if left is not None else [VISITS_MOST]
 
         def _visit_tree(self, tree: Any) -> Any:
+            while len(tree.children) == 1 and tree.data in _PASSING:
+                tree = tree.children[0]
             self.left[0] -= 1
             if self.left[0] < 0:
                 raise TooCostly
             value = super()._visit_tree(tree)
-            if isinstance(value, str | bytes | list):
+            if isinstance(value, str | bytes):
                 self.left[0] -= len(value) // TEXT_VISIT
+            elif isinstance(value, list | dict):
+                self.left[0] -= len(value) // ITEM_VISIT
             return value
 
         def sub_evaluator(self, ast: Any) -> Any:
@@ -72,7 +110,12 @@ def bounded_runner() -> Any:
 
     class Runner(celpy.Runner):  # type: ignore[name-defined, misc]
         def evaluate(self, context: Any) -> Any:
-            return Evaluator(self.ast, self.new_activation()).evaluate(context)
+            most = min(VISITS_MOST, _left[0])
+            left = [most]
+            try:
+                return Evaluator(self.ast, self.new_activation(), left).evaluate(context)
+            finally:
+                pay(most - left[0])
 
     return Runner
 
@@ -152,15 +195,22 @@ def _functions() -> dict[str, Callable[..., Any]]:
         return text(found.group(0) if found else "")
 
     def find_all(value: str, pattern: str, most: int = -1) -> Any:
-        found = [match.group(0) for match in re2.finditer(pattern, value)]
+        found = [match.group(0) for match in islice(re2.finditer(pattern, value), ITEMS_MOST + 1)]
+        check_length(items=len(found))
         return listing([text(item) for item in (found if most < 0 else found[:most])])
 
     def split(value: str, separator: str, most: int = -1) -> Any:
+        check_length(items=value.count(separator))
         parts = list(value) if not separator else value.split(separator, most - 1 if most > 0 else -1)
         return listing([text(part) for part in ([] if most == 0 else parts)])
 
     def replace(value: str, old: str, new: str, most: int = -1) -> Any:
+        check_length(len(value) + value.count(old) * len(new))
         return text(value.replace(old, new, int(most)))
+
+    def join(values: Any, by: str = "") -> Any:
+        check_length(sum(len(value) + len(by) for value in values))
+        return text(by.join(values))
 
     def substring(value: str, start: int, end: int | None = None) -> Any:
         return text(value[int(start):int(end) if end is not None else None])
@@ -196,7 +246,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "lowerAscii": lambda value: text(value.lower()), "upperAscii": lambda value: text(value.upper()),
         "trim": lambda value: text(value.strip()), "split": split, "replace": replace, "substring": substring, "indexOf": index_of,
         "lastIndexOf": lambda value, wanted: integer(value.rfind(wanted)), "charAt": lambda value, at: text(value[int(at):int(at) + 1]),
-        "join": lambda values, by="": text(by.join(values)), "reverse": lambda value: text(value[::-1]), "find": find, "findAll": find_all,
+        "join": join, "reverse": lambda value: text(value[::-1]), "find": find, "findAll": find_all,
         "sum": total, "min": lambda values: min(values), "max": lambda values: max(values),
         "isSorted": lambda values: boolean(list(values) == sorted(values)),
         "quantity": quantity, "isQuantity": is_quantity, "isLessThan": lambda a, b: boolean(compare(str(a), str(b)) < 0),

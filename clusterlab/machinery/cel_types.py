@@ -77,9 +77,12 @@ def check(text: str, variables: Mapping[str, Type]) -> tuple[Type, str]:
     except SyntaxProblem as problem:
         return "?", _told(text, [(at, f"Syntax error: {message}") for at, message in problem.problems])
     except RecursionError:
-        return "?", ""
+        return "?", _told(text, [(0, "Syntax error: expression recursion limit exceeded")])
     checker = _Checker(variables)
-    kind = checker.of(tree, {})
+    try:
+        kind = checker.of(tree, {})
+    except RecursionError:  # a long chain, which the grammar makes deep
+        return "?", _told(text, [(0, "expression recursion limit exceeded")])
     return kind, _told(text, checker.problems)
 
 

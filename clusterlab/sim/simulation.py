@@ -270,11 +270,11 @@ class Simulation:
         step.explain, step.routine, self._taken = text, False, True
 
     def fail(self, component: str, verb: str, error: Exception) -> str:
-        """Notes a fault of ours that a component met; returns a sentence for the step."""
+        """Notes a fault of ours that a component met, the first ones in the log as well; returns a sentence for the step."""
         what = describe(error)
         if len(self.errors) < MAX_ERRORS:
             self.errors.append((self.time_ms, component, verb, what))
-        _log.error("%s failed at %s, %d ms", component, verb, self.time_ms, exc_info=error)
+            _log.error("%s failed at %s, %d ms", component, verb, self.time_ms, exc_info=error)
         return f"internal error: {component} failed at {verb}: {what}"
 
     def perform(self, actor: str, verb: str, obj: str, because: int = 0) -> Step:

@@ -16,6 +16,7 @@ from clusterlab.scenario.importing import Imported, ImportProblem, import_cluste
 from clusterlab.scenario.load import load
 from clusterlab.scenario.reader import ScenarioError
 from clusterlab.web import api, runs
+from clusterlab.web.labs.growing import apart
 from clusterlab.web.labs.lab import SLICE_S, LabError
 from clusterlab.web.said import said
 
@@ -75,6 +76,7 @@ async def tried(imported: Imported) -> None:
     imported.scenario["manifests"] = kept
     imported.counts["refused"] = len(manifests) - len(kept)
     imported.counts["taken"] = len(kept)
+    await apart(cluster)
 
 
 def _refusal(cluster: Cluster, manifest: dict[str, Any]) -> str:

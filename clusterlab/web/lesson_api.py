@@ -21,6 +21,7 @@ from clusterlab.lessons.running import Late, copy_of, fault_of, named
 from clusterlab.scenario.kubectl import KubectlError
 from clusterlab.web import access, lesson_notes, lessons, runs, terminal
 from clusterlab.web.api import _body, endpoint
+from clusterlab.web.labs.growing import apart
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
 
@@ -123,6 +124,8 @@ async def predict(request: HttpRequest, lab: Lab, name: str) -> Any:
         found = await asyncio.to_thread(answer_on, directive, other, files)
     except (Late, KubectlError, LookupError) as error:
         raise LabError(f"the model cannot answer that from where the lab stands now: {error}", code="Conflict", status=409) from None
+    finally:
+        await apart(other)
     return {"right": guess == found, "answer": found, "explain": directive.data.get("explain", "")}
 
 

@@ -22,7 +22,7 @@ from clusterlab.stream import access, looks, owners, project
 from clusterlab.stream.conditions import parse_condition
 from clusterlab.web import lessons, runs
 from clusterlab.web.api import endpoint
-from clusterlab.web.labs.growing import branched
+from clusterlab.web.labs.growing import apart, branched
 from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = ["image", "picture"]
@@ -125,6 +125,8 @@ async def _past(lab: Lab, seq: int, lens: str, select: str) -> dict[str, Any]:
             "seq": seq, "generation": album.generation, "snapshot": project.snapshot(cluster),
             "frame": project.frame(step, cluster.sim.epoch), **await _beside(cluster, lens, select),
         }
+        if cluster is not lab.cluster:
+            await apart(cluster)
         album.pictures[key] = found
         if len(album.pictures) > KEPT:
             album.pictures.popitem(last=False)

@@ -14,6 +14,7 @@ SCRIPTS = [
     "f() { f; }; f", ":(){ :|:& };:", "while true; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaa >> /tmp/x; done", "cat /dev/zero",
     "dd if=/dev/zero of=/x bs=1G count=100", f"echo {'a' * 40}b | grep -E '^(a+)+$'", f"echo {'a' * 40}b | sed -E 's/^(a|a)*$/x/'",
     "echo $((9**9**9))", "echo $((1<<100000000000))", "printf %1000000000d 1", "head -c 1000000000 /dev/urandom | wc -c",
+    "head -c 9000 /dev/zero | tr '\\0' a | grep 'a*a*a*a*a*a*a*a*b'", "seq 1 900 | tr -d '\\n' | awk '/1*2*3*4*.*.*.*x/{print}'",
     "echo " + "$(" * 200 + "true" + ")" * 200, "echo {1..1000000000}", f"case {'a' * 50}b in {'*a' * 25}*c) echo x;; esac",
     f"x={'a' * 5000}b; echo ${{x##*a*a*a*a*a*a*c}}", "(" * 5000 + "true" + ")" * 5000,
 ]

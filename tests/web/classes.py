@@ -44,7 +44,9 @@ class Page:
         self.heard: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> Page:
-        self.socket = await connect(self.url, additional_headers={"Cookie": self.person.cookie()}, proxy=None, max_size=4 << 20)
+        # No pings of its own: a page that is not read for a while hears no answer to them, and would take the server for dead.
+        headers = {"Cookie": self.person.cookie()}
+        self.socket = await connect(self.url, additional_headers=headers, proxy=None, max_size=4 << 20, ping_interval=None)
         await self.read()
         return self
 

@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 from clusterlab.cluster import Cluster
 from clusterlab.scenario.load import load
 from clusterlab.web import models
 from clusterlab.web.labs.lab import Lab
+from tests.bench import DEPLOYMENT
 
 
 class _Journal:
     async def write(self, *_: Any, **__: Any) -> None:
         await asyncio.sleep(0)
+
+
+def test_a_cluster_that_is_taken_apart_leaves_no_cycles_and_others_alone() -> None:
+    """Full collections hold everybody up, so labs that go must not wait for one; forks and copies share much with them."""
+    scenario = load({"nodes": 2})
+    kept, gone = Cluster(scenario), Cluster(scenario)
+    gone.apply(DEPLOYMENT)
+    for _ in range(300):
+        gone.history.advance()
+    gone_at = gone.sim.last_seq
+    gone.history.branch(kept.history, gone_at // 2)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in gone.dismantle():
+            pass
+        del gone
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert left < 1000, left  # of some 10,000
+    while kept.sim.last_seq < gone_at // 2:
+        kept.history.advance()
+    kept.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}})
+    assert kept.find("configmaps/default/a") is not None
+    kept.history.seek(5)
+    kept.history.seek(gone_at // 2)
+    assert kept.find("deployments/default/web") is not None
 
 
 async def test_a_lab_that_is_stirred_while_it_ends_does_end() -> None:

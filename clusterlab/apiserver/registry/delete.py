@@ -23,6 +23,9 @@ Object = dict[str, Any]
 
 __all__ = ["delete", "delete_collection", "delete_object"]
 
+#: Grace periods beyond it (three hundred years) end then: a later time would not fit into a date.
+LONG_S = 10**10
+
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _POLICIES = ("Foreground", "Background", "Orphan")
 
@@ -165,7 +168,7 @@ def _begin_graceful(server: ApiServer, call: Call, old: Object) -> Object | None
         if requested is None or requested >= left:
             return old
         return _shorten(server, old, requested, left)
-    at = (server.sim.now() + timedelta(seconds=grace_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = (server.sim.now() + timedelta(seconds=min(grace_s, LONG_S))).strftime("%Y-%m-%dT%H:%M:%SZ")
     changes: dict[str, Any] = {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace_s}
     if meta.get("generation"):
         changes["generation"] = meta["generation"] + 1
@@ -175,7 +178,7 @@ def _begin_graceful(server: ApiServer, call: Call, old: Object) -> Object | None
 def _shorten(server: ApiServer, old: Object, requested: int, left: int) -> Object:
     now = server.sim.now().replace(microsecond=0)
     at = datetime.fromisoformat(old["metadata"]["deletionTimestamp"].replace("Z", "+00:00"))
-    at = at - timedelta(seconds=left) + timedelta(seconds=requested)
+    at = at - timedelta(seconds=min(left, LONG_S)) + timedelta(seconds=min(requested, LONG_S))
     if at < now:
         at, requested = now, 1 if requested else 0
     return _with_meta(old, deletionTimestamp=at.strftime("%Y-%m-%dT%H:%M:%SZ"), deletionGracePeriodSeconds=requested)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,7 +19,7 @@ from celpy import celtypes
 from celpy.adapter import json_to_cel
 
 from clusterlab.apiserver.validation.amounts import nano
-from clusterlab.machinery.cel import COST_EXCEEDED, LENGTH_MOST, TooCostly, bounded_runner
+from clusterlab.machinery.cel import COST_EXCEEDED, ITEMS_MOST, LENGTH_MOST, TooCostly, bounded_runner, check_length
 from clusterlab.machinery.cel_optional import without_optionals
 
 __all__ = ["CelError", "Program", "UnsupportedCel", "compile_cel", "escape", "from_json"]
@@ -129,6 +129,7 @@ def _int(value: Any) -> Any:
 
 
 def _list(values: Any) -> Any:
+    check_length(items=len(values))
     return celtypes.ListType([celtypes.StringType(value) for value in values])
 
 
@@ -169,7 +170,7 @@ def _find(text: Any, pattern: Any) -> Any:
 
 
 def _find_all(text: Any, pattern: Any, most: Any = -1) -> Any:
-    found = [match[0] for match in re2.finditer(str(pattern), text)]
+    found = [match[0] for match in islice(re2.finditer(str(pattern), text), ITEMS_MOST + 1)]
     return _list(found if most < 0 else found[:int(most)])
 
 
@@ -182,7 +183,13 @@ def _split(text: Any, mark: Any, most: Any = -1) -> Any:
 
 
 def _replace(text: Any, old: Any, new: Any, most: Any = -1) -> Any:
+    check_length(len(text) + text.count(old) * len(new))
     return _string(text.replace(old, new, int(most)))
+
+
+def _join(items: Any, mark: Any = "") -> Any:
+    check_length(sum(len(item) + len(mark) for item in items))
+    return _string(str(mark).join(items))
 
 
 def _substring(text: Any, start: Any, end: Any = None) -> Any:
@@ -246,7 +253,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isQuantity": _is_quantity,
     "isSorted": _is_sorted,
     "isURL": _is_url,
-    "join": lambda items, mark="": _string(str(mark).join(items)),
+    "join": _join,
     "lastIndexOf": _last_index_of,
     "lowerAscii": lambda text: _string(text.lower()),
     "max": lambda items: max(items),

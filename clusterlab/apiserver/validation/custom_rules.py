@@ -1,6 +1,6 @@
 """x-kubernetes-validations of custom resources. Follows apiextensions-apiserver/pkg/apiserver/schema/cel/validation.go.
 
-Rules that cel-python cannot run are let pass. Costs are not counted.
+Rules that cel-python cannot run are let pass. Costs are counted as visited nodes (machinery/cel.py), not as Kubernetes estimates them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from typing import Any
 
 from clusterlab.apiserver.validation import cel
 from clusterlab.apiserver.validation.common import Errors
+from clusterlab.machinery.cel import is_spent, pay
 from clusterlab.machinery.field import OMIT, duplicate, forbidden, go_json, invalid, required
 
 __all__ = ["has_rules", "rule_errors", "uses_old_self"]
 
 Json = dict[str, Any]
 
+NO_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
 _META = {"type": "object", "properties": {"name": {"type": "string"}, "generateName": {"type": "string"}}}
 _ROOT = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _META}
 _strings = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'')
@@ -81,11 +83,16 @@ def _rules(value: Any, old: Any, schema: Json, path: str, root: bool) -> Errors:
         value = {**value, "metadata": {k: v for k, v in (value.get("metadata") or {}).items() if k in ("name", "generateName")}}
         if isinstance(old, dict):
             old = {**old, "metadata": {k: v for k, v in (old.get("metadata") or {}).items() if k in ("name", "generateName")}}
+    if is_spent():
+        return [invalid(path or "<nil>", schema.get("type") or "", NO_BUDGET)]
+    pay(_size(value) // 10)
     variables = {"self": cel.from_json(value, shown)}
     if old is not None:
         variables["oldSelf"] = cel.from_json(old, shown)
     out: Errors = []
     for rule in rules:
+        if is_spent():
+            return [*out, invalid(path or "<nil>", schema.get("type") or "", NO_BUDGET)]
         transition = uses_old_self(rule)
         if transition and (old is None or rule.get("optionalOldSelf")):
             continue
@@ -93,6 +100,13 @@ def _rules(value: Any, old: Any, schema: Json, path: str, root: bool) -> Errors:
             continue
         out += _broken(rule, variables, value, schema, path or "<nil>")
     return out
+
+
+def _size(value: Any) -> int:
+    """How many values there are in a value."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
 
 
 def _broken(rule: Json, variables: dict[str, Any], value: Any, schema: Json, path: str) -> Errors:

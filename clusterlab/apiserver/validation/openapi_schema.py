@@ -20,6 +20,8 @@ __all__ = ["UNSET", "schema_errors"]
 Json = dict[str, Any]
 
 UNSET = object()
+#: Steps of a pattern's program times characters of a text; beyond it even RE2 takes about a second.
+PATTERN_COST_MOST = 5_000_000_000
 
 _INT32, _INT64 = 2**31, 2**63
 
@@ -183,7 +185,9 @@ def _string(result: _Result, value: str, schema: Json, path: str) -> None:
         _refuse(result, path, value, f"should be at least {least} chars long")
     elif pattern:
         compiled = _pattern(pattern)
-        if compiled is not None and not compiled.search(value):
+        if compiled is not None and compiled.programsize * len(value) > PATTERN_COST_MOST:
+            _refuse(result, path, value, "is too long for its pattern")
+        elif compiled is not None and not compiled.search(value):
             _refuse(result, path, value, f"should match '{pattern}'")
 
 

@@ -11,6 +11,8 @@ from datetime import date
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
+import re2  # type: ignore[import-untyped]  # comes with cel-python
+
 from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain, parse_cidr, parse_ip
 
 __all__ = ["applies", "matches"]
@@ -19,8 +21,8 @@ _UUID = "[0-9a-f]{{8}}-?[0-9a-f]{{4}}-?{}-?{}-?[0-9a-f]{{12}}"
 _ANY, _VARIANT = "[0-9a-f]{4}", "[89ab][0-9a-f]{3}"
 _LABEL = r"[^\W_](?:-?[^\W_]{0,62})?"
 _time = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))").fullmatch
-_durations = re.compile(r"((\d+)\s*([A-Za-zµ]+))").findall
-_go_duration = re.compile(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)").fullmatch
+_durations = re2.compile(r"(\d+)\s*([A-Za-zµ]+)").finditer
+_go_duration = re2.compile(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)").fullmatch
 _UNITS = frozenset(["ns", "us", "µs", "μs", "ms", "s", "m", "h", "d", "w"]) | frozenset(
     f"{name}{plural}" for name in ("nano", "nanosecond", "micro", "microsecond", "milli", "millisecond", "sec", "second", "min",
                                    "minute", "hr", "hour", "day", "week") for plural in ("", "s")
@@ -43,7 +45,7 @@ def _date_time(text: str) -> bool:
 def _duration(text: str) -> bool:
     if _go_duration(text):
         return True
-    return any(unit.lower() in _UNITS for _, _, unit in _durations(text))
+    return any(found[2].lower() in _UNITS for found in _durations(text))
 
 
 def _hostname(text: str) -> bool:

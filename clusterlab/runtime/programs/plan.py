@@ -14,7 +14,10 @@ from clusterlab.runtime.records import ContainerConfig, Program
 from clusterlab.runtime.scripts import is_pure, script_of
 from clusterlab.runtime.shell.box import TOOLS
 
-__all__ = ["plan"]
+__all__ = ["ARGUMENTS_MOST", "ARGUMENT_MOST", "plan"]
+
+#: What Linux hands to a program: bytes of one argument or variable, and of all together (MAX_ARG_STRLEN, and a quarter of the stack).
+ARGUMENT_MOST, ARGUMENTS_MOST = 131_072, 2 << 20
 
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
 NOT_FOUND = 128
@@ -28,6 +31,9 @@ def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Pro
         argv = (*behaviour.entrypoint, *(config.args or behaviour.arguments))
         if behaviour.entrypoint and config.args:
             argv = _wrapped(behaviour, config.args)
+    if argv and _too_long(argv, config.env):
+        error = flavour.executable_error.replace("{command}", argv[0][:200]).replace("{why}", "argument list too long")
+        return Program(argv[:1], behaviour, acts=False, start_error=error, start_code=NOT_FOUND)
     if behaviour.exit is not None and not config.command and not config.args:
         return _own(behaviour, argv, config.env)
     name = argv[0].rsplit("/", 1)[-1] if argv else ""
@@ -42,6 +48,11 @@ def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Pro
     why = "stat " + argv[0] + ": no such file or directory" if argv[0].startswith("/") else "executable file not found in $PATH"
     error = flavour.executable_error.replace("{command}", argv[0]).replace("{why}", why)
     return Program(argv, behaviour, acts=False, start_error=error, start_code=NOT_FOUND)
+
+
+def _too_long(argv: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> bool:
+    sizes = [*map(len, argv), *(len(name) + len(value) + 1 for name, value in env)]
+    return max(sizes) >= ARGUMENT_MOST or sum(sizes) > ARGUMENTS_MOST
 
 
 def _wrapped(behaviour: Behaviour, args: tuple[str, ...]) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         for number, line in enumerate(text.splitlines(), 1):
             if bool(wanted.search(line[:10_000])) != ("v" in flags):
                 prefix = f"{name}:" if len(found) > 1 and "h" not in flags else ""
-                only = wanted.search(line)
+                only = wanted.search(line[:10_000])
                 lines.append(prefix + (f"{number}:" if "n" in flags else "") + (only[0] if "o" in flags and only else line))
     if "m" in flags and flags["m"].isdigit():
         lines = lines[:int(flags["m"])]

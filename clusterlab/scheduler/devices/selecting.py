@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from clusterlab.machinery.cel import CelError, Program, to_cel
+from clusterlab.machinery.cel import INNER_MOST, CelError, Program, refill, to_cel
 from clusterlab.machinery.quantity import compare
 from clusterlab.scheduler.devices.pools import Device
 
@@ -24,6 +24,7 @@ _DOMAIN = re.compile(r"""\.\s*(?:attributes|capacity)\s*\[\s*(["'])([^"']+)\1"""
 def selects(expression: str, device: Device) -> bool:
     """Whether an expression selects a device; raises CelError."""
     program = _compiled(expression)
+    refill(INNER_MOST)
     value = program.evaluate({"device": to_cel(_seen(device, expression))})
     if not isinstance(value, bool) and type(value).__name__ != "BoolType":
         raise CelError("result type is no bool")

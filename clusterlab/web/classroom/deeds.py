@@ -14,6 +14,7 @@ from clusterlab.lessons.running import Late, copy_of
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.scenario.kubectl import KubectlError, path_of
 from clusterlab.web import lessons, runs
+from clusterlab.web.labs.growing import apart
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.scale import at as doors
@@ -116,3 +117,5 @@ async def _answer(lab: Lab, body: dict[str, Any]) -> dict[str, str]:
         return {"answer": answer, "explain": str(directive.data.get("explain", ""))}
     except (Late, KubectlError, LookupError) as error:
         raise LabError(f"the model cannot answer that from where the lab stands now: {error}", code="Conflict", status=409) from None
+    finally:
+        await apart(other)

@@ -1,22 +1,28 @@
 """Garbage: when Python looks for cycles.
 
-The model is plain data that reference counts free; only whole labs are cycles. A full collection walks every object of every lab,
-which can take a second, so it is not left to chance: the host asks for one after labs have gone to sleep. What is free then is given back
-to the system, or a server that had many labs once would stay as large as it ever was.
+The model is plain data that reference counts free; whole labs are cycles, but are taken apart when they go (`Cluster.dismantle`). A full
+collection walks every object of every lab, 7 ms for each small one, during which nobody is served. So it is not left to chance: one is made
+where nobody does anything just then, or else seldom, for what few cycles there are otherwise. What is free is given back to the system, or
+a server that had many labs once would stay as large as it ever was.
 """
 
 import contextlib
 import ctypes
 import gc
 import threading
+import time
 from collections.abc import Iterator
 
-__all__ = ["collect", "give_back", "paused", "tune"]
+__all__ = ["collect_now_and_then", "give_back", "paused", "tune"]
+
+#: Between full collections while nobody does anything, and while somebody always does.
+QUIET_EVERY_S, BUSY_EVERY_S = 300, 3600
 
 #: Of glibc's mallopt: M_ARENA_MAX, M_MMAP_THRESHOLD.
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 _libc = ctypes.CDLL(None)
 
+_collected_s = time.monotonic()
 _lock = threading.Lock()
 _pauses = 0
 
@@ -24,14 +30,19 @@ _pauses = 0
 def tune() -> None:
     """Young objects are looked through as ever, old ones only when `collect` asks."""
     gc.set_threshold(50_000, 20, 1_000_000)
+    gc.collect()
+    gc.freeze()  # modules and their classes stay for good, and need never be looked through
     if hasattr(_libc, "mallopt"):  # threads share two heaps, and large blocks are the system's own again as soon as they are free
         _libc.mallopt(_ARENA_MAX, 2)
         _libc.mallopt(_MMAP_THRESHOLD, 256 * 1024)
 
 
-def collect() -> None:
-    """Frees labs that are gone."""
-    gc.collect()
+def collect_now_and_then(quiet: bool) -> None:
+    """Frees cycles, if it is time to. `quiet`: nobody waits for anything just now."""
+    global _collected_s  # noqa: PLW0603
+    if time.monotonic() - _collected_s > (QUIET_EVERY_S if quiet else BUSY_EVERY_S):
+        gc.collect()
+        _collected_s = time.monotonic()
 
 
 def give_back() -> None:

@@ -11,7 +11,7 @@ from clusterlab.cluster import Cluster
 from clusterlab.scenario.model import Scenario
 from clusterlab.sim.history import Command
 
-__all__ = ["SLICE_S", "booted", "branched", "led", "revived", "through"]
+__all__ = ["SLICE_S", "apart", "booted", "branched", "led", "revived", "through"]
 
 #: How long one lab may keep the event loop.
 SLICE_S = 0.008
@@ -24,6 +24,11 @@ async def through(pieces: Iterable[None]) -> None:
         if time.monotonic() > until:
             await asyncio.sleep(0)
             until = time.monotonic() + SLICE_S
+
+
+async def apart(cluster: Cluster) -> None:
+    """Gives the memory of a cluster that is used no more back at once."""
+    await through(cluster.dismantle())
 
 
 async def booted(scenario: Scenario) -> Cluster:

@@ -47,6 +47,8 @@ START_BEFORE = timedelta(minutes=2)
 
 #: How often labs are looked through, and the steps after which a lab that goes on is checkpointed anew.
 SWEEP_S, SAVE_STEPS = 5, 500
+#: Nobody has asked any lab for anything for so long: a moment for what holds everybody up.
+QUIET_S = 3
 #: Every so many times it sends bookmarks and forgets what has expired.
 SELDOM = 4
 #: Labs of a dead host that are taken up at a time.
@@ -371,11 +373,13 @@ class LocalHost:
             idle = [lab for lab in self.labs.values() if not lab.busy and time.monotonic() - lab.used_s > idle_s]
             for lab in list(self.labs.values()):
                 await (self.sleep(lab) if lab in idle else lab.save(SAVE_STEPS))
+                if self.labs.get(lab.id) is not lab:
+                    await lab.dismantle()
             if idle:
                 del lab
                 idle.clear()
-                garbage.collect()
                 await asyncio.to_thread(garbage.give_back)
+            garbage.collect_now_and_then(all(time.monotonic() - lab.used_s > QUIET_S for lab in self.labs.values()))
             if self.leases is not None:
                 await self._take_orphans()
             if turn % SELDOM == 0:

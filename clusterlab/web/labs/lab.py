@@ -27,7 +27,7 @@ from clusterlab.web.labs.breakpoints import Breakpoints
 from clusterlab.web.labs.errors import LabError
 from clusterlab.web.labs.fingerprint import model_fingerprint
 from clusterlab.web.labs.frames import Frames
-from clusterlab.web.labs.growing import SLICE_S, through
+from clusterlab.web.labs.growing import SLICE_S, apart, through
 from clusterlab.web.labs.journal import Journal, Lost
 from clusterlab.web.labs.pacing import Pacer
 from clusterlab.web.labs.waiting import MAX_JOBS, Inbox, Job, Waiting, weight_of
@@ -96,10 +96,15 @@ class Lab:
             with contextlib.suppress(LabError):
                 await self._store(force=True)
 
+    async def dismantle(self) -> None:
+        """Gives the memory of a lab that was stopped back at once, giving way in between; whoever still holds it is told to ask again."""
+        self.lost, self.failed = True, "this lab has just gone to sleep; ask again"
+        await apart(self.cluster)
+
     @property
     def busy(self) -> bool:
         """Somebody looks at it or waits for it."""
-        return bool(self._listeners or self._inbox or self._jobs)
+        return bool(self._listeners or self._inbox or self._jobs or self._streams or self.cluster.watch_count())
 
     # Its past, and its checkpoints.
 

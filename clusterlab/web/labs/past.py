@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from clusterlab.web.labs import checkpoints
-from clusterlab.web.labs.growing import booted, led
+from clusterlab.web.labs.growing import apart, booted, led
 
 if TYPE_CHECKING:
     from clusterlab.web.labs.lab import Lab
@@ -30,6 +30,7 @@ async def recover(lab: Lab) -> None:
         lab.notice = "The steps before this lab was woken could not be worked out again; it can be sought from there on."
     lab.retold += 1
     lab.tell()
+    await apart(other)
 
 
 async def save(lab: Lab) -> None:

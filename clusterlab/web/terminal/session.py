@@ -60,6 +60,7 @@ class TerminalConsumer(LabConsumer):
                 raise LabError("this lab has as many terminals open as it may; close one", code="TooManyTerminals")
             self.counted = self.lab.id
             _open[self.counted] = _open.get(self.counted, 0) + 1
+            self.lab.listen(self.news.set)  # a lab does not go to sleep under a terminal
             self.shell = await terminal.new_shell(lab, key, self)
         except LabError as error:
             await self._error(error.code, str(error))
