@@ -19,8 +19,8 @@ from clusterlab.machinery.cel_optional import without_optionals
 from clusterlab.machinery.quantity import Quantity, QuantityError, compare, parse
 
 __all__ = [
-    "COST_EXCEEDED", "INNER_MOST", "ITEMS_MOST", "LENGTH_MOST", "REQUEST_MOST", "CelError", "Program", "TooCostly", "bounded_runner", "check_length",
-    "is_spent", "pay", "refill", "to_cel",
+    "COST_EXCEEDED", "INNER_MOST", "ITEMS_MOST", "LENGTH_MOST", "REQUEST_MOST", "CelError", "Program", "TooCostly", "bounded_runner",
+    "check_length", "is_spent", "pay", "refill", "to_cel",
 ]
 
 VISITS_MOST = 15_000
