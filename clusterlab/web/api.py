@@ -86,7 +86,7 @@ def endpoint(*methods: str, change: bool = False) -> Callable[[View], View]:
                         if not await access.may_edit(request, lab_id):
                             raise LabError("this lab's key is needed: send it as a bearer token", code="Forbidden", status=403)
                         access.check_csrf(request)
-                    answer = await view(request, lab, **path)
+                    answer = await _seen(request, view(request, lab, **path))
             except LabError as error:
                 return error_response(error)
             if isinstance(answer, HttpResponse):
@@ -97,6 +97,16 @@ def endpoint(*methods: str, change: bool = False) -> Callable[[View], View]:
         return inner
 
     return wrap
+
+
+async def _seen(request: HttpRequest, answer: Awaitable[Any]) -> Any:
+    """The answer of a view; null to a read with `missing=null` of what is not there: a page shows what was a moment ago."""
+    try:
+        return await answer
+    except LabError as error:
+        if error.status == 404 and request.method == "GET" and request.GET.get("missing") == "null":
+            return None
+        raise
 
 
 def _server(request: HttpRequest, key: str) -> str:
@@ -261,8 +271,6 @@ async def why(request: HttpRequest, lab: Lab) -> Any:
 async def decisions(request: HttpRequest, lab: Lab) -> Any:
     pod = request.GET.get("pod", "")
     decision = lab.cluster.decision_of(pod)
-    if decision is None and request.GET.get("missing") == "null":  # asked by a page whose lab may have gone back meanwhile
-        return None
     if decision is None:
         raise LabError(f"the scheduler has not decided on a pod {pod!r} (write NAMESPACE/NAME)", "pod", "NotFound", 404)
     return decision

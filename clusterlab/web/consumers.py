@@ -7,6 +7,7 @@ is read later, or replaced by a snapshot.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from clusterlab.web.throttle import address_of, misses
 
 __all__ = ["LabConsumer"]
 
+_log = logging.getLogger(__name__)
 VERSION = 1
 MAX_MESSAGE = 64 * 1024
 MAX_BAD = 20
@@ -89,11 +91,12 @@ class LabConsumer(AsyncWebsocketConsumer):
             await self._error("TooManySockets", "as many browsers watch this lab as may; try again later")
             await self.close(4429)
             return
-        self.lab, self.can_edit = lab, await self._may_edit(lab.id)
+        self.lab, self.can_edit = lab, bool(await self._key(lab.id))
 
-    async def _may_edit(self, lab_id: str) -> bool:
+    async def _key(self, lab_id: str) -> str:
+        """The key with which this browser may change the lab now; "" where it may not."""
         key = await access.session_key(self.scope["session"], lab_id)
-        return bool(key) and await access.key_fits(lab_id, key)
+        return key if key and await access.key_fits(lab_id, key) else ""
 
     async def disconnect(self, code: int) -> None:
         if self.lab is not None:
@@ -117,6 +120,9 @@ class LabConsumer(AsyncWebsocketConsumer):
             await self._handle(read_message(raw))
         except LabError as error:
             await self._bad(error.code, str(error), error.field)
+        except Exception:  # a fault of ours: the next message may fare better, and what runs goes on
+            _log.exception("a message of a websocket met an error")
+            await self._bad("InternalError", "this met an internal error; try again")
 
     async def _bad(self, code: str, text: str, field: str = "") -> None:
         await self._error(code, text, field)
@@ -137,25 +143,24 @@ class LabConsumer(AsyncWebsocketConsumer):
         elif kind == "frames":
             await self._replay(lab, message)
         elif kind in CHANGING:
-            if not await self._may_edit(lab.id):  # asked anew: in a class the right comes and goes
+            key = await self._key(lab.id)  # asked anew: in a class the right comes and goes
+            if not key:
                 raise LabError("you may watch this lab, not change it", code="Forbidden")
             if len(self.running) >= MAX_RUNNING:
                 raise LabError("too many commands are under way; wait for some to end", code="TooManyRequests")
             # Long runs and commands must not keep a pause from being heard.
-            task = asyncio.create_task(self._change(lab, kind, message))
+            # Nothing is awaited before the lab has them: they are done in the order in which they came.
+            task = asyncio.create_task(self._change(lab, kind, message, key))
             self.running.add(task)
             task.add_done_callback(self.running.discard)
         else:
             raise LabError(f"unknown message type {kind!r}")
 
-    async def _change(self, lab: Seen, kind: str, message: dict[str, Any]) -> None:
+    async def _change(self, lab: Seen, kind: str, message: dict[str, Any], key: str) -> None:
         failed = True
-        key = await access.session_key(self.scope["session"], lab.id) or ""
         if kind == "kubectl":
             await access.tell(key, lab.id, _words_for(kind, message))  # before its requests come in
         try:
-            if not key:
-                raise LabError("you may watch this lab, not change it", code="Forbidden")
             answer = await lab.drive(message, key)
             failed = answer is not None and bool(answer.get("exit"))
             if answer is not None:

@@ -124,8 +124,7 @@ def test_the_same_timeline_is_played_again_after_a_seek(open_lab: OpenLab) -> No
     assert lab.state()["objects"] == before
 
 
-def test_the_inspector_by_click(open_lab: OpenLab, visitor: Visitor) -> None:
-    visitor.allowed = ("status of 404",)  # at its first cause the pod that the inspector shows is not there yet
+def test_the_inspector_by_click(open_lab: OpenLab) -> None:
     lab = open_lab()
     lab.deploy(2)
     pod = lab.pods()[0]

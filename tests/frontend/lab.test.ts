@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { spawnSync } from "node:child_process";
 import { binsOf } from "../../static/src/lab/bins";
 import { Headings } from "../../static/src/lab/headings";
+import { OneAtATime } from "../../static/src/lab/oneAtATime";
 import { litLines, pathsOf } from "../../static/src/lab/yaml";
 import { age, clock } from "../../static/src/lab/words";
 import { requestTitle } from "../../static/src/stage/travel";
@@ -102,4 +103,30 @@ test("a pod's state is a shape and a word", () => {
   const ending = look({ deleting: 5000, graceUntil: 35_000, status: "Terminating" });
   assert.deepEqual([ending.glyph, ending.word], ["hourglass", "25 s left"]);
   assert.equal(look({}, true).glyph, "question");
+});
+
+test("a step that is another one than was known by its number is told", () => {
+  const headings = new Headings();
+  assert.equal(headings.put(frames.slice(0, 9)), null);
+  assert.equal(headings.put(frames.slice(4, 9)), null);
+  assert.equal(headings.put([{ ...frames[7]!, object: "pods/default/another" }, { ...frames[6]!, actor: "kubelet/node-9" }, frames[10]!]), 7);
+});
+
+test("work that asks the server is done one at a time, and once more for all that asked meanwhile", async () => {
+  const ends: (() => void)[] = [];
+  let now = 0, most = 0;
+  const work = new OneAtATime(async () => {
+    most = Math.max(most, ++now);
+    await new Promise<void>((end) => ends.push(end));
+    now--;
+  });
+  const settle = (): Promise<void> => new Promise((done) => setImmediate(done));
+  for (let i = 0; i < 5; i++) work.ask();
+  ends[0]!();
+  await settle();
+  assert.deepEqual([ends.length, most], [2, 1]);
+  ends[1]!();
+  await settle();
+  work.ask();
+  assert.deepEqual([ends.length, most], [3, 1]);
 });

@@ -11,6 +11,7 @@ class FakeSocket implements SocketLike {
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number }) => void) | null = null;
+  readyState = 1;
   sent: Record<string, unknown>[] = [];
   closed = false;
   send(text: string): void {
@@ -25,15 +26,15 @@ class FakeSocket implements SocketLike {
 }
 
 function connect() {
-  const sockets: FakeSocket[] = [], waits: number[] = [], tasks: (() => void)[] = [], got: Frame[] = [], states: string[] = [];
+  const sockets: FakeSocket[] = [], waits: number[] = [], tasks: (() => void)[] = [], got: Frame[] = [], states: string[] = [], lost: number[] = [];
   const stream = new LabStream(
     { open: () => (sockets.push(new FakeSocket()), sockets.at(-1)!), later: (ms, task) => void (waits.push(ms), tasks.push(task)) },
-    { message: (message: ServerMessage) => void (message.type === "steps" && !message.replay && got.push(...message.frames)), connection: (state) => void states.push(state) },
+    { message: (message: ServerMessage) => void (message.type === "steps" && !message.replay && got.push(...message.frames)), connection: (state) => void states.push(state), lost: () => void lost.push(sockets.length) },
   );
   stream.start();
   sockets[0]!.onopen!();
   const hello = (extra: object) => ({ type: "hello", version: 1, lab: { id: "a", generation: 4 }, mode: {}, recent: [], ...extra });
-  return { stream, sockets, waits, tasks, got, states, hello };
+  return { stream, sockets, waits, tasks, got, states, hello, lost };
 }
 
 test("the first hello names no step; a later one names the last step held and its timeline", () => {
@@ -98,4 +99,26 @@ test("old steps for looking at do not move the place where the stream is", () =>
   sockets[0]!.say({ type: "steps", frames: frames.slice(0, 3), replay: true });
   assert.equal(stream.held, 5);
   assert.equal(got.length, 5);
+});
+
+test("what is asked for while a connection is being made is sent after the hello; with a lost one it is given up, and said so", () => {
+  const { stream, sockets, tasks, lost } = connect();
+  sockets[0]!.onclose!({ code: 1006 });
+  assert.equal(stream.send({ type: "play" }), false);
+  tasks[0]!();
+  assert.equal(stream.send({ type: "play" }), true);
+  sockets[1]!.onclose!({ code: 1006 });
+  assert.deepEqual([sockets[1]!.sent, lost], [[], [2]]);
+  tasks[1]!();
+  for (let i = 0; i < 25; i++) assert.equal(stream.send({ type: "run", until: "step" }), i < 20);
+  sockets[2]!.onopen!();
+  assert.deepEqual([sockets[2]!.sent.length, sockets[2]!.sent[0]!["type"], sockets[2]!.sent[20]!["type"]], [21, "hello", "run"]);
+  assert.deepEqual(lost, [2]);
+});
+
+test("a socket that is about to close takes no command: it would swallow it", () => {
+  const { stream, sockets } = connect();
+  sockets[0]!.readyState = 2;
+  assert.equal(stream.send({ type: "pause" }), false);
+  assert.deepEqual(sockets[0]!.sent.map((each) => each["type"]), ["hello"]);
 });

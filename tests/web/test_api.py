@@ -39,6 +39,9 @@ def test_the_scheduler_explains_its_choice(server: Server) -> None:
     lab.settle()
     decision = lab.call("GET", "/decisions?pod=default/one")
     assert lab.call("GET", "/decisions?pod=default/none&missing=null") is None
+    for path in ("/objects/pods/default/none", "/why?object=pods/default/none", "/inside?node=none", "/nodes/none"):
+        assert server.call("GET", f"/api/labs/{lab.id}{path}")[0] == 404
+        assert lab.call("GET", f"{path}{'&' if '?' in path else '?'}missing=null") is None
     assert decision["chosen"] in decision["final"]
     assert decision["final"][decision["chosen"]] == max(decision["final"].values())
     assert "control-plane" in decision["filtered"]

@@ -180,6 +180,22 @@ async def test_breakpoints_that_are_set_in_one_breath_are_all_kept(server: Serve
         assert len(state["breakpoints"]) == 30 and {"condition": "kind = Node", "on": False} in state["breakpoints"]
 
 
+async def test_steps_back_in_one_breath_are_as_many(server: Server) -> None:
+    lab, cookie = await asyncio.to_thread(visitor, server)
+    await asyncio.to_thread(lab.kubectl, "create deployment web --image=nginx:1.25")
+    await asyncio.to_thread(lab.settle)
+    steps = (await asyncio.to_thread(lab.call, "GET", "/steps?from=1&limit=2000"))["steps"]
+    to = [step["seq"] - 1 for step in reversed(steps) if not step["routine"]][2]
+    async with connect(socket_url(server, lab), additional_headers={"Cookie": cookie, "Origin": server.url}) as socket:
+        browser = Browser(socket)
+        await browser.hello()
+        for _ in range(3):
+            await socket.send(json.dumps({"type": "back"}))
+        while browser.mode["seq"] > to:
+            await browser.read()
+        assert browser.mode["seq"] == to
+
+
 async def test_watchers_may_not_change(server: Server) -> None:
     lab = await asyncio.to_thread(server.lab)
     async with connect(socket_url(server, lab)) as socket:

@@ -205,13 +205,13 @@ class ClassConsumer(AsyncWebsocketConsumer):
 
     async def _tiles(self) -> None:
         """Tells the instructor of the tiles that have changed."""
-        told: dict[str, dict[str, Any]] = {}
+        told: dict[str, dict[str, Any]] | None = None
         while True:
             assert self.seat is not None
             now = {tile["seat"]: tile for tile in await tiles(self.seat.room)}
-            changed = [tile for seat, tile in now.items() if told.get(seat) != tile]
-            gone = [seat for seat in told if seat not in now]
-            if changed or gone:
+            changed = [tile for seat, tile in now.items() if told is None or told.get(seat) != tile]
+            gone = [seat for seat in told or () if seat not in now]
+            if changed or gone or told is None:  # the first ones in any case: a page that comes back holds those of before
                 await self._send({"type": "tiles", "tiles": changed, "gone": gone})
             told = now
             await asyncio.sleep(TILES_S)

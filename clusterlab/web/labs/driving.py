@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from clusterlab.web import runs, terminal
 from clusterlab.web.labs.lab import Lab, LabError
@@ -11,6 +13,9 @@ __all__ = ["CHANGING", "drive"]
 
 #: The messages that need the right to change the lab.
 CHANGING = {"run", "play", "pause", "seek", "back", "reset", "fault", "heal", "kubectl", "hold", "release", "breakpoint"}
+
+#: Held from looking where one step back leads until the lab stands there, so that two in one breath are two.
+_backs: WeakKeyDictionary[Lab, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def drive(lab: Lab, message: dict[str, Any], key: str) -> dict[str, Any] | None:
@@ -25,7 +30,8 @@ async def drive(lab: Lab, message: dict[str, Any], key: str) -> dict[str, Any] |
     elif kind == "seek":
         await lab.seek(runs.integer(message, "seq"))
     elif kind == "back":
-        await lab.seek(await runs.before(lab))
+        async with _backs.setdefault(lab, asyncio.Lock()):
+            await lab.seek(await runs.before(lab))
     elif kind == "reset":
         await lab.seek(0)
     elif kind == "hold":

@@ -85,6 +85,7 @@ _LABS = {
     "this lab's commands hold more than {0} MB": "die Befehle dieses Labors umfassen mehr als {0} MB",
     "this lab's key is needed: send it as a bearer token":
         "dafür braucht es den Schlüssel dieses Labors: Nur wer es gestartet hat, kann es ändern",
+    "this met an internal error; try again": "hier gab es einen internen Fehler; versuchen Sie es noch einmal",
     "this process takes no labs; ask again": "dieser Prozess nimmt keine Labore an; versuchen Sie es noch einmal",
     "this server has as many labs as it may; try again later":
         "dieser Server hat so viele Labore, wie er darf; versuchen Sie es später wieder",

@@ -25,6 +25,7 @@ TERMINAL = {
     "a line runs at most {0} commands": "eine Zeile führt höchstens {0} Befehle aus",
     "command not found (help lists what there is)": "Befehl nicht gefunden (help zeigt, was es gibt)",
     "this cannot be done here ({0})": "das geht hier nicht ({0})",
+    "no program can be started just now; it is tried again": "gerade kann kein Programm gestartet werden; es wird noch einmal versucht",
     "this line met an internal error": "bei dieser Zeile gab es einen internen Fehler",
     # Commands of clusterlab's own: what they print.
     "       because of": "       wegen",

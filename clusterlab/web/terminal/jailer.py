@@ -26,7 +26,10 @@ __all__ = ["Child", "Jailer", "Walls", "jailer"]
 
 ROOT = Path(__file__).resolve().parents[3]
 _START = "import sys; sys.path.insert(0, {!r}); from clusterlab.web.jail.spawner import main; main()"
-START_S = 10
+#: Long enough for a machine that has much else to do: who waits for less gets a terminal that cannot be opened.
+START_S = 60
+#: The spawner reads no faster: what could not be said is said again so much later.
+AGAIN_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,12 @@ class Child:
 
     def signal(self, number: int) -> None:
         """To the program and whatever it started."""
-        if not self.ended.done():
+        if self.ended.done():
+            return
+        try:
             self.jailer.say({"kill": self.pid, "signal": number})
+        except BlockingIOError:
+            self.ended.get_loop().call_later(AGAIN_S, self.signal, number)
 
 
 class Jailer:
@@ -107,6 +114,7 @@ class Jailer:
         loop.add_reader(ours, self._hear)
 
     def say(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """Raises BlockingIOError where more was said than the spawner has read."""
         assert self._control is not None
         socket.send_fds(self._control, [json.dumps(message).encode()], list(descriptors))
 
@@ -168,12 +176,18 @@ class Jailer:
         self._last += 1
         order: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
         self._orders[self._last] = order
-        self.say({
+        message = {
             "id": self._last, "argv": list(argv), "env": env, "cwd": str(cwd), "read": [str(path) for path in read],
             "write": [str(path) for path in write], "keep": [str(keep)] if keep else [],
             "port": int(os.environ.get("CLUSTERLAB_PORT", "8000")),
             "jail": walls.files and walls.calls, "forks": forks, "tty": tty,
-        }, descriptors)
+        }
+        while not order.done():
+            try:
+                self.say(message, descriptors)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(AGAIN_S)
         return await order
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from clusterlab.web.terminal.tools_forward import close_all
 
 __all__ = ["TerminalConsumer"]
 
+_log = logging.getLogger(__name__)
 HISTORY = 500
 #: An edit that nobody saves is given up after so long.
 EDIT_S = 3600.0
@@ -65,6 +67,11 @@ class TerminalConsumer(LabConsumer):
         except LabError as error:
             await self._error(error.code, str(error))
             await self.close(4403)
+            return
+        except OSError:  # the process that starts programs did not come up: the page tries again in a moment
+            _log.exception("no program can be started")
+            await self._error("Unavailable", "no program can be started just now; it is tried again")
+            await self.close(4013)
             return
         desk = self.shell.desk
         await self._send({"type": "ready", "confined": desk.confined, "cwd": self.shell.cwd, "files": desk.folder.entries("/lab")[:100]})

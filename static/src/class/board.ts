@@ -43,6 +43,9 @@ export class ClassBoard extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     room.on(["state", "tiles", "connection"], () => this.requestUpdate());
+    room.on(["connection"], () => {
+      if (!room.connected) this.busy = ""; // its answer will not come any more
+    });
     room.on(["error"], () => {
       this.busy = "";
       this.say(room.lastError);
@@ -62,8 +65,8 @@ export class ClassBoard extends LitElement {
     this.noticeTimer = window.setTimeout(() => (this.notice = ""), 5000 + text.length * 40);
   }
 
-  private send(message: { type: string } & Record<string, unknown>): void {
-    if (!room.send(message)) this.say(t("Not connected."));
+  private send(message: { type: string } & Record<string, unknown>): boolean {
+    return room.act(message);
   }
 
   protected override updated(_changed: PropertyValues): void {
@@ -140,7 +143,7 @@ export class ClassBoard extends LitElement {
     return found;
   }
 
-  private readonly askPrediction = (event: Event): void => this.send({ type: "poll", prediction: String(this.fields(event).get("prediction")) });
+  private readonly askPrediction = (event: Event): void => void this.send({ type: "poll", prediction: String(this.fields(event).get("prediction")) });
   private readonly askScheduler = (event: Event): void => {
     const fields = this.fields(event);
     this.send({ type: "poll", kind: "stage", question: String(fields.get("question")), decide: fields.get("model") ? "scheduler" : "" });
@@ -149,8 +152,7 @@ export class ClassBoard extends LitElement {
   private readonly askOwn = (event: Event): void => {
     const fields = this.fields(event);
     const choices = String(fields.get("choices")).split("\n").map((line) => line.trim()).filter(Boolean);
-    this.send({ type: "poll", kind: "choice", question: String(fields.get("question")), choices });
-    (event.target as HTMLFormElement).reset();
+    if (this.send({ type: "poll", kind: "choice", question: String(fields.get("question")), choices })) (event.target as HTMLFormElement).reset();
   };
 
   // Pushes.
@@ -177,8 +179,7 @@ export class ClassBoard extends LitElement {
 
   private readonly pushManifest = (event: Event): void => {
     event.preventDefault();
-    this.busy = "manifest";
-    this.send({ type: "push", manifest: String(new FormData(event.target as HTMLFormElement).get("manifest")) });
+    if (this.send({ type: "push", manifest: String(new FormData(event.target as HTMLFormElement).get("manifest")) })) this.busy = "manifest";
   };
 
   private controls(state: ClassState): TemplateResult | typeof nothing {

@@ -58,11 +58,11 @@ export function modeSwitch(room: Room, state: ClassState): TemplateResult {
     event.stopPropagation();
     const at = MODES.findIndex(([mode]) => mode === state.mode);
     const next = MODES[(at + way + MODES.length) % MODES.length]![0];
-    room.send({ type: "mode", mode: next });
+    room.act({ type: "mode", mode: next });
     (event.currentTarget as HTMLElement).querySelector<HTMLElement>(`[data-mode="${next}"]`)?.focus();
   };
   return html`<div class="modes" role="radiogroup" aria-label=${t("Mode of the class")} @keydown=${move}>${MODES.map(([mode, name, what]) => html`<button type="button" role="radio" data-mode=${mode} data-testid=${`mode:${mode}`} aria-checked=${String(state.mode === mode)}
-    tabindex=${state.mode === mode ? 0 : -1} title=${t(what)} ?disabled=${state.ended} @click=${() => room.send({ type: "mode", mode })}>${t(name)}</button>`)}</div>`;
+    tabindex=${state.mode === mode ? 0 : -1} title=${t(what)} ?disabled=${state.ended} @click=${() => room.act({ type: "mode", mode })}>${t(name)}</button>`)}</div>`;
 }
 
 /** Calls back each second while there is something that a clock moves. */

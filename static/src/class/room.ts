@@ -1,4 +1,5 @@
 // One class as a page holds it: the connection, which comes back by itself, and what was told last.
+import { t } from "../i18n/t";
 import type { ClassState, Incoming, Pointer, Tile } from "./types";
 
 export type Topic = "state" | "tiles" | "pointer" | "connection" | "error" | "done";
@@ -18,6 +19,8 @@ export class Room {
   private offsetMs = 0;
   private socket: WebSocket | null = null;
   private failures = 0;
+  /** The tiles are those of a connection that is gone; the first ones that are told take their place. */
+  private tilesAreOld = false;
   private readonly listeners = new Map<Topic, Set<() => void>>();
 
   constructor(readonly id: string) {}
@@ -43,6 +46,14 @@ export class Room {
     return true;
   }
 
+  /** Sends what somebody has done; they are told where it does not go out. */
+  act(message: { type: string } & Record<string, unknown>): boolean {
+    if (this.send(message)) return true;
+    this.lastError = t("Not connected.");
+    this.tell("error");
+    return false;
+  }
+
   /** Milliseconds of the server's clock. */
   now(): number {
     return Date.now() + this.offsetMs;
@@ -59,12 +70,15 @@ export class Room {
         this.connected = true;
         this.offsetMs = message.now - Date.now();
         this.state = message.class;
+        this.tilesAreOld = true;
         this.tell("connection");
         return this.tell("state");
       case "class":
         this.state = message.class;
         return this.tell("state");
       case "tiles":
+        if (this.tilesAreOld) this.tiles.clear();
+        this.tilesAreOld = false;
         for (const tile of message.tiles) this.tiles.set(tile.seat, tile);
         for (const seat of message.gone) this.tiles.delete(seat);
         return this.tell("tiles");

@@ -121,7 +121,7 @@ export class ClassStrip extends LitElement {
     return html`<b class="mode" data-testid="mode">${mode}</b><span class="words" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${t("The instructor is looking at your lab")}</span>` : nothing}</span>${this.activity(state)}
       <span class="spacer"></span>${timerPill(room)}
       ${state.mode === "own" && !state.ended ? html`<button type="button" class="small" data-testid="catch-up" ?disabled=${me.taken} title=${t("A new copy, from where the instructor's lab stands. Yours goes.")} @click=${() => this.catchUp()}>${t("Catch up")}</button>` : nothing}
-      ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} aria-label=${me.hand ? t("Lower your hand") : t("Raise your hand")} @click=${() => room.send({ type: "hand", up: !me.hand })}>${handIcon} <span class="hand-words">${me.hand ? t("Lower your hand") : t("Raise your hand")}</span></button>`}
+      ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} aria-label=${me.hand ? t("Lower your hand") : t("Raise your hand")} @click=${() => room.act({ type: "hand", up: !me.hand })}>${handIcon} <span class="hand-words">${me.hand ? t("Lower your hand") : t("Raise your hand")}</span></button>`}
       <span class="who wide" title=${state.title}>${me.name}</span>
       <form method="post" action=${`/classes/${state.id}/leave`} @submit=${this.leaving}><input type="hidden" name="csrfmiddlewaretoken" value=${csrf()}><button type="submit" class="small" data-testid="leave">${t("Leave")}</button></form>`;
   }
@@ -137,7 +137,7 @@ export class ClassStrip extends LitElement {
     }
     return html`${back}<b class="mode">${state.title}</b>${modeSwitch(room, state)}${this.activity(state)}<span class="spacer"></span>${timerPill(room)}
       ${hands ? html`<span class="pill warn" role="status">${handIcon} ${hands}</span>` : nothing}
-      <button type="button" class="small ${state.frozen ? "on" : ""}" aria-pressed=${String(state.frozen)} ?disabled=${state.ended} @click=${() => room.send({ type: "freeze", on: !state.frozen })}>${t("Hands off")}</button>
+      <button type="button" class="small ${state.frozen ? "on" : ""}" aria-pressed=${String(state.frozen)} ?disabled=${state.ended} @click=${() => room.act({ type: "freeze", on: !state.frozen })}>${t("Hands off")}</button>
       ${state.code ? html`<span class="code" data-testid="code">${state.code}</span>` : nothing}<span class="pill">${t("{count} learners", { count: state.count })}</span>`;
   }
 
@@ -151,13 +151,13 @@ export class ClassStrip extends LitElement {
       ${open && !teaching ? this.answers(poll) : nothing}
       ${poll.votes ? bars(poll) : nothing}${verdict(poll)}
       ${teaching ? html`<p class="row"><span class="soft">${t("{count} answers", { count: poll.total })}</span><span class="spacer"></span>
-        ${open ? html`<button type="button" class="small" data-testid="close-poll" @click=${() => room.send({ type: "close", poll: poll.id })}>${t("Close it")}</button>` : nothing}
-        ${poll.by && poll.state !== "decided" ? html`<button type="button" class="small go" data-testid="decide" @click=${() => room.send({ type: "decide", poll: poll.id })}>${t("Let the model decide")}</button>` : nothing}</p>` : nothing}</section>`;
+        ${open ? html`<button type="button" class="small" data-testid="close-poll" @click=${() => room.act({ type: "close", poll: poll.id })}>${t("Close it")}</button>` : nothing}
+        ${poll.by && poll.state !== "decided" ? html`<button type="button" class="small go" data-testid="decide" @click=${() => room.act({ type: "decide", poll: poll.id })}>${t("Let the model decide")}</button>` : nothing}</p>` : nothing}</section>`;
   }
 
   private answers(poll: PollState): TemplateResult {
     if (poll.kind === "stage") return html`<p class="hint" role="status">${poll.mine ? t("Your answer: {answer}. Click on something else to change it.", { answer: answerName(poll.mine) }) : t("Click on the stage.")}</p>`;
-    return html`<div class="choices" role="radiogroup" aria-label=${poll.question}>${poll.choices.map((choice) => html`<button type="button" role="radio" aria-checked=${String(poll.mine === choice)} data-testid=${`choice:${choice}`} @click=${() => room.send({ type: "vote", poll: poll.id, choice })}>${choice}</button>`)}</div>`;
+    return html`<div class="choices" role="radiogroup" aria-label=${poll.question}>${poll.choices.map((choice) => html`<button type="button" role="radio" aria-checked=${String(poll.mine === choice)} data-testid=${`choice:${choice}`} @click=${() => room.act({ type: "vote", poll: poll.id, choice })}>${choice}</button>`)}</div>`;
   }
 
   private activity(state: ClassState): TemplateResult | typeof nothing {
@@ -172,15 +172,15 @@ export class ClassStrip extends LitElement {
   }
 
   private catchUp(): void {
-    if (confirm(t("A new copy, from where the instructor's lab stands. Yours goes."))) room.send({ type: "catch-up" });
+    if (confirm(t("A new copy, from where the instructor's lab stands. Yours goes."))) room.act({ type: "catch-up" });
   }
 
   private take(on: boolean): void {
-    room.send({ type: "take", seat, on });
+    room.act({ type: "take", seat, on });
   }
 
   private reset(): void {
-    if (confirm(t("Take {name}'s lab back to where it began?", { name: seatName }))) room.send({ type: "reset", seat });
+    if (confirm(t("Take {name}'s lab back to where it began?", { name: seatName }))) room.act({ type: "reset", seat });
   }
 
   private leaving(event: Event): void {
@@ -237,7 +237,7 @@ if (!teaching) {
   // An answer on the stage is what the learner selects while such a question is open.
   lab.on(["selection"], () => {
     const poll = room.state?.poll;
-    if (poll?.kind === "stage" && poll.state === "open" && lab.selected && lab.selected !== room.state?.view.selected) room.send({ type: "vote", poll: poll.id, choice: lab.selected });
+    if (poll?.kind === "stage" && poll.state === "open" && lab.selected && lab.selected !== room.state?.view.selected) room.act({ type: "vote", poll: poll.id, choice: lab.selected });
   });
 }
 tellStep();

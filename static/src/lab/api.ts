@@ -176,11 +176,18 @@ async function get<T>(path: string): Promise<T> {
   return body as T;
 }
 
+/** A read of what may be gone, or not there yet, where the lab stands when the answer is made: an ApiError then, but no failed request. */
+async function present<T>(path: string): Promise<T> {
+  const answer = await get<T | null>(`${path}${path.includes("?") ? "&" : "?"}missing=null`);
+  if (answer === null) throw new ApiError("", "NotFound", 404);
+  return answer;
+}
+
 const labPath = (id: string): string => `/api/labs/${encodeURIComponent(id)}`;
 const keyPath = (key: string): string => key.split("/").map(encodeURIComponent).join("/");
 
-export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => get(`${labPath(id)}/objects/${keyPath(key)}`);
-export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => get(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
+export const fetchObject = (id: string, key: string): Promise<ObjectAnswer> => present(`${labPath(id)}/objects/${keyPath(key)}`);
+export const fetchWhy = (id: string, key: string): Promise<{ chain: Heading[] }> => present(`${labPath(id)}/why?object=${encodeURIComponent(key)}`);
 /** null: the lab stands where the scheduler has not decided on this pod. */
 export const fetchDecision = (id: string, pod: string): Promise<DecisionAnswer | null> => get(`${labPath(id)}/decisions?missing=null&pod=${encodeURIComponent(pod)}`);
 /** A moment of a release, for the timeline. */
@@ -191,8 +198,8 @@ export interface Moment {
 }
 export const fetchMoments = (id: string): Promise<{ marks: Moment[] }> => get(`${labPath(id)}/moments`);
 export const fetchChart = (id: string, name: string, by: string): Promise<unknown> => get(`${labPath(id)}/charts/${name}?by=${encodeURIComponent(by)}`);
-export const fetchWhyField = (id: string, key: string, field: string): Promise<FieldWhy> => get(`${labPath(id)}/why?${new URLSearchParams({ object: key, field })}`);
-export const fetchPast = (id: string, key: string): Promise<PastAnswer> => get(`${labPath(id)}/past?object=${encodeURIComponent(key)}`);
+export const fetchWhyField = (id: string, key: string, field: string): Promise<FieldWhy> => present(`${labPath(id)}/why?${new URLSearchParams({ object: key, field })}`);
+export const fetchPast = (id: string, key: string): Promise<PastAnswer> => present(`${labPath(id)}/past?object=${encodeURIComponent(key)}`);
 export const fetchComparison = (id: string, other: string, seq?: number): Promise<Comparison> => get(`${labPath(id)}/compare?with=${encodeURIComponent(other)}${seq === undefined ? "" : `&seq=${seq}`}`);
 /** A held request in full. */
 export const fetchHeld = (id: string, number: number): Promise<HeldAnswer> => get(`${labPath(id)}/held/${number}`);
@@ -200,9 +207,9 @@ export const fetchLoops = (id: string, of = ""): Promise<LoopsAnswer> => get(`${
 export const fetchOwners = (id: string): Promise<OwnersAnswer> => get(`${labPath(id)}/owners`);
 export const fetchAccess = (id: string): Promise<AccessGraph> => get(`${labPath(id)}/access`);
 export const askAccess = (id: string, question: Record<string, string>): Promise<AccessAnswer> => get(`${labPath(id)}/access?${new URLSearchParams(question)}`);
-export const fetchInside = (id: string, node: string): Promise<InsideAnswer> => get(`${labPath(id)}/inside?node=${encodeURIComponent(node)}`);
-export const fetchTools = (id: string, node: string): Promise<ToolsAnswer> => get(`${labPath(id)}/nodes/${encodeURIComponent(node)}`);
-export const fetchField = (id: string, kind: string, path: string): Promise<FieldAnswer> => get(`${labPath(id)}/explain?${new URLSearchParams({ kind, path })}`);
+export const fetchInside = (id: string, node: string): Promise<InsideAnswer> => present(`${labPath(id)}/inside?node=${encodeURIComponent(node)}`);
+export const fetchTools = (id: string, node: string): Promise<ToolsAnswer> => present(`${labPath(id)}/nodes/${encodeURIComponent(node)}`);
+export const fetchField = (id: string, kind: string, path: string): Promise<FieldAnswer> => present(`${labPath(id)}/explain?${new URLSearchParams({ kind, path })}`);
 export const fetchUsage = (id: string): Promise<UsageAnswer> => get(`${labPath(id)}/usage`);
 export const fetchChecks = (id: string): Promise<unknown> => get(`${labPath(id)}/lesson/checks`);
 
@@ -229,7 +236,7 @@ export const fetchSteps = (id: string, from: number, limit: number): Promise<{ s
 /** A link through which everybody can open a copy of the lab at a step. */
 export const makeReplay = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/replays`, { seq });
 /** What kubectl describe says of an object, and the line that asks for it. */
-export const fetchDescribed = (id: string, key: string): Promise<{ text: string; line: string }> => get(`${labPath(id)}/describe?object=${encodeURIComponent(key)}`);
+export const fetchDescribed = (id: string, key: string): Promise<{ text: string; line: string }> => present(`${labPath(id)}/describe?object=${encodeURIComponent(key)}`);
 /** What a link has to hold for the cluster to come up anew. */
 export const fetchShare = (id: string): Promise<{ scenario: Record<string, unknown>; name: string; objects: number }> => get(`${labPath(id)}/share`);
 /** Opens a lab's file as a lab of one's own. */

@@ -13,6 +13,7 @@ export class Ask {
   /** The decision that is asked for. */
   decision: DecisionAnswer | null = null;
   pod = "";
+  private asked = 0;
 
   constructor(private readonly lab: Lab) {}
 
@@ -31,14 +32,29 @@ export class Ask {
     if (this.pod !== bound[0]) {
       this.pod = bound[0];
       this.decision = null;
-      void fetchDecision(this.lab.options.id, bound[0].slice(5)).then((decision) => {
-        if (!decision) return this.release();
-        this.decision = decision;
-        this.lab.tell("ask");
-      }, () => this.release());
+      void this.decide(bound[0]);
     }
     this.lab.tell("ask");
     return true;
+  }
+
+  /** Fetches how the scheduler decided; where that cannot be known, the step is shown. The class may have been asked another thing meanwhile. */
+  private async decide(pod: string): Promise<void> {
+    const asked = ++this.asked;
+    const decision = await fetchDecision(this.lab.options.id, pod.slice("pods/".length)).catch(() => null);
+    if (asked !== this.asked) return;
+    if (!decision) return this.release();
+    this.decision = decision;
+    this.lab.tell("ask");
+  }
+
+  /** The timeline has jumped: what was asked is asked no more. */
+  forget(): void {
+    if (!this.pod) return;
+    this.asked++;
+    this.pod = "";
+    this.decision = null;
+    this.lab.tell("ask");
   }
 
   /** Somebody says which node it will be; "" where nobody will. */
@@ -57,6 +73,7 @@ export class Ask {
   }
 
   private release(): void {
+    this.asked++;
     this.pod = "";
     this.decision = null;
     this.lab.player.release();

@@ -10,11 +10,16 @@ export class Headings {
     return this.bySeq.get(seq);
   }
 
-  put(headings: Iterable<Heading>): void {
+  /** Takes headings in. Returns the first step that is another one than was known by its number: the timeline has been cut since. */
+  put(headings: Iterable<Heading>): number | null {
+    let other: number | null = null;
     for (const { seq, time, actor, verb, object, because, explain, routine } of headings) {
+      const known = this.bySeq.get(seq);
+      if (known && (known.time !== time || known.actor !== actor || known.verb !== verb || known.object !== object)) other = Math.min(other ?? seq, seq);
       this.bySeq.set(seq, { seq, time, actor, verb, object, because, explain, routine });
       if (seq > this.last) this.last = seq;
     }
+    return other;
   }
 
   /** The timeline now ends at `last`; what was after it will not happen. */

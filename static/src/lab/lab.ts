@@ -36,6 +36,10 @@ export const PACES: Pace[] = [
 
 const STOPPED: ModeState = { mode: "paused", speed: 1, seq: 0, time: 0, last: 0, settled: false, hold: false };
 const REPLACED_NOTE_MS = 4000;
+/** Commands after which it is the lab that says whether it plays. */
+const DRIVES = new Set(["play", "pause", "run", "seek", "back", "reset"]);
+/** A lab that has not answered for so long is what it says it is. */
+const ANSWER_MS = 1500;
 
 export class Lab {
   readonly headings = new Headings();
@@ -65,6 +69,10 @@ export class Lab {
   private readonly listeners = new Map<Topic, Set<Listener>>();
   private noticeTimer = 0;
   private filling = false;
+  /** Play or pause that the lab has not answered yet. */
+  private asked: "playing" | "paused" | "" = "";
+  private askedAt = 0;
+  private askedTimer = 0;
 
   constructor(readonly options: LabOptions) {
     this.pace = PACES.find((pace) => pace.name === recall("pace")) ?? PACES[1]!;
@@ -77,6 +85,7 @@ export class Lab {
         },
         replaced: () => {
           this.debugger?.lookAtAll();
+          this.ask.forget();
           this.tell("state");
         },
       },
@@ -84,7 +93,7 @@ export class Lab {
     );
     this.player.pace = this.pace.show;
     this.debugger = new Debugger(this);
-    this.stream = labStream(options.id, { message: (message) => this.receive(message), connection: (state) => this.connected(state) });
+    this.stream = labStream(options.id, { message: (message) => this.receive(message), connection: (state) => this.connected(state), lost: () => this.say(t("Not connected.")) });
   }
 
   on(topics: Topic[], listener: Listener): () => void {
@@ -115,8 +124,14 @@ export class Lab {
     return this.headings.newest(this.shownSeq, 1, (step) => !step.routine)[0] ?? frame ?? this.headings.get(this.shownSeq);
   }
 
+  /** What the lab last said. */
   get playing(): boolean {
     return this.mode.mode === "playing";
+  }
+
+  /** Whether it plays, or will as soon as it has heard what was asked of it: what the next press of a key has to go by. */
+  get willPlay(): boolean {
+    return (this.asked || this.mode.mode) === "playing";
   }
 
   frameOf(seq: number): Frame | undefined {
@@ -162,7 +177,22 @@ export class Lab {
   send(command: { type: string } & Record<string, unknown>): boolean {
     const sent = this.stream.send(command);
     if (!sent) this.say(t("Not connected."));
+    if (!DRIVES.has(command.type)) return sent;
+    const asked = command.type === "play" ? "playing" : command.type === "pause" ? "paused" : "";
+    this.asked = sent && (this.asked || asked !== this.mode.mode) ? asked : "";
+    this.askedAt = this.mode.seq;
+    clearTimeout(this.askedTimer);
+    if (this.asked) this.askedTimer = window.setTimeout(() => this.heard(), ANSWER_MS);
+    this.tell("mode");
     return sent;
+  }
+
+  /** The lab has answered, or does not. */
+  private heard(): void {
+    if (!this.asked) return;
+    this.asked = "";
+    clearTimeout(this.askedTimer);
+    this.tell("mode");
   }
 
   /** One step; out of the step that was stepped into. */
@@ -174,7 +204,7 @@ export class Lab {
 
   /** Into a step: on to the next stage of its requests, or into the next step. */
   into(): void {
-    if (this.playing) this.send({ type: "pause" });
+    if (this.willPlay) this.send({ type: "pause" });
     if (!this.player.into()) this.send({ type: "run", until: "step" });
     this.tell("state");
   }
@@ -197,7 +227,7 @@ export class Lab {
   toggle(): void {
     if (this.debugger.running) return this.debugger.stop();
     this.player.out();
-    if (this.playing) this.send({ type: "pause" });
+    if (this.willPlay) this.send({ type: "pause" });
     else this.play();
   }
 
@@ -209,7 +239,7 @@ export class Lab {
     this.pace = pace;
     this.player.pace = pace.show;
     remember("pace", pace.name);
-    if (this.playing) this.play();
+    if (this.willPlay) this.play();
     this.tell("mode");
   }
 
@@ -231,6 +261,7 @@ export class Lab {
 
   private connected(state: ConnectionState): void {
     this.connection = state;
+    if (state !== "open") this.heard();
     this.tell("connection");
   }
 
@@ -239,7 +270,7 @@ export class Lab {
       case "hello":
         this.info = message.lab;
         this.setMode(message.mode);
-        this.headings.put(message.recent);
+        this.recent(message.recent);
         if (message.snapshot) this.player.replace(message.snapshot);
         this.tell("headings");
         this.tell("step");
@@ -247,7 +278,7 @@ export class Lab {
         return void this.fill();
       case "snapshot":
         this.setMode(message.mode);
-        this.headings.put(message.recent);
+        this.recent(message.recent);
         this.player.replace(message.snapshot);
         this.tell("headings");
         this.tell("step");
@@ -263,8 +294,23 @@ export class Lab {
         this.lastRead = message;
         return this.tell("read");
       case "error":
+        this.heard();
         return this.say(message.message);
     }
+  }
+
+  /** What was told of the newest steps. Where a step is another one than this page knew, the lab went back and on another way while
+   * nothing was told: what is known of that stretch, and of what lies before it unseen, is forgotten and asked for anew. */
+  private recent(headings: Heading[]): void {
+    const other = this.headings.put(headings), first = headings[0]?.seq;
+    if (other === null || first === undefined) return;
+    for (const seq of [...this.frames.keys()]) if (seq >= other || other === first) this.frames.delete(seq);
+    if (other !== first) return;
+    const { last } = this.headings;
+    this.headings.clear();
+    this.headings.put(headings);
+    this.headings.last = last;
+    void this.fill();
   }
 
   private took(frames: Frame[], replay: boolean): void {
@@ -281,6 +327,8 @@ export class Lab {
 
   private setMode(mode: ModeState): void {
     this.mode = mode;
+    // A lab that stands still but further on has played, and has met something.
+    if (mode.mode === this.asked || (this.asked === "playing" && mode.seq > this.askedAt)) this.asked = "";
     this.debugger.heard(mode);
     if (mode.last < this.headings.last) {
       this.headings.end(mode.last);
@@ -300,9 +348,10 @@ export class Lab {
   private async recallFrame(): Promise<void> {
     const seq = this.shown?.seq;
     if (!seq || this.frames.has(seq)) return;
+    const { generation } = this.stream;
     const answer = await fetchSteps(this.options.id, seq, 1).catch(() => null);
     const frame = answer?.steps[0];
-    if (frame?.seq !== seq) return;
+    if (frame?.seq !== seq || generation !== this.stream.generation) return;
     this.frames.set(seq, frame);
     this.tell("step");
   }

@@ -8,6 +8,8 @@ type Notes = Record<string, string | null>;
 const SEND_MS = 500;
 let kept: Map<string, string> | null = null;
 let waiting: Notes = {};
+/** Under way to the server. */
+let flying: Notes = {};
 let timer = 0;
 
 const parsed = (text: string | null | undefined): Notes => {
@@ -43,26 +45,37 @@ export function keepNote(name: string, text: string | null): void {
   all().set(name, text ?? "");
   if (document.body.dataset["canEdit"] !== "true") return;
   waiting[name] = text;
-  remember(unsent(), JSON.stringify(waiting));
+  keepUnsent();
   later();
+}
+
+/** The browser keeps what the server is not known to have. */
+function keepUnsent(): void {
+  const notes = { ...flying, ...waiting };
+  remember(unsent(), Object.keys(notes).length ? JSON.stringify(notes) : null);
 }
 
 function later(): void {
   timer ||= window.setTimeout(() => void send(), SEND_MS);
 }
 
-async function send(): Promise<void> {
+/** Sends what waits. One sending at a time, so that an older note never overtakes a newer one; only a page that is left does not wait. */
+async function send(leaving = false): Promise<void> {
   clearTimeout(timer);
   timer = 0;
-  const notes = waiting;
-  if (!Object.keys(notes).length) return;
+  if (!Object.keys(waiting).length || (Object.keys(flying).length && !leaving)) return;
+  const notes = (flying = { ...flying, ...waiting });
   waiting = {};
   try {
     await ask("POST", "notes", notes, true);
-    remember(unsent(), Object.keys(waiting).length ? JSON.stringify(waiting) : null);
+    if (flying === notes) flying = {};
+    keepUnsent();
+    if (Object.keys(waiting).length) later();
   } catch {
+    if (flying !== notes) return; // they went once more with those that came after them
     waiting = { ...notes, ...waiting }; // the next note tries again
+    flying = {};
   }
 }
 
-window.addEventListener("pagehide", () => void send());
+window.addEventListener("pagehide", () => void send(true));

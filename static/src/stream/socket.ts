@@ -10,11 +10,15 @@ export interface SocketLike {
   onclose: ((event: { code: number }) => void) | null;
   send(text: string): void;
   close(): void;
+  /** As of a WebSocket: 1 is open. */
+  readonly readyState?: number;
 }
 
 export interface StreamHandlers {
   message(message: ServerMessage): void;
   connection(state: ConnectionState, retryInMs: number): void;
+  /** Commands that waited for a connection were given up with it. */
+  lost?(): void;
 }
 
 export interface StreamOptions {
@@ -22,6 +26,9 @@ export interface StreamOptions {
   later: (delayMs: number, task: () => void) => void;
 }
 
+const OPEN = 1;
+/** Commands that may wait for a connection which is being made. */
+const MOST_HELD = 20;
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MOST_MS = 8_000;
 /** Close codes after which trying again makes no sense: too many bad messages, unknown lab, not allowed. */
@@ -35,6 +42,8 @@ export class LabStream {
   private where: { lab: string; generation: number } | null = null;
   private failures = 0;
   private stopped = false;
+  private opened = false;
+  private readonly waiting: string[] = [];
 
   constructor(private readonly options: StreamOptions, private readonly handlers: StreamHandlers) {}
 
@@ -43,11 +52,20 @@ export class LabStream {
     return this.lastSeq;
   }
 
+  /** The number of the timeline that is held: another one after each jump. */
+  get generation(): number {
+    return this.where?.generation ?? 0;
+  }
+
   start(): void {
     this.handlers.connection("connecting", 0);
+    this.opened = false;
     const socket = (this.socket = this.options.open());
     socket.onopen = () => {
+      if (socket !== this.socket) return;
+      this.opened = true;
       this.send(this.lastSeq === null || !this.where ? { type: "hello" } : { type: "hello", from: this.lastSeq, ...this.where });
+      for (const text of this.waiting.splice(0)) socket.send(text);
       this.handlers.connection("open", 0);
     };
     socket.onmessage = (event) => {
@@ -63,11 +81,15 @@ export class LabStream {
     this.socket?.close();
   }
 
-  /** Sends a command; false while there is no connection. */
+  /** Sends a command; false while there is no connection. What comes while one is being made is sent as soon as it stands. */
   send(command: object): boolean {
-    if (!this.socket) return false;
+    const { socket } = this, text = JSON.stringify(command);
+    if (!socket) return false;
+    if (!this.opened) return this.waiting.length < MOST_HELD && this.waiting.push(text) > 0;
+    // A socket that closes swallows what it is given.
+    if (socket.readyState !== undefined && socket.readyState !== OPEN) return false;
     try {
-      this.socket.send(JSON.stringify(command));
+      socket.send(text);
       return true;
     } catch {
       return false;
@@ -115,6 +137,7 @@ export class LabStream {
 
   private dropped(code: number): void {
     this.socket = null;
+    if (this.waiting.splice(0).length) this.handlers.lost?.();
     if (this.stopped || FINAL_CODES.has(code)) return this.handlers.connection("closed", 0);
     const delayMs = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** this.failures++);
     this.handlers.connection("waiting", delayMs);

@@ -182,6 +182,7 @@ export class Screen implements SessionView {
     this.row = 0;
     this.editing = true;
     this.terminal.write("", () => {
+      if (!this.editing) return; // a line was entered from elsewhere before this was drawn
       // A program may have left the cursor in the middle of a line.
       if (this.terminal.buffer.active.cursorX > 0) this.terminal.write("\r\n");
       this.draw();

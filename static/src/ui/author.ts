@@ -7,6 +7,7 @@ import { t } from "../i18n/t";
 import type { EditorLanguage, ManifestEditor } from "../editor/editor";
 import { call } from "../lab/authorApi";
 import { ask } from "../lab/lessonApi";
+import { OneAtATime } from "../lab/oneAtATime";
 import { currentLab, LabElement } from "./element";
 import { askChoice, askText, askWhether } from "./dialog";
 import { loadEditor } from "./loadEditor";
@@ -73,6 +74,7 @@ export class AuthorElement extends LabElement {
   private edited = "";
   private timer = 0;
   private readonly recorder = new Recorder();
+  private readonly saving = new OneAtATime(() => this.store());
   private readonly guard = (event: BeforeUnloadEvent): void => {
     if (this.dirty) event.preventDefault();
   };
@@ -109,6 +111,7 @@ export class AuthorElement extends LabElement {
     void loadEditor(box, { text: this.files[file] ?? "", label: t("Text of {file}", { file }), language: languageOf(file), changed: (text) => this.typed(file, text), save: () => this.save() }).then((editor) => {
       if (this.edited !== file || !this.isConnected) return editor.close();
       this.editor = editor;
+      if (editor.text !== (this.files[file] ?? "")) editor.text = this.files[file] ?? ""; // something was put there meanwhile
       this.mark();
       if (this.compared) editor.compare(this.compared.files[file] ?? "");
     });
@@ -216,14 +219,22 @@ export class AuthorElement extends LabElement {
   }
 
   private save(): void {
-    void this.asking(t("saving"), async () => {
-      this.known = await call<State>("PUT", this.lesson, { files: this.files });
-      this.dirty = false;
+    this.saving.ask();
+  }
+
+  /** Saves what is there now. What is typed until the answer comes is not in it: that stays to be saved, and to be looked through. */
+  private async store(): Promise<void> {
+    const { files } = this;
+    await this.asking(t("saving"), async () => {
+      const known = await call<State>("PUT", this.lesson, { files });
       this.versions = undefined;
+      this.notice = t("Saved as version {number}.", { number: known.version });
+      if (files !== this.files && this.known) return void (this.known = { ...this.known, version: known.version });
+      this.known = known;
+      this.dirty = false;
       clearTimeout(this.timer);
       this.mark();
-      if (this.known.page) show(this.known.page);
-      this.notice = t("Saved as version {number}.", { number: this.known.version });
+      if (known.page) show(known.page);
     });
   }
 
@@ -352,10 +363,11 @@ export class LiveLessonElement extends LabElement {
   @state() private problem = "";
   private stamp = "";
   private timer = 0;
+  private readonly asking = new OneAtATime(() => this.follow());
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.timer = window.setInterval(() => void this.follow(), FOLLOW_MS);
+    this.timer = window.setInterval(() => this.asking.ask(), FOLLOW_MS);
   }
 
   override disconnectedCallback(): void {

@@ -5,6 +5,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { fetchComparison, type Comparison } from "../lab/api";
 import { Lab, type Topic } from "../lab/lab";
+import { OneAtATime } from "../lab/oneAtATime";
 import { inOneLine } from "../lab/paths";
 import { actorName, sentenceOf } from "../lab/words";
 import { Scene } from "../stage/scene";
@@ -33,6 +34,7 @@ export class CompareElement extends LabElement {
   private last = 0;
   private timer = 0;
   private moved = -1;
+  private readonly asking = new OneAtATime(() => this.load());
 
   protected override told(topic: Topic): void {
     if (topic === "compare") return void (this.lab.comparing !== (this.other?.options.id ?? "") && this.begin());
@@ -102,20 +104,27 @@ export class CompareElement extends LabElement {
   }
 
   private compare(): void {
-    this.timer ||= window.setTimeout(async () => {
+    this.timer ||= window.setTimeout(() => {
       this.timer = 0;
-      if (!this.other) return;
-      try {
-        this.found = await fetchComparison(this.lab.options.id, this.other.options.id);
-        this.problem = "";
-      } catch (error) {
-        this.problem = error instanceof Error ? error.message : String(error);
-      }
-      const differ = new Set((this.found?.objects ?? []).map((one) => one.key));
-      for (const scene of [this.scene, theScene]) if (scene) scene.differ = differ;
-      this.lab.tell("selection");
-      this.wake();
+      this.asking.ask();
     }, REFRESH_MS);
+  }
+
+  private async load(): Promise<void> {
+    const { other } = this;
+    if (!other) return;
+    let found: Comparison | null = this.found, problem = "";
+    try {
+      found = await fetchComparison(this.lab.options.id, other.options.id);
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error);
+    }
+    if (this.other !== other) return; // comparing has ended meanwhile, or goes on with another lab
+    [this.found, this.problem] = [found, problem];
+    const differ = new Set((found?.objects ?? []).map((one) => one.key));
+    for (const scene of [this.scene, theScene]) if (scene) scene.differ = differ;
+    this.lab.tell("selection");
+    this.wake();
   }
 
   private wake(): void {

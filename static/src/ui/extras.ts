@@ -2,6 +2,7 @@
 // be seen to change.
 import { fetchAccess, fetchInside, fetchLoops, fetchOwners, fetchUsage } from "../lab/api";
 import type { Lab } from "../lab/lab";
+import { OneAtATime } from "../lab/oneAtATime";
 import { nodeOf } from "../stage/board";
 import type { Scene } from "../stage/scene";
 
@@ -14,6 +15,7 @@ export class Extras {
   private timer = 0;
   private known = "";
   private at = 0;
+  private readonly asking = new OneAtATime(() => this.fetch());
 
   constructor(private readonly lab: Lab, private readonly scene: Scene, private readonly wake: () => void) {}
 
@@ -23,7 +25,7 @@ export class Extras {
     const wait = Math.max(FIRST_MS, this.at + EVERY_MS - performance.now());
     this.timer = window.setTimeout(() => {
       this.timer = 0;
-      void this.fetch();
+      this.asking.ask();
     }, this.known.startsWith(`${this.scene.lens} `) ? wait : FIRST_MS);
   }
 
@@ -43,7 +45,10 @@ export class Extras {
       if (lens === "control-plane" || lens === "scheduling") this.scene.looped(await fetchLoops(id));
       if (lens === "access") this.scene.informed({ access: await fetchAccess(id) });
       if (lens === "ownership") this.scene.informed({ owners: await fetchOwners(id) });
-      if (lens === "node") this.scene.informed({ inside: await fetchInside(id, this.node) });
+      if (lens === "node") {
+        const { node } = this, inside = await fetchInside(id, node);
+        if (node === this.node) this.scene.informed({ inside });
+      }
       if (this.scene.at.nodes.size && this.scene.at.nodes.size <= MOST_MEASURED) this.scene.measured(await fetchUsage(id));
     } catch {
       // What cannot be had now is asked for again with the next change.

@@ -20,10 +20,12 @@ export class FieldsElement extends LabElement {
   @state() private problem = "";
   private lines: YamlLine[] = [];
   private paths: string[] = [];
+  private asked = 0;
 
   protected override willUpdate(changed: PropertyValues): void {
     if (changed.has("key") && changed.get("key") !== undefined) {
       this.chosen = "";
+      this.asked++;
       this.field = this.why = null;
     }
     if (!changed.has("answer")) return;
@@ -76,13 +78,13 @@ export class FieldsElement extends LabElement {
   }
 
   private async look(path: string): Promise<void> {
-    const { id } = this.lab.options;
+    const { id } = this.lab.options, asked = ++this.asked;
     const { apiVersion = "v1", kind = "" } = this.answer.object as { apiVersion?: string; kind?: string };
     const plain = path.replace(/\[[^\]]*\]/g, "").replace(/^\./, "");
-    this.problem = "";
-    const [field, why] = await Promise.all([fetchField(id, `${apiVersion}/${kind}`, plain).catch(() => null), fetchWhyField(id, this.key, path).catch((error: unknown) => ((this.problem = error instanceof Error ? error.message : ""), null))]);
-    if (this.chosen !== path) return;
-    [this.field, this.why] = [field, why];
+    let problem = "";
+    const [field, why] = await Promise.all([fetchField(id, `${apiVersion}/${kind}`, plain).catch(() => null), fetchWhyField(id, this.key, path).catch((error: unknown) => ((problem = error instanceof Error ? error.message : ""), null))]);
+    if (asked !== this.asked) return; // another line was chosen meanwhile, or the object has changed again
+    [this.field, this.why, this.problem] = [field, why, problem];
   }
 
   private watch(path: string): void {

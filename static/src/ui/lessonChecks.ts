@@ -1,5 +1,6 @@
 // How far the tasks of the lesson are: one fetch serves all elements of the page.
 import { fetchChecks } from "../lab/api";
+import { OneAtATime } from "../lab/oneAtATime";
 import { currentLab } from "./element";
 
 export interface Check {
@@ -15,11 +16,14 @@ export interface Task {
   checks: Check[];
 }
 
+const EVERY_MS = 500;
+
 class Checks {
   tasks = new Map<string, Task>();
   private readonly listeners = new Set<() => void>();
   private timer = 0;
   private started = false;
+  private readonly asking = new OneAtATime(() => this.fetch());
 
   listen(listener: () => void): () => void {
     this.listeners.add(listener);
@@ -36,7 +40,10 @@ class Checks {
   }
 
   private later(): void {
-    this.timer ||= window.setTimeout(() => void this.fetch(), 500);
+    this.timer ||= window.setTimeout(() => {
+      this.timer = 0;
+      this.asking.ask();
+    }, EVERY_MS);
   }
 
   private async fetch(): Promise<void> {
@@ -46,8 +53,6 @@ class Checks {
       for (const listener of this.listeners) listener();
     } catch {
       // The next change asks again.
-    } finally {
-      this.timer = 0;
     }
   }
 }

@@ -66,7 +66,7 @@ export class ManifestElement extends WordsElement {
     if (editable()) void this.asking(async () => {
       const found = await ask<{ text: string; original: string }>("GET", `manifests/${encodeURIComponent(this.file)}`);
       this.original = found.original;
-      this.put(found.text);
+      if (this.shown === this.text) this.put(found.text); // unless the reader was faster
     });
   }
 
@@ -147,7 +147,7 @@ abstract class AskedElement extends WordsElement {
     const word = this.right === undefined ? "" : this.right ? t("Right.") : t("Not so.");
     return html`<div class="asked" role="group" aria-label=${this.kind} data-testid=${`asked:${this.name}`} data-right=${String(this.right ?? "")}>
       <b>${this.kind}</b><p>${this.words}</p>
-      <div class="choices">${choices.map((choice, number) => html`<button type="button" class=${number === this.taken ? (this.right ? "good" : "bad") : ""} aria-pressed=${number === this.taken}
+      <div class="choices">${choices.map((choice, number) => html`<button type="button" class=${number === this.taken && this.right !== undefined ? (this.right ? "good" : "bad") : ""} aria-pressed=${number === this.taken}
         ?disabled=${this.busy || !editable()} @click=${() => this.choose(number, choice)}>${inline(this.choice(choice))}</button>`)}</div>
       <div aria-live="polite">${this.right === undefined ? nothing : html`<p class="said"><strong>${word}</strong> ${inline(this.comment)}</p>`}${this.sorry()}</div></div>`;
   }

@@ -29,6 +29,7 @@ export class ManifestsElement extends LabElement {
   private editor: ManifestEditor | null = null;
   private difference: ManifestEditor | null = null;
   private loading: Promise<void> = Promise.resolve();
+  private asked = 0;
 
   private get place(): string {
     return `manifest.${this.lab.options.id}`;
@@ -90,13 +91,15 @@ export class ManifestsElement extends LabElement {
     const { value } = list;
     list.value = "";
     if (!value) return;
-    const { text } = await fetchGalleryFile(value);
+    const asked = ++this.asked;
+    const found = await fetchGalleryFile(value).catch((error: unknown) => this.tell(error instanceof Error ? error.message : String(error), true));
     await this.loading;
-    this.put(text);
+    if (found && asked === this.asked) this.put(found.text);
   }
 
   private async read(files: Iterable<File>): Promise<void> {
     let chosen: ReadFile[];
+    const asked = ++this.asked;
     try {
       chosen = await manifestsOf(files);
     } catch (error) {
@@ -105,6 +108,7 @@ export class ManifestsElement extends LabElement {
     if (!chosen.length) return this.tell(t("None of these is a YAML or JSON file."), true);
     const text = joined(chosen);
     await this.loading;
+    if (asked !== this.asked) return; // something else was chosen meanwhile
     if (text.length > MOST) return this.tell(t("These files are too large together."), true);
     this.put(text);
     this.tell(chosen.length === 1 ? chosen[0]!.name : t("{count} files read", { count: chosen.length }));

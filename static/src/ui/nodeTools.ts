@@ -5,6 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { fetchTools, type ContainerInside, type ToolsAnswer } from "../lab/api";
 import type { Topic } from "../lab/lab";
+import { OneAtATime } from "../lab/oneAtATime";
 import { LabElement } from "./element";
 
 const megabytes = (size: number): string => (size >= 1e9 ? `${(size / 1e9).toFixed(1)} GB` : `${(size / 1e6).toFixed(1)} MB`);
@@ -16,18 +17,19 @@ export class NodeToolsElement extends LabElement {
   @state() private answer: ToolsAnswer | null = null;
   @state() private problem = "";
   private due = 0;
+  private readonly asking = new OneAtATime(() => this.load());
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!changed.has("node")) return;
     this.answer = null;
-    void this.load();
+    this.asking.ask();
   }
 
   protected override told(): void {
     if (this.due) return;
     this.due = window.setTimeout(() => {
       this.due = 0;
-      if (this.isConnected) void this.load();
+      if (this.isConnected) this.asking.ask();
     }, 1000);
   }
 
@@ -37,7 +39,7 @@ export class NodeToolsElement extends LabElement {
       const answer = await fetchTools(this.lab.options.id, node);
       if (this.node === node) [this.answer, this.problem] = [answer, ""];
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      if (this.node === node) this.problem = error instanceof Error ? error.message : String(error);
     }
   }
 

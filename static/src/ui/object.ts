@@ -5,6 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { ApiError, fetchDescribed, fetchObject, fetchPast, fetchUsage, fetchWhy, type ObjectAnswer, type PastAnswer, type UsageAnswer } from "../lab/api";
 import { describe } from "../lab/describe";
+import { OneAtATime } from "../lab/oneAtATime";
 import { related } from "../lab/related";
 import { recall, remember } from "../lab/remember";
 import { changedExcerpt } from "../lab/yaml";
@@ -45,12 +46,15 @@ export class ObjectElement extends LabElement {
   private readonly samples = new Map<string, { time: number; cpu: number; memory: number }[]>();
   private fetched = "";
   private timer = 0;
+  /** One at a time for each object: what is chosen next does not wait for what was chosen before. */
+  private asking = new OneAtATime(() => this.load());
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!changed.has("key")) return;
     this.answer = this.past = this.described = null;
     this.chain = [];
     this.problem = this.fetched = "";
+    this.asking = new OneAtATime(() => this.load());
     this.refresh();
   }
 
@@ -62,33 +66,36 @@ export class ObjectElement extends LabElement {
   /** Fetches what the stream does not carry, once things have been still for a moment. */
   private refresh(): void {
     if (this.timer || !this.key) return;
-    const version = `${this.key}@${this.lab.player.state.seq}@${this.tab}`;
-    if (version === this.fetched) return;
-    this.timer = window.setTimeout(async () => {
+    if (this.version === this.fetched) return;
+    this.timer = window.setTimeout(() => {
       this.timer = 0;
-      this.fetched = `${this.key}@${this.lab.player.state.seq}@${this.tab}`;
-      await this.load(this.key);
-      this.refresh();
+      this.asking.ask();
     }, !this.answer ? 0 : this.tab === "described" && this.described ? DESCRIBE_MS : REFRESH_MS);
   }
 
-  private async load(key: string): Promise<void> {
-    const { id } = this.lab.options;
+  private get version(): string {
+    return `${this.key}@${this.lab.player.state.seq}@${this.tab}`;
+  }
+
+  private async load(): Promise<void> {
+    const { key, tab, asking } = this, { id } = this.lab.options;
+    this.fetched = this.version;
     try {
       const answer = await fetchObject(id, key);
       const why = answer.steps?.length ? await fetchWhy(id, key).catch(() => ({ chain: [] })) : { chain: [] };
-      const past = this.tab === "past" ? await fetchPast(id, key) : this.past;
-      const usage = this.tab === "use" ? await fetchUsage(id).catch(() => null) : this.usage;
+      const past = tab === "past" ? await fetchPast(id, key) : this.past;
+      const usage = tab === "use" ? await fetchUsage(id).catch(() => null) : this.usage;
       // Whoever may not, or a server that runs no kubectl, has our own rendering.
-      const described = this.tab === "described" && this.lab.options.canEdit ? await fetchDescribed(id, key).catch(() => null) : this.described;
-      if (this.key !== key) return;
+      const described = tab === "described" && this.lab.options.canEdit ? await fetchDescribed(id, key).catch(() => null) : this.described;
+      if (this.asking !== asking) return;
       this.described = described;
       [this.answer, this.chain, this.past, this.usage, this.problem] = [answer, why.chain, past, usage, ""];
       if (usage) this.sample(key, usage);
     } catch (error) {
-      if (this.key !== key) return;
+      if (this.asking !== asking) return;
       this.problem = error instanceof ApiError && error.status === 404 ? t("It is no longer there.") : t("It cannot be read now.");
     }
+    this.refresh();
   }
 
   private show(tab: Tab): void {

@@ -4,6 +4,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { fetchLoops, type LoopsAnswer } from "../lab/api";
 import type { Topic } from "../lab/lab";
+import { OneAtATime } from "../lab/oneAtATime";
 import { left } from "../stage/countdown";
 import { LabElement } from "./element";
 
@@ -16,6 +17,7 @@ export class QueueElement extends LabElement {
   @state() private loop: LoopsAnswer["loops"][string] | null = null;
   private shown = "";
   private timer = 0;
+  private readonly asking = new OneAtATime(() => this.load());
 
   protected override told(): void {
     this.ask();
@@ -30,12 +32,16 @@ export class QueueElement extends LabElement {
 
   private ask(): void {
     this.shown = this.of;
-    this.timer ||= window.setTimeout(async () => {
+    this.timer ||= window.setTimeout(() => {
       this.timer = 0;
-      const { of } = this;
-      const answer = await fetchLoops(this.lab.options.id, of).catch(() => null);
-      if (answer && of === this.of) this.loop = answer.loops[of] ?? null;
+      this.asking.ask();
     }, this.loop ? EVERY_MS : 0);
+  }
+
+  private async load(): Promise<void> {
+    const { of } = this;
+    const answer = await fetchLoops(this.lab.options.id, of).catch(() => null);
+    if (answer && of === this.of) this.loop = answer.loops[of] ?? null;
   }
 
   protected override render(): TemplateResult | typeof nothing {

@@ -6,6 +6,7 @@ import { t } from "../i18n/t";
 import type { Topic } from "../lab/lab";
 import { actorName, CATEGORY_COLORS, clock, sentenceOf, type Category } from "../lab/words";
 import { binsOf } from "../lab/bins";
+import { OneAtATime } from "../lab/oneAtATime";
 import { fetchMoments, type Moment } from "../lab/api";
 import type { Heading } from "../stream/types";
 import { LabElement } from "./element";
@@ -30,6 +31,7 @@ export class TimelineElement extends LabElement {
   private moments: Moment[] = [];
   private asking = 0;
   private askedAt = -1;
+  private readonly askingMoments = new OneAtATime(() => this.loadMoments());
   private dragging = false;
   private wanted = -1;
   private sent = -1;
@@ -142,11 +144,19 @@ export class TimelineElement extends LabElement {
     const { lab } = this;
     if (this.asking || this.askedAt === lab.headings.last || !lab.player.state.components["traffic"]) return;
     this.askedAt = lab.headings.last;
-    this.asking = window.setTimeout(() => (this.asking = 0), 2000);
-    void fetchMoments(lab.options.id).then(({ marks }) => {
-      this.moments = marks;
-      this.draw();
-    }).catch(() => undefined);
+    // Afterwards it looks again, for what came meanwhile may have been the last.
+    this.asking = window.setTimeout(() => {
+      this.asking = 0;
+      this.askMoments();
+    }, 2000);
+    this.askingMoments.ask();
+  }
+
+  private async loadMoments(): Promise<void> {
+    const found = await fetchMoments(this.lab.options.id).catch(() => null);
+    if (!found) return;
+    this.moments = found.marks;
+    this.draw();
   }
 
   /** Under the ticks: a disc where a breakpoint was met, a flag where a step is marked, a diamond where a release went on or was undone. */

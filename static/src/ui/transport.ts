@@ -17,7 +17,7 @@ export class TransportElement extends LabElement {
   protected override render() {
     const { lab } = this;
     const off = !lab.options.canEdit;
-    const playing = lab.playing;
+    const playing = lab.willPlay;
     const button = (id: string, name: string, key: string, icon: unknown, act: () => void, kind = "") => html`<button
       type="button" class=${kind} data-testid=${id} ?disabled=${off} title=${`${name} (${key})`} aria-label=${name} @click=${act}>${icon}</button>`;
     return html`<div class="transport" role="toolbar" aria-label=${t("Transport")}>
@@ -66,7 +66,7 @@ export class SayElement extends LabElement {
 
   private first(): void {
     this.lab.kubectl(FIRST_LINE);
-    if (!this.lab.playing) this.lab.play();
+    if (!this.lab.willPlay) this.lab.play();
   }
 }
 
