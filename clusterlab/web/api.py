@@ -86,6 +86,8 @@ def endpoint(*methods: str, change: bool = False) -> Callable[[View], View]:
                         if not await access.may_edit(request, lab_id):
                             raise LabError("this lab's key is needed: send it as a bearer token", code="Forbidden", status=403)
                         access.check_csrf(request)
+                    if request.method in ("GET", "HEAD"):
+                        await lab.stands.wait()
                     answer = await _seen(request, view(request, lab, **path))
             except LabError as error:
                 return error_response(error)

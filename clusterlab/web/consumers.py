@@ -209,6 +209,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         while not lab.gone:
             await self.news.wait()
             self.news.clear()
+            await lab.standing()
             if lab.jump != self.jump or not 0 <= lab.last_seq - self.sent <= FAR_BEHIND:
                 try:
                     mode = await self._start_over(lab)
@@ -216,12 +217,14 @@ class LabConsumer(AsyncWebsocketConsumer):
                     await asyncio.sleep(0.5)  # its host has gone: it is being taken up elsewhere
                     self.news.set()
                 continue
-            while self.sent < (last := min(lab.last_seq, self.sent + BATCH)) and lab.jump == self.jump:
+            while self.sent < (last := min(lab.last_seq, self.sent + BATCH)) and lab.jump == self.jump and lab.stands:
                 frames = await lab.frames(self.sent + 1, last)
                 if lab.jump != self.jump or len(frames) != last - self.sent:
                     break
                 self.sent = last
                 await self.send(text_data='{"type":"steps","frames":[' + b",".join(frames).decode() + "]}")
+            if not lab.stands:
+                continue  # there is news when it does
             state = lab.state()
             if {**state, "time": 0} != {**mode, "time": 0} or (state["mode"] == "paused" and state["time"] != mode["time"]):
                 mode = state

@@ -139,6 +139,7 @@ async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[st
     if cluster.is_read(method, path, query):
         for _ in cluster.preparing(method, path, headers):
             await asyncio.sleep(0)
+        await lab.stands.wait()
         lab.tick_clock()
         return cluster.answer(method, path, query, headers, body)
     try:

@@ -63,7 +63,7 @@ async def look() -> None:
     members = Member.objects.select_related("user").filter(room__ended=None, removed=False, lab_id__in=list(host.labs))
     async for member in members:
         lab = host.labs.get(str(member.lab_id))
-        if lab is None or lab.lost or _seen.get(lab) == (where := (lab.cluster.sim.last_seq, lab.generation)):
+        if lab is None or lab.lost or not lab.stands.is_set() or _seen.get(lab) == (where := (lab.cluster.sim.last_seq, lab.generation)):
             continue
         fields, whole = await _of(member, lab)
         found.append((member, lab, where if whole else None, fields))

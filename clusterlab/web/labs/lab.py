@@ -69,7 +69,8 @@ class Lab:
         self._inbox = Inbox()
         self._log_bytes = sum(weight_of(command.data) for command in self.history.log)
         self._turn = asyncio.Lock()  # held while commands are stored and performed: the timeline must not jump in between
-        self._performing = False
+        self.stands = asyncio.Event()  # not on the way to another step: who reads waits for it, so that nobody sees the way
+        self.stands.set()
         self._jobs: deque[Job] = deque()
         self._wake = asyncio.Event()
         self._listeners: set[Callable[[], None]] = set()
@@ -77,8 +78,7 @@ class Lab:
         self._published_s = 0.0
         self._position = self.where()
         self._task: asyncio.Task[None] | None = None
-        self.failed = ""
-        self.lost, self._streams = False, 0
+        self.failed, self.lost, self._performing, self._streams = "", False, False, 0
 
     # Life.
 
@@ -268,13 +268,15 @@ class Lab:
         if 0 <= seq < self.history.first_known:
             await self.past()
         async with self._turn:
-            self._performing = True  # nothing else moves it meanwhile, and nobody is told of where it is on the way
+            self._performing = True  # nothing else moves it meanwhile
+            self.stands.clear()
             try:
                 await through(self.history.seeking(seq))
             except ValueError as error:
                 raise LabError(str(error), "seq") from None
             finally:
                 self._performing = False
+                self.stands.set()  # those who wait go on once it has jumped
             self.playing = False
             self._jumped()
             if self.failed:  # back before the fault, it may live again

@@ -63,11 +63,13 @@ class Internal:
             await publish(lab)
             if lab.history.first_known:
                 lab.recall()
+            await lab.stands.wait()
             told = told_of(lab)
             snapshot = orjson.dumps(told.pop("snapshot"))  # large, and not to be read on its way
             return orjson.dumps(told) + b"\n" + snapshot
         if verb == "watch":
             await publish(lab)
+            await lab.stands.wait()
             return orjson.dumps({"generation": lab.generation, "retold": lab.retold, "seq": lab.cluster.sim.last_seq, "state": lab.state()})
         if verb == "frames":
             first, last = int(body["from"]), min(int(body["to"]), int(body["from"]) + MAX_FRAMES)

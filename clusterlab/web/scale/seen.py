@@ -48,6 +48,15 @@ class Seen(Protocol):
     @property
     def last_seq(self) -> int: ...
 
+    @property
+    def stands(self) -> bool:
+        """It is not on its way to another step: what is read of it now holds."""
+        ...
+
+    async def standing(self) -> None:
+        """Returns once it stands."""
+        ...
+
     def state(self) -> dict[str, Any]: ...
 
     def listeners(self) -> int: ...
@@ -84,7 +93,15 @@ class Here:
     def last_seq(self) -> int:
         return self.lab.cluster.sim.last_seq
 
+    @property
+    def stands(self) -> bool:
+        return self.lab.stands.is_set()
+
+    async def standing(self) -> None:
+        await self.lab.stands.wait()
+
     async def tell(self) -> dict[str, Any]:
+        await self.lab.stands.wait()
         if self.lab.history.first_known:  # the list of earlier steps follows once they are known
             self.lab.recall()
         return told_of(self.lab)

@@ -87,6 +87,7 @@ class Publisher:
                 except TimeoutError:
                     continue
                 self._news.clear()
+                await self.lab.stands.wait()
                 try:
                     told = await self._publish(told)
                 except RedisError as error:
@@ -101,7 +102,7 @@ class Publisher:
         frames_key, mode_key = names(lab.id)
         if self.generation != lab.generation:
             self.generation, self.sent = lab.generation, lab.cluster.sim.last_seq
-        while self.sent < lab.cluster.sim.last_seq and self.generation == lab.generation:
+        while self.sent < lab.cluster.sim.last_seq and self.generation == lab.generation and lab.stands.is_set():
             first, last = self.sent + 1, min(lab.cluster.sim.last_seq, self.sent + BATCH)
             frames = lab.frames.get(first, last)
             self.sent = last
@@ -110,6 +111,8 @@ class Publisher:
                 pipe.xadd(frames_key, {b"f": frame}, id=f"{self.generation}-{seq}", maxlen=KEEP_FRAMES, approximate=True)
             pipe.expire(frames_key, KEEP_S)
             await pipe.execute(raise_on_error=False)
+        if not lab.stands.is_set():
+            return told  # there is news when it does
         state = lab.state()
         # While it plays, frames tell the time.
         now = (lab.generation, lab.retold, state if state["mode"] == "paused" else {**state, "time": 0})

@@ -52,6 +52,11 @@ class There:
     def jump(self) -> tuple[int, int]:
         return self._generation, self._retold
 
+    stands = True  # its host tells nothing of it while it does not
+
+    async def standing(self) -> None:
+        return
+
     @property
     def last_seq(self) -> int:
         return self._last
