@@ -135,7 +135,7 @@ def served(how: str, *arguments: Any, **env: str) -> dict[str, float]:
     from tests.server import Server
 
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), **env).start()
+        server = Server(Path(folder), whole=True, **env).start()
         try:
             before_s = figures.cpu_s(server)
             found: dict[str, float] = asyncio.run(getattr(figures, how)(server, *arguments))

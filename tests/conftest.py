@@ -23,7 +23,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of a worker; each test makes labs of its own."""
-    running = Server(tmp_path_factory.mktemp("server")).start()
+    running = Server(tmp_path_factory.mktemp("server"), whole=True).start()
     yield running
     running.kill()  # nobody will wake its hundreds of labs: they need not be put to sleep
 

@@ -18,7 +18,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tests import forkserver
+
 ROOT = Path(__file__).resolve().parent.parent
+#: A machine may be busy.
+START_S = 180
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
@@ -50,14 +54,16 @@ def migrated() -> Path:
 
 
 class Server:
-    """Starts on `start`, ends on `stop` (SIGTERM) or `kill` (SIGKILL); `folder` holds the database."""
+    """Starts on `start`, ends on `stop` (SIGTERM) or `kill` (SIGKILL); `folder` holds the database.
 
-    def __init__(self, folder: Path, **env: str) -> None:
-        self.folder = folder
+    It is a fork of a process that has everything imported (tests/forkserver.py), or with `whole` what `make run` starts."""
+
+    def __init__(self, folder: Path, whole: bool = False, **env: str) -> None:
+        self.folder, self.whole = folder, whole
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {**os.environ, "CLUSTERLAB_VAR": str(folder), "CLUSTERLAB_PORT": str(self.port), **env}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | forkserver.Forked | None = None
         database = folder / "clusterlab.sqlite3"
         if not database.exists() and "DATABASE_URL" not in self.env and "CLUSTERLAB_DB" not in self.env:
             shutil.copyfile(migrated(), database)
@@ -67,24 +73,29 @@ class Server:
             migrate(self.env)
 
     def start(self, headers: dict[str, str] | None = None) -> Server:
-        log = (self.folder / "server.log").open("ab")
-        command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
-        for _ in range(900):  # of a tenth of a second: a machine may be busy
+        log = self.folder / "server.log"
+        if self.whole:
+            command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]
+            with log.open("ab") as out:
+                self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=out, stderr=out)
+        else:
+            self.process = forkserver.start(self.port, self.env, log)
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
             if self.process.poll() is not None:
-                raise RuntimeError("the server ended:\n" + (self.folder / "server.log").read_text()[-3000:])
+                raise RuntimeError("the server ended:\n" + log.read_text()[-3000:])
             try:
                 urllib.request.urlopen(urllib.request.Request(self.url + "/healthz", headers=headers or {}), timeout=5)
                 return self
             except OSError:
-                time.sleep(0.1)
-        raise RuntimeError("the server did not come up in 90 s")
+                time.sleep(0.05)
+        raise RuntimeError(f"the server did not come up in {START_S} s")
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         assert self.process is not None
         self.process.send_signal(how)
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -120,42 +131,6 @@ class Server:
         status, made = self.call("POST", "/api/labs/import", file)
         assert status == 201, made
         return ServerLab(self, made)
-
-
-class ForkedServer(Server):
-    """A server that starts quickly, as a fork of a process that has everything ready (tests/forkserver.py); for tests that kill it often."""
-
-    def __init__(self, folder: Path, **env: str) -> None:
-        super().__init__(folder, **env)
-        log = (folder / "server.log").open("ab")
-        command = [sys.executable, "-m", "tests.forkserver", str(self.port)]
-        self.mother = subprocess.Popen(command, cwd=ROOT, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-        self.pid = 0
-
-    def start(self, headers: dict[str, str] | None = None) -> Server:
-        assert self.mother.stdin is not None and self.mother.stdout is not None
-        self.mother.stdin.write("start\n")
-        self.mother.stdin.flush()
-        self.pid = int(self.mother.stdout.readline())
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(self.url + "/healthz", timeout=5)
-                return self
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("the server did not come up in 90 s:\n" + (self.folder / "server.log").read_text()[-3000:])
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        for _ in range(200):
-            try:
-                os.kill(self.pid, 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.02)
-
-    def stop(self, how: int = signal.SIGTERM) -> None:
-        self.mother.communicate(timeout=30)
 
 
 class ServerLab:

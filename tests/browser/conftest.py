@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.lab import LabPage
 from tests.server import ROOT, Server
@@ -16,7 +16,8 @@ from tests.server import ROOT, Server
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CLUSTERLAB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
-TIMEOUT_MS = 15_000
+#: A machine may be busy: conditions are waited for, and so long costs nothing where they come true.
+TIMEOUT_MS = 60_000
 #: A browser's own words for a page that is gone or a server that is down: no fault of the page.
 EXPECTED = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "WebSocket connection to", "favicon")
 
@@ -28,6 +29,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("no Chromium on this machine (CLUSTERLAB_CHROMIUM names one)")
     if not (ROOT / "static" / "dist" / "app.js").exists():
         pytest.skip("the front end is not built (npm run build)")
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield browser

@@ -15,7 +15,6 @@ from clusterlab.lessons.predictions import shown
 from tests.browser.conftest import Visitor
 from tests.server import ROOT, Server
 
-PATIENCE_MS = 40_000
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3"/></svg>'
 #: How many command lines have come to their end.
 LINES = "(document.querySelector('cl-terminal')?.sessions ?? []).flatMap(each => each.entries).filter(each => each.exit !== null).length"
@@ -54,7 +53,7 @@ class Learner:
         """Presses a button that leads to a command line, and waits until kubectl has ended."""
         before = self.page.evaluate(LINES)
         button.click()
-        self.page.wait_for_function(f"before => {LINES} > before", arg=before, timeout=PATIENCE_MS)
+        self.page.wait_for_function(f"before => {LINES} > before", arg=before)
         self.settle()
 
     def wait(self, button: Any) -> None:
@@ -64,13 +63,13 @@ class Learner:
         before = self.page.evaluate("document.querySelector('cl-stage').lab.mode.time")
         button.click()
         reached = "time => document.querySelector('cl-stage').lab.mode.time >= time"
-        self.page.wait_for_function(reached, arg=before + passes_ms, timeout=PATIENCE_MS)
+        self.page.wait_for_function(reached, arg=before + passes_ms)
         self.settle()
 
     def settle(self) -> None:
         """Lets the cluster come to rest, and the command line come to its end."""
         self.page.evaluate("document.querySelector('cl-stage').lab.send({type: 'run', until: 'settled'})")
-        self.page.wait_for_function("() => document.querySelector('cl-stage').lab.mode.settled", timeout=PATIENCE_MS)
+        self.page.wait_for_function("() => document.querySelector('cl-stage').lab.mode.settled")
 
     def manifest(self, directive: Directive) -> None:
         if "draft" not in directive.info.split():
@@ -80,7 +79,7 @@ class Learner:
         """Replays the chain of causes from its first step to its last, and comes back to now."""
         box = self.page.get_by_test_id(f"debrief:{directive.id}")
         box.get_by_test_id("debrief-start").click()
-        expect(box).to_have_attribute("data-at", "0", timeout=PATIENCE_MS)
+        expect(box).to_have_attribute("data-at", "0")
         last = self.page.evaluate("document.querySelector('cl-stage').lab.mode.last")
         links = box.locator("ol li")
         for number in range(1, links.count()):
@@ -89,7 +88,7 @@ class Learner:
             expect(box.locator(".debrief-now strong")).not_to_be_empty()
         expect(box.get_by_test_id("debrief-next")).to_be_disabled()
         box.get_by_test_id("debrief-end").click()
-        self.page.wait_for_function("last => document.querySelector('cl-stage').lab.mode.seq === last", arg=last, timeout=PATIENCE_MS)
+        self.page.wait_for_function("last => document.querySelector('cl-stage').lab.mode.seq === last", arg=last)
 
     def fault(self, directive: Directive) -> None:
         self.page.get_by_test_id(f"break:{directive.id}").click()
@@ -99,7 +98,7 @@ class Learner:
     def predict(self, directive: Directive) -> None:
         box = self.page.get_by_test_id(f"asked:{directive.id}")
         box.get_by_role("button", name=shown(directive.data["choices"][0]), exact=True).click()
-        expect(box.locator(".said")).to_be_visible(timeout=PATIENCE_MS)
+        expect(box.locator(".said")).to_be_visible()
         expect(box).to_have_attribute("data-right", "true" if box.get_by_text("Right.").count() else "false")
 
     def quiz(self, directive: Directive) -> None:
@@ -124,7 +123,7 @@ class Learner:
                 self.settle()
             elif step.get_by_test_id("wait").count():
                 self.wait(step.get_by_test_id("wait"))
-        expect(box).to_have_attribute("data-done", "true", timeout=PATIENCE_MS)
+        expect(box).to_have_attribute("data-done", "true")
 
 
 @pytest.fixture
@@ -151,10 +150,10 @@ def test_a_lesson_from_start_to_end(learner: Callable[[str], Learner], name: str
 def test_a_step_is_undone_begun_again_and_a_task_skipped(learner: Callable[[str], Learner]) -> None:
     one = learner("a-pod-is-born")
     one.run(one.page.locator("#lesson section > cl-run").first.get_by_test_id("run"))
-    expect(one.page.get_by_test_id("task:running")).to_have_attribute("data-done", "true", timeout=PATIENCE_MS)
+    expect(one.page.get_by_test_id("task:running")).to_have_attribute("data-done", "true")
     one.page.get_by_test_id("undo:0").click()
     gone = "() => !('pods/default/hello' in document.querySelector('cl-stage').lab.player.state.objects)"
-    one.page.wait_for_function(gone, timeout=PATIENCE_MS)
+    one.page.wait_for_function(gone)
     one.page.get_by_test_id("skip:gone").click()
     expect(one.page.get_by_test_id("task:gone")).to_contain_text("Skipped")
     one.page.reload()
@@ -162,7 +161,7 @@ def test_a_step_is_undone_begun_again_and_a_task_skipped(learner: Callable[[str]
     one.page.get_by_test_id("task:gone").get_by_role("button").click()
     expect(one.page.get_by_test_id("skip:gone")).to_be_visible()
     one.page.get_by_test_id("restart:0").click()
-    one.page.wait_for_function("() => document.querySelector('cl-stage').lab.mode.seq === 0", timeout=PATIENCE_MS)
+    one.page.wait_for_function("() => document.querySelector('cl-stage').lab.mode.seq === 0")
 
 
 def test_an_author_sees_a_mistake_mends_it_and_records_a_solution(visitor: Visitor, server: Server, axe: str) -> None:
@@ -177,10 +176,10 @@ def test_an_author_sees_a_mistake_mends_it_and_records_a_solution(visitor: Visit
     text.get_by_text("level: beginner").click()
     page.keyboard.press("End")
     page.keyboard.type("s")
-    expect(problems).to_contain_text("lesson.md:5", timeout=PATIENCE_MS)  # without saving
-    expect(page.get_by_test_id("author-text").locator(".cm-lint-marker-error")).to_be_visible(timeout=PATIENCE_MS)
+    expect(problems).to_contain_text("lesson.md:5")  # without saving
+    expect(page.get_by_test_id("author-text").locator(".cm-lint-marker-error")).to_be_visible()
     page.keyboard.press("Control+s")
-    expect(page.locator(".author-notice")).to_have_text("Saved as version 2.", timeout=PATIENCE_MS)
+    expect(page.locator(".author-notice")).to_have_text("Saved as version 2.")
     page.reload()  # a lesson that cannot be read can still be mended
     page.get_by_test_id("author-edit").click()
     text.get_by_text("level: beginners").click()
@@ -189,18 +188,18 @@ def test_an_author_sees_a_mistake_mends_it_and_records_a_solution(visitor: Visit
     text.get_by_text("Text in Markdown.").click()
     page.keyboard.press("End")
     page.keyboard.type(" Words of **mine**.")
-    expect(page.locator("#lesson-text strong")).to_have_text("mine", timeout=PATIENCE_MS)
+    expect(page.locator("#lesson-text strong")).to_have_text("mine")
     text.get_by_text("## Do").click()
     page.keyboard.press("End")
     page.keyboard.type("\n\n```sta")
     page.locator(".cm-tooltip-autocomplete li", has_text="stage").click()
     page.keyboard.type("Three pods, soon.")
-    expect(page.locator("#lesson-text cl-view")).to_contain_text("Three pods, soon.", timeout=PATIENCE_MS)
+    expect(page.locator("#lesson-text cl-view")).to_contain_text("Three pods, soon.")
     page.get_by_test_id("author-save").click()
-    expect(page.locator(".author-notice")).to_have_text("Saved as version 3.", timeout=PATIENCE_MS)
+    expect(page.locator(".author-notice")).to_have_text("Saved as version 3.")
     page.get_by_test_id("author-versions").click()
     page.get_by_test_id("author-compare:1").click()
-    expect(page.get_by_test_id("author-text").locator(".cm-changedLine").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("author-text").locator(".cm-changedLine").first).to_be_visible()
     page.get_by_test_id("author-compare-end").click()
     _files_and_a_recording(page, axe)
 
@@ -218,7 +217,7 @@ def _files_and_a_recording(page: Page, axe: str) -> None:
     page.get_by_test_id("author-record").click()
     before = page.evaluate(LINES)
     page.evaluate("document.querySelector('cl-drawer').run('kubectl create configmap mine --from-literal=a=b')")
-    page.wait_for_function(f"before => {LINES} > before", arg=before, timeout=PATIENCE_MS)
+    page.wait_for_function(f"before => {LINES} > before", arg=before)
     page.get_by_test_id("author-record").click()
     solution = "solution:\n- kubectl create configmap mine --from-literal=a=b\n"
     assert solution in page.evaluate("document.querySelector('cl-author').files['lesson.md']")
@@ -233,7 +232,7 @@ def test_pictures_of_the_stage_stand_in_the_text(learner: Callable[[str], Learne
     expect(picture.locator("canvas")).to_have_attribute("aria-label", re.compile("^Who owns whom"))
     # It is drawn: not all of its points have one colour.
     colours = "canvas => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"
-    one.page.wait_for_function(f"() => {{ const c = document.querySelector('cl-view canvas'); return c && ({colours})(c) > 20; }}", timeout=PATIENCE_MS)
+    one.page.wait_for_function(f"() => {{ const c = document.querySelector('cl-view canvas'); return c && ({colours})(c) > 20; }}")
     picture.get_by_role("button").first.click()
     expect(one.page.get_by_test_id("lens:ownership")).to_have_attribute("aria-checked", "true")
 

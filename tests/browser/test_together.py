@@ -48,7 +48,7 @@ def test_the_page_comes_back_when_the_server_does(visitor: Visitor, tmp_path: Pa
         server.kill()
         expect(lab.by("status")).to_contain_text("connection lost")
         server.start()
-        expect(lab.by("status")).to_contain_text("paused", timeout=20_000)
+        expect(lab.by("status")).to_contain_text("paused")
         assert lab.wait_still() == seq
         assert lab.state()["objects"] == objects
         lab.kubectl("scale deployment web --replicas=3")

@@ -24,7 +24,7 @@ def first_load(times: int = 5) -> dict[str, float]:
     scripts: dict[str, tuple[int, int]] = {}
     elsewhere: set[str] = set()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server(Path(folder)).start()
+        server = Server(Path(folder), whole=True).start()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         try:
             for _ in range(times):

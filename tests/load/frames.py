@@ -35,7 +35,7 @@ def frames(nodes: int, pods: int, while_s: int = 10) -> dict[str, float]:
     from tests.browser.lab import LabPage
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server(Path(folder)).start()
+        server = Server(Path(folder), whole=True).start()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         try:
             context = browser.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=True)

@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("--csv", default="")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), **ENV).start()
+        server = Server(Path(folder), whole=True, **ENV).start()
         try:
             print(asyncio.run(soak(server, options.seconds, options.seed, options.csv)), flush=True)
             print((Path(folder) / "server.log").read_text()[-3000:])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import ForkedServer, ServerLab
+from tests.server import Server, ServerLab
 
 KILLS = int(os.environ.get("CLUSTERLAB_KILLS", "20"))
 #: Every so many rounds the real kubectl writes; it takes many times as long as a plain request.
@@ -47,7 +47,7 @@ class Burst:
 def test_kills_in_the_middle_of_bursts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seed = int(os.environ.get("CLUSTERLAB_SEED", "7"))
     chance = random.Random(seed)
-    server = ForkedServer(tmp_path)
+    server = Server(tmp_path)
     server.start()
     total = 0
     try:

@@ -75,6 +75,26 @@ async def test_a_host_that_was_taken_for_dead_can_acknowledge_nothing_more() -> 
     await stop(one, two)
 
 
+async def test_a_host_that_hung_ends_what_is_watched_of_labs_that_others_have_taken_up() -> None:
+    one, two = LocalHost(Leases()), LocalHost(Leases())
+    assert one.leases is not None
+    (lab, _), (kept, _) = await one.create(BLANK, playing=False), await one.create(BLANK, playing=False)
+    lab.cluster.answer("GET", "/api/v1/pods", "watch=true", {}, b"")
+    assert lab.cluster.watch_count() == 1
+    await silence(one)
+    taken = await two.get(lab.id, ask=False)
+    assert taken is not None
+    one.leases._told_s -= 60
+    await one.leases.tell(2)
+    await one._lose_taken()
+    assert lab.lost and list(one.labs) == [kept.id] and not kept.lost
+    assert lab.cluster.watch_count() == 0
+    await kept.command(CREATE)
+    await one.leases.tell(1)
+    assert not one.leases.lapsed
+    await stop(one, two)
+
+
 async def test_a_lab_that_is_let_go_goes_on_where_it_stood() -> None:
     one, two = LocalHost(Leases()), LocalHost(Leases())
     two.let_go = lambda owner, lab_id: one.let_go_of(lab_id)

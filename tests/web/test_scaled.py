@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from clusterlab.web.scale.stack import Missing, Node, Stack
+from tests import forkserver
 from tests.server import Server, ServerLab
 from tests.web.classes import Page, join
 from tests.web.people import Person, manage
@@ -38,7 +39,7 @@ class Door(Server):
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("stack"))
+    made = Stack(tmp_path_factory.mktemp("stack"), launch=forkserver.start)  # type: ignore[arg-type]
     try:
         made.start()
     except Missing as error:

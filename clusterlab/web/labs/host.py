@@ -381,12 +381,27 @@ class LocalHost:
                 await asyncio.to_thread(garbage.give_back)
             garbage.collect_now_and_then(all(time.monotonic() - lab.used_s > QUIET_S for lab in self.labs.values()))
             if self.leases is not None:
+                await self._lose_taken()
                 await self._take_orphans()
             if turn % SELDOM == 0:
                 for lab in list(self.labs.values()):
                     if lab.cluster.watch_count():
                         lab.cluster.api.send_bookmarks()
                 await sync_to_async(self._expire)()
+
+    async def _lose_taken(self) -> None:
+        """Ends labs that were taken up elsewhere while this process hung: who only reads or watches here would never hear of it."""
+        assert self.leases is not None
+        if not self.leases.lapsed:
+            return
+        try:
+            self.leases.lapsed = False
+            for lab_id in await self.leases.taken({lab.id: lab.term for lab in self.labs.values()}):
+                if (lab := self.labs.get(lab_id)) is not None:
+                    lab.lose("this lab has gone to another host; ask again")
+        except DatabaseError as error:
+            self.leases.lapsed = True
+            _log.warning("whether labs were taken up elsewhere could not be looked for: %s", error)
 
     async def _take_orphans(self) -> None:
         """Takes up labs of hosts that died."""

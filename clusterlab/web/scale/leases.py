@@ -52,6 +52,7 @@ class Leases:
         self.id = uuid.uuid4().hex[:12]
         self.draining = False
         self._told_s = 0.0  # when the last heartbeat had been stored
+        self.lapsed = False  # a heartbeat came too late: labs may have been taken up elsewhere
         self._beat: asyncio.Task[None] | None = None
 
     # This process.
@@ -82,6 +83,7 @@ class Leases:
         begun_s = time.monotonic()  # before, so that `sure` ends no later than the lease does
         fields = {"address": settings.ADDRESS, "labs": labs, "draining": self.draining, "until": Now() + timedelta(seconds=LEASE_S)}
         await HostRecord.objects.aupdate_or_create(id=self.id, defaults=fields)
+        self.lapsed |= 0 < self._told_s and not self.sure
         self._told_s = begun_s
 
     async def end(self) -> None:
@@ -107,6 +109,11 @@ class Leases:
     async def release(self, lab_id: str, term: int) -> None:
         """Lets a lab go."""
         await Lab.objects.filter(pk=lab_id, owner=self.id, term=term).aupdate(owner="")
+
+    async def taken(self, labs: dict[str, int | None]) -> list[str]:
+        """Which of these labs, by their terms, other processes have taken up."""
+        kept = {pk: term async for pk, term in Lab.objects.filter(pk__in=list(labs), owner=self.id).values_list("pk", "term")}
+        return [lab_id for lab_id, term in labs.items() if kept.get(lab_id) != term]
 
     async def lives(self, host_id: str) -> bool:
         """Whether a process has said lately that it lives."""

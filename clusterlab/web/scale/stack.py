@@ -19,13 +19,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 __all__ = ["Missing", "Node", "Stack"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
-START_S = 60
+START_S = 180
 
 
 class Missing(RuntimeError):
@@ -48,6 +49,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def launched(port: int, env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """A server on a port."""
+    with log.open("ab") as out:
+        command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(port)]
+        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out)
+
+
 class Node:
     """One process of the deployment."""
 
@@ -58,9 +66,7 @@ class Node:
 
     def start(self) -> None:
         env = {**self.stack.env, "CLUSTERLAB_ROLE": self.role, "CLUSTERLAB_PORT": str(self.port), "CLUSTERLAB_ADDRESS": self.url}
-        log = (self.stack.folder / f"{self.name}.log").open("ab")
-        command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+        self.process = self.stack.launch(self.port, env, self.stack.folder / f"{self.name}.log")
 
     def await_ready(self) -> None:
         until = time.monotonic() + START_S
@@ -86,10 +92,13 @@ class Node:
 
 
 class Stack:
-    """PostgreSQL, Redis, web processes and lab hosts."""
+    """PostgreSQL, Redis, web processes and lab hosts, which `launch` starts."""
 
-    def __init__(self, folder: Path, webs: int = 2, hosts: int = 2, ports: list[int] | None = None, **env: str) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, webs: int = 2, hosts: int = 2, ports: list[int] | None = None,
+        launch: Callable[[int, dict[str, str], Path], subprocess.Popen[bytes]] = launched, **env: str,
+    ) -> None:
+        self.folder, self.launch = folder, launch
         numbers = ports or [free_port() for _ in range(webs)]
         self.webs = [Node(self, "web", number + 1, port) for number, port in enumerate(numbers)]
         self.hosts = [Node(self, "host", number + 1, free_port()) for number in range(hosts)]
