@@ -19,7 +19,10 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--d
 #: A machine may be busy: conditions are waited for, and so long costs nothing where they come true.
 TIMEOUT_MS = 60_000
 #: A browser's own words for a page that is gone or a server that is down: no fault of the page.
-EXPECTED = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "WebSocket connection to", "favicon")
+EXPECTED = (
+    "net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_CONNECTION_CLOSED", "net::ERR_EMPTY_RESPONSE",
+    "net::ERR_SOCKET_NOT_CONNECTED", "WebSocket connection to", "favicon",
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +40,20 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visitor:
-    """Opens pages, and remembers what goes wrong on them."""
+    """Opens pages, and remembers what goes wrong on them. Pages move only for tests of a module with `MOTION = True`: drawing it is most of
+    what a browser has to do here, and the same things are to be seen without."""
 
-    def __init__(self, browser: Browser) -> None:
-        self.browser = browser
+    def __init__(self, browser: Browser, motion: bool = False) -> None:
+        self.browser, self.motion = browser, "no-preference" if motion else "reduce"
         self.contexts: list[BrowserContext] = []
         self.problems: list[str] = []
         self.allowed: tuple[str, ...] = ()
 
     def page(self, **options: object) -> Page:
         """A page of a visitor of its own: no cookies, nothing remembered."""
-        context = self.browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en", **options})  # type: ignore[arg-type]
+        context = self.browser.new_context(**{  # type: ignore[arg-type]
+            "viewport": {"width": 1440, "height": 900}, "locale": "en", "reduced_motion": self.motion, **options,
+        })
         context.set_default_timeout(TIMEOUT_MS)
         self.contexts.append(context)
         page = context.new_page()
@@ -65,8 +71,8 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(chromium: Browser) -> Iterator[Visitor]:
-    one = Visitor(chromium)
+def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    one = Visitor(chromium, getattr(request.module, "MOTION", False))
     yield one
     one.close()
     assert one.problems == []

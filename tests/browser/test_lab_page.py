@@ -13,6 +13,7 @@ from tests.browser.lab import LabPage
 from tests.server import Server
 
 OpenLab = Callable[..., LabPage]
+MOTION = True
 
 
 def test_from_the_front_page_to_a_running_stepped_cluster(visitor: Visitor, server: Server) -> None:

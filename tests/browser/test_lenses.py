@@ -11,6 +11,7 @@ from tests.browser.conftest import Visitor
 from tests.browser.lab import LabPage
 
 OpenLab = Callable[..., LabPage]
+MOTION = True
 _LAB = "document.querySelector('cl-stage').lab"
 
 

@@ -83,7 +83,7 @@ class Leases:
         begun_s = time.monotonic()  # before, so that `sure` ends no later than the lease does
         fields = {"address": settings.ADDRESS, "labs": labs, "draining": self.draining, "until": Now() + timedelta(seconds=LEASE_S)}
         await HostRecord.objects.aupdate_or_create(id=self.id, defaults=fields)
-        self.lapsed |= 0 < self._told_s and not self.sure
+        self.lapsed |= self._told_s > 0 and not self.sure
         self._told_s = begun_s
 
     async def end(self) -> None:

@@ -33,11 +33,10 @@ export class StageLayer {
   private readonly badges = new Map<string, HTMLElement>();
 
   constructor(private readonly pointerName: string) {
-    const tick = (): void => {
-      if (this.pointer || this.badges.size) this.place();
-      setTimeout(() => requestAnimationFrame(tick), 120);
-    };
-    tick();
+    // Things on the stage move by themselves. Where nothing stands over it, the page need not be drawn for this.
+    setInterval(() => {
+      if (this.pointer || this.badges.size) requestAnimationFrame(() => this.place());
+    }, 120);
   }
 
   point(at: Pointer | null): void {
