@@ -52,6 +52,7 @@ class History:
         self.cursor = cursor  # log[:cursor] has been executed
         self.checkpoints: list[tuple[int, int, int, dict[str, Any]]] = []  # (last_seq, cursor, size, state)
         self.future: list[Step] = []  # steps after the present, known from before a seek
+        self.cuts: list[int] = []  # after which steps a future was forgotten, one after the other
         self.remember()
 
     # Forward.
@@ -78,6 +79,7 @@ class History:
         if self.future or self.replaying:
             seq = self.sim.last_seq
             self.future = []
+            self.cuts.append(seq)
             del self.log[self.cursor :]
             self.checkpoints = [kept for kept in self.checkpoints if kept[0] <= seq and kept[1] <= self.cursor]
 

@@ -19,7 +19,7 @@ from clusterlab.lessons.loader import Directive, Task, lesson_names
 from clusterlab.lessons.predictions import answer_on, shown
 from clusterlab.lessons.running import Late, copy_of, fault_of, named
 from clusterlab.scenario.kubectl import KubectlError
-from clusterlab.web import access, lesson_notes, lessons, runs, terminal
+from clusterlab.web import access, lesson_done, lesson_notes, lessons, runs, terminal
 from clusterlab.web.api import _body, endpoint
 from clusterlab.web.labs.growing import apart
 from clusterlab.web.labs.lab import Lab, LabError
@@ -75,7 +75,9 @@ def _task(lab: Lab, name: str) -> Task:
 async def checks(request: HttpRequest, lab: Lab) -> Any:
     """How far the tasks are; what is done is remembered for the browser that holds the lab's key."""
     await lab.past()
+    await lesson_done.recall(lab)
     found = lessons.checks(lab)
+    await lesson_done.keep(lab)
     done = [task["id"] for task in found["tasks"] if task["done"]]
     if done and await access.session_key(request.session, lab.id):
         await lessons.note_progress(request.session, lab.lesson, done)

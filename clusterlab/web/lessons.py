@@ -18,6 +18,7 @@ from clusterlab.lessons.allowed import refusal
 from clusterlab.lessons.checks import Past, check_task
 from clusterlab.lessons.loader import PATHS, Lesson, LessonError, load_all, load_lesson
 from clusterlab.lessons.render import render_end, render_step
+from clusterlab.web import lesson_done
 from clusterlab.web.labs.lab import Lab, LabError
 
 __all__ = [
@@ -41,8 +42,6 @@ openers: list[Callable[[HttpRequest | None, str], Awaitable[None]]] = []
 more_lessons: list[Callable[[HttpRequest], Awaitable[list[Lesson]]]] = []
 progress_sources: list[Callable[[Any], Awaitable[tuple[dict[str, list[str]], dict[str, str]]]]] = []
 _pasts: WeakKeyDictionary[Lab, tuple[int, Past]] = WeakKeyDictionary()
-#: Tasks that have been done once in a lab; what comes after them may undo them without their rules coming back.
-_once_done: WeakKeyDictionary[Lab, set[str]] = WeakKeyDictionary()
 _skipped: WeakKeyDictionary[Lab, set[str]] = WeakKeyDictionary()
 
 
@@ -179,7 +178,7 @@ def checks(lab: Lab) -> dict[str, Any]:
     except LabError:  # its author is just mending it
         return {"tasks": []}
     found = [check_task(task, lab.cluster, past) for task in tasks]
-    _once_done.setdefault(lab, set()).update(task["id"] for task in found if task["done"])
+    lesson_done.hold(lab, found)
     return {"tasks": found}
 
 
@@ -196,7 +195,7 @@ def refused(lab: Lab, line: str) -> str:
     if not any(task.allow for task in tasks):
         return ""
     checks(lab)
-    past = _once_done.get(lab, set()) | _skipped.get(lab, set())
+    past = lesson_done.so_far(lab) | _skipped.get(lab, set())
     current = next((task for task in tasks if task.id not in past), None)
     return refusal(line, current.allow) if current is not None else ""
 

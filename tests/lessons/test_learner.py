@@ -73,6 +73,13 @@ def test_a_lesson_from_prediction_to_done(browser: Browser) -> None:
     assert tasks == {"running": False, "gone": False}
 
 
+def restarted(browser: Browser, lab_id: str) -> tuple[bool, bool]:
+    """Whether the first task of lesson 12 is done, and whether all its checks are told as done."""
+    tasks = browser.ask("GET", f"/api/labs/{lab_id}/lesson/checks")[1]["tasks"]
+    task = next(task for task in tasks if task["id"] == "restarted")
+    return task["done"], all(check["done"] for check in task["checks"])
+
+
 def test_progress_stays_with_the_browser_and_moves_to_another(browser: Browser, server: Server) -> None:
     lab_id = browser.start("12-self-healing")
     browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": "settled"})
@@ -80,6 +87,17 @@ def test_progress_stays_with_the_browser_and_moves_to_another(browser: Browser, 
     browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": {"time": 60_000}})
     tasks = browser.ask("GET", f"/api/labs/{lab_id}/lesson/checks")[1]["tasks"]
     assert [task["done"] for task in tasks if task["id"] == "restarted"] == [True]
+    seq = browser.ask("GET", f"/api/labs/{lab_id}")[1]["seq"]
+    assert browser.ask("POST", f"/api/labs/{lab_id}/lesson/fault/crash", {})[0] == 201  # what is done stays done
+    assert restarted(browser, lab_id) == (True, True)
+    assert browser.ask("POST", f"/api/labs/{lab_id}/seek", {"seq": 1})[0] == 200  # and is open where it had not been done yet
+    assert restarted(browser, lab_id) == (False, False)
+    assert browser.ask("POST", f"/api/labs/{lab_id}/seek", {"seq": seq})[0] == 200
+    assert restarted(browser, lab_id) == (True, True)
+    assert browser.ask("POST", f"/api/labs/{lab_id}/seek", {"seq": 1})[0] == 200
+    browser.ask("POST", f"/api/labs/{lab_id}/lesson/fault/power", {})  # another way from there, on which it never was
+    browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": {"time": 60_000}})
+    assert restarted(browser, lab_id)[0] is False
     kept = browser.ask("GET", "/api/lessons/progress")[1]
     assert kept == {"version": 2, "lessons": {"12-self-healing": ["restarted"]}, "notes": {}}
     other = Browser(server)
