@@ -15,10 +15,18 @@ import "./lessonParts";
 import "./lessonPicture";
 import "./lessonSteps";
 
+/** A task's text in a notice: what it is about, short enough not to cover the lesson. */
+const NOTICE = 60;
+const short = (text: string): string => (text.length <= NOTICE ? text : `${text.slice(0, NOTICE).replace(/\s+\S*$/, "")} …`);
+
 @customElement("cl-run")
 export class RunElement extends LabElement {
+  protected override readonly topics: Topic[] = ["kubectl"];
   @property() command = "";
   @state() private ran = false;
+  /** What came of it: shown where the terminal is another panel, that is, on a phone. */
+  @state() private answer = "";
+  private latest: unknown;
 
   override connectedCallback(): void {
     this.command ||= this.textContent?.trim() ?? "";
@@ -30,11 +38,22 @@ export class RunElement extends LabElement {
     const off = !currentLab().options.canEdit;
     const word = this.ran ? t("again") : t("run");
     return html`<div class="cmd"><span class="soft mono" aria-hidden="true">$</span><code class="mono">${this.command}</code>
-      <button type="button" class="small" data-testid="run" ?disabled=${off} aria-label=${`${word}: ${this.command}`} @click=${this.run}>${word}</button></div>`;
+      <button type="button" class="small" data-testid="run" ?disabled=${off} aria-label=${`${word}: ${this.command}`} @click=${this.run}>${word}</button></div>
+      ${this.answer ? html`<pre class="answer mono" data-testid="answer" tabindex="0" aria-label=${t("Output")}>${this.answer}</pre>` : nothing}`;
+  }
+
+  protected override told(topic: Topic): void {
+    super.told(topic);
+    if (!this.ran) return;
+    const answers = currentLab().kubectlAnswers;
+    const found = answers.slice(answers.findIndex((each) => each === this.latest) + 1).find((each) => each.line.trim() === this.command.trim());
+    if (found) this.answer = (found.stdout + found.stderr).trim() || t("done");
   }
 
   private run(): void {
     this.ran = true;
+    this.answer = "";
+    this.latest = currentLab().kubectlAnswers.at(-1);
     document.querySelector<DrawerElement>("cl-drawer")?.run(this.command);
   }
 }
@@ -85,7 +104,7 @@ export class TaskElement extends LabElement {
     checks.listen(() => {
       const first = this.known === undefined;
       this.known = checks.tasks.get(this.task);
-      if (this.known?.done && !this.wasDone && !first) currentLab().say(t("Task done: {task}", { task: this.name }));
+      if (this.known?.done && !this.wasDone && !first) currentLab().say(t("Task done: {task}", { task: short(this.name) }));
       this.wasDone = this.known?.done ?? false;
     });
   }

@@ -178,7 +178,10 @@ export class PredictElement extends AskedElement {
 
   protected async take(_number: number, choice: string): Promise<void> {
     const found = await ask<{ right: boolean; answer: string; explain: string }>("POST", `predict/${this.name}`, { choice });
-    this.comment = `${found.right ? "" : t("The cluster's answer is {answer}.", { answer: this.choice(found.answer) })} ${found.explain}`.trim();
+    // An explanation that begins with the answer tells it well enough.
+    const answer = this.choice(found.answer);
+    const told = found.right || found.explain.toLowerCase().replace(/^`/, "").startsWith(answer.toLowerCase());
+    this.comment = `${told ? "" : t("The cluster's answer is {answer}.", { answer })} ${found.explain}`.trim();
     this.right = found.right;
   }
 }

@@ -11,6 +11,7 @@ export const lessons: Record<string, string> = {
   "No mistake found by reading it.": "Beim Lesen wurde kein Fehler gefunden.",
   "Nothing of it has happened yet. Let the cluster run first.": "Davon ist noch nichts geschehen. Lassen Sie zuerst den Cluster laufen.",
   "Nothing was done.": "Es wurde nichts getan.",
+  Output: "Ausgabe",
   "Replay the chain of causes on the stage.": "Die Kette der Ursachen auf der Bühne noch einmal ansehen.",
   "Saved as version {number}.": "Als Version {number} gespeichert.",
   Skipped: "Übersprungen",
