@@ -45,7 +45,7 @@ def check_files(files: Files) -> None:
     total = 0
     for path, text in files.items():
         if not isinstance(path, str) or not _PATH.fullmatch(path):
-            raise PackageError(f"{str(path)[:80]!r} does not belong into a lesson: it may hold {ALLOWED}")
+            raise PackageError(f"{str(path)[:80]!r} does not belong in a lesson: it may hold {ALLOWED}")
         if not isinstance(text, str):
             raise PackageError(f"{path}: must be text")
         if images.PATH.fullmatch(path):
@@ -107,7 +107,7 @@ def _members(archive: zipfile.ZipFile) -> Files:
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise PackageError(f"{path[:80]!r} is a link; a lesson holds plain files")
         if not _PATH.fullmatch(path):
-            raise PackageError(f"{path[:80]!r} does not belong into a lesson: it may hold {ALLOWED}")
+            raise PackageError(f"{path[:80]!r} does not belong in a lesson: it may hold {ALLOWED}")
         if path in files:
             raise PackageError(f"{path} is in the zip twice")
         with archive.open(entry) as member:  # what the header says of its size is not trusted

@@ -34,6 +34,9 @@ __all__ = ["Problem", "verify", "written"]
 #: What code in a text may be called without being taken for a misspelt block.
 CODE = frozenset(("text", "yaml", "json", "sh", "bash", "console", "python", "go", "toml", "ini", "diff", "http", "sql"))
 
+#: A link or a picture (or the end of a link around a picture). No part of it can be looked for twice, so a line of brackets takes no time.
+_LINK = re.compile(r"(?:(!?)\[([^\[\]]{0,300}))?\]\(([^)\s\[]{1,400})\)")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -108,7 +111,7 @@ def _links(lesson: Lesson, folder: Path) -> Iterator[Problem]:
     """Links that lead nowhere: to other lessons by folder, to pictures of this one; the web is not asked."""
     for file in [lesson.file, *(lesson.folder / f"lesson.{language}.md" for language in languages(lesson.folder))]:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            for mark, words, target in re.findall(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line)):
+            for mark, words, target in _LINK.findall(re.sub(r"`[^`]*`", "", line)):
                 message = _wrong_image(lesson, words, target) if mark else _wrong_link(folder, target)
                 if message:
                     yield Problem(f"{file}:{number}", message)

@@ -69,6 +69,8 @@ def test_the_example_holds(example: Path, bench: Bench) -> None:
     ("solution:\n", "allow: [patch]\nsolution:\n", "a verb that allow does not name"),
     ("Text in Markdown.", "![a picture](x.png)", "lies in the lesson's folder"),
     ("Text in Markdown.", "![](images/x.png)", "there is no images/x.png"),
+    ("Text in Markdown.", "[![x](images/x.png)](lesson:nothing) " + "[" * 90_000, "there is no images/x.png"),
+    ("Text in Markdown.", "[![x](y.png)](ftp://nowhere)", "ftp://nowhere: link to"),
     ("## Do", "## Do\n\n```stage\nlens: etcd\n```", "stage has no text"),
     ("## Do", "## Do\n\n```stage\nlens: etcd\nwhen: kind = = x\ntext: y\n```", "expected the end"),
     ("## Do", "## Do\n\n```stage\nlens: etcd\nwhen: kind = Pod and name = nobody\ntext: y\n```", "no step of this lesson has met"),
