@@ -236,3 +236,36 @@ async def test_a_german_browser_is_answered_in_german(visit: Visit) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         await asyncio.to_thread(urllib.request.urlopen, ask)
     assert json.load(refused.value)["error"]["message"] == "kein Schritt hat pods/default/nobody berührt"
+
+
+async def test_the_plugin_of_argo_rollouts(server: Server) -> None:
+    async with Visit(server, scenario="release-rollout-canary", pace=0).terminal() as typist:
+        await typist.run("until kind = Rollout and .status.phase = Paused")
+        shown = await typist.run("kubectl argo rollouts get rollout shop | cat")
+        lines = [line.rstrip() for line in shown.splitlines()]
+        for line in ("Name:            shop", "Status:          ॥ Paused", "Message:         CanaryPauseStep", "Strategy:        Canary", "  Step:          1/6",
+                     "  SetWeight:     10", "  ActualWeight:  10", "Images:          shop/web:v1 (stable)", "                 shop/web:v2 (canary)", "  Updated:       1"):
+            assert line in lines, (line, shown)
+        tree = [line.split() for line in lines[lines.index("") + 1:]]
+        assert tree[0] == ["NAME", "KIND", "STATUS", "AGE", "INFO"] and tree[1][:5] == ["⟳", "shop", "Rollout", "॥", "Paused"]
+        assert tree[2] == ["├──#", "revision:2"] and tree[3][1] == "├──⧉" and tree[3][-1] == "canary" and tree[4][1:3] == ["│", "└──□"]
+        assert sum("□" in line for line in lines) == 7 and sum("α" in line for line in lines) == 1 and tree[4][-1] == "ready:1/1"
+        assert (await typist.run("kubectl argo rollouts list rollouts")).splitlines()[1].split() == [
+            "shop", "Canary", "Paused", "1/6", "10", "7/7", "6", "1", "7"]
+        assert await typist.run("kubectl argo rollouts status shop --watch=false") == "Paused - CanaryPauseStep\n"
+        assert await typist.run("k argo rollouts promote shop") == "rollout 'shop' promoted\n"
+        assert await typist.run("kubectl get ro shop -o jsonpath='{.status.pauseConditions}'") == ""
+        assert await typist.run("kubectl argo rollouts abort shop") == "rollout 'shop' aborted\n"
+        await typist.run("settle")
+        assert "in a degraded state with message: RolloutAborted" in await typist.run("kubectl-argo-rollouts status shop") and typist.exit == 1
+        assert await typist.run("kubectl argo rollouts retry rollout shop") == "rollout 'shop' retried\n"
+        assert await typist.run("kubectl argo rollouts undo shop") == "rollout 'shop' undo\n"
+        assert await typist.run("kubectl get ro shop -o jsonpath='{.spec.template.spec.containers[0].image}'") == "shop/web:v1"
+        assert await typist.run("kubectl argo rollouts set image shop web=shop/web:v3") == 'rollout "shop" image updated\n'
+        assert "unable to find container" in await typist.run("kubectl argo rollouts set image shop x=y")
+        assert 'rollouts.argoproj.io "none" not found' in await typist.run("kubectl argo rollouts abort none")
+        assert "unknown command" in await typist.run("kubectl argo rollouts fly")
+        await typist.start("kubectl argo rollouts get rollout shop -w")
+        assert "Rollout" in await typist.read(until="revision:2")
+        await typist.send(type="input", data="\u0003")
+        await typist.read("done")

@@ -14,6 +14,7 @@ from clusterlab.web.terminal.desk import Desk
 from clusterlab.web.terminal.tools import NAMES, find_tool
 from clusterlab.web.terminal.tools_clock import RAW
 from clusterlab.web.terminal.tools_cluster import nodes_of
+from clusterlab.web.terminal.tools_rollouts import plugin_words
 from clusterlab.web.words import Refused, check
 
 __all__ = ["Candidate", "complete"]
@@ -73,6 +74,8 @@ async def complete(desk: Desk, line: str, cwd: str) -> tuple[str, list[Candidate
     name = words[0]
     if words[-1] in (">", ">>", "<"):
         return partial, _files(desk, partial, cwd)
+    if name == "kubectl-argo-rollouts" or (name in ("kubectl", "k") and words[1:3] == ["argo", "rollouts"]):
+        return partial, _of(plugin_words(desk, words[1 if name == "kubectl-argo-rollouts" else 3:]), partial)
     if name in ("kubectl", "k"):
         return partial, await _kubectl(desk, words[1:], partial, cwd)
     if name in ("ssh", "node"):

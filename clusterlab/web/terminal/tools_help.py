@@ -15,6 +15,7 @@ __all__ = ["ABOUT", "about"]
 
 HELP = """\
 kubectl (or k)    the real one: get -w, logs -f, exec -it, edit, diff, port-forward, apply -f, rollout …; Tab completes
+kubectl argo rollouts …               get, list, status, promote, abort, retry, undo, set image, pause, restart, terminate
 curl wget nslookup dig ping nc        from a client inside the cluster's network
 ssh NODE COMMAND  on a node: crictl, iptables-save, ipvsadm, curl, nslookup, ping
 etcdctl           get / --prefix --keys-only, member list, endpoint status …

@@ -14,6 +14,7 @@ from clusterlab.web.terminal import limits, programs
 from clusterlab.web.terminal.tools import in_language, refused, tool
 from clusterlab.web.terminal.tools_diff import kubectl_diff
 from clusterlab.web.terminal.tools_forward import port_forward
+from clusterlab.web.terminal.tools_rollouts import argo_rollouts
 from clusterlab.web.words import Refused, check, command_of
 
 if TYPE_CHECKING:
@@ -42,9 +43,16 @@ def _command(words: list[str]) -> str:
         return ""
 
 
+@tool("kubectl-argo-rollouts")
+def plugin(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    return argo_rollouts(shell, run, argv[1:])
+
+
 @tool("kubectl", "k")
 def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     desk = shell.desk
+    if argv[1:3] == ["argo", "rollouts"]:
+        return argo_rollouts(shell, run, argv[3:])
     problem = _refusal(shell, argv[1:])
     if problem:
         return in_language(shell, Result(1, "", f"{problem}\n"))
