@@ -43,20 +43,32 @@ def close_with_reactor() -> None:
     """Has the labs store where they stand before the server ends on a signal."""
     import asyncio
 
+    from django.conf import settings
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
 
+    from clusterlab.web.classroom import presence
     from clusterlab.web.labs.host import host
-    from clusterlab.web.scale import link
+    from clusterlab.web.scale import counting, link
+
+    beside: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        beside.append(asyncio.ensure_future(host.begin()))
+        beside.append(asyncio.ensure_future(presence.say_who_is_here()))
+        if settings.SCALED:
+            beside.append(asyncio.ensure_future(counting.share()))
 
     async def close() -> None:
+        for task in beside[1:]:
+            task.cancel()
         await host.close()
         await link.close()
 
     def closing() -> Deferred:  # type: ignore[type-arg]
         return Deferred.fromFuture(asyncio.ensure_future(close()))
 
-    reactor.callWhenRunning(lambda: asyncio.ensure_future(host.begin()))  # type: ignore[attr-defined]
+    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
     reactor.addSystemEventTrigger("before", "shutdown", closing)  # type: ignore[attr-defined]
 
 

@@ -273,5 +273,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Anybody can send a wrong Host: it is refused, which is no news and needs no traceback.
         "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": False},
+        # Paths may hold join codes.
+        "django.security.csrf": {"level": "ERROR"},
         "django.channels.server": {"level": "ERROR"}, "daphne": {"level": "WARNING"}},
 }

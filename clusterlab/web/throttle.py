@@ -1,7 +1,11 @@
-"""How often one client address may do what is only fine now and then: ask for labs that do not exist, or make new ones."""
+"""How often one client address may do what is only fine now and then: ask for labs that do not exist, or make new ones.
+
+Counted in memory, for a minute. With several processes what each counts is shared a second later (scale/counting.py).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -9,34 +13,60 @@ from typing import Any
 
 from django.conf import settings
 
-__all__ = ["Throttle", "address_of", "is_loopback", "misses", "new_labs", "wrong_codes"]
+__all__ = ["Throttle", "address_of", "is_loopback", "misses", "new_labs", "throttles", "wrong_codes"]
 
 #: Addresses remembered in one minute; beyond that all are forgotten, which costs less than to be filled up.
 MAX_ADDRESSES = 20_000
+#: All that count in this process.
+throttles: list[Throttle] = []
 
 
 class Throttle:
     """Counts by address within the present minute. `setting` names the number that is still fine."""
 
     def __init__(self, setting: str) -> None:
-        self._setting = setting
+        self.setting = setting
         self._counts: dict[str, int] = {}
+        self._fresh: dict[str, int] = {}  # not shared yet
         self._minute = 0
+        throttles.append(self)
 
     def count(self, address: str) -> None:
         self._turn()
-        self._counts[address] = self._counts.get(address, 0) + 1
+        who = _known_as(address)
+        self._counts[who] = self._counts.get(who, 0) + 1
+        if settings.SCALED:
+            self._fresh[who] = self._fresh.get(who, 0) + 1
 
     def exhausted(self, address: str) -> bool:
         """Whether the address has done it as often as it may in this minute."""
         self._turn()
-        return self._counts.get(address, 0) >= settings.CLUSTERLAB[self._setting]
+        return self._counts.get(_known_as(address), 0) >= settings.CLUSTERLAB[self.setting]
+
+    def take(self) -> tuple[int, dict[str, int]] | None:
+        """(the minute, what was counted here and not shared yet)."""
+        self._turn()
+        fresh, self._fresh = self._fresh, {}
+        return (self._minute, fresh) if fresh else None
+
+    def learn(self, minute: int, totals: dict[str, int]) -> None:
+        """Takes over what all processes have counted together in a minute."""
+        self._turn()
+        if minute == self._minute:
+            for who, total in totals.items():
+                self._counts[who] = max(self._counts.get(who, 0), total + self._fresh.get(who, 0))
 
     def _turn(self) -> None:
-        minute = int(time.monotonic() // 60)
+        minute = int(time.time() // 60)  # the same in all processes
         if minute != self._minute or len(self._counts) > MAX_ADDRESSES:
             self._minute = minute
             self._counts.clear()
+            self._fresh.clear()
+
+
+def _known_as(address: str) -> str:
+    """What an address is counted as: of fixed length, and not to be read off where counts are shared."""
+    return hashlib.blake2b(address.encode(), digest_size=12, key=settings.SECRET_KEY.encode()[:64]).hexdigest()
 
 
 def address_of(scope: Mapping[str, Any]) -> str:

@@ -204,7 +204,9 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> 
         while time.monotonic() < until:
             samples.append((time.monotonic() - begin, memory_mb(server)))
             if csv:
-                labs = await asyncio.to_thread(awake, server)
+                labs = 0.0
+                with contextlib.suppress(OSError):
+                    labs = await asyncio.to_thread(awake, server)
                 with open(csv, "a") as file:
                     file.write(f"{samples[-1][0]:.0f},{samples[-1][1]:.1f},{done['visits']},{done['classes']},{cpu_s(server):.1f},{labs:.0f}\n")
             await asyncio.sleep(SAMPLE_S)

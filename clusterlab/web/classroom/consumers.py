@@ -19,6 +19,7 @@ from clusterlab.web.classroom import actions, news
 from clusterlab.web.classroom.keys import Seat, seat_of
 from clusterlab.web.classroom.models import Member
 from clusterlab.web.classroom.modes import watch
+from clusterlab.web.classroom.presence import open_pages
 from clusterlab.web.classroom.state import ms, state_for
 from clusterlab.web.classroom.tiles import tiles
 from clusterlab.web.hosts import allowed_host
@@ -36,7 +37,6 @@ MAX_MESSAGE, MAX_BAD = 64 * 1024, 30
 CALM_S, TILES_S = 0.08, 1.5
 #: Sockets of one learner, in this process.
 MAX_SOCKETS = 6
-_open: dict[str, int] = {}
 
 
 class ClassConsumer(AsyncWebsocketConsumer):
@@ -72,17 +72,17 @@ class ClassConsumer(AsyncWebsocketConsumer):
 
     async def _begin(self, seat: Seat, state: dict[str, Any]) -> None:
         who = seat.member.pk if seat.member else f"{self.room_id} {seat.room.owner_id}"
-        if _open.get(who, 0) >= MAX_SOCKETS:
+        if open_pages.get(who, 0) >= MAX_SOCKETS:
             await self._error("TooManySockets", _("you have this class open in as many windows as you may"))
             await self.close(4429)
             return
         self.seat, self.counted = seat, who
-        _open[who] = _open.get(who, 0) + 1
+        open_pages[who] = open_pages.get(who, 0) + 1
         layer = get_channel_layer()
         for group in [news.everyone(self.room_id), *([news.staff(self.room_id)] if seat.teaches else [])]:
             await layer.group_add(group, self.channel_name)
         if seat.member is not None:
-            await Member.objects.filter(pk=seat.member.pk).aupdate(online=True, left=None)
+            await Member.objects.filter(pk=seat.member.pk).aupdate(online=True, left=None, seen=timezone.now())
         await self._send({"type": "hello", "version": VERSION, "now": ms(timezone.now()), "class": state})
         self.told = state
         self.tasks.append(asyncio.create_task(self._feed()))
@@ -94,11 +94,11 @@ class ClassConsumer(AsyncWebsocketConsumer):
             task.cancel()
         if self.seat is None:
             return
-        left = _open.get(self.counted, 1) - 1
+        left = open_pages.get(self.counted, 1) - 1
         if left:
-            _open[self.counted] = left
+            open_pages[self.counted] = left
         else:
-            _open.pop(self.counted, None)
+            open_pages.pop(self.counted, None)
         layer = get_channel_layer()
         for group in (news.everyone(self.room_id), news.staff(self.room_id)):
             await layer.group_discard(group, self.channel_name)

@@ -23,6 +23,7 @@ from clusterlab.web import lessons
 from clusterlab.web.accounts.models import User
 from clusterlab.web.classroom import thumbs
 from clusterlab.web.classroom.models import Member
+from clusterlab.web.classroom.presence import forget_gone
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -31,6 +32,8 @@ __all__ = ["finders", "look", "look_on"]
 _log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
+#: How often it is looked who is gone.
+FORGET_S = 10.0
 #: Looking rests for so many times as long as it took.
 REST = 3.0
 #: (learner, lesson, ids of all tasks done): told of what an account has done in a class.
@@ -43,10 +46,14 @@ async def look_on() -> None:
     """Looks, again and again, for as long as the process hosts labs."""
     if not settings.SCALED:  # whoever was there when the server ended has not said so
         await Member.objects.filter(online=True).aupdate(online=False)
+    forgot_s = time.monotonic()
     while True:
         begun_s = time.monotonic()
         try:
             await look()
+            if begun_s - forgot_s > FORGET_S:
+                forgot_s = begun_s
+                await forget_gone()
         except DatabaseError as error:
             _log.warning("classes could not be looked at: %s", error)
         except Exception as error:  # a fault of ours must not end it for all classes

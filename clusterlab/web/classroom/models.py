@@ -76,6 +76,8 @@ class Member(models.Model):
     watched = models.BooleanField(default=False)
     removed = models.BooleanField(default=False)
     online = models.BooleanField(default=False)
+    #: When a process last said that a page of this learner is open there.
+    seen = models.DateTimeField(null=True)
     #: The step of the lesson that is being read.
     step = models.IntegerField(default=-1)
     #: Ids of the tasks that were done, and when the last was.
