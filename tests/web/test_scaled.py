@@ -252,6 +252,23 @@ def test_hosts_answer_strangers_nothing(stack: Stack) -> None:
         assert refused.value.code == 403
 
 
+def test_what_is_counted_holds_at_every_web_process(stack: Stack) -> None:
+    """Failures to sign in, as one of all that are counted: after ten at one process, the other refuses as well."""
+    def refused(door: Door, name: str) -> bool:
+        return "tried too often" in Person(door, name).sign_in("not-the-password").text
+
+    first, second = (Door(node) for node in stack.webs)
+    for attempt in range(3):  # counts are those of a minute, which may just have turned
+        name = f"scaled-nobody-{attempt}"
+        for _ in range(10):
+            refused(first, name)
+        for _ in range(4):  # far fewer than it would refuse of its own
+            time.sleep(1)
+            if refused(second, name):
+                return
+    pytest.fail("the second process knows nothing of what the first has counted")
+
+
 def test_health_readiness_and_metrics(stack: Stack) -> None:
     for node in [*stack.webs, *stack.hosts]:
         for path in ("/healthz", "/readyz"):
