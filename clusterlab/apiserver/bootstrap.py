@@ -78,6 +78,26 @@ def _kubeadm() -> list[tuple[str, Object]]:
     ]
 
 
+#: Roles of controllers that a controller manager does not run by itself: with a cloud, by other flags, or elsewhere.
+_NOT_RUN = ("bootstrap-signer", "cloud-provider", "route-controller", "selinux-warning-controller", "service-ca-cert-publisher",
+            "service-controller", "token-cleaner")
+
+
+def _controllers(now: str) -> list[tuple[str, Object]]:
+    """The service account that kube-controller-manager makes for each of its controllers (--use-service-account-credentials), and
+    the API server's note since when it watches for old tokens (pkg/controlplane/controller/legacytokentracking)."""
+    names = sorted({
+        subject["name"] for label, obj in _policies() if label == "clusterrolebindings"
+        and obj["metadata"]["name"].startswith("system:controller:") for subject in obj["subjects"]
+    } - {*_NOT_RUN})
+    place = {"namespace": "kube-system"}
+    note = {"name": "kube-apiserver-legacy-service-account-token-tracking", **place}
+    return [
+        *(("serviceaccounts", {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": name, **place}}) for name in names),
+        ("configmaps", {"kind": "ConfigMap", "apiVersion": "v1", "metadata": note, "data": {"since": now[:10]}}),
+    ]
+
+
 def _classes() -> list[tuple[str, Object]]:
     told = {
         "system-node-critical": (2000001000, "Used for system critical pods that must not be moved from their current node."),
@@ -190,11 +210,12 @@ def _metrics_service(now: str) -> tuple[str, Object]:
 
 def fill(server: ApiServer, address: str) -> None:
     """Puts into an empty etcd what a cluster begins with. `address` is where the API server listens."""
-    now, uids = server.sim.now_rfc3339(), server.sim.rng("uid")
+    now, uids, others = server.sim.now_rfc3339(), server.sim.rng("uid"), server.sim.rng("controller-uids")
     storage = server.storage
-    for label, obj in (*_core(address), *_classes(), *_policies(), *_kubeadm(), *_api_services(server, now), *defaults(now)):
+    begun = (*_core(address), *_classes(), *_policies(), *_kubeadm(), *_api_services(server, now), *defaults(now))
+    for obj_uids, (label, obj) in (*((uids, each) for each in begun), *((others, each) for each in _controllers(now))):
         store = server.stores[label]
-        meta = {**obj["metadata"], "uid": uids.uuid(), "creationTimestamp": now}
+        meta = {**obj["metadata"], "uid": obj_uids.uuid(), "creationTimestamp": now}
         if label == "servicecidrs":
             state = obj["status"]["conditions"][0]
             cidrs = [SERVICE_CIDR, SERVICE_CIDR_6] if server.dual_stack else [SERVICE_CIDR]

@@ -1,7 +1,7 @@
 """/openapi/v2 in protobuf, the only form in which older parts of kubectl ask for it.
 
-Follows github.com/google/gnostic-models/openapiv2/OpenAPIv2.proto; only the types are told, without their descriptions: that is
-what validation of Lists and of unknown kinds reads. Paths are in the JSON form.
+Follows github.com/google/gnostic-models/openapiv2/OpenAPIv2.proto; only the types are told: that is what validation of Lists and of
+unknown kinds reads, and what explain prints in its older form. Paths are in the JSON form.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def _schema(schema: Json) -> bytes:
         parts.append(_text(1, schema["$ref"]))
     if "format" in schema:
         parts.append(_text(2, schema["format"]))
+    if schema.get("description"):
+        parts.append(_text(4, schema["description"]))
     parts += [_text(19, name) for name in schema.get("required") or ()]
     extra = schema.get("additionalProperties")
     if isinstance(extra, dict):

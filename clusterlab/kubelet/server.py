@@ -49,11 +49,18 @@ class NodeServer:
                     if rec.key == key:
                         return component, uid
         if self.api is not None:  # it may be there, but on no node
-            pod = self.api.serve(Request("get", "pods", User("system:apiserver", ("system:masters",)), namespace, name))
-            if not pod["spec"].get("nodeName"):
+            pod = self._pod(namespace, name)
+            node = pod["spec"].get("nodeName")
+            if not node:
                 raise bad_request(f"pod {name} does not have a host assigned")
+            if self.api.find(f"nodes/{node}") is None:
+                raise not_found("pods", "", node)  # which is what Kubernetes says
             raise bad_request(self._why_no_log({}, name, self.container(pod), False))
         raise not_found("pods", "", name)
+
+    def _pod(self, namespace: str, name: str) -> Object:
+        found: Object = self.api.serve(Request("get", "pods", User("system:apiserver", ("system:masters",)), namespace, name))
+        return found
 
     def container(self, pod: Object, name: str = "") -> str:
         """The container that is meant: the named one, the annotated default, the only one."""
@@ -101,6 +108,8 @@ class NodeServer:
         self, namespace: str, pod: str, container: str = "", previous: bool = False, after_ms: int = -1,
     ) -> tuple[list[logs.Line], bool]:
         """Whole lines of a log as (ms, stream, text), those later than `after_ms`, and whether more may come."""
+        if self._waits_for_a_node(namespace, pod, container):
+            return [], False
         kubelet, uid = self._kubelet(namespace, pod)
         self._reachable(kubelet)
         rec = kubelet.pods[uid]
@@ -110,6 +119,14 @@ class NodeServer:
             raise bad_request(self._why_no_log(rec.status, pod, name, previous))
         lines = logs.lines(kubelet.runtime, found)
         return [line for line in lines if line[0] > after_ms], found.state == RUNNING
+
+    def _waits_for_a_node(self, namespace: str, name: str, container: str) -> bool:
+        """Whether a pod is on no node yet: its log is empty then (registry/core/pod/strategy.go, LogLocation)."""
+        found = self.api.find(f"pods/{namespace}/{name}") if self.api is not None else None
+        if found is None or found["spec"].get("nodeName"):
+            return False
+        self.container(found, container)
+        return True
 
     @staticmethod
     def _why_no_log(status: Object, pod: str, name: str, previous: bool) -> str:
