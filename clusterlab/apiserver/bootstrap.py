@@ -208,6 +208,11 @@ def _metrics_service(now: str) -> tuple[str, Object]:
     }
 
 
+#: Who is named as the owner of what a cluster begins with, where it is not the API server as such.
+_FLOWS = "api-priority-and-fairness-config-producer-v1"
+_MAKERS = {"serviceaccounts": "kube-controller-manager", "flowschemas": _FLOWS, "prioritylevelconfigurations": _FLOWS}
+
+
 def fill(server: ApiServer, address: str) -> None:
     """Puts into an empty etcd what a cluster begins with. `address` is where the API server listens."""
     now, uids, others = server.sim.now_rfc3339(), server.sim.rng("uid"), server.sim.rng("controller-uids")
@@ -220,5 +225,8 @@ def fill(server: ApiServer, address: str) -> None:
             state = obj["status"]["conditions"][0]
             cidrs = [SERVICE_CIDR, SERVICE_CIDR_6] if server.dual_stack else [SERVICE_CIDR]
             obj = {**obj, "spec": {"cidrs": cidrs}, "status": {"conditions": [{**state, "lastTransitionTime": now}]}}
-        storage.put(store.bucket, store.key(meta.get("namespace", ""), meta["name"]), {**obj, "metadata": meta}, None)
+        key, made = store.key(meta.get("namespace", ""), meta["name"]), {**obj, "metadata": meta}
+        storage.put(store.bucket, key, made, None)
+        manager = _MAKERS.get(label, "kube-apiserver")
+        server.managed.begun(store.storage, store.bucket, key, made, manager)
     storage.etcd.take_messages()

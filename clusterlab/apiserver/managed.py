@@ -55,6 +55,15 @@ def _given(call: Call) -> list[Entry] | None:
     return found if not call.subresource else None
 
 
+def _asked_for(obj: Object) -> Object:
+    """An object of the beginning without what the server itself adds to it."""
+    if obj["kind"] == "Namespace":
+        return {key: value for key, value in obj.items() if key != "spec"}
+    if obj["kind"] == "Service":
+        return {**obj, "spec": {key: value for key, value in obj["spec"].items() if key not in ("clusterIPs", "ipFamilies")}}
+    return {key: value for key, value in obj.items() if key != "rules" or "aggregationRule" not in obj}
+
+
 class Ledger:
     """The owners of all objects, by bucket and key. Records are never changed, only replaced."""
 
@@ -90,6 +99,19 @@ class Ledger:
         if len(record.notes) > PENDING_MOST:
             record = Record(self._worked_out(call.resource, record), ())
         records[write.key] = record
+
+    def begun(self, resource: Resource, bucket: Bucket, key: str, obj: Object, manager: str) -> None:
+        """Notes who made an object that the cluster begins with. Rules that were gathered belong to who gathered them."""
+        since = obj["metadata"]["creationTimestamp"]
+        note = Note(None, _asked_for(obj), manager, obj["apiVersion"], "", since)
+        record = Record([], (note,))
+        if obj.get("aggregationRule"):
+            gathered = {
+                "manager": "clusterrole-aggregation-controller", "operation": "Apply", "apiVersion": obj["apiVersion"], "time": since,
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:rules": {}},
+            }
+            record = Record([gathered, *self._worked_out(resource, record)], ())
+        self.records.setdefault(bucket.prefix, {})[key] = record
 
     def removed(self, write: Write) -> None:
         """Forgets an object that was deleted."""
