@@ -34,6 +34,7 @@ class _Node:
 
     dns_server = "10.96.0.10"
     gateway = broadcast = ""
+    distribution = "debian"
     #: The tools of a usual distribution, not those of an image.
     container = SimpleNamespace(
         config=SimpleNamespace(image="debian:13"),
