@@ -52,6 +52,8 @@ class PodControl:
         policy = owner["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
         self.delete_with_set = policy.get("whenDeleted") == "Delete"
         self.delete_when_scaled = policy.get("whenScaled") == "Delete"
+        #: Claims just made, which the cache does not know yet.
+        self.fresh: dict[str, Object] = {}
 
     # Pods.
 
@@ -109,7 +111,8 @@ class PodControl:
     # Claims.
 
     def _claim(self, claim: Object) -> Object | None:
-        return self.by.claims.get(f"{self.namespace}/{claim['metadata']['name']}")
+        name = claim["metadata"]["name"]
+        return self.by.claims.get(f"{self.namespace}/{name}") or self.fresh.get(name)
 
     def create_missing_claims(self, pod: Object, retention: bool = True) -> None:
         """Creates the claims that a pod lacks."""
@@ -122,7 +125,7 @@ class PodControl:
                     refused = errors.internal_error(f"pvc {name} is being deleted")
                 continue
             try:
-                self.by.client.create("persistentvolumeclaims", claim)
+                self.fresh[name] = self.by.client.create("persistentvolumeclaims", claim)
             except StatusError as error:
                 if error.reason == "AlreadyExists":
                     continue

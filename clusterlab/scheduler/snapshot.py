@@ -6,7 +6,7 @@ the snapshot is a view of the cache rather than a copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clusterlab.client.informer import Informer
@@ -19,6 +19,8 @@ Store = Mapping[str, Object]
 __all__ = ["Listers", "NodeTree", "Snapshot", "zone_key"]
 
 NO_OBJECTS: dict[str, Object] = {}
+#: Tallies kept up to date at a time.
+TALLIES_MOST = 32
 
 
 class Listers:
@@ -102,6 +104,8 @@ class Snapshot:
         #: Nodes that have pods with inter-pod (anti-)affinity, and with required anti-affinity.
         self.with_affinity: dict[str, NodeInfo] = {}
         self.with_anti_affinity: dict[str, NodeInfo] = {}
+        #: Pods by topology value that plugins have counted: key -> (what a pod has to be, topology key, value -> pods). Kept up to date.
+        self.tallies: dict[str, tuple[Callable[[PodInfo], bool], str, dict[str, int]]] = {}
         #: How many taints of the kind PreferNoSchedule there are.
         self.soft_taints = 0
 
@@ -126,6 +130,7 @@ class Snapshot:
 
     def set_node(self, info: NodeInfo, node: Object) -> None:
         """Adds a node, or takes a newer version of it."""
+        self.tallies = {}
         self.drop_images(info)
         self.soft_taints -= _soft(info)
         info.set_node(node)
@@ -142,6 +147,7 @@ class Snapshot:
 
     def drop_node(self, info: NodeInfo) -> None:
         """Takes a node away."""
+        self.tallies = {}
         self.drop_images(info)
         self.soft_taints -= _soft(info)
         self.by_name.pop(info.name, None)
@@ -155,6 +161,8 @@ class Snapshot:
 
     def add_pod(self, info: NodeInfo, pod: PodInfo) -> None:
         info.add(pod)
+        if self.tallies:
+            self._tally(info, pod, 1)
         if pod.has_affinity:
             self.with_affinity[info.name] = info
             if pod.anti_affinity:
@@ -162,12 +170,35 @@ class Snapshot:
 
     def remove_pod(self, info: NodeInfo, key: str) -> PodInfo | None:
         pod = info.remove(key)
+        if pod is not None and self.tallies:
+            self._tally(info, pod, -1)
         if pod is not None and pod.has_affinity:
             if not info.with_affinity:
                 self.with_affinity.pop(info.name, None)
             if not info.with_anti_affinity:
                 self.with_anti_affinity.pop(info.name, None)
         return pod
+
+    def _tally(self, info: NodeInfo, pod: PodInfo, by: int) -> None:
+        for counts, topology_key, tally in self.tallies.values():
+            if counts(pod):
+                value = info.labels.get(topology_key, "")
+                tally[value] = tally.get(value, 0) + by
+
+    def tally(self, key: str, topology_key: str, counts: Callable[[PodInfo], bool]) -> dict[str, int]:
+        """How many pods that count there are, by their nodes' value of a topology key ("" without one). `key` names what counts."""
+        found = self.tallies.get(f"{topology_key}|{key}")
+        if found is None:
+            if len(self.tallies) >= TALLIES_MOST:
+                self.tallies = {}
+            tally: dict[str, int] = {}
+            for info in self.by_name.values():
+                value = info.labels.get(topology_key, "")
+                for pod in info.pods.values():
+                    if counts(pod):
+                        tally[value] = tally.get(value, 0) + 1
+            found = self.tallies[f"{topology_key}|{key}"] = (counts, topology_key, tally)
+        return found[2]
 
 
 def _soft(info: NodeInfo) -> int:

@@ -1,5 +1,7 @@
 """The scheduler as a process: binding, events, conditions, retries."""
 
+from random import Random
+
 import pytest
 
 from clusterlab.machinery.errors import conflict
@@ -221,3 +223,37 @@ def test_a_checkpoint_continues_alike(at):
     bench.sim.restore(saved)
     bench.run()
     assert ([(step.seq, step.verb, step.object, step.explain) for step in bench.sim.steps[-5:]], bench.where("web-3")) == first
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tallies_stay_what_counting_again_would_give(seed):
+    """Pods come, are placed, change their labels and go; nodes move to other zones: what the snapshot keeps up to date stays right."""
+    dice, bench, looked = Random(seed), Bench(), 0
+    bench.nodes(*(node(f"node-{i}", labels={"topology.kubernetes.io/zone": f"z{i % 3}"}) for i in range(6)))
+    bench.api.put("services", {"metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": {"app": "web"}}})
+    for i in range(60):
+        names = [one["metadata"]["name"] for one in bench.api.all("pods")]
+        act = dice.randrange(6)
+        if act < 3 or not names:
+            bench.create(pod(f"p{i}", cpu="10m", labels={"app": dice.choice(("web", "db"))}))
+        elif act == 3:
+            bench.api.remove("pods", f"default/{dice.choice(names)}")
+        elif act == 4:
+            one = bench.api.get("pods", f"default/{dice.choice(names)}")
+            meta = {**one["metadata"], **dice.choice(({"labels": {"app": "web"}}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}))}
+            bench.api.change("pods", f"default/{one['metadata']['name']}", metadata=meta)
+        else:
+            moved = bench.api.get("nodes", f"node-{dice.randrange(6)}")
+            labels = {**moved["metadata"]["labels"], "topology.kubernetes.io/zone": f"z{dice.randrange(3)}"}
+            bench.api.change("nodes", moved["metadata"]["name"], metadata={**moved["metadata"], "labels": labels})
+        bench.run()
+        snapshot = bench.part.cache.fresh()
+        for counts, key, tally in snapshot.tallies.values():
+            again = {}
+            for info in snapshot.nodes:
+                for each in info.pods.values():
+                    if counts(each):
+                        again[info.labels.get(key, "")] = again.get(info.labels.get(key, ""), 0) + 1
+            assert {value: count for value, count in tally.items() if count} == again, f"seed {seed}, move {i}"
+            looked += 1
+    assert looked > 20

@@ -30,7 +30,15 @@ from clusterlab.scheduler.framework import (
     unschedulable,
 )
 from clusterlab.scheduler.nodeinfo import NodeInfo
-from clusterlab.scheduler.plugins.spread_constraints import HOSTNAME, Constraint, SpreadConstraints, count_again, count_key, count_matching
+from clusterlab.scheduler.plugins.spread_constraints import (
+    HOSTNAME,
+    Constraint,
+    SpreadConstraints,
+    count_again,
+    count_key,
+    count_matching,
+    counter,
+)
 from clusterlab.scheduler.podinfo import PodInfo
 from clusterlab.scheduler.selectors import RequiredNodeAffinity
 from clusterlab.scheduler.snapshot import Listers, Snapshot
@@ -153,9 +161,8 @@ class PodTopologySpread(Plugin):
         counts: list[dict[str, int]] = [{} for _ in constraints]
         zoned = [(i, c) for i, c in enumerate(constraints) if c.topology_key != HOSTNAME]
         for i, constraint in zoned:
-            for node in nodes:
-                if node.name not in ignored:
-                    counts[i].setdefault(node.labels.get(constraint.topology_key, ""), 0)
+            key = constraint.topology_key
+            counts[i] = dict.fromkeys([node.labels.get(key, "") for node in nodes if not ignored or node.name not in ignored], 0)
         sizes = [len(nodes) - len(ignored) if c.topology_key == HOSTNAME else len(counts[i]) for i, c in enumerate(constraints)]
         weights = [math.log(size + 2) for size in sizes]
         # Only values that a candidate has matter; where all have the same, counting is still needed for the score's size.
@@ -163,14 +170,15 @@ class PodTopologySpread(Plugin):
         everywhere = required.selector is None and required.affinity is None and not need_all
         for i, constraint in zoned:
             of_value, key, memo_key = counts[i], constraint.topology_key, count_key(constraint.selector, pod.namespace)
-            plain = everywhere and not constraint.honors_taints
+            if everywhere and not constraint.honors_taints:
+                tally = snapshot.tally(memo_key, key, counter(constraint.selector, pod.namespace))
+                counts[i] = {value: tally.get(value, 0) for value in of_value}
+                continue
             for node in snapshot.nodes:
                 value = node.labels.get(key, "")
                 if value not in of_value:
                     continue
-                if plain or (
-                    (not need_all or has_all_keys(node, constraints)) and constraint.counts_node(pod, node, required)
-                ):
+                if (not need_all or has_all_keys(node, constraints)) and constraint.counts_node(pod, node, required):
                     count = node.memo.get(memo_key)
                     of_value[value] += count_again(node, constraint.selector, pod.namespace, memo_key) if count is None else count
         state.data[self.name + "/score"] = (constraints, counts, weights, ignored)

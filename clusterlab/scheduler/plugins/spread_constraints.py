@@ -5,7 +5,7 @@ Follows pkg/scheduler/framework/plugins/podtopologyspread/common.go and helper/s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from clusterlab.scheduler.nodeinfo import NodeInfo
@@ -16,7 +16,8 @@ from clusterlab.scheduler.snapshot import Listers
 Object = dict[str, Any]
 
 __all__ = [
-    "HOSTNAME", "SYSTEM_DEFAULTS", "Constraint", "SpreadConstraints", "count_again", "count_key", "count_matching", "default_selector",
+    "HOSTNAME", "SYSTEM_DEFAULTS", "Constraint", "SpreadConstraints", "count_again", "count_key", "count_matching", "counter",
+    "default_selector",
 ]
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -112,6 +113,13 @@ def count_matching(node: NodeInfo, selector: Selector, namespace: str) -> int:
     key = count_key(selector, namespace)
     known: int | None = node.memo.get(key)
     return known if known is not None else count_again(node, selector, namespace, key)
+
+
+def counter(selector: Selector, namespace: str) -> Callable[[PodInfo], bool]:
+    """Whether a pod is one of those that `count_matching` counts."""
+    if selector.empty or selector.nothing:
+        return lambda pod: False
+    return lambda pod: not pod.terminating and pod.namespace == namespace and selector.matches(pod.labels)
 
 
 def count_key(selector: Selector, namespace: str) -> str:
