@@ -34,14 +34,21 @@ class Claims:
         """Those of the owner's objects and orphans that it manages, after adoption and release."""
         uid = self.owner["metadata"]["uid"]
         selector, claimed = self.selector, []
+        ours: dict[int, bool] = {}  # objects of one template share labels and references, so few are looked at twice
+        matching: dict[int, bool] = {}
         for obj in objects:
             meta = obj["metadata"]
+            refs, labels = meta.get("ownerReferences"), meta.get("labels")
+            if ours.get(id(refs)) and matching.get(id(labels)):
+                claimed.append(obj)
+                continue
             ref = controller_of(obj)
             if ref is None:
-                if not meta.get("deletionTimestamp") and selector.matches(meta.get("labels")) and self._adopt(obj):
+                if not meta.get("deletionTimestamp") and selector.matches(labels) and self._adopt(obj):
                     claimed.append(obj)
             elif ref["uid"] == uid:
-                if selector.matches(meta.get("labels")):
+                ours[id(refs)], matching[id(labels)] = True, selector.matches(labels)
+                if matching[id(labels)]:
                     claimed.append(obj)
                 elif not deleting(self.owner):
                     self._release(obj)

@@ -146,9 +146,9 @@ class ReplicaSetController(BaseController):
         wait_ms = self.expectations.wait_ms(key)
         uid, namespace = rs["metadata"]["uid"], rs["metadata"]["namespace"]
         owned = self.pods.indexed("controller", uid)
-        candidates = [pod for pod in owned + self.pods.indexed("controller", "orphan/" + namespace) if not finished(pod)]
+        candidates = owned + self.pods.indexed("controller", "orphan/" + namespace)
         selector = self.selector(rs)
-        alive = [pod for pod in candidates if not deleting(pod)]
+        alive = [pod for pod in candidates if "deletionTimestamp" not in pod["metadata"] and not finished(pod)]
         pods = Claims(self, rs, self.resource, self.api_version, self.kind, selector, "pods").claim(alive)
         refused: StatusError | None = None
         if wait_ms:
@@ -251,9 +251,13 @@ class ReplicaSetController(BaseController):
         wanted = template.items()
         labelled = ready = available = 0
         next_ms: int | None = None
+        full: dict[int, bool] = {}  # pods of one template share their labels
         for pod in pods:
-            if (pod["metadata"].get("labels") or {}).items() >= wanted:
-                labelled += 1
+            labels = pod["metadata"].get("labels")
+            has_all = full.get(id(labels))
+            if has_all is None:
+                has_all = full[id(labels)] = (labels or {}).items() >= wanted
+            labelled += has_all
             for condition in (pod.get("status") or {}).get("conditions") or ():
                 if condition["type"] == "Ready":
                     if condition["status"] == "True":
