@@ -26,6 +26,8 @@ GATEWAYS = "gateways.gateway.networking.k8s.io"
 ROUTES = "httproutes.gateway.networking.k8s.io"
 GATEWAY = User("system:serviceaccount:gateway-system:gateway", ("system:masters", "system:authenticated"))
 MIN_SYNC_MS = 1_000
+#: Between the news of a change and the moment at which a sync looks at what has changed: long enough for a new Service's endpoints.
+GATHER_MS = 20
 #: With more nodes than this, their proxies' syncs are told in one step.
 TELL_MOST = 8
 
@@ -73,7 +75,7 @@ class Services(Process):
         self._stamp += 1
         if not self.waiting:
             self.waiting = True
-            self.after(max(0, self.synced_ms + MIN_SYNC_MS - self.sim.time_ms), "rules")
+            self.after(max(GATHER_MS, self.synced_ms + MIN_SYNC_MS - self.sim.time_ms), "rules")
 
     def on_rules(self) -> None:
         """Writes the rules of every node's proxy anew."""
