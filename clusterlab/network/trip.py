@@ -16,6 +16,9 @@ Object = dict[str, Any]
 __all__ = ["Backend", "Exchange", "Hop", "Source", "Trip", "is_ip"]
 
 HOPS_MOST = 150
+_NGINX_ERROR = ("<html>\n<head><title>{0}</title></head>\n<body>\n<center><h1>{0}</h1></center>\n<hr><center>nginx</center>\n</body>\n"
+                "</html>\n")
+BAD_GATEWAY, GATEWAY_TIMEOUT = _NGINX_ERROR.format("502 Bad Gateway"), _NGINX_ERROR.format("504 Gateway Time-out")
 #: Where API servers listen, and what an answer takes.
 API_PORT, API_US = 6443, 2_000
 
@@ -293,7 +296,7 @@ class Trip:
     def answered(self, runtime: Any, uid: str, answer: Any, name: str) -> Exchange:
         self.latency_us += answer.latency_us
         cpu_us = answer.serve.cpu_us if answer.serve is not None else 0
-        status, body = answer.status, answer.body
+        status, body = self._passed_on(runtime, uid, answer, name) if answer.proxy else (answer.status, answer.body)
         if "{client}" in body:
             body = body.replace("{client}", self.seen_ip or OUTSIDE_IP).replace("{method}", self.method).replace("{path}", self.path)
             sent = {"accept": "*/*", "host": self.host, **{name.lower(): value for name, value in self.headers.items()}}
@@ -307,6 +310,21 @@ class Trip:
         self.tell(f"pod {name}", asked, said, f"after {self.latency_us / 1000:g} ms"
                   + (f", because its call of {failed} failed" if failed else ""))
         return Exchange("", self.address, status, body, self.latency_us, tuple(self.hops), name, answer.container_id, cpu_us)
+
+    def _passed_on(self, runtime: Any, uid: str, answer: Any, name: str) -> tuple[int, str]:
+        """What the server behind a proxy answers."""
+        if self.depth >= calls.DEPTH_MOST or len(self.hops) >= HOPS_MOST:
+            return 502, BAD_GATEWAY
+        self.tell(f"pod {name}", f"{self.method} {self.path}", f"passes it on to {answer.proxy.split('?')[0]}")
+        found = self.fabric.request(self.fabric.source_of(uid, runtime.node), answer.proxy, self.method, dict(self.headers), self.depth + 1)
+        self.hops += found.hops[:HOPS_MOST - len(self.hops)]
+        self.latency_us += found.latency_us if found.error != "timeout" else calls.TIMEOUT_MS * 1000
+        if found.error:
+            return (504, GATEWAY_TIMEOUT) if found.error == "timeout" else (502, BAD_GATEWAY)
+        traffic = self.fabric.component("traffic")
+        if traffic is not None and found.container:
+            traffic.count(found.container, found.cpu_us, found.pod)
+        return found.status, found.body
 
     def _calls(self, runtime: Any, uid: str, answer: Any, name: str) -> str:
         """What the program asks of others before it answers; the answer says which call that it needs failed."""

@@ -22,7 +22,9 @@ def lines(runtime: Runtime, container: Container) -> list[Line]:
         return _split([each for each in scripts.lines_of(runtime, container) if each[0] <= now])
     if not container.started or container.reason == "StartError":
         return []
-    shown = [(container.started_ms, "stdout", _filled(runtime, container, text)) for text in program.behaviour.logs if program.acts]
+    broken = program.exit_after_ms == 0 and program.behaviour.exit is None  # its configuration: it does not come as far as to start
+    said = [text for text in program.behaviour.logs if program.acts and not (broken and "[notice]" in text)]
+    shown = [(container.started_ms, "stdout", _filled(runtime, container, text)) for text in said]
     if program.exit_message and container.finished:
         shown.append((container.finished_ms, "stderr", program.exit_message))
     return sorted(shown + _split(list(runtime.logs.get(container.id, ()))), key=lambda line: line[0])

@@ -11,6 +11,7 @@ from typing import Any
 
 from clusterlab.network import addresses
 from clusterlab.runtime import scripts, serving
+from clusterlab.runtime.configured import configured
 from clusterlab.runtime.flavours import FLAVOURS
 from clusterlab.runtime.images import Registry, full_name, image_id, short_name
 from clusterlab.runtime.memory import memory_of, out_of_memory_ms
@@ -185,6 +186,7 @@ class Runtime(ImageStore):
         self.tell_kubelet(container.pod_uid)
 
     def _run(self, container: Container) -> Container:
+        container = configured(self, container)
         now, program = self.sim.time_ms, container.program
         running = container._replace(state=RUNNING, started_ms=now, started=self.sim.now_rfc3339(), timer=0)
         self.containers[container.id] = running

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
 
+from clusterlab.network.patterns import safe
 from clusterlab.runtime import scripts
 from clusterlab.runtime.images import tag_of
-from clusterlab.runtime.programs.behaviour import Serve
+from clusterlab.runtime.programs.behaviour import Location, Serve
 from clusterlab.runtime.records import RUNNING, Container, Program
 from clusterlab.runtime.shell.box import Box
 
@@ -31,6 +32,7 @@ class Answer(NamedTuple):
     serve: Serve | None
     container_id: str
     until_ms: int | None
+    proxy: str = ""  # the address whose answer is passed on
 
 
 def serving(program: Program, port: int, protocol: str = "TCP") -> Serve | None:
@@ -82,6 +84,13 @@ def as_seen(runtime: Runtime, container: Container, serve: Serve) -> Serve:
 def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> Answer:
     status, body, until = 200, serve.body, None
     plain = path.partition("?")[0]
+    site = _site(serve, plain)
+    if site is not None and site.proxy:
+        behind = site.proxy.partition("://")[2].partition("/")[1]
+        rest = path[len(site.pattern):] if behind and not site.kind.startswith("~") else path
+        return Answer(False, 200, "", serve.latency_us, serve, container.id, None, site.proxy + rest)
+    if site is not None:
+        status, body = (site.status, site.body) if site.status else _file(runtime, container, site, plain)
     for each, code, text in serve.paths:
         if each == plain:
             status, body = code, text
@@ -104,8 +113,36 @@ def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> 
         now = runtime.sim.now().strftime("%Y-%m-%d %H:%M:%S.%f") + "000 +0000 UTC"
         body = body.replace("{time}", now).replace("{hostname}", sandbox.hostname or sandbox.name)
         body = body.replace("{tag}", tag_of(container.config.image))
-    page = _page(runtime, container, plain) if status == 200 and not serve.paths else None
+    page = _page(runtime, container, plain) if status == 200 and not serve.paths and site is None else None
     return Answer(False, page[0] if page else status, page[1] if page else body, serve.latency_us, serve, container.id, until)
+
+
+def _site(serve: Serve, path: str) -> Location | None:
+    """The location that a path belongs to: the exact one, a pattern's, or that of the longest prefix."""
+    best: Location | None = None
+    for each in serve.sites:
+        if each.kind == "=" and each.pattern == path:
+            return each
+        if each.kind in {"", "^~"} and path.startswith(each.pattern) and (best is None or len(each.pattern) > len(best.pattern)):
+            best = each
+    if best is None or best.kind != "^~":
+        for each in serve.sites:
+            if each.kind in {"~", "~*"} and _matches(each, path):
+                return each
+    return best
+
+
+def _matches(site: Location, path: str) -> bool:
+    try:
+        return safe(site.pattern, ignore_case=site.kind == "~*").search(path) is not None
+    except ValueError:
+        return False
+
+
+def _file(runtime: Runtime, container: Container, site: Location, path: str) -> tuple[int, str]:
+    """A file below the root of a location."""
+    name = path[len(site.pattern):].lstrip("/") if site.alias else path.lstrip("/")
+    return _from_folder(Box(runtime, container), site.root.rstrip("/"), name, path)
 
 
 def _page(runtime: Runtime, container: Container, path: str) -> tuple[int, str] | None:
@@ -113,8 +150,11 @@ def _page(runtime: Runtime, container: Container, path: str) -> tuple[int, str] 
     folder = next((root for name, root in _ROOTS if name in container.config.image), "")
     if not folder:
         return None
-    box = Box(runtime, container)
-    name = path.lstrip("/") or "index.html"
+    return _from_folder(Box(runtime, container), folder, path.lstrip("/"), path)
+
+
+def _from_folder(box: Box, folder: str, name: str, path: str) -> tuple[int, str]:
+    name = name or "index.html"
     text = box.read(f"{folder}/{name}")
     if text is None and box.is_directory(f"{folder}/{name}".rstrip("/")):
         text = box.read(f"{folder}/{name.rstrip('/')}/index.html")

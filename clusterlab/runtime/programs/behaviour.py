@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Behaviour", "Call", "Exit", "Send", "Serve", "When"]
+__all__ = ["Behaviour", "Call", "Exit", "Location", "Send", "Serve", "When"]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What a web server does below a path. `kind`: "" (prefix), "=", "^~", "~" or "~*"; `status` 0: files of `root`, or what `proxy`
+    answers."""
+
+    kind: str
+    pattern: str
+    status: int
+    body: str
+    proxy: str
+    root: str
+    alias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,8 @@ class Serve:
     #: Paths that answer otherwise: (path, status, body).
     paths: tuple[tuple[str, int, str], ...] = ()
     calls: tuple[Call, ...] = ()
+    #: Where a web server's configuration says what each path answers.
+    sites: tuple[Location, ...] = ()
     #: What it does instead while a variable or a file of the pod has a value; the first that holds counts.
     whens: tuple[When, ...] = ()
 

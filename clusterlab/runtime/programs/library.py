@@ -3,7 +3,7 @@ scenario gives them some."""
 
 from __future__ import annotations
 
-from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Serve
+from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Location, Serve
 from clusterlab.runtime.programs.boutique import BOUTIQUE
 
 __all__ = ["LIBRARY", "NGINX_PAGE"]
@@ -141,6 +141,9 @@ LIBRARY: tuple[Behaviour, ...] = (
          entrypoint=("/kuard",), logs=("{date} Starting kuard version: {tag}", "{date} Serving on HTTP on :8080")),
     _web("*hello-app*", 8080, "Hello, world!\nVersion: {tag}.0.0\nHostname: {hostname}\n", size_bytes=11_000_000,
          entrypoint=("/hello-app",), logs=("{date} Server listening on port 8080",)),
+    _web("*hello-go-gke*", 80, '{"message":"Hello"}\n', size_bytes=4_000_000, entrypoint=("/app",)),
+    Behaviour(match="*hello-frontend*", serves=(Serve(80, cpu_us=500, sites=(Location("", "/", 0, "", "http://hello", ""),)),),
+              size_bytes=50_000_000, memory_base=6 * MIB, logs=_NGINX_LOGS, arguments=("nginx", "-g", "daemon off;")),
     _web("*hello-node*", 8080, "Hello World!", size_bytes=220_000_000),
     _web("*http-echo*", 5678, "hello-world\n", size_bytes=3_000_000, entrypoint=("/http-echo",), shell=False,
          logs=("{date} [INFO] server is listening on :5678",)),

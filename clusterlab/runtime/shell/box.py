@@ -426,6 +426,9 @@ class Box:
             answer = self.runtime.answer(self.container.pod_uid, port, parts.path or "/")
             if answer.refused:
                 return Reply("refused", "127.0.0.1")
+            if answer.proxy and self._network() is not None:
+                found = self._network().request_from(self.container.pod_uid, self.runtime.node, answer.proxy, method, headers or {})
+                return Reply("", "127.0.0.1", 502 if found.error else found.status, "" if found.error else found.body, found.latency_us)
             return Reply("", "127.0.0.1", answer.status, answer.body, answer.latency_us)
         network = self._network()
         if network is None:
