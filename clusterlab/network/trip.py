@@ -296,7 +296,8 @@ class Trip:
     def answered(self, runtime: Any, uid: str, answer: Any, name: str) -> Exchange:
         self.latency_us += answer.latency_us
         cpu_us = answer.serve.cpu_us if answer.serve is not None else 0
-        status, body = self._passed_on(runtime, uid, answer, name) if answer.proxy else (answer.status, answer.body)
+        passes = self.payload is None and answer.proxy
+        status, body = self._passed_on(runtime, uid, answer, name) if passes else (answer.status, answer.body)
         if "{client}" in body:
             body = body.replace("{client}", self.seen_ip or OUTSIDE_IP).replace("{method}", self.method).replace("{path}", self.path)
             sent = {"accept": "*/*", "host": self.host, **{name.lower(): value for name, value in self.headers.items()}}
