@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.server import Server
+
+#: Files that take long, the longest first. Each file goes to one worker as a whole, so that one begun last would be waited for alone.
+LONG = (
+    "browser/test_lessons.py", "browser/test_class.py", "parity/test_transcripts.py", "browser/test_releases.py", "browser/test_lab_page.py",
+    "web/test_scaled.py", "lessons/test_lessons.py", "browser/test_debugger.py", "browser/test_lenses.py", "browser/test_access.py",
+    "browser/test_terminal.py", "browser/test_together.py", "web/test_kills.py", "lessons/test_course.py", "terminal/test_terminal.py",
+    "web/test_restart.py", "web/test_classroom.py", "lessons/test_challenges.py", "web/test_authoring.py", "terminal/test_confinement.py",
+    "web/test_debug_api.py", "browser/test_language.py", "browser/test_inside.py", "security/test_limits.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers take up long files first, then those with many tests (`--no-loadscope-reorder` has xdist keep this order)."""
+    if not hasattr(config, "workerinput"):
+        return
+    folder = Path(__file__).parent
+    rank = {folder / name: at for at, name in enumerate(LONG)}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (rank.get(item.path, len(LONG)), -tests[item.path]))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
