@@ -90,9 +90,13 @@ class LabPage:
         return line
 
     def settle(self) -> int:
+        """Runs until the lab itself says that it is settled (the page may not have heard yet of what was just done), and all is shown."""
         self.by("settle").click()
-        self.wait(f"{_LAB}.mode.settled")
-        return self.wait_still()
+        self.wait(
+            f"fetch(`/api/labs/${{{_LAB}.options.id}}`).then(answer => answer.json())"
+            f".then(there => there.settled && {_LAB}.mode.settled && {_LAB}.player.idle && {_LAB}.player.state.seq === there.seq)"
+        )
+        return self.seq
 
     def deploy(self, replicas: int = 3) -> None:
         self.kubectl(f"create deployment web --image=nginx:1.25 --replicas={replicas}")

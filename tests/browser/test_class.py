@@ -70,10 +70,6 @@ def open_class(visitor: Visitor, server: Server) -> Callable[..., Class]:
     return lambda name, lesson="", **options: Class(visitor, server, name, lesson, **options)
 
 
-def seq_of(page: Page) -> int:
-    return LabPage(page).seq
-
-
 def moved(page: Page, before: str) -> LabPage:
     """The page once it shows another lab than before."""
     expect(page.locator("body")).not_to_have_attribute("data-lab-id", before)
@@ -94,7 +90,7 @@ def test_a_class_through_every_mode(open_class: Callable[..., Class]) -> None:
     first = lab_of(bob)
     room.mode("own", *learners)
     copies = [moved(page, first) for page in learners]
-    own_copies(room, lab, copies[1], seq_of(cleo))
+    own_copies(room, lab, copies[1], copies[2])
     help_out(room, cleo)
     room.mode("together", *learners)
     expect(cleo.locator("body")).to_have_attribute("data-lab-id", first)
@@ -132,9 +128,9 @@ def follow(lab: LabPage, *learners: Page) -> None:
     expect(learners[1].get_by_test_id("class-pointer")).to_be_visible()
 
 
-def own_copies(room: Class, lab: LabPage, copy: LabPage, others_seq: int) -> None:
+def own_copies(room: Class, lab: LabPage, copy: LabPage, other: LabPage) -> None:
     """Each with an own copy, from the same step; what is done in one is on its tile alone; catching up takes it back to the class."""
-    assert copy.seq == others_seq == lab.seq
+    assert copy.wait_still() == other.wait_still() == lab.wait_still()
     expect(copy.by("play")).to_be_enabled()
     copy.kubectl("kubectl run hello --image=nginx:1.25")
     copy.wait("Object.keys(document.querySelector('cl-stage').lab.player.state.objects).includes('pods/default/hello')")
