@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.server import Server
+from tests.sockets import connect
 from tests.web.classes import Page, join, open_class
 from tests.web.people import PASSWORD, Person, manage
 

@@ -213,7 +213,7 @@ async def test_a_line_by_message_keeps_its_shell(server: Server) -> None:
 
 
 async def _main_socket(visit: Visit):  # type: ignore[no-untyped-def]
-    from websockets.asyncio.client import connect
+    from tests.sockets import connect
 
     socket = await connect(f"ws://127.0.0.1:{visit.server.port}/ws/labs/{visit.id}/", additional_headers={"Cookie": visit.cookie}, max_size=None)
     await socket.send(json.dumps({"type": "hello"}))

@@ -8,9 +8,10 @@ import urllib.request
 from http.cookiejar import CookieJar
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from tests.server import Server
+from tests.sockets import connect
 
 __all__ = ["Typist", "Visit"]
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from tests.server import Server
+from tests.sockets import connect
 from tests.web.people import Person
 
 __all__ = ["Page", "join", "open_class"]

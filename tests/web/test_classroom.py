@@ -9,10 +9,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.server import Server
+from tests.sockets import connect
 from tests.web.classes import Page, join, open_class
 from tests.web.people import Person, manage
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from clusterlab.web.scale.stack import Missing, Node, Stack
 from tests import forkserver
 from tests.server import Server, ServerLab
+from tests.sockets import connect
 from tests.web.classes import Page, join
 from tests.web.people import Person, manage
 from tests.web.test_socket import Browser

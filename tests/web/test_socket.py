@@ -10,11 +10,12 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from clusterlab.stream.reduce import reduce
 from tests.server import ROOT, Server
+from tests.sockets import connect
 
 SCHEMA = jsonschema_rs.validator_for(json.loads((ROOT / "clusterlab" / "stream" / "schema.json").read_text()))
 
@@ -33,7 +34,7 @@ class Browser:
         await self.socket.send(json.dumps({"type": "hello", **more}))
         return await self.read()
 
-    async def read(self, timeout: float = 20) -> dict[str, Any]:
+    async def read(self, timeout: float = 60) -> dict[str, Any]:
         message = json.loads(await asyncio.wait_for(self.socket.recv(), timeout))
         SCHEMA.validate(message)
         if message["type"] in ("hello", "snapshot"):
@@ -221,17 +222,17 @@ async def test_junk_is_answered_and_the_lab_goes_on(server: Server) -> None:
             for _ in range(60):
                 await socket.send("junk")
             while True:
-                await asyncio.wait_for(socket.recv(), 10)
+                await asyncio.wait_for(socket.recv(), 60)
     async with connect(socket_url(server, lab)) as socket:
         with pytest.raises(ConnectionClosed):
             await socket.send("x" * 200_000)
-            await asyncio.wait_for(socket.recv(), 10)
+            await asyncio.wait_for(socket.recv(), 60)
     assert (await asyncio.to_thread(lab.settle))["settled"]
 
 
 async def test_an_unknown_lab_is_said_to_be_unknown(server: Server) -> None:
     async with connect(f"ws://127.0.0.1:{server.port}/ws/labs/nosuchlab/") as socket:
-        message = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        message = json.loads(await asyncio.wait_for(socket.recv(), 60))
         assert message["type"] == "error" and message["code"] == "NotFound"
 
 

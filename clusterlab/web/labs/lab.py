@@ -212,10 +212,8 @@ class Lab:
         await done
 
     async def play(self, speed: float | None = None, pace_ms: float | None = None) -> None:
-        if speed is not None:
-            self.pacer.speed = speed
-        if pace_ms is not None:
-            self.pacer.pace_ms = pace_ms
+        self.pacer.speed = self.pacer.speed if speed is None else speed
+        self.pacer.pace_ms = self.pacer.pace_ms if pace_ms is None else pace_ms
         self._check_steps()
         self.playing = True
         self.pacer.anchor(time.monotonic(), self.cluster.sim.time_ms)
