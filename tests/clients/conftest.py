@@ -11,7 +11,7 @@ from kubernetes import client, config
 from tests.server import Server, ServerLab
 
 
-def wait_for(true: Callable[[], object], what: str, timeout_s: float = 15) -> None:
+def wait_for(true: Callable[[], object], what: str, timeout_s: float = 90) -> None:
     """Waits until something holds."""
     ends = time.monotonic() + timeout_s
     while not true():

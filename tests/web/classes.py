@@ -57,7 +57,7 @@ class Page:
     async def send(self, type_: str, /, **fields: Any) -> None:
         await self.socket.send(json.dumps({"type": type_, **fields}))
 
-    async def read(self, timeout_s: float = 20) -> dict[str, Any]:
+    async def read(self, timeout_s: float = 60) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), timeout_s))
         self.heard.append(message)
         if message["type"] in ("hello", "class"):

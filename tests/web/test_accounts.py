@@ -88,7 +88,7 @@ def test_a_name_and_an_address_are_taken_once(server: Server) -> None:
 
 def mail(server: Server, to: str) -> str:
     """The path in the last mail to somebody; by default mails are printed."""
-    for _ in range(100):
+    for _ in range(1200):
         log = (server.folder / "server.log").read_text()
         found = re.findall(rf"To: {re.escape(to)}.*?(/accounts/reset/\S+)", log, re.DOTALL)
         if found:

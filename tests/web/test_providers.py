@@ -103,7 +103,7 @@ def waiting(server: Server) -> int:
 
 
 def until(holds: Any) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)

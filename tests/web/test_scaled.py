@@ -148,7 +148,7 @@ async def test_a_killed_host_loses_nothing(stack: Stack, capsys: pytest.CaptureF
     missing = [name for _, name in writer.acknowledged if name not in names]
     assert not missing, f"acknowledged and lost: {missing}"
     state = await asyncio.to_thread(one.call, "POST", "/pause")
-    for _ in range(300):
+    for _ in range(1200):
         if all(browser.state["seq"] == state["seq"] for browser in browsers):
             break
         await asyncio.sleep(0.1)
