@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from clusterlab.cluster import Cluster
 from clusterlab.network.series import Counts, add
 from clusterlab.scenario import load
@@ -80,31 +78,6 @@ def test_the_other_ways() -> None:
     assert copies.sent == own.sent // 2 and copies.errors > 200 and own.failed == 0
     cluster = ran("release-feature-flag", 260)
     assert counted(cluster, 20, 40).failed == 0 and counted(cluster, 110, 150).errors > 300 and counted(cluster, 230, 260).failed == 0
-
-
-@pytest.mark.parametrize(("name", "phase", "version"), [
-    ("release-rollout-canary", "Healthy", "v2"), ("release-rollout-canary-bad", "Degraded", "v1"), ("release-rollout-blue-green", "Healthy", "v2")])
-def test_rollouts_end_as_they_say(name: str, phase: str, version: str) -> None:
-    cluster = ran(name, 280)
-    found = cluster.find("rollouts.argoproj.io/default/shop")
-    assert found is not None and found["status"]["phase"] == phase
-    sent = counted(cluster, 250, 280)
-    assert counted(cluster, 250, 280, version=version).sent == sent.sent > 0 and sent.failed == 0
-    if phase == "Degraded":
-        assert 0 < counted(cluster, 60, 280).errors <= 0.1 * counted(cluster, 60, 280).sent
-
-
-@pytest.mark.parametrize(("name", "phase", "version", "until"), [
-    ("release-flagger-canary", "Succeeded", "v2", 240), ("release-flagger-canary-bad", "Failed", "v1", 200),
-    ("release-flagger-blue-green", "Succeeded", "v2", 240)])
-def test_flagger_ends_as_it_says(name: str, phase: str, version: str, until: int) -> None:
-    cluster = ran(name, until)
-    found = cluster.find("canaries.flagger.app/default/shop")
-    assert found is not None and found["status"]["phase"] == phase
-    sent = counted(cluster, until - 20, until)
-    assert counted(cluster, until - 20, until, version=version).sent == sent.sent > 0 and sent.failed == 0
-    if phase == "Failed":
-        assert 0 < counted(cluster, 60, until).errors <= 0.1 * counted(cluster, 60, until).sent
 
 
 def test_every_scenario_of_the_gallery_is_read() -> None:
