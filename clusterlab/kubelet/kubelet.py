@@ -20,6 +20,7 @@ from clusterlab.kubelet.thresholds import Threshold
 from clusterlab.kubelet.world import World
 from clusterlab.machinery.errors import StatusError
 from clusterlab.network import addresses
+from clusterlab.network.dns import DOMAIN
 from clusterlab.runtime.records import EXITED
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
@@ -311,7 +312,10 @@ class Kubelet(KubeletParts):
         ip_6 = config.address_6
         if ip_6 and not host:
             ip_6 = addresses.pod_address_6(config.pod_cidr, config.pod_cidr_6, ip)
-        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname, shared, ip_6)
+        domain = f"{spec['subdomain']}.{meta['namespace']}.svc.{DOMAIN}" if spec.get("subdomain") and not host else ""
+        if domain and spec.get("setHostnameAsFQDN"):
+            hostname, domain = f"{hostname}.{domain}", ""
+        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname, shared, ip_6, domain)
         aliases = spec.get("hostAliases")
         if aliases and not host:
             lines = "".join("\t".join((each["ip"], *(each.get("hostnames") or ()))) + "\n" for each in aliases)

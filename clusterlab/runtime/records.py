@@ -26,6 +26,7 @@ class Sandbox(NamedTuple):
     hostname: str = ""
     share_processes: bool = False
     ip_6: str = ""  # in a dual-stack cluster
+    domain: str = ""  # of a pod with a subdomain
 
 
 class Mount(NamedTuple):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from clusterlab.runtime.records import RUNNING, Container, Mount
 from clusterlab.runtime.shell import files as made_files
-from clusterlab.runtime.shell import tools_data, tools_files, tools_lines, tools_net, tools_node, tools_system, tools_text
+from clusterlab.runtime.shell import tools_data, tools_files, tools_lines, tools_net, tools_node, tools_stores, tools_system, tools_text
 from clusterlab.runtime.shell.complaints import no_command
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.parser import compile_script
@@ -21,7 +21,7 @@ __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
 TOOLS = {
     **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS,
-    **tools_data.TOOLS, **tools_node.TOOLS,
+    **tools_data.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
 }
 FILE_LIMIT = 1_000_000
 _BASE = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
@@ -178,6 +178,11 @@ class Box:
         self.runtime.volumes[volume] = {**files, inner: whole}
         return ""
 
+    def put(self, path: str, text: str) -> None:
+        """A program of the image writes one of its own files."""
+        volume, inner, _ = self._locate(path)
+        self.runtime.volumes[volume] = {**self._files(volume), inner: text}
+
     def _may_write(self, path: str, mount: Mount | None) -> bool:
         """Only root writes outside of volumes and of what everybody may use."""
         return mount is not None or self.uid == "0" or path.startswith(("/tmp/", "/var/tmp/", "/dev/", "/home/"))
@@ -275,7 +280,8 @@ class Box:
 
     @property
     def fqdn(self) -> str:
-        return self.hostname
+        """The whole name of a pod that has a subdomain; else its name alone."""
+        return f"{self.hostname}.{self.sandbox.domain}" if self.sandbox.domain else self.hostname
 
     @property
     def gateway(self) -> str:

@@ -60,7 +60,8 @@ def read(box: Box, path: str) -> str | None:
 
 def hosts(box: Box) -> str:
     """/etc/hosts as a kubelet writes it."""
+    name = f"{box.fqdn}\t{box.hostname}" if box.sandbox.domain else box.hostname
     return (
         "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
-        f"fe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n{box.ip}\t{box.hostname}\n"
+        f"fe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n{box.ip}\t{name}\n"
     )

@@ -20,7 +20,7 @@ Tool = Callable[["Box", Run, list[str], str], Result]
 __all__ = ["TOOLS"]
 
 _PORTS = {"redis-cli": 6379, "mysqladmin": 3306, "mysql": 3306, "mariadb": 3306, "mariadb-admin": 3306, "pg_isready": 5432, "psql": 5432,
-          "mongosh": 27017, "mongo": 27017, "grpc_health_probe": 8080, "podcli": 9898, "nodetool": 9042, "zkCli.sh": 2181}
+          "mongosh": 27017, "mongo": 27017, "grpc_health_probe": 8080, "podcli": 9898}
 _URL = re.compile(r"[\w.-]+:\d+(/\S*)?")
 
 
