@@ -315,7 +315,8 @@ class Kubelet(KubeletParts):
         domain = f"{spec['subdomain']}.{meta['namespace']}.svc.{DOMAIN}" if spec.get("subdomain") and not host else ""
         if domain and spec.get("setHostnameAsFQDN"):
             hostname, domain = f"{hostname}.{domain}", ""
-        self.runtime.run_sandbox(rec.uid, meta["namespace"], meta["name"], host, ip, hostname, shared, ip_6, domain)
+        self.runtime.run_sandbox(
+            rec.uid, meta["namespace"], meta["name"], host, ip, hostname, shared, ip_6, domain, spec.get("hostUsers") is False)
         aliases = spec.get("hostAliases")
         if aliases and not host:
             lines = "".join("\t".join((each["ip"], *(each.get("hostnames") or ()))) + "\n" for each in aliases)

@@ -27,6 +27,7 @@ class Sandbox(NamedTuple):
     share_processes: bool = False
     ip_6: str = ""  # in a dual-stack cluster
     domain: str = ""  # of a pod with a subdomain
+    own_users: bool = False  # hostUsers: false
 
 
 class Mount(NamedTuple):

@@ -69,14 +69,14 @@ class Runtime(ImageStore):
 
     def run_sandbox(
         self, uid: str, namespace: str, name: str, host_network: bool, ip: str, hostname: str,
-        share_processes: bool = False, ip_6: str = "", domain: str = "",
+        share_processes: bool = False, ip_6: str = "", domain: str = "", own_users: bool = False,
     ) -> Sandbox:
         """RunPodSandbox: namespaces, a pause container and an address."""
         old = self.sandboxes.get(uid)
         attempt = old.attempt + 1 if old is not None else 0
         made = Sandbox(
             self.new_id(), uid, namespace, name, attempt, ip, True, self.sim.time_ms, host_network, hostname, share_processes, ip_6,
-            domain)
+            domain, own_users)
         self.sandboxes[uid] = made
         return made
 

@@ -159,12 +159,23 @@ def _from_folder(box: Box, folder: str, name: str, path: str) -> tuple[int, str]
     if text is None and box.is_directory(f"{folder}/{name}".rstrip("/")):
         text = box.read(f"{folder}/{name.rstrip('/')}/index.html")
         if text is None:
-            return 403, "<html><head><title>403 Forbidden</title></head></html>\n"
+            return _page_of(403, box)
     if text is None:
         if path != "/":
-            return 404, "<html><head><title>404 Not Found</title></head></html>\n"
-        return 403, "<html><head><title>403 Forbidden</title></head></html>\n"
+            return _page_of(404, box)
+        return _page_of(403, box)
     return 200, text
+
+
+def _page_of(status: int, box: Box) -> tuple[int, str]:
+    """The page that nginx and httpd show for an error."""
+    words = {403: "403 Forbidden", 404: "404 Not Found"}[status]
+    if "nginx" in box.container.config.image:
+        tag = tag_of(box.container.config.image).split("-")[0]
+        server = "nginx/" + (tag if tag[:1].isdigit() else "1.29.3")
+        return status, (f"<html>\r\n<head><title>{words}</title></head>\r\n<body>\r\n<center><h1>{words}</h1></center>\r\n"
+                        f"<hr><center>{server}</center>\r\n</body>\r\n</html>\r\n")
+    return status, f'<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>{words}</title>\n</head></html>\n'
 
 
 def server_at(runtime: Runtime, uid: str, port: int) -> tuple[Serve | None, str]:

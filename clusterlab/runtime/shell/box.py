@@ -350,7 +350,12 @@ class Box:
         return [(pid, command, self.container.id) for pid, command in self._own()]
 
     def _own(self) -> list[tuple[int, str]]:
-        main = " ".join(self.container.program.argv) or "sh"
+        argv = self.container.program.argv
+        if len(argv) > 1 and argv[0].rsplit("/", 1)[-1] in {"docker-entrypoint.sh", "tini", "dumb-init"}:
+            argv = argv[2:] if argv[1] == "--" else argv[1:]  # it becomes what it is given
+        main = " ".join(argv) or "sh"
+        if argv[:1] == ("redis-server",):
+            main = f"redis-server *:{next((argv[at + 1] for at, each in enumerate(argv[:-1]) if each == '--port'), '6379')}"
         found = [(1, main)]
         vm = self.container.vm
         if vm is not None and vm.serving:

@@ -13,7 +13,7 @@ from clusterlab.runtime.memory import leaked
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
 
-__all__ = ["CGROUP", "PROC", "cgroup", "cgroup_path", "cpu_weight", "proc"]
+__all__ = ["CGROUP", "NAMESPACES", "PROC", "cgroup", "cgroup_path", "cpu_weight", "namespace", "proc"]
 
 CGROUP = (
     "cgroup.controllers", "cgroup.procs", "cpu.max", "cpu.stat", "cpu.weight", "cpuset.cpus.effective", "memory.current", "memory.events",
@@ -21,9 +21,11 @@ CGROUP = (
 )
 PROC = (
     "cpuinfo", "meminfo", "loadavg", "mounts", "uptime", "version", "1/cgroup", "1/cmdline", "1/comm", "1/environ", "1/limits", "1/mounts",
-    "1/oom_score_adj", "1/status", "net/dev", "net/tcp", "sys/kernel/hostname", "sys/net/core/somaxconn", "sys/kernel/pid_max",
+    "1/oom_score_adj", "1/status", "1/uid_map", "1/gid_map", "net/dev", "net/tcp", "sys/kernel/hostname", "sys/net/core/somaxconn",
+    "sys/kernel/pid_max",
 )
 PERIOD_US = 100_000
+NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 
 
 def cpu_weight(milli: int) -> int:
@@ -103,7 +105,21 @@ def proc(box: Box, name: str) -> str | None:
             f"{number:4}: 00000000:{port:04X} 00000000:0000 0A\n" for number, port in enumerate(box.listening())),
         "sys/kernel/hostname": box.hostname + "\n", "sys/net/core/somaxconn": "4096\n", "sys/kernel/pid_max": "4194304\n",
     }
+    if name in {"1/uid_map", "1/gid_map"}:
+        outside, count = (65_536 * (2 + int(box.sandbox.id[:3], 16)), 65_536) if box.sandbox.own_users else (0, 4_294_967_295)
+        return f"{0:10} {outside:10} {count:10}\n"
     return made.get(name)
+
+
+def namespace(box: Box, kind: str) -> str:
+    """What a link under /proc/PID/ns leads to: each pod's own but that of users, unless the pod has its own users too (namespaces(7))."""
+    if kind not in NAMESPACES:
+        return ""
+    shared = (kind == "user" and not box.sandbox.own_users) or kind == "time" or (kind in {"net", "uts"} and box.sandbox.host_network)
+    first = {"time": 4_026_531_834, "cgroup": 4_026_531_835, "pid": 4_026_531_836, "user": 4_026_531_837, "uts": 4_026_531_838,
+             "ipc": 4_026_531_839, "net": 4_026_531_840, "mnt": 4_026_531_841}[kind]
+    owner = box.container.id if kind in {"mnt", "pid", "cgroup"} else box.sandbox.id
+    return f"{kind}:[{first if shared else 4_026_532_000 + int(owner[:4], 16) * 8 + NAMESPACES.index(kind)}]"
 
 
 _TMPFS = frozenset(("configMap", "secret", "projected", "downwardAPI"))

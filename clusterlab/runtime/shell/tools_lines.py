@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from clusterlab.runtime.shell import kernel
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tools_text import _flags, _sources
 
@@ -59,9 +61,18 @@ def realpath(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, "".join(run.path(each) + "\n" for each in names))
 
 
+def readlink(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """Where a link leads: namespaces under /proc; a file that is none gives nothing."""
+    flags, names = _flags(argv[1:])
+    found = [re.fullmatch(r"/proc/(self|\d+)/ns/(\w+)", run.path(each)) for each in names]
+    if found and all(found):
+        return Result(0, "".join(kernel.namespace(box, each[2]) + "\n" for each in found if each))
+    return realpath(box, run, argv, stdin) if flags.keys() & {"f", "e", "m"} else Result(1)
+
+
 TOOLS: dict[str, Tool] = {
     "rev": _by_line(lambda lines: [line[::-1] for line in lines]), "tac": _by_line(lambda lines: lines[::-1]),
     "nl": _by_line(lambda lines: [f"{number:6}\t{line}" for number, line in enumerate(lines, 1)]),
     "fold": _by_line(lambda lines: lines), "column": _by_line(lambda lines: lines), "shuf": _by_line(lambda lines: lines),
-    "paste": paste, "diff": diff, "mktemp": mktemp, "realpath": realpath, "readlink": realpath,
+    "paste": paste, "diff": diff, "mktemp": mktemp, "realpath": realpath, "readlink": readlink,
 }

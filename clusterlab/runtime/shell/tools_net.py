@@ -359,11 +359,19 @@ def _pi(digits: int) -> str:
 
 def addresses(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if argv[0] == "ip" and len(argv) > 1 and argv[1].startswith("r"):
-        return Result(0, f"default via {box.gateway} dev eth0\n")
+        net = box.gateway.rsplit(".", 1)[0] + ".0/24"
+        return Result(0, f"default via {box.gateway} dev eth0\n{net} via {box.gateway} dev eth0  src {box.ip}\n"
+                         f"{box.gateway} dev eth0 scope link  src {box.ip}\n")
+    quiet, ever = "state UP group default ", "       valid_lft forever preferred_lft forever\n"
+    mac = ":".join(["0a", "58", *(f"{int(each):02x}" for each in box.ip.split(".") if each.isdigit())][:6])
     return Result(0, (
-        "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n"
-        f"2: eth0@if7: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500\n    inet {box.ip}/24 brd {box.broadcast} scope global eth0\n"
-        + (f"    inet6 {box.sandbox.ip_6}/64 scope global\n" if box.sandbox.ip_6 else "")
+        f"1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue {quiet}qlen 1000\n"
+        "    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00\n"
+        f"    inet 127.0.0.1/8 scope host lo\n{ever}    inet6 ::1/128 scope host \n{ever}"
+        f"2: eth0@if7: <BROADCAST,MULTICAST,UP,LOWER_UP,M-DOWN> mtu 1500 qdisc noqueue {quiet}\n"
+        f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff\n"
+        f"    inet {box.ip}/24 brd {box.broadcast} scope global eth0\n{ever}"
+        + (f"    inet6 {box.sandbox.ip_6}/64 scope global\n{ever}" if box.sandbox.ip_6 else "")
     ))
 
 

@@ -149,7 +149,8 @@ def mount(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 def free(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    total = box.memory_kib
+    letters = "".join(each for each in argv[1:] if each.startswith("-"))
+    total = box.memory_kib >> (20 if "g" in letters else 10 if "m" in letters or "h" in letters else 0)
     used = total // 4
     head = "              total        used        free      shared  buff/cache   available\n"
     return Result(0, f"{head}Mem:     {total:10}  {used:10}  {total - used:10}           0           0  {total - used:10}\n"
@@ -232,6 +233,11 @@ def install(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, f"{argv[0]}: nothing is installed in this model; the tools it knows are there already\n")
 
 
+def ulimit(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    known = {"-n": "1048576", "-u": "unlimited", "-c": "unlimited", "-s": "8192", "-l": "8192"}
+    return Result(0, "unlimited\n" if len(argv) < 2 else known[argv[1]] + "\n" if argv[1] in known else "")
+
+
 def true(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result()
 
@@ -297,6 +303,6 @@ TOOLS: dict[str, Tool] = {
     "stress": stress, "stress-ng": stress, "sh": shell, "bash": shell, "ash": shell, "dash": shell, "/bin/sh": shell,
     "timeout": timeout, "nohup": run_rest, "time": run_rest, "sudo": run_rest, "nice": run_rest, "setsid": run_rest,
     "apt-get": install, "apt": install, "apk": install, "yum": install, "true": true, "false": false, "top": top, "nproc": nproc,
-    "uptime": uptime, "clear": true, "stty": true, "ulimit": true, "umask": true, "hash": true, "sysctl": true, "jobs": true,
+    "uptime": uptime, "clear": true, "stty": true, "ulimit": ulimit, "umask": true, "hash": true, "sysctl": true, "jobs": true,
     "fg": true, "bg": true, "disown": true, "reset": true, "tput": true, "shopt": true, "alias": true,
 }
