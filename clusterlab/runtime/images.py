@@ -133,8 +133,10 @@ class Registry(Component):
                 f'"https://{host}/v2/{repository}/manifests/{tag}": dial tcp: lookup {host}: i/o timeout'
             )
         error = self.behaviour(image).pull_error or self.broken.get(full, "")
-        if not error and _never_made(full) and not any(matches(each.match, image, full) for each in self.behaviours):
-            error = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {full}: not found'
+        why = "" if error or any(matches(each.match, image, full) for each in self.behaviours) else _never_made(full)
+        if why:
+            said = why if why == NO_REPOSITORY else f"{full}: {why}"
+            error = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {said}'
         return error
 
     def size(self, image: str) -> int:
@@ -154,16 +156,48 @@ class Registry(Component):
 
 
 #: The newest release of some official images; tags beyond it are mistakes, as documentation makes them on purpose (nginx:1.161).
-_NEWEST = {"nginx": (1, 60), "httpd": (2, 20), "busybox": (1, 60), "alpine": (3, 60), "redis": (12, 99), "mysql": (12, 99)}
-_VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?![\da-z])")
+_NEWEST = {
+    "nginx": (1, 60), "httpd": (2, 20), "busybox": (1, 60), "alpine": (3, 60), "redis": (12, 99), "mysql": (12, 99), "postgres": (22, 99),
+    "mariadb": (15, 99), "memcached": (1, 20), "ubuntu": (28, 10), "debian": (16, 99), "python": (3, 25), "node": (32, 99),
+    "mongo": (12, 99),
+}
+_VERSION = re.compile(r"v?(\d{1,8})(?:\.(\d{1,4}))?(?![\da-z])")
+#: What the tags of official images are made of besides versions.
+_TAG = re.compile(
+    r"(v?\d[\d.]*|latest|stable|mainline|unstable|rolling|devel|rc\d*|alpha\d*|beta\d*|lts|current|alpine[\d.]*|slim|perl|otel|apache|fpm|cli|"
+    r"glibc|musl|uclibc|debian|oracle|oraclelinux\d*|ubi\d*|centos\d*|bookworm|bullseye|buster|stretch|jessie|trixie|sid|testing|"
+    r"focal|jammy|noble|bionic|xenial|trusty|plucky|questing|management|edge|windowsservercore|nanoserver|ltsc\d*|iron|hydrogen|jod|krypton|"
+    r"management|trunk|prev|community|bazel|bpo\d*|lite|full|nonroot|root|pg\d*)")
+#: Names of images that nobody has made: documentation says so in the name.
+_NONE = re.compile(r"non-?-?exist|(does|do)-?(not|nt)-?-?exist|not-?found|no-?such|invalid|bogus|wrong|imaginary|typo")
+_OFFICIAL = (*_NEWEST, "rabbitmq", "wordpress", "haproxy", "traefik", "consul", "cassandra", "zookeeper", "tomcat", "golang")
+NO_TAG, NO_REPOSITORY = "not found", (
+    "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed")
 
 
-def _never_made(full: str) -> bool:
-    """Whether an image is one of an official repository that has no such tag."""
-    repository, _, tag = full.rpartition(":")
-    newest = _NEWEST.get(repository.removeprefix("docker.io/library/"))
-    found = _VERSION.match(tag)
-    return newest is not None and found is not None and (int(found[1]), int(found[2] or 0)) > newest
+def _never_made(full: str) -> str:
+    """Why a registry does not have an image whose name is a mistake: a tag that an official one has not, or no such repository."""
+    repository, _, tag = full.partition("@")[0].rpartition(":")
+    name = repository.removeprefix("docker.io/library/")
+    if name == repository:
+        return NO_REPOSITORY if _NONE.search(repository) else NO_TAG if _NONE.search(tag) else ""
+    if name in _NEWEST:
+        found = _VERSION.match(tag)
+        late = found is not None and len(found[1]) < 8 and (int(found[1]), int(found[2] or 0)) > _NEWEST[name]
+        return NO_TAG if late or not all(_TAG.fullmatch(each) for each in tag.split("-")) else ""
+    return NO_REPOSITORY if _NONE.search(name) or any(_misspelt(name, each) for each in _OFFICIAL) else ""
+
+
+def _misspelt(name: str, known: str) -> bool:
+    """Whether a name is a known one with digits behind it, two letters swapped, or one letter too many or too few."""
+    if name == known or len(known) < 5 or abs(len(name) - len(known)) > 4:
+        return False
+    if name.startswith(known):
+        return name[len(known):].isdigit() or len(name) == len(known) + 1
+    if len(name) == len(known):
+        return any(name == known[:at] + known[at + 1] + known[at] + known[at + 2:] for at in range(len(known) - 1))
+    one, other = sorted((name, known), key=len)
+    return len(other) - len(one) == 1 and any(one == other[:at] + other[at + 1:] for at in range(len(other)))
 
 
 def matches(pattern: str, image: str, full: str) -> bool:
