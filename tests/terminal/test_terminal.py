@@ -269,3 +269,21 @@ async def test_the_plugin_of_argo_rollouts(server: Server) -> None:
         assert "Rollout" in await typist.read(until="revision:2")
         await typist.send(type="input", data="\u0003")
         await typist.read("done")
+
+
+async def test_jq_as_people_use_it(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        assert await typist.run("kubectl get nodes -o json | jq -r '.items[].metadata.name'") == "control-plane\nnode-1\nnode-2\n"
+        told = await typist.run("kubectl get nodes -o json | jq '[.items[] | {name: .metadata.name, cpu: .status.capacity.cpu}] | last'")
+        assert told == '{\n  "name": "node-2",\n  "cpu": "4"\n}\n'
+        assert await typist.run("kubectl get ns default -o json > ns.json; jq -c --arg k kind '[.[$k], .spec, (.metadata|length>1)]' ns.json") == '["Namespace",{"finalizers":["kubernetes"]},true]\n'
+        assert await typist.run("printf '1 2.0 3.5' | jq -s -c .; echo '\"a b\"' | jq -j .; jq -n '[1,\"ü\"]|.[]'") == '[1,2,3.5]\na b1\n"ü"\n'
+        assert await typist.run("printf '1\\n2\\n' | jq -n '[inputs] | add'; printf 'x\\ny' | jq -R -c '[., length]'") == '3\n["x",1]\n["y",1]\n'
+        assert await typist.run("echo '{\"b\":1,\"a\":{}}' | jq -S .; echo null | jq -e .; echo $?") == '{\n  "a": {},\n  "b": 1\n}\nnull\n1\n'
+        assert "syntax error" in await typist.run("echo 1 | jq '.a['") and typist.exit == 3
+        assert "Cannot index number" in await typist.run("echo 1 | jq .a") and typist.exit == 5
+        assert "Could not open file no.json" in await typist.run("jq . no.json") and typist.exit == 2
+        # Its walls: no environment of the server, no files, no end of time or memory.
+        assert set(json.loads(await typist.run("jq -n -c 'env | keys'"))) <= {"LC_CTYPE", "PATH"}
+        assert "error" in await typist.run("jq -n 'import \"/etc/passwd\" as $x; $x'")
+        assert "jq: stopped" in await typist.run("jq -n 'reduce range(40) as $i (\"x\"; . + .)'")

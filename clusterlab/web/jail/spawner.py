@@ -6,7 +6,7 @@ JSON with three descriptors (stdin, stdout, stderr); answers go back as JSON. Wh
 Where it may, it lives in a network namespace of its own: nothing is there but a loopback device, and on it one listening socket that
 is handed to the server. So programs reach the server's API and nothing else, whatever address they are given.
 
-    order  {"id", "argv", "env", "cwd", "read", "write", "execute"?, "port", "jail", "forks", "tty"}  or  {"kill": pid, "signal"}
+    order  {"id", "argv", "env", "cwd", "read", "write", "execute"?, "port", "jail", "forks", "tty", "filter"?}  or  {"kill": pid, "signal"}
     answer {"hello": {"landlock", "seccomp", "network"}}, {"id", "pid"}, {"ended": pid, "code"}
 """
 
@@ -26,7 +26,7 @@ import sys
 import termios
 from typing import Any
 
-from clusterlab.web.jail import landlock, seccomp
+from clusterlab.web.jail import jq_filter, landlock, seccomp
 
 __all__ = ["main"]
 
@@ -83,7 +83,7 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        for what, most in LIMITS.items():
+        for what, most in (LIMITS | jq_filter.LIMITS if order.get("filter") else LIMITS).items():
             hard = resource.getrlimit(what)[1]
             least = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(what, (least, least))
@@ -93,11 +93,13 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
             _libc().prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if order.get("jail"):
             _libc().prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-            execute = [order["argv"][0], *order.get("execute", ())]
+            execute = [] if order.get("filter") else [order["argv"][0], *order.get("execute", ())]
             landlock.restrict(order["read"], order["write"], execute, order.get("port"), order.get("keep", ()))
             _drop_capabilities()
             if seccomp.available():
                 seccomp.confine(bool(order.get("forks")))
+        if order.get("filter"):  # no program of its own: it is here already
+            os._exit(jq_filter.main())
         os.execve(order["argv"][0], order["argv"], order["env"])
     except BaseException as error:
         os.write(2, f"clusterlab: this cannot be run confined: {error}\n".encode())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
@@ -25,11 +26,17 @@ from clusterlab.web.jail.spawner import MESSAGE
 __all__ = ["Child", "Jailer", "Walls", "jailer"]
 
 ROOT = Path(__file__).resolve().parents[3]
-_START = "import sys; sys.path.insert(0, {!r}); from clusterlab.web.jail.spawner import main; main()"
+_START = "import sys; sys.path[:0] = {!r}; from clusterlab.web.jail.spawner import main; main()"
 #: Long enough for a machine that has much else to do: who waits for less gets a terminal that cannot be opened.
 START_S = 60
 #: The spawner reads no faster: what could not be said is said again so much later.
 AGAIN_S = 0.02
+
+
+def _places() -> list[str]:
+    """Where the spawner finds what it imports: this code, and jq, where that is installed."""
+    found = importlib.util.find_spec("jq")
+    return [str(ROOT), *([str(Path(found.origin).parent)] if found is not None and found.origin else [])]
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class Jailer:
         port = int(os.environ.get("CLUSTERLAB_PORT", "8000")) if jail in ("auto", "network") and bounded.can_adopt() else 0
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START.format(str(ROOT)), str(theirs.fileno()), str(port)],
+                [sys.executable, "-I", "-S", "-c", _START.format(_places()), str(theirs.fileno()), str(port)],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/", env={"PATH": "/usr/bin:/bin"},
             )
         ours.settimeout(START_S)
@@ -168,10 +175,10 @@ class Jailer:
 
     async def spawn(
         self, argv: Sequence[str], env: dict[str, str], cwd: Path, read: Sequence[Path], write: Sequence[Path], descriptors: Sequence[int],
-        tty: bool = False, forks: bool = False, keep: Path | None = None,
+        tty: bool = False, forks: bool = False, keep: Path | None = None, filters: bool = False,
     ) -> Child:
         """Starts a program on three descriptors. Raises OSError. `forks`: it has to start another kubectl.
-        `keep`: a folder in which it may make files but remove none."""
+        `keep`: a folder in which it may make files but remove none. `filters`: it is jq, for which no program is started."""
         walls = await self.ready()
         self._last += 1
         order: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
@@ -180,7 +187,7 @@ class Jailer:
             "id": self._last, "argv": list(argv), "env": env, "cwd": str(cwd), "read": [str(path) for path in read],
             "write": [str(path) for path in write], "keep": [str(keep)] if keep else [],
             "port": int(os.environ.get("CLUSTERLAB_PORT", "8000")),
-            "jail": walls.files and walls.calls, "forks": forks, "tty": tty,
+            "jail": walls.files and walls.calls, "forks": forks, "tty": tty, "filter": filters,
         }
         while not order.done():
             try:

@@ -26,7 +26,7 @@ from clusterlab.web.terminal.jailer import jailer
 from clusterlab.web.terminal.pool import pool
 from clusterlab.web.words import command_of
 
-__all__ = ["Done", "interrupt", "kubectl", "kubectl_path", "namespace_of", "resize"]
+__all__ = ["Done", "interrupt", "jq", "kubectl", "kubectl_path", "namespace_of", "resize"]
 
 #: Bytes of a program that go through a pipe to another one.
 MOST_CAPTURED = 4 << 20
@@ -140,11 +140,18 @@ async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, dir
                 config.unlink(missing_ok=True)
 
 
+async def jq(desk: Desk, text: str) -> Done:
+    """Runs jq over what `jq_filter` reads. Raises LabError and OSError."""
+    await jailer.ready()
+    async with pool.turn(desk.lab.id, desk.io.waits):
+        return await _Run(desk, False, filters=True).run(["jq"], {}, Path("/"), text, False, [])
+
+
 class _Run:
     """One process from its start to its end."""
 
-    def __init__(self, desk: Desk, direct: bool) -> None:
-        self.desk, self.direct = desk, direct
+    def __init__(self, desk: Desk, direct: bool, filters: bool = False) -> None:
+        self.desk, self.direct, self.filters = desk, direct, filters
         self.tty = direct and desk.io.tty
         self.out: list[bytes] = []
         self.err: list[bytes] = []
@@ -160,8 +167,10 @@ class _Run:
         try:
             theirs, ours, feed = self._descriptors(stdin)
             try:
-                writable = [space.files, space.home, space.tmp]
-                child = await jailer.spawn(argv, env, cwd, read, writable, theirs, tty=self.tty and stdin is None, forks=forks, keep=keep)
+                writable = [] if self.filters else [space.files, space.home, space.tmp]
+                child = await jailer.spawn(
+                    argv, env, cwd, read, writable, theirs, tty=self.tty and stdin is None, forks=forks, keep=keep, filters=self.filters,
+                )
             finally:
                 for fd in set(theirs):
                     os.close(fd)

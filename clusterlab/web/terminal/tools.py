@@ -72,6 +72,7 @@ def find_tool(name: str, missing: Any = _missing) -> Any:
             tools_cluster,
             tools_diff,
             tools_help,
+            tools_jq,
             tools_kubectl,
             tools_shell,
         )

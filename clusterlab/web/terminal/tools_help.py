@@ -23,7 +23,7 @@ step play pause back seek settle until status      the clock of this lab
 break continue bookmark               breakpoints (break kind = Pod and status = CrashLoopBackOff)
 why fault heal fork                   causes, faults, another future
 vi nano FILE      opens a file in the page's editor
-ls cat cp mv rm mkdir find grep sed awk head tail wc sort uniq cut tr tee xargs diff base64 date watch time alias history clear
+ls cat cp mv rm mkdir find grep sed awk head tail wc sort uniq cut tr tee xargs jq diff base64 date watch time alias history clear
 Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), variables and loops work as in sh. help COMMAND tells more.
 """
 
@@ -54,6 +54,9 @@ ABOUT: dict[str, str] = {
     "watch": "watch [-n SECONDS] COMMAND\n\nRuns a command again and again, until Ctrl-C.\n  watch kubectl get pods",
     "alias": "alias [NAME='VALUE' …]\n\nOther words for the beginning of a command; they last as long as this terminal.\n"
              "  alias kgp='kubectl get pods'",
+    "jq": "jq [-r] [-c] [-s] [-n] [-e] [--arg NAME VALUE] FILTER [FILE …]\n\nFilters JSON, as jq does.\n"
+          "  kubectl get pods -o json | jq -r '.items[].metadata.name'\n"
+          "  kubectl get nodes -o json | jq '.items[] | {name: .metadata.name, cpu: .status.capacity.cpu}'",
     "vi": "vi FILE   (or vim, nano)\n\nOpens a file of /lab in the page's editor; what is saved there is written.",
     "history": "history\n\nThe lines of this terminal. Up and down go through them, Ctrl-R searches.",
     "etcdctl": "etcdctl COMMAND …\n\nThe cluster's own etcd: get, put, del, watch, member list, endpoint status|health|hashkv, lease,\n"
