@@ -271,6 +271,18 @@ async def test_the_plugin_of_argo_rollouts(server: Server) -> None:
         await typist.read("done")
 
 
+async def test_braces_and_jobs(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        assert await typist.run("for i in {1..3}; do echo $i; done; echo a-{x,y}") == "1\n2\n3\na-x a-y\n"
+        await typist.run("kubectl create deployment jobs --image=nginx; settle; kubectl rollout status deploy/jobs")
+        assert "Forwarding from" in await typist.run("kubectl port-forward deploy/jobs 9080:80 &")
+        assert "[1]   Running" in (listed := await typist.run("jobs")) and "9080:80" in listed
+        assert "Welcome to nginx" in await typist.run("curl -s localhost:9080")
+        assert await typist.run("kill %2") == "kill: %2: no such job\n"
+        assert await typist.run("kill %1; jobs") == ""
+        assert "another terminal" in await typist.run("kubectl get pods -w &") and typist.exit == 1
+
+
 async def test_jq_as_people_use_it(visit: Visit) -> None:
     async with visit.terminal() as typist:
         assert await typist.run("kubectl get nodes -o json | jq -r '.items[].metadata.name'") == "control-plane\nnode-1\nnode-2\n"

@@ -23,6 +23,8 @@ TERMINAL = {
         "{0} gehört nicht in diese Befehlszeile: Sie spricht immer mit diesem Labor",
     "{0} lies outside the lab's folder": "{0} liegt außerhalb des Ordners dieses Labors",
     "a line runs at most {0} commands": "eine Zeile führt höchstens {0} Befehle aus",
+    "nothing but kubectl port-forward goes on in the background here: open another terminal for it (+)":
+        "im Hintergrund läuft hier nur kubectl port-forward: Öffnen Sie dafür ein weiteres Terminal (+)",
     "command not found (help lists what there is)": "Befehl nicht gefunden (help zeigt, was es gibt)",
     "this cannot be done here ({0})": "das geht hier nicht ({0})",
     "no program can be started just now; it is tried again": "gerade kann kein Programm gestartet werden; es wird noch einmal versucht",

@@ -49,6 +49,10 @@ def unfinished(line: str) -> bool:
     return line.endswith("\\") or any(word in error for word in ("end of file", "unterminated", "EOF", "(expecting"))
 
 
+_ENDLESS = {"-w", "--watch", "--watch-only", "--watch=true", "-f", "--follow", "--follow=true", "watch", "proxy"}
+NO_JOBS = "nothing but kubectl port-forward goes on in the background here: open another terminal for it (+)"
+
+
 class PageRun(Run):
     """The machine, with pipes that stream where the first command does."""
 
@@ -60,6 +64,12 @@ class PageRun(Run):
 
     def _op_background(self, instruction: Instruction) -> None:
         page: Shell = self.host  # type: ignore[assignment]
+        if _ENDLESS & set(words := self._argv(instruction.arg)) and "apply" not in words and words[0] in ("kubectl", "k", "watch", "tail"):
+            from clusterlab.web.terminal.tools import in_language
+
+            self.emit(2, in_language(page, Result(1, "", f"{words[0]}: {NO_JOBS}\n")).err)
+            self.status = 1
+            return
         page.background = True
         try:
             super()._op_background(instruction)
@@ -215,7 +225,7 @@ class Shell:
             self.out(0, "stderr", f"{program.error}\n")
             self.status = 2
             return 2
-        state = begin(line, 0, self.variables, self.cwd)._replace(status=self.status, exported=tuple(self.exported))
+        state = begin(line, 0, self.variables, self.cwd)._replace(status=self.status, exported=tuple(self.exported), shell="bash")
         run = PageRun(state, self, BUDGET)  # type: ignore[arg-type]
         now_ms = 0
         try:

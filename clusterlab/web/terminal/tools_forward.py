@@ -16,6 +16,7 @@ from clusterlab.machinery import labels
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import Lab
 from clusterlab.web.terminal import programs
+from clusterlab.web.terminal.tools import tool
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
@@ -194,6 +195,42 @@ def _opened(shell: Shell, lab: Lab, plain: list[str], namespace: str) -> Iterato
                 taken.pop(port, None)
             if not taken:
                 _open.pop(lab.id, None)
+
+
+def _jobs(shell: Shell) -> list[list[int]]:
+    """The local ports of what this terminal forwards in the background, by pod, in the order in which they were opened."""
+    jobs: dict[str, list[int]] = {}
+    for port, each in _open.get(shell.desk.lab.id, {}).items():
+        if each.shell is shell:
+            jobs.setdefault(each.pod, []).append(port)
+    return list(jobs.values())
+
+
+@tool("jobs")
+def jobs(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    """`jobs`: what is forwarded in the background."""
+    ports = _open.get(shell.desk.lab.id, {})
+    lines = (
+        f"[{number}]   Running                 kubectl port-forward -n {ports[job[0]].pod.replace('/', ' pod/')} "
+        + " ".join(f"{port}:{ports[port].port}" for port in job) + " &\n"
+        for number, job in enumerate(_jobs(shell), 1)
+    )
+    return Result(0, "".join(lines))
+
+
+@tool("kill")
+def kill(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
+    """`kill %N`: ends what is forwarded in the background."""
+    known, err = _jobs(shell), ""
+    wanted = [word for word in argv[1:] if not word.startswith("-")]
+    for word in wanted:
+        number = word.removeprefix("%")
+        if word.startswith("%") and number.isdecimal() and 0 < int(number) <= len(known):
+            for port in known[int(number) - 1]:
+                _open[shell.desk.lab.id].pop(port, None)
+        else:
+            err += f"kill: {word}: no such job\n"
+    return Result(1 if err or not wanted else 0, "", err or ("" if wanted else "kill: usage: kill %JOB\n"))
 
 
 def close_all(shell: Shell) -> None:

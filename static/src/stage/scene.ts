@@ -406,7 +406,7 @@ export class Scene {
     return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   }
 
-  /** The same as vectors. What is under way is left out: it stands where it is going to. */
+  /** The same as vectors, with what is under way where it is now. */
   vectors(legend: Legend): string {
     const { top, height } = bands(this.at, legend, this.base);
     const svg = new SvgContext(this.lower.getContext("2d")!);
@@ -414,12 +414,14 @@ export class Scene {
     drawBands(pen, this.at, legend);
     svg.translate(0, top);
     const d = { ...this.drawing(pen), at: this.at };
-    this.flights.clear();
     this.drawAll(d);
     if (this.at.services.size && this.lens !== "ownership") svg.except(() => drawServiceWires(d), () => this.above(svg), this.at.width, height);
     if (carriesTraffic(this.at.board)) drawRequests(d, this.at.board!, this.phase);
+    this.flights.draw(d, performance.now());
     drawDiffering(d, this.differing);
-    if (this.held && this.player.idle) drawHeld(d, this.held);
+    const live = this.player.live();
+    if (live.length) drawBeats(d, live);
+    else if (this.held && this.player.idle) drawHeld(d, this.held);
     drawDoor(d, Infinity);
     this.stale = true;
     return svg.file(this.at.width, height, legend.title, legend.caption);
