@@ -36,6 +36,7 @@ from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
 from clusterlab.network.fabric import Fabric
 from clusterlab.network.traffic import Traffic
+from clusterlab.nodeproxy import NodeProxy
 from clusterlab.proxy import KubeProxy, kube_proxy
 from clusterlab.rollouts import rollouts
 from clusterlab.rollouts.flagger import flagger
@@ -124,6 +125,7 @@ class Cluster:
         self.network.cluster_dns = scenario.has_addons
         self.traffic = Traffic(self.sim, self.network, scenario.traffic)
         self.node_server = NodeServer(self.sim, self.api)
+        self.node_server.nodes = NodeProxy(self.sim, self.api)
         self.api.connect = self.node_server.connect
         self.api.metrics = MetricsSource(self.sim) if scenario.metrics_server else None
         self.fault_board = Faults(self)

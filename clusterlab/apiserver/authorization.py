@@ -157,7 +157,9 @@ class Authorizer:
             by_name = True
             if name in names:
                 return Decision(True, grant.reason())
-        return self._keep(attributes, _NO) if keep and resource and not by_name else _NO
+        missing = self.policies.missing(user, namespace)
+        decision = Decision(False, f"RBAC: {missing}") if missing else _NO
+        return self._keep(attributes, decision) if keep and resource and not by_name else decision
 
     def _keep(self, attributes: Attributes, decision: Decision) -> Decision:
         if attributes.resource and len(self._cache) < CACHE_MOST:

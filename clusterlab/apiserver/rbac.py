@@ -85,18 +85,24 @@ class Policies:
 
     def grants(self, user: User, namespace: str) -> Iterator[Grant]:
         """The rules that apply to a user in a namespace ("": at the cluster scope), cluster bindings first."""
-        subjects = [("User", user.name), *(("Group", group) for group in user.groups)]
-        if user.name.startswith("system:serviceaccount:"):
-            subjects.append(("ServiceAccount", user.name.removeprefix("system:serviceaccount:")))
+        subjects = _subjects(user)
         yield from self._of(self._cluster_index(), subjects)
         if namespace:
             yield from self._of(self._namespace_index(namespace), subjects)
 
+    def missing(self, user: User, namespace: str) -> str:
+        """Which roles are not there that bindings of a user name, as a refusal tells it; "" where all are."""
+        subjects, told = _subjects(user), []
+        indexes = (self._cluster_index(), self._namespace_index(namespace)) if namespace else (self._cluster_index(),)
+        for binding, _ in (pair for index in indexes for pair in _bindings(index, subjects)):
+            ref = binding["roleRef"]
+            if self.role(ref, binding["metadata"].get("namespace", "")) is None:
+                told.append(f'{ref["kind"].lower()}.rbac.authorization.k8s.io "{ref["name"]}" not found')
+        told = list(dict.fromkeys(told))
+        return told[0] if len(told) == 1 else f"[{', '.join(told)}]" if told else ""
+
     def _of(self, index: Index, subjects: list[tuple[str, str]]) -> Iterator[Grant]:
-        found = [pair for subject in subjects for pair in index.get(subject, ())]
-        if len(found) > 1:
-            found.sort(key=lambda pair: str(pair[0]["metadata"]["name"]))
-        for binding, subject in found:
+        for binding, subject in _bindings(index, subjects):
             for rule in self.rules_of(binding["roleRef"], binding["metadata"].get("namespace", "")):
                 yield Grant(rule, binding, subject)
 
@@ -124,6 +130,20 @@ class Policies:
             mine = [binding for binding in bindings if binding["metadata"].get("namespace") == namespace]
             found = self._namespaces[namespace] = _index(mine)
         return found
+
+
+def _subjects(user: User) -> list[tuple[str, str]]:
+    subjects = [("User", user.name), *(("Group", group) for group in user.groups)]
+    if user.name.startswith("system:serviceaccount:"):
+        subjects.append(("ServiceAccount", user.name.removeprefix("system:serviceaccount:")))
+    return subjects
+
+
+def _bindings(index: Index, subjects: list[tuple[str, str]]) -> list[tuple[Object, Object]]:
+    found = [pair for subject in subjects for pair in index.get(subject, ())]
+    if len(found) > 1:
+        found.sort(key=lambda pair: str(pair[0]["metadata"]["name"]))
+    return found
 
 
 def _index(bindings: Iterable[Object]) -> Index:

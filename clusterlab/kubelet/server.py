@@ -38,6 +38,7 @@ class NodeServer:
     def __init__(self, sim: Simulation, api: Any = None) -> None:
         self.sim = sim
         self.api = api
+        self.nodes: Any = None  # (method, node, path) -> answer: what goes to a kubelet itself
 
     # Finding.
 
@@ -277,6 +278,8 @@ class NodeServer:
                 _number(given, "tailLines"), _number(given, "sinceSeconds"), str(given.get("sinceTime", "")),
                 given.get("timestamps") in {"true", "1", True}, _number(given, "limitBytes"),
             )
+        if request.subresource == "proxy" and request.resource == "nodes" and self.nodes is not None:
+            return self.nodes(method, request.name, rest)
         if request.subresource == "proxy" and request.resource == "pods":
             name, _, port = request.name.partition(":")
             status, text = self.port_forward(request.namespace, name, int(port) if port.isdigit() else 80, "/" + rest.lstrip("/"))

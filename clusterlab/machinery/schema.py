@@ -233,6 +233,7 @@ def _build(schema: Json, go: str) -> Node:
         node = _struct(ref.rsplit("/", 1)[1]).copy()
         if schema.get("x-kubernetes-map-type") == "atomic":
             node.atomic = True
+        node.strategies = tuple(filter(None, (schema.get("x-kubernetes-patch-strategy") or "").split(",")))
         return node
     kinds = schema.get("type")
     kind = next((k for k in kinds if k != "null"), "") if isinstance(kinds, list) else kinds or ""

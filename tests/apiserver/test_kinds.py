@@ -179,3 +179,64 @@ def test_without_a_majority_of_etcd_nothing_is_written_and_nothing_lost(server: 
     held = {key.split("/")[-1] for key, _ in server.api.objects("configmaps")}
     stored = {kv.key.split("/")[-1] for kv in server.etcd.range("/registry/configmaps/")[0]}
     assert held == stored and {"before", "after"} <= held
+
+
+def definition(**more: Any) -> dict[str, Any]:
+    versions = [
+        {"name": name, "served": True, "storage": name == "v1", "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+            "tmpl": {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True},
+        }}}} for name in ("v1", "v2")
+    ]
+    names = {"plural": "gadgets", "kind": "Gadget", "singular": "gadget", "listKind": "GadgetList"}
+    spec = {"group": "ex.example.com", "scope": "Namespaced", "names": names, "versions": versions, **more}
+    return {"metadata": {"name": "gadgets.ex.example.com"}, "spec": spec}
+
+
+def test_a_definition_remembers_every_version_that_it_stored(server: Server) -> None:
+    server.create("customresourcedefinitions", definition())
+    turned = [{"op": "replace", "path": f"/spec/versions/{i}/storage", "value": value} for i, value in enumerate((False, True))]
+    new = server.ask("patch", "customresourcedefinitions", "gadgets.ex.example.com", body=turned, patch_type="json")
+    assert new["status"]["storedVersions"] == ["v1", "v2"]
+    dropped = [{"op": "remove", "path": "/spec/versions/0"}]
+    with pytest.raises(StatusError, match=r"v1 was previously a storage version, and must remain in spec\.versions"):
+        server.ask("patch", "customresourcedefinitions", "gadgets.ex.example.com", body=dropped, patch_type="json")
+
+
+def test_objects_within_objects_are_checked_as_such(server: Server) -> None:
+    server.create("customresourcedefinitions", definition())
+    whole = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "Any_Name"}}
+    server.create("gadgets.ex.example.com", {"metadata": {"name": "a"}, "tmpl": whole})
+    with pytest.raises(StatusError, match=r"\[tmpl\.apiVersion: Required value, tmpl\.kind: Required value\]"):
+        server.create("gadgets.ex.example.com", {"metadata": {"name": "b"}, "tmpl": {"a": "b"}})
+    wrong = {**whole, "metadata": {"labels": {"a b": "c"}}}
+    with pytest.raises(StatusError, match=r"tmpl\.metadata\.labels: Invalid value"):
+        server.create("gadgets.ex.example.com", {"metadata": {"name": "c"}, "tmpl": wrong})
+
+
+def test_the_selector_of_a_budget_is_replaced_as_a_whole(server: Server) -> None:
+    server.create("poddisruptionbudgets", {"metadata": {"name": "p"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}})
+    patch = {"spec": {"selector": {"matchLabels": {"c": "d"}}}}
+    new = server.ask("patch", "poddisruptionbudgets", "p", body=patch, patch_type="strategic")
+    assert new["spec"]["selector"] == {"matchLabels": {"c": "d"}}
+
+
+def test_a_service_without_a_name_gets_no_address(server: Server) -> None:
+    with pytest.raises(StatusError, match=r'Service "" is invalid: spec\.clusterIPs: .*spec\.parentRef\.name: Required value'):
+        server.create("services", {"metadata": {}, "spec": {"ports": [{"port": 80}]}})
+
+
+def test_an_event_of_the_newer_group_needs_a_time_and_a_type(server: Server) -> None:
+    server.create("events", {"metadata": {"name": "old"}, "involvedObject": {"namespace": "default"}})
+    with pytest.raises(StatusError, match=r"\[eventTime: Required value, type: Invalid value"):
+        server.create("events.events.k8s.io", {"metadata": {"name": "new"}, "note": "x"})
+
+
+def test_what_a_cluster_begins_with_names_its_managers(web: Http) -> None:
+    def managers(path: str) -> list[str]:
+        return [entry["manager"] for entry in web("GET", path).json["metadata"]["managedFields"]]
+
+    assert managers("/api/v1/namespaces/default") == ["kube-apiserver"]
+    role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/view"
+    assert managers(role) == ["clusterrole-aggregation-controller", "kube-apiserver"]
+    accounts = web("GET", "/api/v1/namespaces/kube-system/serviceaccounts").json["items"]
+    assert {"job-controller", "replicaset-controller"} <= {account["metadata"]["name"] for account in accounts}

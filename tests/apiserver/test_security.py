@@ -42,6 +42,18 @@ def test_a_role_binding_counts_in_its_namespace_only(web: Http) -> None:
     assert web("GET", PODS, **jane).code == 403
 
 
+def test_a_binding_to_a_role_that_is_not_there_is_told(web: Http) -> None:
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "missing"}
+    body = {"metadata": {"name": "b"}, "roleRef": ref, "subjects": [{"kind": "User", "name": "jane"}]}
+    assert web("POST", f"{RBAC}/namespaces/default/rolebindings", body).code == 201
+    why = 'RBAC: role.rbac.authorization.k8s.io "missing" not found'
+    assert web("GET", PODS, impersonate_user="jane").json["message"].endswith(f'in the namespace "default": {why}')
+    review = {"spec": {"user": "jane", "resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"}}}
+    assert web("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review).json["status"] == {"allowed": False, "reason": why}
+    allow(web, "missing", ["list"], ["pods"], {"kind": "User", "name": "joe"})
+    assert web("GET", PODS, impersonate_user="jane").code == 200
+
+
 def test_resource_names_narrow_a_rule(web: Http) -> None:
     rules = [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"], "verbs": ["get"]}]
     web("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "one"}, "rules": rules})

@@ -111,6 +111,9 @@ def test_logs_exec_and_top(lab: ServerLab) -> None:
     assert do(lab, f"exec {name} -- hostname").strip() == name
     assert "Welcome to nginx!" in do(lab, f"exec {name} -- curl -s localhost")
     assert do(lab, "top pods").splitlines()[1].split()[0] in pods(lab)
+    node = do(lab, "get pods -o jsonpath={.items[0].spec.nodeName}").strip()
+    told = json.loads(do(lab, f"get --raw /api/v1/nodes/{node}/proxy/stats/summary"))
+    assert told["node"]["nodeName"] == node and {each["podRef"]["name"] for each in told["pods"]} & set(pods(lab))
     assert len(do(lab, "top nodes").splitlines()) == 5
 
 

@@ -300,12 +300,20 @@ def _pod_cidrs(obj: Obj) -> Obj:
     return {**obj, "spec": {**spec, "podCIDR": several[0]}} if several and not one else obj
 
 
+def _with_stored_version(obj: Obj) -> Obj:
+    """A CustomResourceDefinition whose status names the version that is stored from now on."""
+    status = struct(obj, "status")
+    known = status.get("storedVersions") or []
+    stored = next((version["name"] for version in struct(obj, "spec").get("versions") or () if version.get("storage")), "")
+    return obj if not stored or stored in known else {**obj, "status": {**status, "storedVersions": [*known, stored]}}
+
+
 def _update_other(key: str, new: Obj, old: Obj) -> Obj:
     """Nodes, CustomResourceDefinitions, custom resources, and kinds that stay as they are sent."""
     if key == "nodes":
         return _with(_pod_cidrs(new), "status", old.get("status"))
     if key == "customresourcedefinitions":
-        new = _with(new, "status", old.get("status"))
+        new = _with_stored_version(_with(new, "status", old.get("status")))
         return new if equal(new.get("spec"), old.get("spec")) else _bumped(new, old)
     return custom_update(new, old, has_status=False) if _is_custom(key) else new
 

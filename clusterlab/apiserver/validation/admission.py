@@ -123,8 +123,9 @@ def _url(path: str, url: str) -> Errors:
     return out
 
 
-def _service(path: str, service: Obj) -> Errors:
-    out = [required(f"{path}.{field}", f"service {field} is required") for field in ("name", "namespace") if not service.get(field)]
+def _service(path: str, service: Obj, swapped: bool) -> Errors:
+    given = {"name": service.get("namespace"), "namespace": service.get("name")} if swapped else service
+    out = [required(f"{path}.{field}") for field in ("name", "namespace") if not given.get(field)]
     port = service.get("port")
     if port is not None and port_num(port):
         out.append(invalid(f"{path}.port", port, "port is not valid: must be between 1 and 65535, inclusive"))
@@ -141,12 +142,12 @@ def _service(path: str, service: Obj) -> Errors:
     return out
 
 
-def webhook_client(path: str, config: Obj) -> Errors:
-    """Where a webhook is."""
+def webhook_client(path: str, config: Obj, swapped: bool = False) -> Errors:
+    """Where a webhook is. `swapped`: name and namespace of its Service are taken for each other, as definitions have it."""
     url, service = config.get("url"), config.get("service")
     if (url is None) == (service is None):
         return [required(path, "exactly one of url or service is required")]
-    return _url(f"{path}.url", url) if url is not None else _service(f"{path}.service", struct(config, "service"))
+    return _url(f"{path}.url", url) if url is not None else _service(f"{path}.service", struct(config, "service"), swapped)
 
 
 def _match_conditions(path: str, conditions: list[Obj], variables: Mapping[str, Type] = VARIABLES) -> Errors:

@@ -26,7 +26,7 @@ from clusterlab.apiserver.validation.meta import annotation_map, label_selector,
 from clusterlab.apiserver.validation.pod import pod_template_spec, template_for
 from clusterlab.apiserver.validation.pod_annotations import pod_annotations
 from clusterlab.apiserver.validation.selectors import EMPTY_SELECTOR, matches, selector_error
-from clusterlab.machinery.field import Raw, forbidden, invalid, not_supported, required
+from clusterlab.machinery.field import Raw, forbidden, go_json, invalid, not_supported, required
 
 __all__ = [
     "create_controller_revision", "create_daemon_set", "create_deployment", "create_replica_set", "create_replication_controller",
@@ -430,5 +430,5 @@ def update_controller_revision(new: Obj, old: Obj) -> Errors:
     """A changed ControllerRevision: its data stays."""
     out = object_meta_update(new, old) + _revision(new)
     if new.get("data") != old.get("data"):
-        out.append(invalid("data", Raw('{"Raw":""}'), "field is immutable"))
+        out.append(invalid("data", Raw(go_json(new.get("data"))), "field is immutable"))
     return out

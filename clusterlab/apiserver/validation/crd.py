@@ -192,7 +192,7 @@ def _conversion(path: str, conversion: Obj) -> Errors:
     if strategy != "Webhook":
         detail = "should not be set when strategy is not set to Webhook"
         return out + [forbidden(where, detail) for where, value in ((at, config), (reviews, versions)) if value]
-    out += webhook_client(at, config) if config is not None else [required(at, "required when strategy is set to Webhook")]
+    out += webhook_client(at, config, swapped=True) if config is not None else [required(at, "required when strategy is set to Webhook")]
     if not versions:
         return [*out, required(reviews)]
     for i, version in enumerate(versions):
