@@ -33,7 +33,12 @@ def answer_on(directive: Directive, other: Cluster, files: Mapping[str, str]) ->
         if isinstance(action, str):
             code = perform_line(action, other, files)
         elif "fault" in action:
-            other.history.execute({"kind": "fault", "fault": fault_of(action["fault"], other)})
+            try:
+                fault = fault_of(action["fault"], other)
+            except LookupError:  # what it befalls is only just starting
+                run_until(other, "settled")
+                fault = fault_of(action["fault"], other)
+            other.history.execute({"kind": "fault", "fault": fault})
         elif "heal" in action:
             heal_all(other, action["heal"])
         else:

@@ -78,8 +78,9 @@ def fault_of(data: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
             and "deletionTimestamp" not in pod["metadata"]
         )
         if not fits:
-            raise LookupError(f"there is no pod with the labels {dict(target)} to break")
-        target = fits[0]
+            labels = ",".join(f"{name}={value}" for name, value in target.items())
+            raise LookupError(f"there is no pod with the labels {labels} yet: let the cluster run until one comes")
+        target = next((name for name in fits if _runs(cluster, name)), fits[0])
     elif target.startswith("@etcd-leader"):
         target = cluster.etcd.view().get("leader") or next(iter(cluster.etcd.members))
     elif target.startswith("@node-of "):
@@ -87,7 +88,15 @@ def fault_of(data: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
         target = ((pod or {}).get("spec") or {}).get("nodeName", "")
         if not target:
             raise LookupError("the pod whose node this fault befalls has no node yet")
+    if data["kind"] in ("container-crash", "memory-leak") and not _runs(cluster, target):
+        raise LookupError(f"no container of {target} runs at the moment: let the cluster run until one does")
     return {**body, "target": target} if target else body
+
+
+def _runs(cluster: Cluster, pod: str) -> bool:
+    """Whether a container of a pod (NAMESPACE/NAME) runs, so that something can befall it."""
+    found = cluster.find(f"pods/{pod}") or {}
+    return any("running" in (each.get("state") or {}) for each in (found.get("status") or {}).get("containerStatuses") or ())
 
 
 def heal_all(cluster: Cluster, kind: str) -> int:

@@ -82,6 +82,10 @@ def restarted(browser: Browser, lab_id: str) -> tuple[bool, bool]:
 
 def test_progress_stays_with_the_browser_and_moves_to_another(browser: Browser, server: Server) -> None:
     lab_id = browser.start("12-self-healing")
+    browser.ask("POST", f"/api/labs/{lab_id}/pause", {})
+    browser.ask("POST", f"/api/labs/{lab_id}/seek", {"seq": 0})
+    code, told = browser.ask("POST", f"/api/labs/{lab_id}/lesson/fault/crash", {})
+    assert code == 409 and "let the cluster run" in told["error"]["message"]  # too soon: nothing runs yet that could crash
     browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": "settled"})
     assert browser.ask("POST", f"/api/labs/{lab_id}/lesson/fault/crash", {})[0] == 201
     browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": {"time": 60_000}})

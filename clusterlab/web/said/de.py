@@ -19,6 +19,8 @@ _LABS = {
     "lens must be one of {0}": "die Ansicht muss eine von {0} sein",
     "mode must be one of {0}": "mode muss eines von {0} sein",
     "the host of this lab is away": "der Rechner dieses Labors ist weg",
+    "no container of {0} runs at the moment: let the cluster run until one does":
+        "im Augenblick läuft kein Container von {0}: Lassen Sie den Cluster laufen, bis einer läuft",
     "no lab host answers at the moment; try again in a few seconds":
         "im Augenblick antwortet kein Rechner mit Laboren; versuchen Sie es in einigen Sekunden wieder",
     "no step has touched {0}": "kein Schritt hat {0} berührt",
@@ -37,6 +39,8 @@ _LABS = {
     "the scheduler has not decided on a pod {0} (write NAMESPACE/NAME)":
         "der Scheduler hat über keinen Pod {0} entschieden (schreiben Sie NAMESPACE/NAME)",
     "there is no fault {0}": "es gibt keinen Fehler {0}",
+    "there is no pod with the labels {0} yet: let the cluster run until one comes":
+        "noch gibt es keinen Pod mit den Labels {0}: Lassen Sie den Cluster laufen, bis einer kommt",
     "there is no lab {0}": "es gibt kein Labor {0}",
     "there is no lab {0} to compare with": "es gibt kein Labor {0} zum Vergleichen",
     "there is no node {0}": "es gibt keinen Node {0}",
