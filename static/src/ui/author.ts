@@ -352,7 +352,7 @@ export class AuthorElement extends LabElement {
       return void (this.notice = t("There is no such task; the lines are in the clipboard."));
     }
     this.put({ ...this.files, "lesson.md": changed }, "lesson.md");
-    this.notice = t("The solution of {task} now has {count} lines. Save to keep it.", { task: task!, count: actions.length });
+    this.notice = t("The solution of {task} is written down. Save to keep it.", { task: task! });
   }
 }
 

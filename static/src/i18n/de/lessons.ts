@@ -18,7 +18,7 @@ export const lessons: Record<string, string> = {
   "Solved in {time}.": "Gelöst in {time}.",
   "The author's editor": "Der Editor für Autoren",
   "The lab stands where this step began.": "Das Labor steht da, wo dieser Schritt begann.",
-  "The solution of {task} now has {count} lines. Save to keep it.": "Die Lösung von {task} hat jetzt {count} Zeilen. Speichern Sie, um sie zu behalten.",
+  "The solution of {task} is written down. Save to keep it.": "Die Lösung von {task} ist aufgeschrieben. Speichern Sie, um sie zu behalten.",
   "The story is not complete yet: solve the task first, then replay it again.": "Die Geschichte ist noch nicht zu Ende: lösen Sie zuerst die Aufgabe und sehen Sie sie dann noch einmal an.",
   "There is no such task; the lines are in the clipboard.": "Eine solche Aufgabe gibt es nicht; die Zeilen sind in der Zwischenablage.",
   "This text follows its files.": "Dieser Text folgt seinen Dateien.",
