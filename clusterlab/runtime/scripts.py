@@ -190,7 +190,7 @@ def _advance(runtime: Runtime, container: Container, state: State) -> Container:
     if after.wake_ms == FOREVER:
         return container
     delay = max(after.wake_ms - now, 10 if run.exhausted else 1)
-    looping = any(frame[0] == "loop" for frame in after.frames)
+    looping = any(frame[0] in {"loop", "pipe"} for frame in after.frames)
     timer = runtime.after(delay, "script", container.id, idle=looping or delay > SOON_MS or run.exhausted or after.watching)
     made = runtime.containers[container.id] = container._replace(timer=timer)
     return made

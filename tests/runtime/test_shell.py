@@ -180,6 +180,23 @@ def test_standard_input(node: Node, command: tuple[str, ...], lines: list[str], 
     assert node.log(box) == lines and node.get(box).exit_code == code
 
 
+def test_pipelines_flow(node: Node) -> None:
+    """What a command that goes on writes is read at once by those behind it."""
+    loop = node.start("sh", "-c", "i=0; while true; do i=$((i + 1)); echo line $i; sleep 5; done | grep -v 2 | tee -a /tmp/log")
+    node.run(11)
+    assert node.log(loop) == ["line 1", "line 3"]
+    assert scripts.execute(node.runtime, node.get(loop), ("cat", "/tmp/log"))[1] == "line 1\nline 3\n"
+    tail = node.start("sh", "-c", "echo first > /tmp/x; tail -F /tmp/x | while read line; do echo got $line; done")
+    scripts.execute(node.runtime, node.get(tail), ("sh", "-c", "echo second >> /tmp/x"))
+    node.run(3)
+    scripts.execute(node.runtime, node.get(tail), ("sh", "-c", "echo third >> /tmp/x; echo fourth >> /tmp/x"))
+    node.run(3)
+    assert node.log(tail) == ["got first", "got second", "got third", "got fourth"] and node.get(tail).state == RUNNING
+    ends = node.start("sh", "-c", "for i in 1 2 3; do echo $i; sleep 1; done | sed s/^/n/; echo over")
+    node.run(4)
+    assert node.log(ends) == ["n1", "n2", "n3", "over"] and node.get(ends).exit_code == 0
+
+
 def test_a_session_of_a_shell_keeps_what_it_knows(node: Node) -> None:
     box = node.get(node.start("sleep", "infinity"))
     said = sessions.open_session(node.runtime, box, ("sh",), True)

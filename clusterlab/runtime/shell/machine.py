@@ -13,6 +13,7 @@ from typing import Protocol
 from clusterlab.runtime.shell.builtins import BUILTINS
 from clusterlab.runtime.shell.complaints import no_target
 from clusterlab.runtime.shell.expand import Expander, ShellError
+from clusterlab.runtime.shell.flow import flows
 from clusterlab.runtime.shell.known import Known
 from clusterlab.runtime.shell.lexer import LexError
 from clusterlab.runtime.shell.parser import Command, Instruction, Redirect, compile_script
@@ -72,6 +73,7 @@ class Run(Known):
         self.capture: list[str] | None = None
         self.stdin, self.stdin_open, self.asking = state.stdin, state.stdin_open, False
         self.exited = False  # it was told to exit
+        self.flowing = False  # its output is read while it goes on
         self.redirected = False  # the output of the command under way goes elsewhere
         self.waited_ms = 0
         self.exhausted = False
@@ -256,6 +258,8 @@ class Run(Known):
         self.variables, self.cwd = dict(frame[2]), frame[3]
 
     def _op_pipeline(self, instruction: Instruction) -> bool:
+        if self.capture is None and not self.stdin_open and flows(instruction.arg):
+            return self._flow(instruction.arg)
         text = self.stdin
         for number, stage in enumerate(instruction.arg):
             inner = self._inner(stage, text, self.stdin_open and not number)
@@ -278,18 +282,53 @@ class Run(Known):
             return True
         return False
 
+    def _flow(self, stages: tuple[tuple[Instruction, ...], ...]) -> bool:
+        """A pipeline whose first command goes on for long: what it has written by now goes through the others, line by line."""
+        at = self.pc - 1
+        known = self.frames.pop() if self.frames and self.frames[-1][:2] == ("pipe", at) else None
+        head = Run(known[2] if known is not None else self.state(), self.host, min(self.budget, 500), self.depth + 1)
+        budget = head.budget
+        head.code, head.capture, head.flowing, head.time_ms = stages[0], [], True, self.time_ms
+        if known is None:
+            head.pc, head.frames, head.tries = 0, [], 0
+        elif head.pending != (0, ""):
+            head.status, text = head.pending
+            head.pending = (0, "")
+            head.emit(1, text)
+        waits = head.until_wait()
+        self.budget -= budget - head.budget
+        text, self.status = head.output(), head.status
+        for stage in stages[1:] if text or not waits else ():
+            inner = self._inner(stage, text, tries=int(known is not None))
+            text, self.status = inner.output(), inner.status
+        self.emit(1, text)
+        if waits:
+            self.frames.append(("pipe", at, head.state()))
+            self.pc, self.wake_ms, self.watching = at, head.wake_ms, head.watching
+        return waits
+
+    def until_wait(self) -> bool:
+        """Runs until the next wait; False where it ended before."""
+        try:
+            while self.pc < len(self.code) and self.budget > 0:
+                if self.step(self.code[self.pc]):
+                    return True
+        except Exit as leave:
+            self.status = leave.code
+        return False
+
     def _op_background(self, instruction: Instruction) -> None:
         inner = self._inner(instruction.arg, "")
         self.emit(1, inner.output())
         self.listen, self.serving = (*self.listen, *inner.listen), self.serving or inner.serving
         self.status = 0
 
-    def _inner(self, code: tuple[Instruction, ...], stdin: str, opened: bool = False) -> Run:
+    def _inner(self, code: tuple[Instruction, ...], stdin: str, opened: bool = False, tries: int = 0) -> Run:
         """A part of the script run for its output, without waiting. `opened`: more of `stdin` may come (NeedsInput is raised for it)."""
         inner = Run(self.state(), self.host, min(self.budget, 500), self.depth + 1)
         if inner.depth > DEPTH:
             raise ShellError("nested too deeply")
-        inner.code, inner.pc, inner.frames = code, 0, []
+        inner.code, inner.pc, inner.frames, inner.tries = code, 0, [], tries
         inner.capture, inner.stdin, inner.stdin_open, inner.wake_ms = [], stdin, opened, self.time_ms
         inner._through()
         self.budget -= min(self.budget, 500) - inner.budget

@@ -244,7 +244,7 @@ FOLLOW_MS = 1_000
 
 def _follow(box: Box, run: Run, names: list[str], texts: dict[str, str], out: str, by_name: bool) -> Result:
     """tail -f: looks once a second at what the files have more; -F waits for those that are not there yet."""
-    if not names or run.capture is not None:
+    if not names or (run.capture is not None and not run.flowing):
         return Result(0, out, "", FOREVER)
     if run.tries:
         out = "".join(texts.get(name, "")[int(run.variables.get(f" {name}", "0")):] for name in names)
