@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clusterlab.runtime import scripts
 from clusterlab.runtime.records import EXITED, Mount
 from tests.runtime.test_shell import Node
 
@@ -39,6 +40,18 @@ def test_locations(path: str, status: int, body: str | None) -> None:
     answer = node.runtime.answer("uid", 8080, path)
     assert answer.status == status and body in (None, answer.body)
     assert node.runtime.ports_of("uid") == [8080, 8081] and node.runtime.answer("uid", 80, "/").refused
+
+
+def test_a_reload_takes_what_is_there_now() -> None:
+    node, made = start("server { listen 8080; location / { return 200 one; } }")
+    node.runtime.volumes["conf"] = {"default.conf": "server { listen 8080; location / { return 200 two; } }"}
+    assert node.runtime.answer("uid", 8080, "/").body == "one"
+    assert scripts.execute(node.runtime, node.get(made), ("nginx", "-t"))[2].endswith("test is successful\n")
+    assert scripts.execute(node.runtime, node.get(made), ("nginx", "-s", "reload"))[0] == 0
+    assert node.runtime.answer("uid", 8080, "/").body == "two"
+    node.runtime.volumes["conf"] = {"default.conf": "server { listen 8080; "}
+    assert scripts.execute(node.runtime, node.get(made), ("nginx", "-s", "reload"))[0] == 1
+    assert node.runtime.answer("uid", 8080, "/").body == "two"
 
 
 @pytest.mark.parametrize(("text", "error"), [

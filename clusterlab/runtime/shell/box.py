@@ -83,8 +83,8 @@ class Box:
         if short == "busybox" and len(argv) > 1:
             return self.tool(run, argv[1:], stdin)
         if (self.is_main(short) and short not in TOOLS) or (short in {"nginx", "httpd"} and self.is_main(short)):
-            if any(each in argv for each in ("-v", "-V", "--version", "-t", "-s")):
-                return Result(0, "", f"{short} version: {program.behaviour.match.strip('*')}\n")
+            if any(each in argv for each in ("-v", "-V", "--version", "-t", "-T", "-s")):
+                return self._main_told(short, argv)
             run.serving = True
             return Result(0, wait_ms=FOREVER)
         found = TOOLS.get(short)
@@ -103,6 +103,17 @@ class Box:
             run.serving = True  # a program of an image that nothing is known of: it runs well
             return Result(0, wait_ms=FOREVER)
         return Result(127, "", no_command(run, name))
+
+    def _main_told(self, short: str, argv: list[str]) -> Result:
+        """The image's own program is asked for its version, or told to look at its configuration."""
+        from clusterlab.runtime.configured import signal_nginx
+
+        if short == "nginx" and not any(each in argv for each in ("-v", "-V", "--version")):
+            return Result(*signal_nginx(self, argv[argv.index("-s") + 1] if "-s" in argv[:-1] else ""))
+        tag = self.container.config.image.rpartition(":")[2].split("-")[0]
+        known = {"nginx": f"nginx version: nginx/{tag if tag[:1].isdigit() else '1.29.3'}\n"}
+        said = known.get(short, f"{short} version: {self.container.program.behaviour.match.strip('*')}\n")
+        return Result(0, "", said) if short == "nginx" else Result(0, said)
 
     def is_main(self, short: str) -> bool:
         """Whether a name is that of the image's own program."""

@@ -147,7 +147,23 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         if words == argv:
             return Result(47, "", "curl: (47) Maximum (50) redirects followed\n")
         return curl(box, run, words, stdin)
-    return _curl_output(box, run, flags, long, answer, argv)
+    told = _talked(url, method, headers, host, port, answer) if "v" in flags or "verbose" in flags else ""
+    return _curl_output(box, run, flags, long, answer, told)
+
+
+def _talked(url: str, method: str, headers: dict[str, str], host: str, port: int, answer: Reply) -> str:
+    """What curl -v tells of a request and its answer."""
+    parts, address = urlsplit(url), answer.address.partition(":")[0]
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    own = {name.strip(): value.strip() for name, value in headers.items()}
+    sent = {"Host": parts.netloc, "User-Agent": "curl/8.17.0", "Accept": "*/*", **own}
+    met = {"Content-Length": str(len(answer.body.encode())), **dict(answer.headers)}
+    return (
+        f"* Host {host}:{port} was resolved.\n* IPv6: (none)\n* IPv4: {address}\n*   Trying {address}:{port}...\n"
+        f"* Connected to {host} ({address}) port {port}\n> {method} {target} HTTP/1.1\n"
+        + "".join(f"> {name}: {value}\n" for name, value in sent.items())
+        + f"> \n* Request completely sent off\n< HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\n"
+        + "".join(f"< {name}: {value}\n" for name, value in met.items()) + f"< \n* Connection #0 to host {host} left intact\n")
 
 
 def _telnet_url(box: Box, run: Run, host: str, port: int, stdin: str) -> Result:
@@ -164,14 +180,11 @@ def _telnet_url(box: Box, run: Run, host: str, port: int, stdin: str) -> Result:
 
 
 def _curl_output(
-    box: Box, run: Run, flags: dict[str, str], long: dict[str, str], answer: Reply, argv: list[str],
+    box: Box, run: Run, flags: dict[str, str], long: dict[str, str], answer: Reply, err: str,
 ) -> Result:
     status, body, latency_us, address = answer.status, answer.body, answer.latency_us, answer.address
     more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
     head = f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nContent-Length: {len(body.encode())}\r\n{more}\r\n"
-    err = ""
-    if "v" in flags or "verbose" in flags:
-        err = f"* Connected to {address}\n> GET / HTTP/1.1\n> User-Agent: curl/8.17.0\n> Accept: */*\n>\n< HTTP/1.1 {status}\n<\n"
     out = head if "I" in flags else (head if "i" in flags else "") + body
     target = flags.get("o") or long.get("--output")
     if target:
