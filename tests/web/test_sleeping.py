@@ -6,10 +6,12 @@ import asyncio
 import gc
 from typing import Any
 
+import pytest
+
 from clusterlab.cluster import Cluster
 from clusterlab.scenario.load import load
 from clusterlab.web import models
-from clusterlab.web.labs.lab import Lab
+from clusterlab.web.labs.lab import Lab, LabError
 from tests.bench import DEPLOYMENT
 
 
@@ -44,6 +46,18 @@ def test_a_cluster_that_is_taken_apart_leaves_no_cycles_and_others_alone() -> No
     kept.history.seek(5)
     kept.history.seek(gone_at // 2)
     assert kept.find("deployments/default/web") is not None
+
+
+async def test_a_lab_taken_apart_tells_who_still_holds_it() -> None:
+    lab = Lab(models.Lab(id="aaaaaaaaaa", playing=False), Cluster(load({"nodes": 1})), _Journal())  # type: ignore[arg-type]
+    lab.start()
+    await lab.stop()
+    for _ in range(2):  # whoever comes second finds it done
+        await lab.dismantle()
+    with pytest.raises(LabError, match="ask again"):
+        await lab.command({"kind": "poke"})
+    with pytest.raises(LabError, match="ask again"):
+        await lab.run(lambda _: True)
 
 
 async def test_a_lab_that_is_stirred_while_it_ends_does_end() -> None:

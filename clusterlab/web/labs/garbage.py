@@ -16,7 +16,7 @@ from collections.abc import Iterator
 __all__ = ["collect_now_and_then", "give_back", "paused", "tune"]
 
 #: Between full collections while nobody does anything, and while somebody always does.
-QUIET_EVERY_S, BUSY_EVERY_S = 300, 3600
+QUIET_EVERY_S, BUSY_EVERY_S = 120, 600
 
 #: Of glibc's mallopt: M_ARENA_MAX, M_MMAP_THRESHOLD.
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3

@@ -49,6 +49,8 @@ START_BEFORE = timedelta(minutes=2)
 SWEEP_S, SAVE_STEPS = 5, 500
 #: Nobody has asked any lab for anything for so long: a moment for what holds everybody up.
 QUIET_S = 3
+#: How long who holds a lab that was lost has to notice.
+NOTICE_S = 10
 #: Every so many times it sends bookmarks and forgets what has expired.
 SELDOM = 4
 #: Labs of a dead host that are taken up at a time.
@@ -102,6 +104,7 @@ class LocalHost:
         self.journal = Journal()
         self._ids: dict[str, str] = {}  # key hash -> lab id
         self._waking: dict[str, asyncio.Task[Lab | None]] = {}
+        self._going: set[asyncio.Task[None]] = set()
         self._leaving: dict[str, asyncio.Future[None]] = {}  # labs whose last position is being stored
         self._sweeper: asyncio.Task[None] | None = None
         #: What other parts of the application do all the while beside the labs of a process, and the tasks of it.
@@ -235,6 +238,7 @@ class LocalHost:
         if self.labs.get(lab.id) is lab:
             del self.labs[lab.id]
             metrics.LOST.inc()
+            self._dismantle_soon(lab)
 
     async def get(self, lab_id: str, ask: bool = True) -> Lab | None:
         """The lab of that id, woken if it slept; with `ask`, taken over from the host that has it. Raises LabError."""
@@ -363,31 +367,40 @@ class LocalHost:
         return cluster
 
     async def _sweep(self) -> None:
-        """Puts idle labs to sleep, checkpoints those that went on, and forgets expired ones."""
+        """Looks through the labs, again and again, for as long as the process lives."""
         for turn in itertools.count():
             due_s = time.monotonic() + SWEEP_S
             await asyncio.sleep(SWEEP_S)
             metrics.LAG.observe(max(0.0, time.monotonic() - due_s))
-            metrics.WATCHES.set(sum(lab.cluster.watch_count() for lab in self.labs.values()))
-            idle_s = settings.CLUSTERLAB["IDLE_LAB_S"]
-            idle = [lab for lab in self.labs.values() if not lab.busy and time.monotonic() - lab.used_s > idle_s]
+            try:
+                await self._look_through(turn)
+            except Exception as error:  # or no lab would ever go to sleep again
+                _log.error("looking through the labs failed", exc_info=error)
+
+    async def _look_through(self, turn: int) -> None:
+        """Puts idle labs to sleep, checkpoints those that went on, and forgets expired ones."""
+        metrics.WATCHES.set(sum(lab.cluster.watch_count() for lab in self.labs.values()))
+        slept = 0
+        for lab_id in list(self.labs):
+            lab = self.labs.get(lab_id)  # it may have gone while others were looked at
+            if lab is None:
+                continue
+            if lab.busy or time.monotonic() - lab.used_s <= settings.CLUSTERLAB["IDLE_LAB_S"]:
+                await lab.save(SAVE_STEPS)
+            elif await self.sleep(lab):
+                slept += 1
+                await lab.dismantle()
+        if slept:
+            await asyncio.to_thread(garbage.give_back)
+        garbage.collect_now_and_then(all(time.monotonic() - lab.used_s > QUIET_S for lab in self.labs.values()))
+        if self.leases is not None:
+            await self._lose_taken()
+            await self._take_orphans()
+        if turn % SELDOM == 0:
             for lab in list(self.labs.values()):
-                await (self.sleep(lab) if lab in idle else lab.save(SAVE_STEPS))
-                if self.labs.get(lab.id) is not lab:
-                    await lab.dismantle()
-            if idle:
-                del lab
-                idle.clear()
-                await asyncio.to_thread(garbage.give_back)
-            garbage.collect_now_and_then(all(time.monotonic() - lab.used_s > QUIET_S for lab in self.labs.values()))
-            if self.leases is not None:
-                await self._lose_taken()
-                await self._take_orphans()
-            if turn % SELDOM == 0:
-                for lab in list(self.labs.values()):
-                    if lab.cluster.watch_count():
-                        lab.cluster.api.send_bookmarks()
-                await sync_to_async(self._expire)()
+                if lab.cluster.watch_count():
+                    lab.cluster.api.send_bookmarks()
+            await sync_to_async(self._expire)()
 
     async def _lose_taken(self) -> None:
         """Ends labs that were taken up elsewhere while this process hung: who only reads or watches here would never hear of it."""
@@ -422,13 +435,13 @@ class LocalHost:
         models.Lab.objects.filter(used__lt=before).exclude(pk__in=list(self.labs)).delete()
         models.Replay.objects.filter(used__lt=before).delete()
 
-    async def sleep(self, lab: Lab, closing: bool = False) -> None:
-        """Takes a lab out of memory; the database brings it back."""
+    async def sleep(self, lab: Lab, closing: bool = False) -> bool:
+        """Takes a lab out of memory; the database brings it back. Says whether it is out."""
         used_s = lab.used_s
         await lab.save(FEW_STEPS)
-        if not closing and (lab.busy or lab.used_s != used_s):
-            return  # somebody came meanwhile
-        self.labs.pop(lab.id, None)
+        if self.labs.get(lab.id) is not lab or (not closing and (lab.busy or lab.used_s != used_s)):
+            return False  # somebody came meanwhile, or it was let go of already
+        del self.labs[lab.id]
         metrics.LABS.set(len(self.labs))
         left = self._leaving[lab.id] = asyncio.get_running_loop().create_future()
         try:
@@ -438,6 +451,7 @@ class LocalHost:
         finally:
             del self._leaving[lab.id]
             left.set_result(None)
+        return True
 
     async def let_go_of(self, lab_id: str) -> None:
         """Lets a lab go that another host needs."""
@@ -447,6 +461,17 @@ class LocalHost:
         if lab is not None:
             await self.sleep(lab, closing=True)
             lab.lose("this lab has gone to another host; ask again")
+            self._dismantle_soon(lab)
+
+    def _dismantle_soon(self, lab: Lab) -> None:
+        """Takes a lab that was lost apart, once those who were in the middle of something with it have noticed."""
+        async def later() -> None:
+            await asyncio.sleep(NOTICE_S)
+            await lab.dismantle()
+
+        task = asyncio.create_task(later(), context=Context())
+        self._going.add(task)
+        task.add_done_callback(self._going.discard)
 
     async def close(self) -> None:
         """Stops all labs, everything stored, and lets them go."""

@@ -78,7 +78,7 @@ class Lab:
         self._published_s = 0.0
         self._position = self.where()
         self._task: asyncio.Task[None] | None = None
-        self.failed, self.lost, self._performing, self._streams = "", False, False, 0
+        self.failed, self.lost, self._apart, self._performing, self._streams = "", False, False, False, 0
 
     # Life.
 
@@ -92,13 +92,19 @@ class Lab:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        self._task = self._past = None  # or a task that was cancelled and the lab would keep one another in memory
         if not self.lost:
             with contextlib.suppress(LabError):
                 await self._store(force=True)
 
     async def dismantle(self) -> None:
         """Gives the memory of a lab that was stopped back at once, giving way in between; whoever still holds it is told to ask again."""
-        self.lost, self.failed = True, "this lab has just gone to sleep; ask again"
+        if self._apart:
+            return
+        self._apart = self.lost = True
+        self.failed = self.failed or "this lab has just gone to sleep; ask again"
+        self.frames.forget()
+        self._listeners.clear()
         await apart(self.cluster)
 
     @property
