@@ -132,6 +132,7 @@ def select_victims(
     lower = [other for other in node.pods.values() if other.priority < pod.priority]
     if not lower:
         return NO_VICTIMS
+    age = {other.key: age.get(other.key, i) for i, other in enumerate(lower)}
 
     def remove(other: PodInfo) -> None:
         node.remove(other.key)
@@ -162,8 +163,10 @@ def select_victims(
 
 
 def _importance(pod: PodInfo, now: str, age: Mapping[str, int]) -> tuple[int, str, int]:
-    """Sorts the more important pod first: higher priority, then started earlier, then made earlier."""
-    return -pod.priority, start_time_of(pod.pod) or now, age.get(pod.key, 0)
+    """Sorts the more important pod first: higher priority, then started earlier, then made earlier. Of pods that have not started the
+    one made last comes first: Kubernetes takes the moment of the comparison for their start, and sorts by insertion."""
+    start, order = start_time_of(pod.pod), age[pod.key]
+    return -pod.priority, start or now, order if start else -order
 
 
 def split_by_budgets(pods: Iterable[PodInfo], budgets: Sequence[Object]) -> tuple[list[PodInfo], list[PodInfo]]:

@@ -29,7 +29,7 @@ _pauses = 0
 
 def tune() -> None:
     """Young objects are looked through in small portions, which take some milliseconds each and together no longer than large ones (a
-    million at once held everybody up for 0.15 s); old ones only when `collect` asks."""
+    million at once held everybody up for 0.15 s); old ones only in full collections."""
     gc.set_threshold(10_000, 4, 1_000_000)
     gc.collect()
     gc.freeze()  # modules and their classes stay for good, and need never be looked through
