@@ -342,6 +342,8 @@ def why_no_exec(runtime: Runtime, container: Container, command: tuple[str, ...]
     program, name = container.program, command[0].rsplit("/", 1)[-1]
     box = Box(runtime, container)
     on_node = "kube-proxy" in container.config.image and name in NODE_TOOLS  # the image has them, though no shell
+    if name == "grpc_health_probe" and any(serve.protocol == "grpc" for serve in program.behaviour.serves):
+        return None  # images that speak gRPC brought it along before kubelets could ask by themselves
     if (not program.behaviour.shell and not on_node) or (name not in TOOLS and not box.is_main(name) and box.read(command[0]) is None):
         lost = f"stat {command[0]}: no such file or directory"
         why = lost if command[0].startswith("/") else "executable file not found in $PATH"

@@ -173,3 +173,29 @@ def test_a_program_may_want_a_variable(env: tuple[tuple[str, str], ...], state: 
     made = node.start(image="shop/db:1", env=env)
     node.run(1)
     assert node.get(made).state == state and bool(node.log(made)) == (state == EXITED)
+
+
+def test_the_scripts_of_the_replicated_database() -> None:
+    """The tutorial's init container finds its number with a regular expression, and its sidecar waits behind ncat."""
+    node = Node()
+    init = node.start("bash", "-c", "[[ db-12 =~ -([0-9]+)$ ]] || exit 1; echo server-id=$((100 + ${BASH_REMATCH[1]})); [[ ab =~ (b|c)$ ]] && echo ok",
+                      image="mysql:5.7")
+    sidecar = node.start("bash", "-c", 'exec ncat --listen --keep-open --send-only --max-conns=1 3307 -c "xtrabackup --backup"', image="xtrabackup:1.0")
+    node.run(5)
+    assert node.log(init) == ["server-id=112", "ok"]
+    assert node.get(sidecar).state == RUNNING
+
+
+@pytest.mark.parametrize("image", ["busybox", "debian:12", "nobody/knows:1"])
+@pytest.mark.parametrize("script", ["tail -f /dev/null", "exec tail -f /dev/null", "cat /dev/null; tail -F /dev/null"])
+def test_containers_that_are_kept_alive_by_tail(image: str, script: str) -> None:
+    node = Node()
+    made = node.start("sh", "-c", script, image=image)
+    node.run(30)
+    assert node.get(made).state == RUNNING and node.log(made) == []
+
+
+def test_shuffled_numbers() -> None:
+    node = Node()
+    made = node.start("sh", "-c", "shuf -i 20-29 -n 3 | wc -l; shuf -i 1-5 | sort -n | tr '\\n' ' '", image="debian:12")
+    assert node.log(made) == ["3", "1 2 3 4 5 "]

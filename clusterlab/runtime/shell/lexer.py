@@ -95,6 +95,9 @@ class _Reader:
             if char in " \t\r\n":
                 self.at += 1
                 continue
+            if self.found and self.found[-1].word == (Part("text", "=~", True),):
+                self.found.append(Token("word", "", self._pattern()))
+                continue
             for each in ("&&", "||", "(", ")", "<", ">"):
                 if self.source.startswith(each, self.at):
                     self.at += len(each)
@@ -109,6 +112,17 @@ class _Reader:
                 if ends:
                     return
         raise LexError("syntax error: unexpected end of file (expecting \"]]\")")
+
+    def _pattern(self) -> Word:
+        """What comes after =~: a regular expression up to the next blank, in which parentheses and bars are its own."""
+        parts: list[Part] = []
+        while self.at < len(self.source) and self.source[self.at] not in " \t\r\n":
+            if self.source[self.at] in "()|&;<>":
+                parts.append(Part("text", self.source[self.at], True))
+                self.at += 1
+            else:
+                parts += [part._replace(quoted=True) for part in self._word()]
+        return tuple(parts)
 
     def _operator(self) -> bool:
         for each in _OPERATORS:

@@ -10,6 +10,7 @@ from clusterlab.network.patterns import safe
 from clusterlab.runtime import disk
 from clusterlab.runtime.shell import listing
 from clusterlab.runtime.shell.complaints import complaint
+from clusterlab.runtime.shell.expand import pack
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tools_text import _flags
 
@@ -131,7 +132,10 @@ def _primary(box: Box, run: Run, args: list[str], globs: bool) -> bool:
     if op in {"=", "==", "!="}:
         return (fnmatchcase(left, right) if globs else left == right) == (op != "!=")
     if op == "=~":
-        return safe(right).search(left[:10_000]) is not None
+        found = safe(right).search(left[:10_000])
+        if found is not None:
+            run.assign("BASH_REMATCH", pack([found.group(0), *(group or "" for group in found.groups())]))
+        return found is not None
     if op in {"<", ">"}:
         return left < right if op == "<" else left > right
     one, other = int(left), int(right)

@@ -18,6 +18,8 @@ Tool = Callable[["Box", Run, list[str], str], Result]
 
 __all__ = ["TOOLS"]
 
+MOST_SHUFFLED = 10_000
+
 
 def _by_line(change: Callable[[list[str]], list[str]]) -> Tool:
     def tool(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -70,9 +72,29 @@ def readlink(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return realpath(box, run, argv, stdin) if flags.keys() & {"f", "e", "m"} else Result(1)
 
 
+def shuf(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """Lines, or with -i the numbers of a range, in some order; with -n only so many of them."""
+    flags, names = _flags(argv[1:], "inr")
+    errors = ""
+    if "i" in flags:
+        low, high = (int(each) for each in flags["i"].split("-"))
+        lines = [str(number) for number in range(low, min(high, low + MOST_SHUFFLED) + 1)]
+    else:
+        found, errors = _sources(box, run, names, stdin, argv[0])
+        lines = "".join(text for _, text in found).splitlines()[:MOST_SHUFFLED]
+    chance = int(run.look_up("RANDOM") or 0)
+    for i in range(len(lines) - 1, 0, -1):
+        chance = (chance * 1_103_515_245 + 12_345) % 2**31
+        at = (chance >> 8) % (i + 1)
+        lines[i], lines[at] = lines[at], lines[i]
+    if "n" in flags:
+        lines = lines[: int(flags["n"])]
+    return Result(1 if errors else 0, "".join(line + "\n" for line in lines), errors)
+
+
 TOOLS: dict[str, Tool] = {
     "rev": _by_line(lambda lines: [line[::-1] for line in lines]), "tac": _by_line(lambda lines: lines[::-1]),
     "nl": _by_line(lambda lines: [f"{number:6}\t{line}" for number, line in enumerate(lines, 1)]),
-    "fold": _by_line(lambda lines: lines), "column": _by_line(lambda lines: lines), "shuf": _by_line(lambda lines: lines),
+    "fold": _by_line(lambda lines: lines), "column": _by_line(lambda lines: lines), "shuf": shuf,
     "paste": paste, "diff": diff, "mktemp": mktemp, "realpath": realpath, "readlink": readlink,
 }

@@ -31,10 +31,18 @@ def syn_again(run: Run, most_ms: int) -> Result | None:
     return Result(wait_ms=min(wait, left), again=True) if left > 0 else None
 
 
+#: What ncat also calls its flags.
+_LONG = {"--listen": "-l", "--keep-open": "-k", "--udp": "-u", "--verbose": "-v", "--sh-exec": "-c", "--exec": "-e"}
+
+
 def nc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     """A client of a port, or a server with -l."""
-    words = argv[1:]
+    words = [_LONG.get(each, each) for each in argv[1:]]
+    words = [each for each in words if not each.startswith("--")]  # of the others none matters here
     program: list[str] = []
+    if "-c" in words[:-1]:  # ncat's: one word, for a shell
+        at = words.index("-c")
+        words, program = [*words[:at], *words[at + 2:]], shlex.split(words[at + 1])
     if "-e" in words:  # everything behind it is the program
         at = words.index("-e")
         words, program = words[:at], words[at + 1:]
