@@ -199,3 +199,21 @@ def test_shuffled_numbers() -> None:
     node = Node()
     made = node.start("sh", "-c", "shuf -i 20-29 -n 3 | wc -l; shuf -i 1-5 | sort -n | tr '\\n' ' '", image="debian:12")
     assert node.log(made) == ["3", "1 2 3 4 5 "]
+
+
+def test_an_unknown_image_has_what_is_copied_out_of_it() -> None:
+    node = Node()
+    made = node.start("sh", "-c", "cp /sample.war /app && ls /app", image="example.com/sample:v2", mounts=(Mount("uid/v", "/app", kind="emptyDir"),))
+    assert node.log(made) == ["sample.war"]
+    known = node.start("sh", "-c", "cp /sample.war /tmp", image="busybox")
+    assert node.log(known) == ["cp: can't stat '/sample.war': No such file or directory"]
+
+
+@pytest.mark.parametrize(("privileged", "log"), [
+    (True, ["262144"]), (False, ["sh: can't create /proc/sys/vm/max_map_count: Read-only file system"]),
+])
+def test_kernel_settings_are_for_privileged_containers(privileged: bool, log: list[str]) -> None:
+    node = Node()
+    script = "echo 262144 > /proc/sys/vm/max_map_count && cat /proc/sys/vm/max_map_count"
+    made = node.start("sh", "-c", script, image="busybox", privileged=privileged)
+    assert node.log(made) == log

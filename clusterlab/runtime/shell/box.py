@@ -176,10 +176,13 @@ class Box:
             return "Read-only file system"
         if self.is_directory(path):
             return "Is a directory"
-        if path.startswith(("/proc/", "/sys/")) or not self._may_write(path, mount):
+        sysctl = path.startswith("/proc/sys/")
+        if sysctl and not self.container.config.privileged:
+            return "Read-only file system"
+        if (path.startswith(("/proc/", "/sys/")) and not sysctl) or not self._may_write(path, mount):
             return "Permission denied"
         parent = path.rsplit("/", 1)[0] or "/"
-        if not self.is_directory(parent):
+        if not sysctl and not self.is_directory(parent):
             return "nonexistent directory"
         files = self._files(volume)
         before = files.get(inner)
@@ -199,6 +202,10 @@ class Box:
     def _may_write(self, path: str, mount: Mount | None) -> bool:
         """Only root writes outside of volumes and of what everybody may use."""
         return mount is not None or self.uid == "0" or path.startswith(("/tmp/", "/var/tmp/", "/dev/", "/home/"))
+
+    def may_be_there(self, path: str) -> bool:
+        """Whether an image of which nothing is known may well have brought a file along."""
+        return self.container.program.behaviour.match == "*" and self._locate(path)[2] is None
 
     def exists(self, path: str) -> bool:
         return self.read(path) is not None or self.is_directory(path)

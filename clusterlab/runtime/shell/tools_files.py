@@ -77,6 +77,8 @@ def copy(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
                 box.write(into + each[len(path.rstrip("/")):], box.read(each) or "", False)
         else:
             text = box.read(path)
+            if text is None and box.may_be_there(path):
+                text = ""
             if text is None:
                 return Result(1, "", complaint(box, argv[0], name, "No such file or directory"))
             problem = box.write(into, text, False)
