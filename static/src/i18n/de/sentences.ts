@@ -161,6 +161,7 @@ export const sentences: readonly (readonly [english: string, german: string])[] 
   ["Secret {0} gets a token of the service account {1}.", "Secret {0} bekommt ein Token des Service-Accounts {1}."],
   ["Secret {0} is deleted: its service account {1} is gone.", "Secret {0} wird gelöscht: Seinen Service-Account {1} gibt es nicht mehr."],
   ["Namespace {0} is being emptied; {1} objects are still there, so it is looked at again in {2} s.", "Namespace {0} wird geleert; {1} Objekte sind noch da, also wird in {2} s wieder nachgesehen."],
+  ["Namespace {0} is being emptied, {1} objects at a time.", "Namespace {0} wird geleert, {1} Objekte auf einmal."],
   ["Nothing is left in namespace {0}, so it goes.", "Im Namespace {0} ist nichts mehr, also verschwindet er."],
   ["All that {0} {1} owned is gone, so it goes as well.", "Alles, was {0} {1} gehörte, ist weg, also geht auch das selbst."],
   ["The quota {0} counts what its namespace uses: {1}.", "Die Quota {0} zählt, was ihr Namespace verbraucht: {1}."],
