@@ -100,6 +100,7 @@ class Learner:
         box.get_by_role("button", name=shown(directive.data["choices"][0]), exact=True).click()
         expect(box.locator(".said")).to_be_visible()
         expect(box).to_have_attribute("data-right", "true" if box.get_by_text("Right.").count() else "false")
+        expect(box.locator(".choices button").first).to_be_focused()  # who goes by keyboard goes on from here
 
     def quiz(self, directive: Directive) -> None:
         box = self.page.get_by_test_id(f"asked:{directive.id}")
@@ -113,6 +114,7 @@ class Learner:
         for number, _ in enumerate(task.hints, 1):
             box.get_by_test_id(f"hint:{task.id}").click()
             expect(box.locator(".help ol li")).to_have_count(number)
+        expect(box.get_by_test_id(f"solution:{task.id}")).to_be_focused()  # where the button for a hint was
         box.get_by_test_id(f"solution:{task.id}").click()
         expect(box.locator(".solution")).to_be_visible()
         for step in box.locator(".solution > *").all():

@@ -118,6 +118,7 @@ export class TaskElement extends LabElement {
     this.skipped = !this.skipped;
     keepNote(`skipped.${this.task}`, this.skipped ? "yes" : null);
     this.tellSkip();
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>("button")?.focus({ preventScroll: true }));
   }
 
   protected override render(): TemplateResult {

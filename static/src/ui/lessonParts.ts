@@ -31,8 +31,9 @@ export abstract class WordsElement extends LabElement {
     return this.words?.length ? this.words : other;
   }
 
-  /** Asks the server; what it refuses is shown. */
+  /** Asks the server; what it refuses is shown. The focus stays here, though its button may be off meanwhile, or gone afterwards. */
   protected async asking(work: () => Promise<void>): Promise<void> {
+    const focused = this.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
     this.busy = true;
     this.trouble = "";
     try {
@@ -41,7 +42,15 @@ export abstract class WordsElement extends LabElement {
       this.trouble = error instanceof Error ? error.message : String(error);
     } finally {
       this.busy = false;
+      if (focused) void this.refocus(focused);
     }
+  }
+
+  private async refocus(before: HTMLElement): Promise<void> {
+    await this.updateComplete;
+    if (document.activeElement && document.activeElement !== document.body) return; // it has gone elsewhere by itself
+    const here = before.isConnected && !before.matches(":disabled") ? before : this.querySelector<HTMLElement>("button:not(:disabled)");
+    here?.focus({ preventScroll: true });
   }
 
   protected sorry(): TemplateResult | typeof nothing {

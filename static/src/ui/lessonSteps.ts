@@ -79,15 +79,21 @@ export class StepElement extends LabElement {
     marks.cut(this.number);
     currentLab().seek(mark);
     currentLab().say(t("The lab stands where this step began."));
+    stand(this.closest("section"));
   }
 
   private next(): void {
     let section = this.closest("section")?.nextElementSibling;
     while (section && section.tagName !== "SECTION") section = section.nextElementSibling;
-    const heading = section?.querySelector<HTMLElement>("h2");
-    if (!heading) return;
-    heading.tabIndex = -1;
-    heading.focus({ preventScroll: true });
-    heading.scrollIntoView({ block: "start" });
+    stand(section);
   }
+}
+
+/** Puts the reader at the heading of a step. */
+function stand(section: Element | null | undefined): void {
+  const heading = section?.querySelector<HTMLElement>("h2");
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+  heading.scrollIntoView({ block: "start" });
 }
