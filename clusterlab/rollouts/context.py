@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.controllers.objects import Object, Objects, controller_ref, created_ms, status_count, unix_ms, with_meta
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.go_dump import revision_hash
-from clusterlab.rollouts import sizes, spec, workload
+from clusterlab.rollouts import affinity, sizes, spec, workload
 
 if TYPE_CHECKING:
     from clusterlab.rollouts.controller import RolloutController
@@ -100,6 +100,12 @@ class Context:
             self._create(newest)
         elif spec.revision_of(self.new) < newest and any(rs is not self.new for rs in self.sets):
             self._annotate(self.new, {spec.REVISION: str(newest)})
+        assert self.new is not None
+        if affinity.outdated(self.ro, self.new):
+            template = self.new["spec"]["template"]
+            pods = {**template["spec"], "affinity": affinity.injected(self.ro, spec.hash_of(self.new))}
+            self.replaced(self.by.client.update(
+                "replicasets", {**self.new, "spec": {**self.new["spec"], "template": {**template, "spec": pods}}}))
         revision = str(spec.revision_of(self.new))
         if (self.ro["metadata"].get("annotations") or {}).get(spec.REVISION) != revision:
             meta = self.ro["metadata"]
@@ -114,6 +120,7 @@ class Context:
         labels = {**((template.get("metadata") or {}).get("labels") or {}), spec.HASH: digest}
         selector, marks = ro["spec"]["selector"], marks_of(self, None)
         noted = {EPHEMERAL: json.dumps(marks, separators=(",", ":"), sort_keys=True)} if marks else {}
+        pods = {**template["spec"], **({"affinity": apart} if (apart := affinity.injected(ro, digest)) else {})}
         own = {**labels, **(marks.get("labels") or {})}
         notes = {**((template.get("metadata") or {}).get("annotations") or {}), **(marks.get("annotations") or {})}
         body: Object = {
@@ -125,7 +132,7 @@ class Context:
             },
             "spec": {
                 "replicas": 0, "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), spec.HASH: digest}},
-                "template": {**template, "metadata": {
+                "template": {**template, "spec": pods, "metadata": {
                     **(template.get("metadata") or {}), "labels": own, **({"annotations": notes} if notes else {})}},
                 **({"minReadySeconds": ro["spec"]["minReadySeconds"]} if ro["spec"].get("minReadySeconds") else {}),
             },
@@ -342,7 +349,8 @@ def plain_template(rs: Object) -> Object:
         key: value for key, value in (template["metadata"].get("annotations") or {}).items()
         if key not in (noted.get("annotations") or ())}
     meta = {key: value for key, value in template["metadata"].items() if key not in ("labels", "annotations", "creationTimestamp")}
-    return {**template, "metadata": {**meta, "labels": labels, **({"annotations": notes} if notes else {})}}
+    meta = {**meta, "labels": labels, **({"annotations": notes} if notes else {})}
+    return {**template, "spec": affinity.plain(template["spec"]), "metadata": meta}
 
 
 def actual(sets: Objects) -> int:

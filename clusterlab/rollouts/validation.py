@@ -9,7 +9,7 @@ from typing import Any
 
 from clusterlab.controllers.objects import Object
 from clusterlab.machinery.labels import matches
-from clusterlab.rollouts import spec
+from clusterlab.rollouts import affinity, spec
 from clusterlab.rollouts.routing import PLUGIN, routes_of
 
 __all__ = ["problem"]
@@ -40,6 +40,9 @@ def problem(ro: Object) -> str:
         return "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'"
     if len(plans) > 1:
         return "spec.strategy.blueGreen: Invalid value: Multiple Strategies can not be listed"
+    apart = affinity.wrong(ro)
+    if apart:
+        return apart
     return _blue_green(spec.blue_green(ro) or {}) if plans == ["blueGreen"] else _canary(ro, spec.canary(ro) or {})
 
 
@@ -57,8 +60,6 @@ def _blue_green(plan: Object) -> str:
         return f"{path}.activeService: Required value"
     if plan["activeService"] == plan.get("previewService"):
         return f'{path}.activeService: Invalid value: "{plan["activeService"]}": {_same("active and preview")}'
-    if plan.get("antiAffinity"):
-        return f"{path}.antiAffinity: not supported by this lab's controller"
     return ""
 
 
@@ -66,9 +67,8 @@ def _canary(ro: Object, plan: Object) -> str:
     path = "spec.strategy.canary"
     if plan.get("stableService") and plan.get("stableService") == plan.get("canaryService"):
         return f'{path}.stableService: Invalid value: "{plan["stableService"]}": {_same("stable and canary")}'
-    for field in ("antiAffinity", "pingPong"):
-        if plan.get(field):
-            return f"{path}.{field}: not supported by this lab's controller"
+    if plan.get("pingPong"):
+        return f"{path}.pingPong: not supported by this lab's controller"
     if not spec.max_surge(ro) and not spec.max_unavailable(ro):
         return f"{path}.maxUnavailable: Invalid value: 0: MaxSurge and MaxUnavailable both can not be zero"
     routing = plan.get("trafficRouting")

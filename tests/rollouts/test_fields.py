@@ -137,3 +137,34 @@ def test_arguments_of_analyses_come_from_secrets(lab: Lab) -> None:
     assert lab.get("analysisruns.argoproj.io", "there")["status"]["phase"] == "Successful"
     failed = lab.get("analysisruns.argoproj.io", "missing")["status"]
     assert failed["phase"] == "Error" and "key 'most' does not exist in secret 'limits'" in failed["message"]
+
+
+@pytest.mark.parametrize(("kind", "value"), [
+    ("requiredDuringSchedulingIgnoredDuringExecution", {}), ("preferredDuringSchedulingIgnoredDuringExecution", {"weight": 100})])
+def test_new_pods_keep_away_from_the_nodes_of_the_stable_ones(lab: Lab, kind: str, value: Any) -> None:
+    lab.rollout(steps({"setWeight": 100}, {"pause": {}}, maxSurge="100%", maxUnavailable=0, antiAffinity={kind: value}), replicas=1)
+    lab.healthy()
+    before = plain_spec(lab)
+    for image in ("v2", "flaky"):
+        lab.image(f"shop/web:{image}")
+        lab.until(lambda: lab.status["phase"] == "Paused" and lab.status["updatedReplicas"] == 1)
+        term = next(rs for _, rs in lab.cluster.objects("replicasets") if rs["metadata"]["labels"]["rollouts-pod-template-hash"] == lab.status[
+            "currentPodHash"])["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"][kind][0]
+        inner = term.get("podAffinityTerm", term)
+        assert inner["labelSelector"]["matchExpressions"][0]["values"] == [lab.status["stableRS"]]
+        nodes = [pod["spec"]["nodeName"] for _, pod in lab.cluster.objects("pods") if not pod["metadata"].get("deletionTimestamp")]
+        assert len(nodes) == len(set(nodes))
+        lab.promote()
+        lab.healthy()
+        lab.run(40)
+    assert plain_spec(lab) == before, "the template of the Rollout has no rule in it"
+
+
+def plain_spec(lab: Lab) -> list[str]:
+    return sorted(lab.ro["spec"]["template"]["spec"])
+
+
+def test_what_cannot_be_of_an_anti_affinity_is_told(lab: Lab) -> None:
+    lab.rollout(steps({"setWeight": 20}, antiAffinity={"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 200}}))
+    lab.run(3)
+    assert "AntiAffinity weight must be between 1-100" in lab.status["message"]
