@@ -99,13 +99,13 @@ def _blue_green_gateway() -> Object:
 
 
 def _too_soon() -> Object:
-    slow = {"match": "shop/web:v3", "ready": "40s", "serve": {"port": 8080, "latency": "20ms", "body": "v3"}}
+    slow = {"match": "shop/web:v3", "ready": "40s", "stop": "1s", "serve": {"port": 8080, "latency": "20ms", "body": "v3"}}
     return shop(
         "release-switched-too-soon",
-        [deployment("blue", "v1", labels=BLUE), service("shop", {"app": "shop", **BLUE})],
+        [deployment("blue", "v1", labels=BLUE), deployment("green", "v3", 0, GREEN), service("shop", {"app": "shop", **BLUE})],
         [
-            ("40s", "create deployment green --image=shop/web:v3 --replicas=6"),
-            ("45s", patch("service shop", {"spec": {"selector": {"app": "green"}, "ports": [{"port": 80, "targetPort": 8080}]}})),
+            ("40s", "scale deployment green --replicas=6"),
+            ("45s", patch("service shop", {"spec": {"selector": {"app": "shop", **GREEN}}})),
         ],
         images=[slow],
     )
