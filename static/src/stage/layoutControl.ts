@@ -108,7 +108,7 @@ export function controllerTitle(name: string): string {
 }
 
 const TITLES: Record<string, string> = {
-  replicaset: "ReplicaSet", statefulset: "StatefulSet", daemonset: "DaemonSet", cronjob: "CronJob", endpointslice: "EndpointSlice",
+  replicaset: "ReplicaSet", analysisrun: "AnalysisRun", statefulset: "StatefulSet", daemonset: "DaemonSet", cronjob: "CronJob", endpointslice: "EndpointSlice",
   endpoint: "Endpoints", endpoints: "Endpoints", "node-lifecycle": "Node", serviceaccount: "ServiceAccount", "garbage-collector": "GC",
   "generic-garbage-collector": "GC", replicationcontroller: "ReplicationController", horizontalpodautoscaler: "HPA", "horizontal-pod-autoscaler": "HPA",
   "horizontal-pod-autoscaling": "HPA", poddisruptionbudget: "PDB", disruption: "PDB", "pod-garbage-collector": "Pod GC", resourcequota: "Quota",

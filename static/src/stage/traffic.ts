@@ -50,7 +50,7 @@ export function trafficBoard(index: ClusterIndex, components: Components): Board
     const to = serviceOf(index, source.to);
     const failed = source.failed ?? 0;
     const route = to ? undefined : routeOf(index, source.to);
-    if (to ?? route) wires.push({ from: `traffic/${name}`, to: (to ?? route)!, rate: source.rate, errors: 0 });
+    if (to ?? route) wires.push({ from: `traffic/${name}`, to: (to ?? route)!, rate: source.rate, errors: to && !index.endpointsOf(index.services.get(to)!).some((endpoint) => endpoint.ready) ? source.rate : 0 });
     const latency = source.p50 ? t("half within {p50} ms, 99 % within {p99} ms", { p50: decimal(source.p50), p99: decimal(source.p99 ?? 0) }) : "";
     return {
       id: `traffic/${name}`, title: name, lines: [`${decimal(source.rate)}/s → ${source.to.replace(/^http:\/\//, "")}`, latency].filter(Boolean),
