@@ -27,6 +27,7 @@ const bundles = [
       lessons: "static/src/lessons.ts",
       accounts: "static/src/accounts.ts",
       board: "static/src/class/board.ts",
+      author: "static/src/author.ts",
       class: "static/src/class/strip.ts",
       plotly: "static/src/plotly.ts",
       de: "static/src/i18n/words.ts",

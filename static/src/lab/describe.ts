@@ -1,4 +1,5 @@
 // An object in plain rows, as kubectl describe tells it: what a person asks first of each kind. Pure.
+import { t } from "../i18n/t";
 import { ofOther } from "./describeOther";
 import { dict, list, pairs, text, type Json, type Row } from "./plain";
 
@@ -16,7 +17,7 @@ export function describe(object: Json): Section[] {
   const pod = object["kind"] === "Pod" ? spec : dict(dict(spec["template"])["spec"]);
   for (const container of [...list(pod["initContainers"]), ...list(pod["containers"])]) sections.push(containerSection(container, status));
   const volumes = list(pod["volumes"]).map((volume): Row => volumeRow(volume));
-  if (volumes.length) sections.push({ title: "Volumes", rows: volumes });
+  if (volumes.length) sections.push({ title: t("Volumes"), rows: volumes });
   return sections.filter((section) => section.rows.length);
 }
 
@@ -29,28 +30,28 @@ function ofKind(kind: string, spec: Json, status: Json, object: Json): Row[] {
       return [["Addresses", list(status["addresses"]).map((one) => text(one["address"])).join(", ")], ["Taints", list(spec["taints"]).map((one) => `${text(one["key"])}${one["value"] ? `=${text(one["value"])}` : ""}:${text(one["effect"])}`).join(", ")],
         ["Unschedulable", text(spec["unschedulable"])], ["Capacity", pairs(status["capacity"])], ["Allocatable", pairs(status["allocatable"])], ["Pod network", text(spec["podCIDR"])], ["Kubelet", text(dict(status["nodeInfo"])["kubeletVersion"])], ["Runtime", text(dict(status["nodeInfo"])["containerRuntimeVersion"])]];
     case "Service":
-      return [["Type", text(spec["type"])], ["Cluster IP", text(spec["clusterIP"])], ["Selector", pairs(spec["selector"])], ["Ports", list(spec["ports"]).map((one) => `${text(one["port"])} → ${text(one["targetPort"])}${one["nodePort"] ? ` (node port ${text(one["nodePort"])})` : ""}`).join(", ")],
+      return [["Type", text(spec["type"])], ["Cluster IP", text(spec["clusterIP"])], ["Selector", pairs(spec["selector"])], ["Ports", list(spec["ports"]).map((one) => `${text(one["port"])} → ${text(one["targetPort"])}${one["nodePort"] ? ` (${t("node port {port}", { port: text(one["nodePort"]) })})` : ""}`).join(", ")],
         ["Session affinity", spec["sessionAffinity"] === "None" ? "" : text(spec["sessionAffinity"])], ["Load balancer", list(dict(status["loadBalancer"])["ingress"]).map((one) => text(one["ip"] ?? one["hostname"])).join(", ")]];
     case "ConfigMap":
     case "Secret":
-      return Object.entries(dict(object["data"])).map(([key, value]): Row => [key, kind === "Secret" ? `${String(value).length} characters, base64` : text(value).slice(0, 300)]);
+      return Object.entries(dict(object["data"])).map(([key, value]): Row => [key, kind === "Secret" ? t("{count} characters, base64", { count: String(value).length }) : text(value).slice(0, 300)]);
     case "PersistentVolumeClaim":
       return [["Class", text(spec["storageClassName"])], ["Volume", text(spec["volumeName"])], ["Asked for", pairs(dict(spec["resources"])["requests"])], ["Capacity", pairs(status["capacity"])], ["Access modes", list(spec["accessModes"]).join(", ")], ["Phase", text(status["phase"])]];
     case "HorizontalPodAutoscaler":
-      return [["Target", `${text(dict(spec["scaleTargetRef"])["kind"])}/${text(dict(spec["scaleTargetRef"])["name"])}`], ["Replicas", `${text(spec["minReplicas"])} to ${text(spec["maxReplicas"])}`], ["Now", `${text(status["currentReplicas"])} of ${text(status["desiredReplicas"])}`], ["Metrics", text(status["currentMetrics"])]];
+      return [["Target", `${text(dict(spec["scaleTargetRef"])["kind"])}/${text(dict(spec["scaleTargetRef"])["name"])}`], ["Replicas", t("{least} to {most}", { least: text(spec["minReplicas"]), most: text(spec["maxReplicas"]) })], ["Now", t("{count} of {wanted}", { count: text(status["currentReplicas"]), wanted: text(status["desiredReplicas"]) })], ["Metrics", text(status["currentMetrics"])]];
     default:
       return ofOther(kind, spec, status, object) ?? [["Replicas", replicas(spec, status)], ["Selector", selector(spec["selector"])], ["Strategy", strategy(dict(spec["strategy"] ?? spec["updateStrategy"]))], ["Paused", spec["paused"] ? "true" : ""], ["Schedule", text(spec["schedule"])], ["Completions", text(spec["completions"])],
         ["Back-off limit", text(spec["backoffLimit"])], ["Class", text(spec["storageClassName"] ?? object["provisioner"])], ["Phase", text(status["phase"])]];
   }
 }
 
-const toleration = (one: Json): string => `${text(one["key"]) || "everything"}${one["value"] ? `=${text(one["value"])}` : ""}${one["effect"] ? `:${text(one["effect"])}` : ""}${one["tolerationSeconds"] === undefined ? "" : ` for ${text(one["tolerationSeconds"])} s`}`;
+const toleration = (one: Json): string => `${text(one["key"]) || t("everything")}${one["value"] ? `=${text(one["value"])}` : ""}${one["effect"] ? `:${text(one["effect"])}` : ""}${one["tolerationSeconds"] === undefined ? "" : ` ${t("for {seconds} s", { seconds: text(one["tolerationSeconds"]) })}`}`;
 const selector = (value: unknown): string => pairs("matchLabels" in dict(value) ? dict(value)["matchLabels"] : value);
 
 function replicas(spec: Json, status: Json): string {
   if (spec["replicas"] === undefined) return "";
-  const parts = ["updatedReplicas", "readyReplicas", "availableReplicas"].flatMap((name) => (status[name] === undefined ? [] : [`${text(status[name])} ${name.replace("Replicas", "")}`]));
-  return `${text(spec["replicas"])} wanted, ${text(status["replicas"]) || "0"} there${parts.length ? `, ${parts.join(", ")}` : ""}`;
+  const parts = ["updatedReplicas", "readyReplicas", "availableReplicas"].flatMap((name) => (status[name] === undefined ? [] : [`${text(status[name])} ${t(name.replace("Replicas", ""))}`]));
+  return `${t("{wanted} wanted, {there} there", { wanted: text(spec["replicas"]), there: text(status["replicas"]) || "0" })}${parts.length ? `, ${parts.join(", ")}` : ""}`;
 }
 
 const strategy = (value: Json): string => [text(value["type"]), pairs(value["rollingUpdate"])].filter(Boolean).join(": ");
@@ -61,10 +62,10 @@ function containerSection(container: Json, status: Json): Section {
   const resources = dict(container["resources"]);
   const probes = ["startupProbe", "readinessProbe", "livenessProbe"].map((kind): Row => [kind.replace("Probe", " probe"), probe(dict(container[kind]))]);
   return {
-    title: `Container ${name}`,
+    title: t("Container {name}", { name }),
     rows: rows(["Image", text(container["image"])], ["State", stateOf(dict(state?.["state"]))], ["Last state", stateOf(dict(state?.["lastState"]))], ["Restarts", state?.["restartCount"] ? text(state["restartCount"]) : ""],
       ["Ports", list(container["ports"]).map((one) => text(one["containerPort"])).join(", ")], ["Command", [...list(container["command"]), ...list(container["args"])].join(" ")], ["Requested", pairs(resources["requests"])], ["Limits", pairs(resources["limits"])],
-      ["Environment", list(container["env"]).map((one) => `${text(one["name"])}=${text(one["value"]) || "…"}`).join(", ")], ["Mounts", list(container["volumeMounts"]).map((one) => `${text(one["mountPath"])} from ${text(one["name"])}`).join(", ")], ...probes),
+      ["Environment", list(container["env"]).map((one) => `${text(one["name"])}=${text(one["value"]) || "…"}`).join(", ")], ["Mounts", list(container["volumeMounts"]).map((one) => t("{path} from {volume}", { path: text(one["mountPath"]), volume: text(one["name"]) })).join(", ")], ...probes),
   };
 }
 
@@ -72,13 +73,13 @@ function stateOf(state: Json): string {
   const [name, detail] = Object.entries(state)[0] ?? [];
   if (!name) return "";
   const more = dict(detail);
-  return [name, text(more["reason"]), more["exitCode"] === undefined ? "" : `exit code ${text(more["exitCode"])}`, text(more["message"])].filter(Boolean).join(", ");
+  return [name, text(more["reason"]), more["exitCode"] === undefined ? "" : t("exit code {code}", { code: text(more["exitCode"]) }), text(more["message"])].filter(Boolean).join(", ");
 }
 
 function probe(value: Json): string {
   const http = dict(value["httpGet"]), tcp = dict(value["tcpSocket"]);
-  const how = "httpGet" in value ? `GET ${text(http["path"])} on ${text(http["port"])}` : "tcpSocket" in value ? `connects to ${text(tcp["port"])}` : "exec" in value ? `runs ${list(dict(value["exec"])["command"]).join(" ")}` : "grpc" in value ? "grpc" : "";
-  return how && `${how}, every ${text(value["periodSeconds"]) || "10"} s, ${text(value["failureThreshold"]) || "3"} failures`;
+  const how = "httpGet" in value ? t("GET {path} on {port}", { path: text(http["path"]), port: text(http["port"]) }) : "tcpSocket" in value ? t("connects to {port}", { port: text(tcp["port"]) }) : "exec" in value ? t("runs {command}", { command: list(dict(value["exec"])["command"]).join(" ") }) : "grpc" in value ? "grpc" : "";
+  return how && t("{how}, every {seconds} s, {count} failures", { how, seconds: text(value["periodSeconds"]) || "10", count: text(value["failureThreshold"]) || "3" });
 }
 
 function volumeRow(volume: Json): Row {

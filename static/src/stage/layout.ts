@@ -95,7 +95,7 @@ function waitingPods(index: ClusterIndex, queue: Box, slots: Slots): { pods: Map
   const styles: [number, number, number, PodDetail][] = named ? [[queue.w, 34, 6, "mini"], [16, 16, 4, "square"], [8, 8, 2, "square"], [4, 4, 1, "dot"]] : [[26, 20, 5, "token"], [12, 12, 3, "square"], [7, 7, 2, "square"], [4, 4, 1, "dot"]];
   const acrossOf = (w: number, gap: number): number => Math.max(1, Math.floor((queue.w + gap) / (w + gap)));
   const roomOf = ([w, h, gap]: [number, number, number, PodDetail]): number => Math.max(1, acrossOf(w, gap) * Math.max(1, Math.floor((queue.h + gap) / (h + gap))));
-  const style = styles.find((one) => waiting.length <= roomOf(one)) ?? styles.at(-1)!;
+  const style = styles.find((one) => one[0] <= queue.w && one[1] <= queue.h && waiting.length <= roomOf(one)) ?? styles.at(-1)!;
   const [w, h, gap, detail] = style;
   const across = acrossOf(w, gap), room = roomOf(style);
   const placed = slots.assign("", waiting, room);

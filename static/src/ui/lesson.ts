@@ -9,7 +9,6 @@ import { ask } from "../lab/lessonApi";
 import { keepNote, note } from "../lab/notes";
 import { inline, takeContent } from "./inline";
 import { checks, type Task } from "./lessonChecks";
-import "./author";
 import "./lessonDebrief";
 import "./lessonParts";
 import "./lessonPicture";
