@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What takes long to import, makes no threads, no sockets and no event loop, and reads no settings.
 READY = (
     "aiohttp", "plotly.graph_objects", "prometheus_client", "redis.asyncio", "django.db.models", "channels.layers", "requests", "markdown_it",
-    "nh3", "jsonschema_rs", "jwt", "cryptography.hazmat.primitives.serialization", "jwcrypto.jwk", "psycopg",
+    "nh3", "jsonschema_rs", "jwt", "cryptography.hazmat.primitives.serialization", "jwcrypto.jwk", "psycopg", "twisted.web.http",
+    "autobahn.websocket.protocol", "pylti1p3.contrib.django", "clusterlab.lessons.loader", "channels.generic.websocket",
+    "django.contrib.sessions.middleware", "django.middleware.csrf",
 )
 
 
