@@ -68,6 +68,23 @@ def test_a_prompt_of_mysql(node: Node) -> None:
     assert shown[5].startswith("ERROR 1064 (42000): You have") and (said.out, said.code) == ("Bye\n", 0)
 
 
+def test_a_backup_of_mysql_is_a_stream(node: Node) -> None:
+    """What the replicated StatefulSet of the tutorials does: clone a peer, and read only."""
+    box = mysql(node)
+    ask(node, box, *MYSQL, "-e", "create database d; create table d.t (a int); insert into d.t values (7)")
+    assert ask(node, box, "sh", "-c", "mkdir /copy; xtrabackup --backup --stream=xbstream | xbstream -x -C /copy")[0] == 0
+    assert ask(node, box, "cat", "/copy/xtrabackup_binlog_info")[1] == "mysql-bin.000003\t154\n"
+    layer = f"uid/#{box}"
+    assert any("INSERT" in text for name, text in node.runtime.volumes[layer].items() if name.startswith("\0sql/d"))
+    node.runtime.crash(box)
+    node.runtime.volumes["conf"] = {"replica.cnf": "[mysqld]\nsuper-read-only\n"}
+    replica = node.start(image="mysql:5.7", env=(("MYSQL_ALLOW_EMPTY_PASSWORD", "1"),), mounts=(
+        Mount("claim", "/var/lib/mysql"), Mount("conf", "/etc/mysql/conf.d")))
+    node.run(10)
+    assert ask(node, replica, "mysql", "-Ne", "select a from d.t")[1] == "7\n"
+    assert "ERROR 1290 (HY000)" in ask(node, replica, "mysql", "-e", "insert into d.t values (8)")[2]
+
+
 def test_psql(node: Node) -> None:
     box = node.start(image="postgres:16", env=(("POSTGRES_PASSWORD", "s"), ("POSTGRES_DB", "shop")))
     node.run(10)

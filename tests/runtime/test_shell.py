@@ -180,6 +180,17 @@ def test_standard_input(node: Node, command: tuple[str, ...], lines: list[str], 
     assert node.log(box) == lines and node.get(box).exit_code == code
 
 
+@pytest.mark.parametrize(("script", "out"), [
+    ("[[ mysql-12 =~ -([0-9]+)$ ]] || exit 1; n=${BASH_REMATCH[1]}; echo $((100 + $n))", "112\n"),
+    ("x='a 1'; [[ $x =~ ^(.*?)[[:space:]]+(.*?)$ ]] && echo \"${BASH_REMATCH[1]}|${BASH_REMATCH[2]}\"", "a|1\n"),
+    ("x=abc; [[ $x =~ (z) ]] || echo no; [[ $x =~ ^(a|b)(.) && -n $x ]] && echo ${BASH_REMATCH[2]}", "no\nb\n"),
+    ("[[ 'a b' =~ \"a b\" ]] && echo quoted; echo text > /tmp/f; echo \"x$(</tmp/f)\"", "quoted\nxtext\n"),
+])
+def test_bash_matches_patterns(node: Node, script: str, out: str) -> None:
+    box = node.start("sleep", "infinity", image="bash:5")
+    assert scripts.execute(node.runtime, node.get(box), ("bash", "-c", script))[:3] == (0, out, "")
+
+
 def test_pipelines_flow(node: Node) -> None:
     """What a command that goes on writes is read at once by those behind it."""
     loop = node.start("sh", "-c", "i=0; while true; do i=$((i + 1)); echo line $i; sleep 5; done | grep -v 2 | tee -a /tmp/log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clusterlab.runtime.shell.expand import Expander, ShellError, pack, unpack
+from clusterlab.runtime.shell.lexer import expand_quoted
 from clusterlab.runtime.shell.states import NeedsInput
 
 __all__ = ["Known"]
@@ -59,6 +60,9 @@ class Known:
         raise NotImplementedError
 
     def _substitute(self, source: str) -> str:
+        plain = source.strip()
+        if plain.startswith("<") and not plain.startswith(("<<", "<(")) and len(plain.split()) <= 2:  # $(<file)
+            return str(self.host.read(self.path(self.expander().text(expand_quoted(plain[1:].strip().strip("\"'"))))) or "")
         return str(self.nested(source).output())
 
     def look_up(self, name: str) -> str | None:

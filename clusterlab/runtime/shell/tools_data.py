@@ -11,6 +11,7 @@ from clusterlab.runtime.shell.tools_redis import redis, session
 from clusterlab.runtime.shell.tools_text import _flags
 from clusterlab.runtime.sql.mysql import admin, mysql
 from clusterlab.runtime.sql.psql import psql
+from clusterlab.runtime.sql.replication import xbstream, xtrabackup
 
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
@@ -61,4 +62,5 @@ def client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 TOOLS: dict[str, Tool] = {
     **dict.fromkeys(_PORTS, client), "mysql": mysql, "mariadb": mysql, "mysqladmin": admin, "mariadb-admin": admin, "psql": psql,
+    "xtrabackup": xtrabackup, "xbstream": xbstream,
 }

@@ -112,6 +112,10 @@ def test(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(2, "", "sh: bad number\n" if len(args) == 3 else "sh: unknown operand\n")
 
 
+_CLASSES = (("[:space:]", r"\s"), ("[:digit:]", "0-9"), ("[:alnum:]", "A-Za-z0-9"), ("[:alpha:]", "A-Za-z"), ("[:upper:]", "A-Z"),
+            ("[:lower:]", "a-z"), ("[:blank:]", r" \t"))
+
+
 def _or(box: Box, run: Run, args: list[str], globs: bool) -> bool:
     for joint, every in (("-o", False), ("||", False), ("-a", True), ("&&", True)):
         if joint in args:
@@ -134,9 +138,11 @@ def _primary(box: Box, run: Run, args: list[str], globs: bool) -> bool:
     if op in {"=", "==", "!="}:
         return (fnmatchcase(left, right) if globs else left == right) == (op != "!=")
     if op == "=~":
+        for name, chars in _CLASSES:
+            right = right.replace(name, chars)
         found = safe(right).search(left[:10_000])
         if found is not None:
-            run.assign("BASH_REMATCH", pack([found.group(0), *(group or "" for group in found.groups())]))
+            run.assign("BASH_REMATCH", pack([found[0], *(each or "" for each in found.groups())]))
         return found is not None
     if op in {"<", ">"}:
         return left < right if op == "<" else left > right

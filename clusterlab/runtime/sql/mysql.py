@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from clusterlab.runtime.shell.states import FOREVER, Result
 from clusterlab.runtime.sql.engine import CLOCKS, NO_DATABASE, Engine, EngineError, Rows, split
+from clusterlab.runtime.sql.replication import follow
 from clusterlab.runtime.sql.server import Server
 from clusterlab.runtime.sql.tables import framed, tabbed, upright
 
@@ -18,6 +19,7 @@ __all__ = ["admin", "mysql"]
 
 _OWN = ("information_schema", "mysql", "performance_schema", "sys")
 _WARNING = "mysql: [Warning] Using a password on the command line interface can be insecure.\n"
+_WRITES = frozenset(("insert", "update", "delete", "replace", "create", "drop", "alter", "truncate"))
 _MEMORY = " mysql"  # the variable that a session is kept in
 
 
@@ -63,8 +65,11 @@ def options(argv: list[str]) -> Asked:
             if letter and letter in "huPDe" and not equals and at < len(words):
                 value, at = words[at], at + 1
         elif word.startswith("-") and len(word) > 1:
-            letter, value = word[1], word[2:]
-            if letter in "huPDe" and not value and at < len(words):
+            flags = re.match(r"-[^huPDep]*", word)
+            cut = flags.end() if flags else 1
+            asked = _flagged(asked, word[1:cut])
+            letter, value = word[cut:cut + 1], word[cut + 1:]
+            if letter in "huPDe" and letter and not value and at < len(words):
                 value, at = words[at], at + 1
         else:
             asked = asked._replace(database=word)
@@ -76,12 +81,15 @@ def options(argv: list[str]) -> Asked:
         elif letter in "huDe" and letter:
             more: dict[str, Any] = {{"h": "host", "u": "user", "D": "database", "e": "statements"}[letter]: value}
             asked = asked._replace(**more)
-        elif letter in "tBNs" and letter:
-            letters = letter if word.startswith("--") else word[1:]
-            asked = asked._replace(
-                table=asked.table or "t" in letters, batch=asked.batch or bool(set(letters) & {"B", "s"}),
-                no_names=asked.no_names or "N" in letters)
+        else:
+            asked = _flagged(asked, letter)
     return asked
+
+
+def _flagged(asked: Asked, letters: str) -> Asked:
+    """Options without a value."""
+    batch = asked.batch or bool(set(letters) & {"B", "s"})
+    return asked._replace(table=asked.table or "t" in letters, batch=batch, no_names=asked.no_names or "N" in letters)
 
 
 def mysql(box: Any, run: Any, argv: list[str], stdin: str) -> Result:
@@ -107,6 +115,7 @@ def mysql(box: Any, run: Any, argv: list[str], stdin: str) -> Result:
     if server.kind not in {"mysql", "mariadb"}:
         why = "Lost connection to MySQL server at 'reading initial communication packet', system error: 0"
         return Result(1, "", f"ERROR 2013 (HY000): {why}\n")
+    follow(box, run, server)
     client = Client(box, run, server, asked, local)
     warning = _WARNING if argv[0].endswith("mysql") and asked.password and not asked.ask and not memory else ""
     try:
@@ -286,10 +295,13 @@ class Client:
         """Rows, or what is told where there are none."""
         from clusterlab.runtime.sql.mysql_statements import special
 
+        word = statement.split(None, 1)[0].lower() if statement.split() else ""
+        if word in _WRITES and re.search(r"^\s*super[-_]read[-_]only\b", "\n".join(self._files().values()), re.M):
+            option = "The MySQL server is running with the --super-read-only option"
+            raise MySqlError(1290, "HY000", f"{option} so it cannot execute this statement")
         found = special(self, statement)
         if found is not None:
             return found
-        word = statement.split(None, 1)[0].lower() if statement.split() else ""
         source, named = _translated(statement)
         try:
             rows = self.engine.run(source, self.database if self.database not in _OWN else "")

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.runtime.sql.engine import Rows
+from clusterlab.runtime.sql.replication import MASTER
 
 if TYPE_CHECKING:
     from clusterlab.runtime.sql.mysql import Client
@@ -137,6 +138,13 @@ def _grants(client: Client, found: re.Match[str]) -> Rows:
     return Rows((f"Grants for {who}",), [(f"GRANT ALL PRIVILEGES ON *.* TO `{client.asked.user}`@`%`",)], 0)
 
 
+def _master(client: Client, found: re.Match[str]) -> str:
+    host = re.search(r"(?:master|source)_host\s*=\s*['\"]([^'\"]*)", found[0], re.I)
+    if host:
+        client.engine._store({MASTER: host[1]})
+    return "Query OK, 0 rows affected, 2 warnings (0.02 sec)"
+
+
 def _fine(client: Client, found: re.Match[str]) -> str:
     return _OK
 
@@ -158,5 +166,6 @@ _HANDLERS: list[tuple[str, Any]] = [
     (rf"show\s+(?:global\s+|session\s+)?status{_LIKE}", _status),
     (r"show\s+(?:full\s+)?processlist", _processes), (r"show\s+grants.*", _grants),
     (rf"(?:create|alter)\s+user\s+(?:if\s+(?:not\s+)?exists\s+)?{_WHO}{_BY}.*", _user),
+    (r"change\s+(?:master|replication\s+source)\s+to\b.*", _master), (r"(?:start|stop|reset)\s+(?:slave|replica)\b.*", _fine),
     (r"(?:grant|revoke|flush|set|begin|start\s+transaction|commit|lock\s+tables|unlock\s+tables|analyze|optimize|drop\s+user)\b.*", _fine),
 ]
