@@ -180,10 +180,19 @@ def test_standard_input(node: Node, command: tuple[str, ...], lines: list[str], 
     assert node.log(box) == lines and node.get(box).exit_code == code
 
 
+def test_an_image_without_a_shell(node: Node) -> None:
+    box = node.get(node.start(image="gcr.io/distroless/static:nonroot"))
+    assert box.state == RUNNING and scripts.execute(node.runtime, box, ("ls",))[0] == 127
+    assert sessions.open_session(node.runtime, box, ("sh",), True).code == 127
+
+
 @pytest.mark.parametrize(("script", "out"), [
     ("[[ mysql-12 =~ -([0-9]+)$ ]] || exit 1; n=${BASH_REMATCH[1]}; echo $((100 + $n))", "112\n"),
     ("x='a 1'; [[ $x =~ ^(.*?)[[:space:]]+(.*?)$ ]] && echo \"${BASH_REMATCH[1]}|${BASH_REMATCH[2]}\"", "a|1\n"),
     ("x=abc; [[ $x =~ (z) ]] || echo no; [[ $x =~ ^(a|b)(.) && -n $x ]] && echo ${BASH_REMATCH[2]}", "no\nb\n"),
+    ("while read -r a b; do echo $b; done < <(printf '1 x\\n2 y\\n'; echo 3 z)", "x\ny\nz\n"),
+    ("IFS=: read -r a b c <<< one:two:three:four; echo $a $c; IFS=, read x y <<< '1,2'; echo $y; IFS= read -r z <<< '  q'; echo \"$z\"",
+     "one three:four\n2\n  q\n"),
     ("[[ 'a b' =~ \"a b\" ]] && echo quoted; echo text > /tmp/f; echo \"x$(</tmp/f)\"", "quoted\nxtext\n"),
 ])
 def test_bash_matches_patterns(node: Node, script: str, out: str) -> None:

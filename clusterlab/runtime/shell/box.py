@@ -373,7 +373,7 @@ class Box:
         argv = self.container.program.argv
         if len(argv) > 1 and argv[0].rsplit("/", 1)[-1] in {"docker-entrypoint.sh", "tini", "dumb-init"}:
             argv = argv[2:] if argv[1] == "--" else argv[1:]  # it becomes what it is given
-        main = " ".join(argv) or "sh"
+        main = " ".join(argv) or ("sh" if self.container.program.behaviour.shell and not self.container.program.acts else "/app")
         if argv[:1] == ("redis-server",):
             main = f"redis-server *:{next((argv[at + 1] for at, each in enumerate(argv[:-1]) if each == '--port'), '6379')}"
         found = [(1, main)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,11 @@ def _read(run: Run, args: list[str]) -> Result | None:
     line = run.take_line()
     if line is None:
         return Result(1)
-    fields = line.split(None, len(names) - 1)
+    between = run.look_up("IFS")
+    if between is None or not between.strip(" \t\n"):
+        fields = [line] if between == "" else line.strip().split(None, len(names) - 1)
+    else:
+        fields = re.split("[" + re.escape(between) + "]", line, maxsplit=len(names) - 1)
     for number, name in enumerate(names):
         run.assign(name, fields[number] if number < len(fields) else "")
     return Result()

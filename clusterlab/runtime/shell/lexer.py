@@ -147,6 +147,12 @@ class _Reader:
         while self.at < len(self.source) and self.source[self.at] in " \t":
             self.at += 1
         start = self.at
+        if each == "<" and self.source.startswith("<(", self.at):  # what a command writes
+            end = self._closing(self.at + 2, "(", ")")
+            inner = self.source[self.at + 2:end]
+            self.at = end + 1
+            self.found.append(Token("redirect", "<<", (Part("command", inner, True), Part("text", "\n", True)), fd))
+            return True
         word = self._word()
         if not word:
             raise LexError("syntax error: unexpected redirection")

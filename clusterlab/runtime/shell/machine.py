@@ -394,8 +394,10 @@ class Run(Known):
             result = self.host.tool(self, argv, self.stdin)
         if elsewhere is not None:
             self.stdin, self.stdin_open = before  # only this command read from elsewhere
-        if saved is not None:
-            self.variables = saved
+        if saved is not None:  # what stands before a command is for this command only
+            back = {name: saved[name] for name, _ in command.assignments if name in saved}
+            mine = {name for name, _ in command.assignments}
+            self.variables = {**{name: value for name, value in self.variables.items() if name not in mine}, **back}
         self.watching, self.running = result.watching, " ".join(argv)[:200] if result.wait_ms else ""
         if result.again:
             self._redirected(command.redirects, result._replace(wait_ms=0, code=0))
