@@ -59,9 +59,7 @@ def missing(bench: Bench, name: str, task: str, *lines: str) -> list[str]:
     ("challenge-11-network-policy", "mend", ["door.yaml: " + DOOR % "{}", "kubectl apply -f door.yaml", "20s"], "stranger gets through"),
     ("challenge-21-crash-loop", "mend", [
         f"kubectl patch configmap worker -p {MENDED % 'test'!r}", "kubectl delete pod -l app=worker", "10s"], ""),
-    ("challenge-21-crash-loop", "mend", ["kubectl set env deployment/worker MODE=Test", "5s"], "does not have 2 ready"),
     ("challenge-04-failing-probe", "mend", [f"kubectl patch deployment shop --type=json -p '{TCP % 8080}'", "30s"], ""),
-    ("challenge-04-failing-probe", "mend", [f"kubectl patch deployment shop --type=json -p '{TCP % 8081}'"], "another port"),
     ("14-rollouts-and-rollbacks", "v2", ["kubectl rollout pause deployment/web", "kubectl set image deployment/web web=shop/web:v2"],
      "rollout is not done"),
 ])

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clusterlab.lessons.bench import Bench
@@ -71,6 +72,7 @@ class Command(BaseCommand):
         name, port = options["name"], options["port"]
         if name not in lesson_names(folder):
             raise CommandError(f"there is no lesson {name!r} in {folder}; lesson new {name} makes it")
+        call_command("migrate", verbosity=0)  # whoever writes lessons may not have run anything else yet
         env = {**os.environ, "CLUSTERLAB_LIVE": "1", "CLUSTERLAB_LESSONS": str(folder.resolve())}
         server = subprocess.Popen([sys.executable, "-m", "clusterlab.web.serve", "--port", str(port)], env=env)
         self.stdout.write(f"http://127.0.0.1:{port}/lessons/#{name}  (the page follows each save; Ctrl-C ends)")
