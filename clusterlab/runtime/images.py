@@ -164,10 +164,12 @@ _NEWEST = {
 _VERSION = re.compile(r"v?(\d{1,8})(?:\.(\d{1,4}))?(?![\da-z])")
 #: What the tags of official images are made of besides versions.
 _TAG = re.compile(
-    r"(v?\d[\d.]*|latest|stable|mainline|unstable|rolling|devel|rc\d*|alpha\d*|beta\d*|lts|current|alpine[\d.]*|slim|perl|otel|apache|fpm|cli|"
-    r"glibc|musl|uclibc|debian|oracle|oraclelinux\d*|ubi\d*|centos\d*|bookworm|bullseye|buster|stretch|jessie|trixie|sid|testing|"
-    r"focal|jammy|noble|bionic|xenial|trusty|plucky|questing|management|edge|windowsservercore|nanoserver|ltsc\d*|iron|hydrogen|jod|krypton|"
-    r"management|trunk|prev|community|bazel|bpo\d*|lite|full|nonroot|root|pg\d*)")
+    r"(v?\d[\d.]*((a|b|m|rc|beta|alpha)\d+)?|latest|stable|oldstable|oldoldstable|mainline|unstable|experimental|rolling|devel|rc\d*|alpha\d*|"
+    r"beta\d*|lts|current|innovation|alpine[\d.]*|slim|perl|otel|apache|fpm|cli|glibc|musl|uclibc|debian|oracle|oraclelinux\d*|ubi\d*|centos\d*|"
+    r"bookworm|bullseye|buster|stretch|jessie|wheezy|trixie|forky|sid|testing|backports|precise|trusty|xenial|bionic|focal|jammy|noble|"
+    r"artful|cosmic|disco|eoan|groovy|hirsute|impish|kinetic|lunar|mantic|oracular|plucky|questing|management|edge|"
+    r"windowsservercore|nanoserver|ltsc\d*|argon|boron|carbon|dubnium|erbium|fermium|gallium|hydrogen|iron|jod|krypton|"
+    r"trunk|prev|community|bazel|bpo\d*|lite|full|nonroot|root|pg\d*)")
 #: Names of images that nobody has made: documentation says so in the name.
 _NONE = re.compile(r"non-?-?exist|(does|do)-?(not|nt)-?-?exist|not-?found|no-?such|invalid|bogus|wrong|imaginary|typo")
 _OFFICIAL = (*_NEWEST, "rabbitmq", "wordpress", "haproxy", "traefik", "consul", "cassandra", "zookeeper", "tomcat", "golang")
