@@ -147,6 +147,10 @@ async def test_exec_has_a_terminal(visit: Visit) -> None:
         await typist.read(until="# ")
         await typist.send(type="input", data="hostname\r")
         assert "shell" in await typist.read(until="shell\r\n")
+        # A paste that is longer than a pseudo-terminal takes at once.
+        await typist.send(type="input", data="cat > /tmp/pasted\r" + "a line of fifty characters, no more and no less ..\r" * 400 + "\x04")
+        await typist.send(type="input", data="wc -l /tmp/pasted\r")
+        assert "400" in await typist.read(until="400 /tmp/pasted\r\n")
         await typist.send(type="input", data="exit\r")
         await typist.read()
         assert typist.exit == 0

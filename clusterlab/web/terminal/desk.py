@@ -92,4 +92,6 @@ class Desk:
     child: Child | None = None
     #: The pseudo-terminal of the program that runs, or -1.
     master: int = -1
+    #: What was typed for it and not taken yet.
+    unread: bytes = b""
     history: list[str] = field(default_factory=list)

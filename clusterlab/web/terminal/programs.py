@@ -30,6 +30,8 @@ __all__ = ["Done", "interrupt", "jq", "kubectl", "kubectl_path", "namespace_of",
 
 #: Bytes of a program that go through a pipe to another one.
 MOST_CAPTURED = 4 << 20
+#: Bytes that may have been typed for a program that does not read.
+MOST_UNREAD = 256 << 10
 #: How often the lab's folder is looked at while a program runs.
 LOOK_S = 1.0
 #: After a polite signal a program has so long to end.
@@ -190,7 +192,9 @@ class _Run:
                 await asyncio.gather(watcher, *tasks, return_exceptions=True)
                 child.signal(signal.SIGKILL)
         finally:
-            desk.child, desk.master = None, -1
+            if desk.master >= 0:
+                desk.loop.remove_writer(desk.master)
+            desk.child, desk.master, desk.unread = None, -1, b""
             for fd in self._fds:
                 os.close(fd)
         if self.note and self.direct:
@@ -310,9 +314,24 @@ def typed(desk: Desk, data: bytes) -> None:
         with contextlib.suppress(OSError, termios.error):
             if b"\x03" in data and termios.tcgetattr(desk.master)[3] & termios.ISIG:
                 desk.interrupted = True  # the line ends with its program; a shell in a container takes the key for itself
-            os.write(desk.master, data)
+        desk.unread = (desk.unread + data)[:MOST_UNREAD]
+        _write_typed(desk)
     elif b"\x03" in data:
         interrupt(desk)
+
+
+def _write_typed(desk: Desk) -> None:
+    """Hands on what the pseudo-terminal takes of what was typed; the rest when it takes more (it holds 4 kB, a paste may be longer)."""
+    try:
+        desk.unread = desk.unread[os.write(desk.master, desk.unread):]
+    except BlockingIOError:
+        pass  # later
+    except OSError:
+        desk.unread = b""  # nobody reads any more
+    if desk.unread:
+        desk.loop.add_writer(desk.master, _write_typed, desk)
+    else:
+        desk.loop.remove_writer(desk.master)
 
 
 def resize(desk: Desk, columns: int, rows: int) -> None:
