@@ -7,6 +7,7 @@ lab, so that it counts and what it causes is seen), those of redis, and what `ru
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ __all__ = ["PROTOCOL", "PortForward"]
 PROTOCOL = "SPDY/3.1+portforward.k8s.io"
 MAX_REQUEST = 1 << 20
 MAX_STREAMS = 200
+#: Frames after which others have their turn.
+BREATH = 32
 CHUNK = 32_000
 
 #: (port, path, method) -> (status, body); status 0 where nothing listens.
@@ -58,9 +61,11 @@ class PortForward:
         for ping in self._spdy.pings:
             await self._send(ping)
         self._spdy.pings = []
-        for frame in frames:
+        for number, frame in enumerate(frames):
             if frame.kind == "end" or not await self._frame(frame):
                 return False
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)  # thousands of frames may come in one message
         return True
 
     async def _frame(self, frame: Frame) -> bool:

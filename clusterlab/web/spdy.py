@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import groupby
 from typing import NamedTuple
 
 __all__ = ["Frame", "Spdy", "SpdyError"]
@@ -51,6 +52,18 @@ class Frame(NamedTuple):
     last: bool
 
 
+def _of_stream(frame: Frame) -> tuple[str, int]:
+    return frame.kind, frame.stream
+
+
+def _joined(frames: list[Frame]) -> list[Frame]:
+    """Frames of one kind and stream: those of data become one, up to the one that ends the stream."""
+    if frames[0].kind != "data" or len(frames) == 1:
+        return frames
+    last = next((at for at, frame in enumerate(frames) if frame.last), len(frames) - 1)
+    return [frames[0]._replace(data=b"".join(frame.data for frame in frames[: last + 1]), last=frames[last].last)]
+
+
 class Spdy:
     """The server's side of one connection: bytes in, frames out; and the frames that it sends, as bytes."""
 
@@ -61,23 +74,27 @@ class Spdy:
         self.pings: list[bytes] = []
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that are complete now. Pings wait in `pings` to be sent back."""
+        """The frames that are complete now; data of a stream that came in several frames behind each other is one. Pings wait in
+        `pings` to be sent back."""
         self._buffer += data
         frames: list[Frame] = []
-        while len(self._buffer) >= 8:
-            head, flags_length = struct.unpack(">II", self._buffer[:8])
+        at = 0
+        while len(self._buffer) - at >= 8:
+            head, flags_length = struct.unpack_from(">II", self._buffer, at)
             flags, length = flags_length >> 24, flags_length & 0xFFFFFF
             if length > MAX_FRAME:
                 raise SpdyError("the frame is too large")
-            if len(self._buffer) < 8 + length:
+            end = at + 8 + length
+            if len(self._buffer) < end:
                 break
-            body, whole = self._buffer[8 : 8 + length], self._buffer[: 8 + length]
-            self._buffer = self._buffer[8 + length :]
-            if not head >> 31:
-                frames.append(Frame("data", head, {}, body, bool(flags & 1)))
+            body = self._buffer[at + 8 : end]
+            if head >> 31:
+                frames += self._control(head & 0xFFFF, flags, body, self._buffer[at:end])
             else:
-                frames += self._control(head & 0xFFFF, flags, body, whole)
-        return frames
+                frames.append(Frame("data", head, {}, body, bool(flags & 1)))
+            at = end
+        self._buffer = self._buffer[at:]
+        return [joined for _, same in groupby(frames, _of_stream) for joined in _joined(list(same))]
 
     def _control(self, kind: int, flags: int, body: bytes, whole: bytes) -> list[Frame]:
         if kind == SYN_STREAM and len(body) >= 10:
