@@ -14,9 +14,9 @@ __all__ = ["Open", "Pin", "age", "joined", "pin_of"]
 
 
 class Pin(NamedTuple):
-    """So many connections of a source to one container, opened at one time. `at`: node, pod's uid, port."""
+    """So many connections of a source to one container, opened at one time. `at`: node, pod's uid, port, address."""
 
-    at: tuple[str, str, int]
+    at: tuple[str, str, int, str]
     container_id: str
     service: str
     group: Group

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from clusterlab.network.series import Group
 
-__all__ = ["OUTSIDE_IP", "Backend", "Exchange", "Hop", "Source", "in_ranges", "is_ip"]
+__all__ = ["OUTSIDE_IP", "OUTSIDE_IP_6", "Backend", "Exchange", "Hop", "Source", "in_ranges", "is_ip"]
 
 
 class Hop(NamedTuple):
@@ -47,7 +47,7 @@ class Backend(NamedTuple):
     latency_us: int = 0  # on the way, there and back
     status: int = 0  # of an answer made on the way
     group: Group = Group()  # as whose requests they are counted
-    at: tuple[str, str, int] = ("", "", 0)  # node, pod's uid and port of a pod
+    at: tuple[str, str, int, str] = ("", "", 0, "")  # node, pod's uid, port and address of a pod
 
 
 class Source(NamedTuple):
@@ -60,8 +60,8 @@ class Source(NamedTuple):
     namespace: str = ""
 
 
-#: The address of a client outside of the cluster.
-OUTSIDE_IP = "192.0.2.1"
+#: The addresses of a client outside of the cluster, of the ranges that RFC 5737 and RFC 3849 keep for documentation.
+OUTSIDE_IP, OUTSIDE_IP_6 = "192.0.2.1", "2001:db8::1"
 
 
 def in_ranges(ip: str, ranges: tuple[str, ...]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing, urls
+from clusterlab.network.exchange import OUTSIDE_IP, OUTSIDE_IP_6
 from clusterlab.network.series import Group, group_of
 from clusterlab.network.services import usable
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
@@ -83,8 +84,21 @@ class Fabric(Component):
         kubelets: list[Any] = [each for name, each in self.sim.components.items() if name.startswith("kubelet/")]
         return next((each.config.name for each in kubelets if each.config.address_6 == ip), "")
 
-    def second_ip(self, source: Source) -> str:
-        """A client's address of IPv6, in a dual-stack cluster."""
+    def node_ip(self, node: str, target: str) -> str:
+        """A node's address of the family of another address; "" where it has none."""
+        if ":" not in target:
+            return self.node_addresses().get(node, "")
+        kubelet = self.component(f"kubelet/{node}")
+        return str(kubelet.config.address_6) if kubelet is not None else ""
+
+    def client_ip(self, source: Source, target: str) -> str:
+        """From which address a client talks to another one: one of the same family; "" where it has none."""
+        if not source.node:
+            return source.ip if source.ip and (":" in source.ip) == (":" in target) else OUTSIDE_IP_6 if ":" in target else OUTSIDE_IP
+        if ":" not in target:
+            return source.ip or self.node_ip(source.node, target)
+        if not source.uid:
+            return self.node_ip(source.node, target)
         runtime = self.component(f"runtime/{source.node}")
         sandbox = runtime.sandboxes.get(source.uid) if runtime is not None else None
         return str(sandbox.ip_6) if sandbox is not None else ""
@@ -116,6 +130,10 @@ class Fabric(Component):
         if sandbox is None:
             return Source(node)
         return Source(node, uid, sandbox.ip, f"pod {sandbox.namespace}/{sandbox.name}", sandbox.namespace)
+
+    def client(self, source: Source, target: str) -> policy.Peer:
+        """A client as policies see it that talks to an address."""
+        return self.peer(source.node, source.uid, self.client_ip(source, target))
 
     def peer(self, node: str, uid: str, ip: str) -> policy.Peer:
         pod = self.pod(node, uid) if uid else None
@@ -272,16 +290,17 @@ class Fabric(Component):
         proxy = self.component(f"kube-proxy/{source.node or self.any_node()}")
         return proxy is not None and bool(proxy.map.is_service_ip(ip))
 
-    def again(self, source: Source, at: tuple[str, str, int], service: str) -> Backend:
-        """The pod at the other end of an open connection, as it is now: (node, uid, port)."""
-        node, uid, port = at
+    def again(self, source: Source, at: tuple[str, str, int, str], service: str) -> Backend:
+        """The pod at the other end of an open connection, as it is now: (node, uid, port, address)."""
+        node, uid, port, address = at
         runtime = self.component(f"runtime/{node}")
         sandbox = runtime.sandboxes.get(uid) if runtime is not None else None
         if sandbox is None:
             return Backend(1, "refused")
-        return self._backend(Trip(self, source, "GET", "/", {}, ""), node, uid, sandbox.ip, port, source.node, service)
+        ip = sandbox.ip_6 if ":" in address else sandbox.ip
+        return self._backend(Trip(self, source, "GET", "/", {}, ""), node, uid, ip, port, source.node, service)
 
-    def ending(self, at: tuple[str, str, int]) -> bool:
+    def ending(self, at: tuple[str, str, int, str]) -> bool:
         """Whether the pod at the other end of a connection has been told to stop."""
         pod = self.pod(at[0], at[1])
         return pod is None or pod["metadata"].get("deletionTimestamp") is not None
@@ -345,9 +364,7 @@ class Fabric(Component):
         services = self.component("kube-proxy")
         policies = services.policies.store.values() if services is not None else ()
         if policies:
-            client = trip.source
-            verdict = policy.allowed(
-                policies, self.peer(client.node, client.uid, client.ip or "192.0.2.1"), self.peer(node, uid, ip), port)
+            verdict = policy.allowed(policies, self.client(trip.source, ip), self.peer(node, uid, ip), port)
             if not verdict.allowed:
                 return Backend(1, "timeout", group=group)
         runtime = self.component(f"runtime/{node}")
@@ -359,4 +376,4 @@ class Fabric(Component):
             return Backend(1, "refused", group=group)
         sandbox = runtime.sandboxes[uid]
         name = f"{sandbox.namespace}/{sandbox.name}"
-        return Backend(1, "", runtime, container_id, serve, name, 2 * latency, group=group, at=(node, uid, port))
+        return Backend(1, "", runtime, container_id, serve, name, 2 * latency, group=group, at=(node, uid, port, ip))

@@ -44,7 +44,7 @@ def _forbidden(fabric: Fabric, source: Source) -> str:
         return ""
     labels, ports = (("kubernetes.io/metadata.name", "kube-system"),), (("dns", PORT), ("dns-tcp", PORT))
     server = policy.Peer(addresses.DNS_ADDRESS, "kube-system", (("k8s-app", "kube-dns"),), labels, True, ports)
-    verdict = policy.allowed(policies, fabric.peer(source.node, source.uid, source.ip), server, PORT, "UDP")
+    verdict = policy.allowed(policies, fabric.client(source, addresses.DNS_ADDRESS), server, PORT, "UDP")
     return "" if verdict.allowed else verdict.why
 
 
@@ -56,8 +56,7 @@ def _unreachable(fabric: Fabric, source: Source, ip: str, port: int) -> str:
     services = fabric.component("kube-proxy")
     policies = services.policies.store.values() if services is not None else ()
     if policies:
-        verdict = policy.allowed(
-            policies, fabric.peer(source.node, source.uid, source.ip), fabric.peer(node, uid, ip), port, "UDP")
+        verdict = policy.allowed(policies, fabric.client(source, ip), fabric.peer(node, uid, ip), port, "UDP")
         if not verdict.allowed:
             return verdict.why
     if not fabric.component(f"runtime/{node}").up:

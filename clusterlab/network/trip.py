@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clusterlab.network import addresses, calls, dns, gateways, nameserver, outside, policy, routing
+from clusterlab.network import calls, dns, gateways, nameserver, outside, policy, routing
 from clusterlab.network.exchange import OUTSIDE_IP, Backend, Exchange, Hop, Source, in_ranges, is_ip
 from clusterlab.network.services import Endpoint, Port
 
@@ -107,7 +107,7 @@ class Trip:
         self.address, self.protocol = "" if ip == "ingress" else ip, protocol
         fabric = self.fabric
         if ":" in ip:
-            self.seen_ip = fabric.second_ip(self.source)
+            self.seen_ip = fabric.client_ip(self.source, ip)
         found = self.route_at(ip, port, fabric.pick) if self.payload is None else None
         if found is not None:
             return self.through_route(*found)
@@ -139,7 +139,7 @@ class Trip:
         services = fabric.component("kube-proxy")
         policies = services.policies.store.values() if services is not None else ()
         if policies and client.uid:
-            verdict = policy.allowed(policies, fabric.peer(client.node, client.uid, client.ip), policy.Peer(ip), port, self.protocol)
+            verdict = policy.allowed(policies, fabric.client(client, ip), policy.Peer(ip), port, self.protocol)
             if not verdict.allowed:
                 self.tell("network policy", f"{client.name} to {ip}:{port}", "dropped", verdict.why)
                 return self.fail("timeout")
@@ -180,7 +180,7 @@ class Trip:
         why = f"one of {len(candidates)} ready endpoints" + (", session affinity" if port.affinity_s else "")
         self.tell(where, what, f"to {chosen.ip}:{chosen.port}", why)
         if external and not port.external_local:
-            self.seen_ip = self.fabric.node_addresses().get(node, self.seen_ip)  # masqueraded, so that the answer comes back this way
+            self.seen_ip = self.fabric.node_ip(node, chosen.ip) or self.seen_ip  # masqueraded, so that the answer comes back this way
         target = self.fabric.pod_at(chosen.ip)
         if target is not None:
             return self.to_pod(target[0], target[1], chosen.ip, chosen.port, node)
@@ -262,10 +262,7 @@ class Trip:
         services = fabric.component("kube-proxy")
         policies = services.policies.store.values() if services is not None else ()
         if policies and self.source.uid != uid:
-            client = self.source
-            verdict = policy.allowed(
-                policies, fabric.peer(client.node, client.uid, client.ip or addresses.host("192.0.2.0/24", 1)),
-                fabric.peer(node, uid, ip), port, self.protocol)
+            verdict = policy.allowed(policies, fabric.client(self.source, ip), fabric.peer(node, uid, ip), port, self.protocol)
             if not verdict.allowed:
                 self.tell("network policy", f"{self.source.name} to {ip}:{port}", "dropped", verdict.why)
                 return self.fail("timeout")

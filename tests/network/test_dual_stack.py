@@ -104,3 +104,44 @@ def test_a_service_of_both_works_over_both(dual: Net) -> None:
 def test_families_that_cannot_be() -> None:
     with pytest.raises(ScenarioError, match="ipFamilies"):
         load({"ipFamilies": ["IPv6"]})
+
+
+def test_policies_judge_by_the_family_that_a_connection_uses(dual: Net) -> None:
+    """An ipBlock means the address on the wire; labels mean the pod, whatever its address (networking/v1, NetworkPolicyPeer)."""
+    dual.deployment("guarded", replicas=1)
+    dual.service("guarded", ipFamilyPolicy="RequireDualStack")
+    dual.pod("stranger")
+    dual.settle()
+    dual.run(2)
+    first, second = dual.cluster.find("services/default/guarded")["spec"]["clusterIPs"]  # type: ignore[index]
+    mine = [each["ip"] for each in dual.cluster.find("pods/default/client")["status"]["podIPs"]]  # type: ignore[index]
+
+    def open_to(peer: Object | None, client: str = "client") -> tuple[bool, bool]:
+        """Whether the client comes through over IPv4 and over IPv6, with a policy that lets this peer in."""
+        made = dual.create("networkpolicies", {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {
+            "name": f"p-{dual.sim.last_seq}"}, "spec": {"podSelector": {"matchLabels": {"app": "guarded"}}, "policyTypes": ["Ingress"],
+                                                   "ingress": [{"from": [peer]}] if peer else []}})
+        dual.run(2)
+        found = [(dual.get(url, client) if client else dual.outside(url)).error == "" for url in urls[client != ""]]
+        if client:  # the totals of traffic agree, and so do connections that are open already
+            shares = dual.fabric.backends(dual.source(client), f"http://[{second}]")[1]
+            assert [each.error == "" for each in shares] == [found[1]]
+            assert [dual.fabric.again(dual.source(client), each.at, "guarded").error for each in shares if not each.error] == [""] * found[1]
+        dual.do(lambda: dual.client.delete("networkpolicies", "default", made["metadata"]["name"]))
+        dual.run(2)
+        return found[0], found[1]
+
+    ends = [each["ip"] for _, each in dual.cluster.objects("pods") if (each["metadata"].get("labels") or {}).get("app") == "guarded"
+            for each in each["status"]["podIPs"]]
+    urls = ((f"http://{ends[0]}", f"http://[{ends[1]}]"), (f"http://{first}", f"http://[{second}]"))
+    assert open_to(None) == (False, False)
+    assert open_to({"ipBlock": {"cidr": "10.244.0.0/16"}}) == (True, False)
+    assert open_to({"ipBlock": {"cidr": "fd00:10:244::/48"}}) == (False, True)
+    assert open_to({"ipBlock": {"cidr": "::/0"}}) == (False, True) and open_to({"ipBlock": {"cidr": "0.0.0.0/0"}}) == (True, False)
+    block = {"ipBlock": {"cidr": "fd00:10:244::/48", "except": [f"{mine[1]}/128"]}}
+    assert open_to(block) == (False, False) and open_to(block, "stranger") == (False, True)
+    assert open_to({"podSelector": {"matchLabels": {"run": "client"}}}) == (True, True)
+    assert open_to({"podSelector": {"matchLabels": {"run": "client"}}}, "stranger") == (False, False)
+    assert open_to({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}) == (True, True)
+    assert open_to({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}) == (False, False)
+    assert open_to({"ipBlock": {"cidr": "2001:db8::/32"}}, "") == (False, True)
