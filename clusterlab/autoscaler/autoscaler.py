@@ -2,8 +2,8 @@
 
 Follows cluster-autoscaler/core/static_autoscaler.go (RunOnce), scaleup/orchestrator, scaledown/{planner,actuation} and clusterstate.go in
 what it decides, the taints that it sets and the events that it tells. Machines that do not come within maxNodeProvisionTime are given up,
-and their group gets no more for five minutes, twice as long each time, up to half an hour. The machines themselves are made and
-taken away by a `Cloud`.
+and their group gets no more for five minutes, twice as long each time, up to half an hour. While too many nodes are unready nothing is
+added or removed. The machines themselves are made and taken away by a `Cloud`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any, Protocol
 from clusterlab.autoscaler import status
 from clusterlab.autoscaler.config import Group, Options
 from clusterlab.autoscaler.estimator import Estimate, Trial, template_node, utilization
-from clusterlab.autoscaler.status import GroupState
+from clusterlab.autoscaler.health import Readiness, bearable, readiness, ready, stays_behind
+from clusterlab.autoscaler.status import ClusterState, GroupState
 from clusterlab.client.api import Api, User
 from clusterlab.client.events import EventRecorder
 from clusterlab.client.leaderelection import ElectedProcess
+from clusterlab.controllers.objects import now_ms
 from clusterlab.kubelet.restart import go_duration
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scheduler.snapshot import Listers
@@ -57,7 +59,7 @@ class ClusterAutoscaler(ElectedProcess):
 
     STATE: tuple[str, ...] = (
         *ElectedProcess.STATE, "members", "upcoming", "unneeded", "draining", "added_ms", "told", "awaited", "last", "back_off",
-        "told_status", "since", "given_up",
+        "told_status", "since", "given_up", "unhealthy",
     )
 
     def __init__(self, sim: Simulation, api: Api, options: Options, cloud: Cloud, workers: tuple[str, ...]) -> None:
@@ -80,7 +82,8 @@ class ClusterAutoscaler(ElectedProcess):
         self.back_off: dict[str, tuple[int, int, str]] = {}
         self.told_status: tuple[Any, ...] = ()  # what the status said last, but for its times
         self.since: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {}  # group -> (its words, since when each)
-        self.given_up: dict[str, bool] = {}  # nodes that count as unready by now
+        self.given_up: dict[str, bool] = {}  # nodes that never got ready in time
+        self.unhealthy = False  # too many nodes are unready
         self.pods.on_change(self._pod_changed)
 
     # Life.
@@ -114,7 +117,7 @@ class ClusterAutoscaler(ElectedProcess):
         """RunOnce: up if pods wait, else down if nodes stand idle."""
         if not self._working():
             return
-        there = {name for name in self.upcoming if name in self.nodes.store and _ready(self.nodes.store[name])}
+        there = {name for name in self.upcoming if name in self.nodes.store and ready(self.nodes.store[name])}
         self.upcoming = {name: asked for name, asked in self.upcoming.items() if name not in there}
         self.back_off = {name: each for name, each in self.back_off.items() if self.sim.time_ms < each[0] + RESET_MS and not any(
             self.members.get(node) == name for node in there)}
@@ -124,14 +127,40 @@ class ClusterAutoscaler(ElectedProcess):
             waiting = sorted((pod for pod in self.pods.store.values() if _unschedulable(pod)), key=_key)
             waits = {_key(pod) for pod in waiting}
             self.told = {key: text for key, text in self.told.items() if key in waits}
-            said = self._scale_up(waiting) if waiting else ""
-            said = gave_up or said or (self._scale_down() if self.options.scale_down else "")
+            said = gave_up or (self._scale(waiting) if self._healthy() else self._hold_still())
             self._write_status()
         except StatusError as error:
             said = f"the API server refuses: {error.message}"
         step.routine = not said
         step.explain = f"The cluster autoscaler looks around: {said or 'no pod waits for a node, and no node has to go'}."
         self._tell()
+
+    def _scale(self, waiting: list[Object]) -> str:
+        said = self._scale_up(waiting) if waiting else ""
+        return said or (self._scale_down() if self.options.scale_down else "")
+
+    def _hold_still(self) -> str:
+        """Too many nodes are unready: whatever is wrong, it is not for more or fewer nodes to mend."""
+        known, self.unhealthy, self.unneeded = self.unhealthy, True, {}
+        self._map_event("ClusterUnhealthy", "Cluster is unhealthy", "Warning")
+        return "" if known else "too many nodes are unready, so it neither adds nor removes any until they are well"
+
+    def _whole(self) -> Readiness:
+        return readiness(self.nodes.store.values(), now_ms(self.sim))
+
+    def _healthy(self) -> bool:
+        """IsClusterHealthy."""
+        nodes = self._whole()
+        well = bearable(nodes.unready, sum(nodes), self.options)
+        self.unhealthy = self.unhealthy and not well
+        return well
+
+    def _standing(self, group: Group) -> tuple[Readiness, bool]:
+        """How the nodes of a group are, and whether it is well (IsNodeGroupHealthy): those that are missing count as well."""
+        mine = [name for name, of in self.members.items() if of == group.name]
+        nodes = readiness((self.nodes.store[name] for name in mine if name in self.nodes.store), now_ms(self.sim))
+        missing = len(mine) - sum(name in self.upcoming for name in mine) - nodes.ready
+        return nodes, bearable(missing, sum(nodes), self.options)
 
     def _tell(self) -> None:
         sizes = Counter(self.members.values())
@@ -174,6 +203,10 @@ class ClusterAutoscaler(ElectedProcess):
         if not waiting:
             return ""
         for number, group in enumerate(self.options.groups):
+            if not self._standing(group)[1]:
+                for pod in waiting:
+                    reasons.setdefault(_key(pod), Counter())["not ready for scale-up"] += 1
+                continue
             if self.sim.time_ms < self.back_off.get(group.name, (0, 0, ""))[0]:
                 for pod in waiting:
                     reasons.setdefault(_key(pod), Counter())["in backoff after failed scale-up"] += 1
@@ -248,7 +281,8 @@ class ClusterAutoscaler(ElectedProcess):
         self._mark({name for name in self.unneeded if sizes[self._group(name).name] > self._group(name).least})
         for name, since in self.unneeded.items():
             group = self._group(name)
-            if now - since < self.options.unneeded_ms or sizes[group.name] <= group.least or name in self.draining:
+            wait_ms = self.options.unneeded_ms if ready(self.nodes.store[name]) else self.options.unready_ms
+            if now - since < wait_ms or sizes[group.name] <= group.least or name in self.draining:
                 continue
             sizes[group.name] -= 1
             removed += 1
@@ -286,7 +320,9 @@ class ClusterAutoscaler(ElectedProcess):
                 continue
             if (node["metadata"].get("annotations") or {}).get(KEPT) == "true":
                 continue
-            pods = [pod for pod in by_node.get(name, ()) if not _stays_behind(pod)]
+            if not self.options.scale_down_unready and not ready(node):
+                continue
+            pods = [pod for pod in by_node.get(name, ()) if not stays_behind(pod, now_ms(self.sim))]
             if utilization(node, pods) >= self.options.threshold or any(self._stuck(pod) for pod in pods):
                 continue
             if pods:
@@ -354,7 +390,8 @@ class ClusterAutoscaler(ElectedProcess):
     def _finish_drains(self) -> str:
         said = ""
         for name, deadline in list(self.draining.items()):
-            left = [pod for pod in self.pods.store.values() if pod["spec"].get("nodeName") == name and not _stays_behind(pod)]
+            here = [pod for pod in self.pods.store.values() if pod["spec"].get("nodeName") == name]
+            left = [pod for pod in here if not stays_behind(pod, now_ms(self.sim))]
             if left and self.sim.time_ms < deadline:
                 for pod in left:
                     if not pod["metadata"].get("deletionTimestamp"):
@@ -403,28 +440,35 @@ class ClusterAutoscaler(ElectedProcess):
         found = []
         for group in self.options.groups:
             mine = [name for name, of in self.members.items() if of == group.name]
-            nodes = [self.nodes.store[name] for name in mine if name in self.nodes.store]
+            nodes, well = self._standing(group)
             until, _, why = self.back_off.get(group.name, (0, 0, ""))
             state = GroupState(
-                group, len(mine), len(nodes), sum(map(_ready, nodes)), sum(name in mine for name in self.upcoming),
+                group, len(mine), nodes, well, sum(name in mine for name in self.upcoming),
                 sum(name in mine for name in self.unneeded), why if self.sim.time_ms < until else "")
-            words, now = status.words(state), self.sim.now_rfc3339()
-            before, since = self.since.get(group.name, (words, (now, now, now)))
-            moments = [at if old == new else now for old, new, at in zip(before, words, since, strict=True)]
-            self.since = {**self.since, group.name: (words, (moments[0], moments[1], moments[2]))}
-            found.append(state._replace(since=(moments[0], moments[1], moments[2])))
+            found.append(state._replace(since=self._since(group.name, status.words(state))))
         return found
+
+    def _since(self, group: str, words: tuple[str, str, str]) -> tuple[str, str, str]:
+        """Since when the status says each of these words of a group; "": of the cluster."""
+        now = self.sim.now_rfc3339()
+        before, since = self.since.get(group, (words, (now, now, now)))
+        moments = [at if old == new else now for old, new, at in zip(before, words, since, strict=True)]
+        self.since = {**self.since, group: (words, (moments[0], moments[1], moments[2]))}
+        return self.since[group][1]
 
     def _write_status(self) -> Object:
         """Writes the status where it says something new; the answer is what events need to know of the configMap."""
         states = self._states()
-        content = tuple(each[1:] for each in states)
+        nodes = self._whole()
+        well = bearable(nodes.unready, sum(nodes), self.options)
+        whole = ClusterState(nodes, well, self._since("", status.whole_words(states, well)))
+        content = (*(each[1:] for each in states), whole)
         if self.told_status and self.told_status[0] == content:
             return {"uid": self.told_status[1]}
         now = self.sim.now_rfc3339()
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
             "name": status.NAME, "namespace": status.NAMESPACE, "annotations": {"cluster-autoscaler.kubernetes.io/last-updated": now}},
-            "data": {"status": status.text(states, now)}}
+            "data": {"status": status.text(states, whole, now)}}
         try:
             made = self.client.patch("configmaps", status.NAMESPACE, status.NAME, {
                 "metadata": {"annotations": body["metadata"]["annotations"]}, "data": body["data"]})  # type: ignore[index]
@@ -449,18 +493,6 @@ def _unschedulable(pod: Object) -> bool:
         for each in (pod.get("status") or {}).get("conditions") or ())
 
 
-def _ready(node: Object) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in (node.get("status") or {}).get("conditions") or ())
-
-
 def _leaving(node: Object) -> bool:
     spec = node.get("spec") or {}
     return bool(spec.get("unschedulable")) or any(each["key"] == TO_BE_DELETED for each in spec.get("taints") or ())
-
-
-def _stays_behind(pod: Object) -> bool:
-    """Pods that no node is kept for: those of DaemonSets, mirrors of static pods, and those that are over."""
-    owners = pod["metadata"].get("ownerReferences") or ()
-    if any(each.get("kind") in {"DaemonSet", "Node"} for each in owners):
-        return True
-    return (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}

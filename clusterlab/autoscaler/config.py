@@ -17,7 +17,7 @@ NODES_MOST = 500
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,6})s)?")
 _TOP = ("min", "max", "template", "nodeGroups", "scanInterval", "provision", "scaleDownEnabled", "scaleDownUnneededTime",
         "scaleDownDelayAfterAdd", "scaleDownUtilizationThreshold", "skipNodesWithLocalStorage", "expander",
-        "maxNodeProvisionTime")
+        "maxNodeProvisionTime", "scaleDownUnreadyEnabled", "scaleDownUnreadyTime", "maxTotalUnreadyPercentage", "okTotalUnreadyCount")
 _GROUP = ("name", "min", "max", "template", "provision")
 _TEMPLATE = ("capacity", "labels", "taints", "runtime")
 
@@ -56,6 +56,10 @@ class Options(NamedTuple):
     threshold: int = 50
     skip_local_storage: bool = True
     expander: str = "least-waste"
+    unready_ms: int = 1_200_000
+    scale_down_unready: bool = True
+    unready_percentage: int = 45
+    ok_unready: int = 3
 
 
 def options(data: Object, workers: int) -> Options:
@@ -81,7 +85,9 @@ def options(data: Object, workers: int) -> Options:
         groups, _ms(data, "scanInterval", 10_000, 1_000), _ms(data, "provision", 40_000, 1_000),
         _ms(data, "maxNodeProvisionTime", 900_000, 10_000), _flag(data, "scaleDownEnabled"),
         _ms(data, "scaleDownUnneededTime", 600_000), _ms(data, "scaleDownDelayAfterAdd", 600_000), round(threshold * 100),
-        _flag(data, "skipNodesWithLocalStorage"), expander,
+        _flag(data, "skipNodesWithLocalStorage"), expander, _ms(data, "scaleDownUnreadyTime", 1_200_000),
+        _flag(data, "scaleDownUnreadyEnabled"), _whole(data, "maxTotalUnreadyPercentage", 45, 100, "a percentage"),
+        _whole(data, "okTotalUnreadyCount", 3, NODES_MOST, "a number of nodes"),
     )
 
 
@@ -93,11 +99,15 @@ def _known(data: Any, names: tuple[str, ...], path: str) -> None:
             raise ConfigError(f"{path}.{name}".lstrip("."), f"is not known; known are {', '.join(names)}")
 
 
-def _count(data: Object, name: str, path: str, default: int) -> int:
+def _whole(data: Object, name: str, default: int, most: int, what: str, path: str = "") -> int:
     value = data.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= NODES_MOST:
-        raise ConfigError(f"{path}.{name}", f"must be a number of nodes between 0 and {NODES_MOST}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise ConfigError(f"{path}.{name}".lstrip("."), f"must be {what} between 0 and {most}")
     return value
+
+
+def _count(data: Object, name: str, path: str, default: int) -> int:
+    return _whole(data, name, default, NODES_MOST, "a number of nodes", path)
 
 
 def _group(data: Any, path: str, workers: int) -> Group:

@@ -122,7 +122,57 @@ def test_the_past_with_other_nodes_can_be_gone_back_to() -> None:
     ({"max": -1}, "max"), ({"min": 5, "max": 2}, "must not be less than min"), ({"maximum": 3}, "maximum"), ({"scanInterval": "soon"}, "duration"),
     ({"nodeGroups": [{"name": "A b"}]}, "name"), ({"nodeGroups": [], }, "list"), ({"template": {"capacity": {"cpu": "x"}}}, "cpu"),
     ({"maxNodeProvisionTime": 5}, "duration"), ({"scaleDownUtilizationThreshold": 7}, "between 0 and 1"),
+    ({"maxTotalUnreadyPercentage": 101}, "between 0 and 100"), ({"okTotalUnreadyCount": True}, "number of nodes"),
+    ({"scaleDownUnreadyTime": "x"}, "duration"), ({"scaleDownUnreadyEnabled": 1}, "true or false"),
 ])
 def test_bad_options_are_refused(given: Object, problem: str) -> None:
     with pytest.raises(ScenarioError, match=problem):
         load({"clusterAutoscaler": given})
+
+
+def health(world: World) -> Object:
+    status = yaml.safe_load(world.get("configmaps/kube-system/cluster-autoscaler-status")["data"]["status"])
+    found: Object = status["clusterWide"]["health"]
+    return found
+
+
+def test_a_node_that_broke_down_goes_after_twenty_minutes() -> None:
+    world = World(controlPlaneNode=False, nodes=3, clusterAutoscaler={"min": 1, "max": 5, "scanInterval": "30s"})
+    world.make(asking("web", 3, "2500m"))  # one to each node
+    world.settle()
+    world.run(900)  # what is not ready before that counts as starting
+    world.fault("node-down", "node-2")
+    world.run(420)  # its pod is evicted, and a node comes for the one in its place
+    assert nodes(world) == {"node-1", "node-2", "node-3", "node-4"}
+    assert health(world)["nodeCounts"]["registered"] == {
+        "total": 4, "ready": 3, "notStarted": 0, "unready": {"total": 1, "resourceUnready": 0}}
+    world.run(1080)  # ten minutes of delay after the new one, and not yet twenty of being unneeded
+    assert "node-2" in nodes(world)
+    world.run(900)
+    assert nodes(world) == {"node-1", "node-3", "node-4"} and told(world, "ScaleDownEmpty") == ['Scale-down: removing empty node "node-2"']
+    assert [each["status"]["phase"] for each in world.pods(app="web")] == ["Running"] * 3
+    assert health(world)["status"] == "Healthy" and not told(world, "ClusterUnhealthy")
+    world.check()
+
+
+def test_an_unhealthy_cluster_is_left_alone() -> None:
+    """Four of five nodes are unready: more than three, and more than 45 of a hundred."""
+    world = World(controlPlaneNode=False, nodes=5, clusterAutoscaler={
+        "min": 1, "max": 9, "scanInterval": "60s", "scaleDownUnneededTime": "1h", "scaleDownUnreadyTime": "60s", "scaleDownDelayAfterAdd": "0s"})
+    world.make(asking("web", 1, "2500m"))
+    world.settle()
+    world.run(900)
+    every, used = nodes(world), world.pods(app="web")[0]["spec"]["nodeName"]
+    broken = [(name, world.fault("node-down", name)) for name in sorted(every - {used})]
+    world.run(120)
+    world.ask("PATCH", "/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": 4}}, "application/merge-patch+json")
+    world.run(300)
+    assert nodes(world) == every and not told(world, "TriggeredScaleUp") and not told(world, "ScaleDownEmpty")
+    assert health(world)["status"] == "Unhealthy" and health(world)["nodeCounts"]["registered"]["unready"]["total"] == 4
+    assert set(told(world, "ClusterUnhealthy")) == {"Cluster is unhealthy"}
+    world.heal(broken[0][1])
+    world.run(300)  # three are borne with
+    assert health(world)["status"] == "Healthy" and len(told(world, "TriggeredScaleUp")) == 2
+    assert nodes(world) == {used, broken[0][0], "node-6", "node-7"}
+    assert [each["status"]["phase"] for each in world.pods(app="web")] == ["Running"] * 4
+    world.check()
