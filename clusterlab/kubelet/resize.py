@@ -73,16 +73,19 @@ def _refusal(kl: Kubelet, rec: Pod) -> tuple[str, str] | None:
 
 def _actuate(kl: Kubelet, rec: Pod, generation: int) -> Pod:
     """Gives the containers their new limits, or restarts those whose policy wants that."""
-    for container in rec.pod["spec"]["containers"]:
+    sidecars = [each for each in rec.pod["spec"].get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    for container in (*sidecars, *rec.pod["spec"]["containers"]):
         made = kl.runtime.latest(rec.uid, container["name"])
         if made is None or made.state != RUNNING:
             continue
         resources = container.get("resources") or {}
         requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
         cpu, memory = milli(limits.get("cpu", 0)), units(limits.get("memory", 0))
-        weight = milli(requests.get("cpu", limits.get("cpu", 0)))
+        weight, wanted = milli(requests.get("cpu", limits.get("cpu", 0))), units(requests.get("memory", limits.get("memory", 0)))
         changed = {"cpu"} if (cpu, weight) != (made.config.cpu_limit_milli, made.config.cpu_request_milli) else set()
-        changed |= {"memory"} if memory != made.config.memory_limit else set()
+        changed |= {"memory"} if (memory, wanted) != (made.config.memory_limit, made.config.memory_request) else set()
+        if not changed:
+            continue
         policy = {each["resourceName"]: each["restartPolicy"] for each in container.get("resizePolicy") or ()}
         if any(policy.get(name) == "RestartContainer" for name in changed):
             rec = termination.kill(kl, rec, container, made, kl.spec_grace_ms(rec), f"Container {made.name} resize requires restart")
@@ -92,7 +95,7 @@ def _actuate(kl: Kubelet, rec: Pod, generation: int) -> Pod:
             error = f'attempting to set container "{made.name}" memory limit ({memory}) below current usage ({used})'
             kl.event(rec, "Warning", "ResizeError", f"Pod resize error: {_summary(rec.pod, generation, error)}")
             return _with(kl, rec, PROGRESS, "Error", error)
-        kl.runtime.update_container(made.id, weight, cpu, memory)
+        kl.runtime.update_container(made.id, weight, cpu, wanted, memory)
     kl.acted += 1
     kl.say("its containers have new resources")
     kl.event(rec, "Normal", "ResizeCompleted", f"Pod resize completed: {_summary(rec.pod, generation)}")

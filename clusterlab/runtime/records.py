@@ -73,6 +73,7 @@ class ContainerConfig(NamedTuple):
     probed: bool = False  # some probe of its pod runs a command, so that what scripts do may matter to it
     target: str = ""  # the container whose processes an ephemeral one shares
     message_from_logs: bool = False  # terminationMessagePolicy: FallbackToLogsOnError
+    memory_request: int = 0
 
 
 class Program(NamedTuple):

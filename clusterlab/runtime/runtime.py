@@ -296,11 +296,14 @@ class Runtime(ImageStore):
         container = self.containers[container_id] = container._replace(timer=kept, kill_timer=kill, stopping_ms=asked)
         return container
 
-    def update_container(self, container_id: str, cpu_request_milli: int, cpu_limit_milli: int, memory_limit: int) -> None:
+    def update_container(
+        self, container_id: str, cpu_request_milli: int, cpu_limit_milli: int, memory_request: int, memory_limit: int,
+    ) -> None:
         """UpdateContainerResources: other limits from now on, without a restart."""
         container = self.containers[container_id]
         config = container.config._replace(
-            cpu_request_milli=cpu_request_milli, cpu_limit_milli=cpu_limit_milli, memory_limit=memory_limit)
+            cpu_request_milli=cpu_request_milli, cpu_limit_milli=cpu_limit_milli, memory_request=memory_request,
+            memory_limit=memory_limit)
         container = self.containers[container_id] = container._replace(config=config)
         if container.state == RUNNING and (not container.program.script or container.program.pure):
             self._plan_end(container)
