@@ -176,3 +176,20 @@ def test_an_unhealthy_cluster_is_left_alone() -> None:
     assert nodes(world) == {used, broken[0][0], "node-6", "node-7"}
     assert [each["status"]["phase"] for each in world.pods(app="web")] == ["Running"] * 4
     world.check()
+
+
+def test_a_group_that_misses_too_many_nodes_gets_no_more() -> None:
+    """In their first quarter of an hour they only count as starting: the cluster is well, their group is not."""
+    world = World(controlPlaneNode=False, nodes=5, clusterAutoscaler={"min": 1, "max": 9, "scanInterval": "60s"})
+    world.make(asking("web", 1, "2500m"))
+    world.settle()
+    used = world.pods(app="web")[0]["spec"]["nodeName"]
+    for name in sorted(nodes(world) - {used}):
+        world.fault("node-down", name)
+    world.run(60)
+    world.ask("PATCH", "/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": 2}}, "application/merge-patch+json")
+    world.run(180)
+    assert told(world, "NotTriggerScaleUp") == ["pod didn't trigger scale-up: 1 not ready for scale-up"] and not told(world, "TriggeredScaleUp")
+    status = yaml.safe_load(world.get("configmaps/kube-system/cluster-autoscaler-status")["data"]["status"])
+    assert (status["clusterWide"]["health"]["status"], status["nodeGroups"][0]["health"]["status"]) == ("Healthy", "Unhealthy")
+    assert health(world)["nodeCounts"]["registered"]["notStarted"] == 4
