@@ -9,11 +9,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 
+from clusterlab.web.hosts import from_here
 from clusterlab.web.labs.host import hash_key
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.models import Lab as LabRecord
@@ -124,7 +124,7 @@ def check_origin(request: HttpRequest) -> None:
     """Refuses a request that another site's page sends. It comes without the visitor's session, but the one that the answer would begin
     takes the place of it, and the visitor's labs would be out of reach."""
     origin = request.headers.get("Origin", "")
-    if origin and not bearer(request) and urlsplit(origin).netloc != request.get_host():
+    if origin and not bearer(request) and not from_here(origin, request.get_host()):
         raise LabError("this comes from another site's page", code="Forbidden", status=403)
 
 

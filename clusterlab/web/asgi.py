@@ -19,6 +19,7 @@ from clusterlab.web.kubesockets import KubeSockets  # noqa: E402
 from clusterlab.web.scale.forward import Forwarder  # noqa: E402
 from clusterlab.web.terminal import editing  # noqa: E402
 from clusterlab.web.terminal.session import TerminalConsumer  # noqa: E402
+from clusterlab.web.throttle import address_of, sockets  # noqa: E402
 
 kube = KubeApi()
 kube_sockets = KubeSockets()
@@ -38,6 +39,12 @@ async def no_socket(scope, receive, send):  # type: ignore[no-untyped-def]
     await send({"type": "websocket.close", "code": 4404})
 
 
+async def too_many(scope, receive, send):  # type: ignore[no-untyped-def]
+    """A websocket of a client that has as many open as it may."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4429})
+
+
 pages = SessionMiddlewareStack(URLRouter([
     re_path(r"^ws/labs/(?P<lab_id>[a-z0-9]{1,16})/$", LabConsumer.as_asgi()),
     re_path(r"^ws/classes/(?P<room_id>[a-z0-9]{1,16})/$", ClassConsumer.as_asgi()),
@@ -48,7 +55,9 @@ pages = SessionMiddlewareStack(URLRouter([
 
 async def websocket(scope, receive, send):  # type: ignore[no-untyped-def]
     """Sends /kube/ to the Kubernetes endpoint's sockets, everything else to those of the pages."""
-    await (kube_sockets if scope["path"].startswith("/kube/") else pages)(scope, receive, send)
+    with sockets.one(address_of(scope)) as fine:
+        served = kube_sockets if scope["path"].startswith("/kube/") else pages
+        await (served if fine else too_many)(scope, receive, send)
 
 
 application = Forwarder(ProtocolTypeRouter({"http": http, "websocket": websocket}))

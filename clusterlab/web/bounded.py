@@ -11,9 +11,11 @@ import asyncio
 import os
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import daphne.server
+from autobahn.exception import Disconnected
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
@@ -24,18 +26,43 @@ MAX_UNREAD = 1 << 20
 STALLED_S = 60.0
 #: A body beyond this is not even read to its end. Up to there the application says what is wrong with it.
 MAX_BODY = 32 << 20
+#: How long a request may take to arrive, from its first line to the end of its body.
+ARRIVAL_S = 300.0
 #: Messages, and their bytes, that may wait for the application of a websocket.
 MAX_QUEUED = 500
 MAX_QUEUED_BYTES = 8 << 20
 #: Requests and websockets that are open at the same time.
 MAX_CONNECTIONS = 5000
 
-_TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_LARGE, _SLOW = "413 Content Too Large", "408 Request Timeout"
 
 
 class _Request(WebRequest):  # type: ignore[misc]
     _size = 0
     _refused = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Twisted's own timeout begins anew with each byte.
+        self._arrival = self.channel.callLater(ARRIVAL_S, self._refuse, _SLOW)
+
+    def connectionLost(self, reason: Any) -> None:
+        self._arrived()
+        super().connectionLost(reason)
+
+    def _arrived(self) -> None:
+        if self._arrival.active():
+            self._arrival.cancel()
+
+    def process(self) -> None:
+        """Takes away the header by which whoever asks would tell Daphne (and so every link of a page or a mail) where this server's
+        addresses begin, and refuses subprotocols that Daphne cannot read."""
+        self._arrived()
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        if not all(value.isascii() for value in self.requestHeaders.getRawHeaders(b"sec-websocket-protocol", [])):
+            self.basic_error(400, b"Bad Request", "Invalid header value")
+            return
+        super().process()
 
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > MAX_BODY:
@@ -49,9 +76,9 @@ class _Request(WebRequest):  # type: ignore[misc]
         if not self._refused:
             super().handleContentChunk(data)
 
-    def _refuse(self) -> None:
+    def _refuse(self, status: str = _LARGE) -> None:
         self._refused = True
-        self.channel.transport.write(_TOO_LARGE)
+        self.channel.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
         self.channel.loseConnection()
 
 
@@ -76,10 +103,12 @@ class _Socket(WebSocketProtocol):  # type: ignore[misc]
         super().onMessage(payload, isBinary)
 
     def sendMessage(self, payload: bytes, *args: Any, **options: Any) -> None:
-        """Sends whatever its size: the limit on messages is for what comes in. The snapshot of a large lab has some megabytes."""
+        """Sends whatever its size: the limit on messages is for what comes in. The snapshot of a large lab has some megabytes.
+        To a client that has left nothing is sent: its application is about to hear of it."""
         limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
         try:
-            super().sendMessage(payload, *args, **options)
+            with suppress(Disconnected):
+                super().sendMessage(payload, *args, **options)
         finally:
             self.maxMessagePayloadSize = limit
 

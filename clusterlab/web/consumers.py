@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from clusterlab.web import access, runs
-from clusterlab.web.hosts import allowed_host
+from clusterlab.web.hosts import allowed_host, from_here
 from clusterlab.web.labs import metrics
 from clusterlab.web.labs.driving import CHANGING
 from clusterlab.web.labs.host import host
@@ -67,7 +66,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         headers = dict(self.scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         where = headers.get(b"host", b"").decode("latin-1")
-        if not allowed_host(where) or (origin and urlsplit(origin).netloc != where):
+        if not allowed_host(where) or (origin and not from_here(origin, where)):
             await self.close(4403)
             return
         lab_id = self.scope["url_route"]["kwargs"]["lab_id"]

@@ -26,6 +26,8 @@ MAX_LINE = 4096
 SUCCESS = orjson.dumps({"metadata": {}, "status": "Success"})
 #: From clients that do not say so, stdin is taken to have ended when nothing came for so long.
 PAUSE_S = 1.5
+#: Characters of what is typed (or pasted) that are edited before others have their turn.
+BREATH = 2048
 #: Programs that, with a terminal, wait for lines to be typed.
 SHELLS = {"sh", "bash", "ash", "/bin/sh", "/bin/bash", "/bin/ash"}
 
@@ -181,7 +183,7 @@ class PodSession:
                 break
             if channel == 255:
                 break
-            if channel == 0:
+            if channel == 0 and data:
                 parts.append(data)
                 size += len(data)
         return b"".join(parts)
@@ -216,9 +218,11 @@ class PodSession:
                 await self.ended(0, left=False)
                 return
             echo = ""
-            for char in data.decode(errors="replace") if channel == 0 else "":
+            for number, char in enumerate(data.decode(errors="replace") if channel == 0 else ""):
                 if said.code >= 0:
                     break
+                if number % BREATH == BREATH - 1:
+                    await asyncio.sleep(0)
                 if char in "\r\n\x03" or (char == "\x04" and not line):
                     end = {"\x03": "^C\n", "\x04": ""}.get(char, "\n")
                     await self.write(1, echo + end)
@@ -262,22 +266,28 @@ class PodSession:
 
     async def edited(self, line: str, text: str) -> str:
         """Characters that are typed at the terminal of a container's own program; what of the line is not entered yet."""
-        for char in text:
+        echo = ""
+        for number, char in enumerate(text):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             if char in "\r\n":
-                await self.write(1, "\n")
+                await self.write(1, echo + "\n")
+                echo = ""
                 await self.tell("input", session="", stdin=line + "\n", close=False)
                 line = ""
             elif char == "\x04" and not line:
                 await self.tell("input", session="", stdin="", close=True)
             elif char == "\x03":
-                await self.write(1, "^C")
+                await self.write(1, echo + "^C")
+                echo = ""
                 await self.tell("leave", code=130)
             elif char in "\x7f\b" and line:
                 line = line[:-1]
-                await self.write(1, "\b \b")
+                echo += "\b \b"
             elif char.isprintable() and len(line) < MAX_LINE:
                 line += char
-                await self.write(1, char)
+                echo += char
+        await self.write(1, echo)
         return line
 
     async def follow(self, beside: Coroutine[Any, Any, None] | None = None) -> None:

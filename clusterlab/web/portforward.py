@@ -22,6 +22,8 @@ MAX_REQUEST = 1 << 20
 MAX_STREAMS = 200
 #: Frames after which others have their turn.
 BREATH = 32
+#: Bytes that are looked at before others have their turn: the smallest frames have 8.
+SLICE = 32_768
 CHUNK = 32_000
 
 #: (port, path, method) -> (status, body); status 0 where nothing listens.
@@ -54,13 +56,20 @@ class PortForward:
 
     async def take(self, data: bytes) -> bool:
         """Takes bytes of the client; False when the connection is over."""
+        for start in range(0, len(data), SLICE):
+            if not await self._slice(data[start : start + SLICE]):
+                return False
+            await asyncio.sleep(0)
+        return True
+
+    async def _slice(self, data: bytes) -> bool:
         try:
             frames = self._spdy.feed(data)
         except SpdyError:
             return False
-        for ping in self._spdy.pings:
-            await self._send(ping)
-        self._spdy.pings = []
+        if self._spdy.pings:
+            await self._send(b"".join(self._spdy.pings))
+            self._spdy.pings = []
         for number, frame in enumerate(frames):
             if frame.kind == "end" or not await self._frame(frame):
                 return False
@@ -71,7 +80,7 @@ class PortForward:
     async def _frame(self, frame: Frame) -> bool:
         if frame.kind == "open":
             port = frame.headers.get("port", "")
-            if len(self._streams) >= MAX_STREAMS or not port.isdecimal():
+            if len(self._streams) >= MAX_STREAMS or not port.isdecimal() or len(port) > 5 or int(port) > 65_535:
                 return False
             self._streams[frame.stream] = _Stream(frame.headers.get("streamtype", ""), int(port), frame.headers.get("requestid", ""))
             await self._send(self._spdy.reply(frame.stream))

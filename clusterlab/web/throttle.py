@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
 
-__all__ = ["Throttle", "address_of", "is_loopback", "misses", "new_labs", "throttles", "wrong_codes"]
+__all__ = ["Held", "Throttle", "address_of", "is_loopback", "misses", "new_labs", "sockets", "throttles", "wrong_codes"]
 
 #: Addresses remembered in one minute; beyond that all are forgotten, which costs less than to be filled up.
 MAX_ADDRESSES = 20_000
@@ -64,6 +65,25 @@ class Throttle:
             self._fresh.clear()
 
 
+class Held:
+    """How many of something each address holds at the same time, in this process. `setting` names the number that it may."""
+
+    def __init__(self, setting: str) -> None:
+        self.setting = setting
+        self.counts: dict[str, int] = {}
+
+    @contextmanager
+    def one(self, address: str) -> Iterator[bool]:
+        """Holds one more for as long as the block goes on; says whether that is still fine."""
+        self.counts[address] = self.counts.get(address, 0) + 1
+        try:
+            yield is_loopback(address) or self.counts[address] <= settings.CLUSTERLAB[self.setting]
+        finally:
+            self.counts[address] -= 1
+            if not self.counts[address]:
+                del self.counts[address]
+
+
 def _known_as(address: str) -> str:
     """What an address is counted as: of fixed length, and not to be read off where counts are shared."""
     return hashlib.blake2b(address.encode(), digest_size=12, key=settings.SECRET_KEY.encode()[:64]).hexdigest()
@@ -72,7 +92,7 @@ def _known_as(address: str) -> str:
 def address_of(scope: Mapping[str, Any]) -> str:
     """The client's address; behind a proxy (CLUSTERLAB_HTTPS=1) the one that the proxy has seen."""
     if settings.HTTPS:
-        for name, value in scope["headers"]:
+        for name, value in reversed(scope["headers"]):  # a proxy that adds a line of its own leaves the client's before it
             if name == b"x-forwarded-for":
                 return str(value.decode("latin-1").rsplit(",", 1)[-1].strip()[:64])
     client = scope.get("client")
@@ -92,3 +112,5 @@ misses = Throttle("MISSES_PER_MINUTE")
 #: Join codes that open no class.
 wrong_codes = Throttle("CODES_PER_MINUTE")
 new_labs = Throttle("LABS_PER_MINUTE")
+#: Websockets, so that one client cannot take all that a server has.
+sockets = Held("MAX_SOCKETS_PER_ADDRESS")

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -22,7 +21,7 @@ from clusterlab.web.classroom.modes import watch
 from clusterlab.web.classroom.presence import open_pages
 from clusterlab.web.classroom.state import ms, state_for
 from clusterlab.web.classroom.tiles import tiles
-from clusterlab.web.hosts import allowed_host
+from clusterlab.web.hosts import allowed_host, from_here
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.messages import read_message
 from clusterlab.web.said import said
@@ -53,7 +52,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
         self.budget, self.rate, self.filled_s = float(3 * rate), float(rate), time.monotonic()
         headers = dict(self.scope["headers"])
         origin, where = (headers.get(name, b"").decode("latin-1") for name in (b"origin", b"host"))
-        if not allowed_host(where) or (origin and urlsplit(origin).netloc != where):
+        if not allowed_host(where) or (origin and not from_here(origin, where)):
             await self.close(4403)
             return
         address = address_of(self.scope)
