@@ -176,3 +176,15 @@ def test_one_client_cannot_take_all_websockets(monkeypatch: pytest.MonkeyPatch) 
 
     assert asyncio.run(answers(*["198.51.100.7"] * 3, "198.51.100.8", *["127.0.0.1"] * 4)) == [4404, 4404, 4429, 4404, *[4404] * 4]
     assert not throttle.sockets.counts
+
+
+def test_the_proxys_word_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some proxies add to the client's line, some add a line of their own behind it."""
+    line = (b"x-forwarded-for", b"127.0.0.1")
+    one, two = [(b"x-forwarded-for", b"127.0.0.1, 198.51.100.7")], [line, (b"host", b"lab.example"), (b"x-forwarded-for", b"198.51.100.7")]
+    for headers in (one, two):
+        scope = {"headers": headers, "client": ["192.0.2.1", 1]}
+        monkeypatch.setattr(settings, "HTTPS", True)
+        assert throttle.address_of(scope) == "198.51.100.7"
+        monkeypatch.setattr(settings, "HTTPS", False)
+        assert throttle.address_of(scope) == "192.0.2.1"
