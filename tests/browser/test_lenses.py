@@ -31,6 +31,7 @@ def test_who_may_do_what(open_lab: OpenLab, visitor: Visitor) -> None:
     lab.stage("rolebindings/default/ana-reads").wait_for()
     lab.by("can-who").fill("User:ana")
     lab.by("can-ask").click()
+    expect(lab.by("can-answer")).to_be_visible()
     expect(lab.by("can-answer")).to_contain_text(re.compile("Yes.*reader.*get, list pods.*ana-reads.*User ana", re.DOTALL))
     lab.by("can-verb").fill("delete")
     lab.by("can-ask").click()

@@ -38,7 +38,7 @@ export class RunElement extends LabElement {
     const word = this.ran ? t("again") : t("run");
     return html`<div class="cmd"><span class="soft mono" aria-hidden="true">$</span><code class="mono">${this.command}</code>
       <button type="button" class="small" data-testid="run" ?disabled=${off} aria-label=${`${word}: ${this.command}`} @click=${this.run}>${word}</button></div>
-      ${this.answer ? html`<pre class="answer mono" data-testid="answer" tabindex="0" aria-label=${t("Output")}>${this.answer}</pre>` : nothing}`;
+      ${this.answer ? html`<pre class="lesson-output mono" data-testid="answer" tabindex="0" aria-label=${t("Output")}>${this.answer}</pre>` : nothing}`;
   }
 
   protected override told(topic: Topic): void {
