@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 import time
+from contextvars import Context
 from datetime import timedelta
 
 import orjson
@@ -61,7 +62,7 @@ async def begin(seed: int) -> tuple[Comparison, bool]:
             return one, False
         await one.arefresh_from_db()
     await _forget()
-    task = asyncio.create_task(_run(one))
+    task = asyncio.create_task(_run(one), context=Context())  # it outlives the request, whose thread for the database ends with it
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
     return one, True

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from clusterlab.comparison import STRATEGIES, Outcome, compare
 from tests.server import ROOT, Server
+from tests.web.people import Person
 
 
 def run(names: list[str], seed: int = 5) -> dict[str, Outcome]:
@@ -50,3 +53,16 @@ def test_the_api_refuses_what_it_cannot_run(server: Server) -> None:
     assert server.call("GET", "/api/comparisons/77")[0] == 404
     assert server.call("POST", "/api/comparisons", {"seed": 3})[0] == 403  # without the page's token
     assert len(STRATEGIES) == 9
+
+
+def test_a_comparison_goes_on_after_the_request_that_began_it(tmp_path: Path) -> None:
+    server = Server(tmp_path).start()
+    try:
+        person = Person(server)
+        assert person.call("POST", "/api/comparisons", {"seed": 3}).status_code == 202
+        until = time.monotonic() + 60
+        while not (found := person.get("/api/comparisons/3").json())["doing"]:
+            assert not found["problem"] and time.monotonic() < until, found
+            time.sleep(0.1)
+    finally:
+        server.stop()

@@ -62,7 +62,9 @@ function followQuestion({ poll }: ClassState): void {
   if (poll?.kind !== "stage" || poll.state !== "open" || poll.id === stageAsked) return;
   stageAsked = poll.id;
   const tab = document.querySelector("cl-tabs")?.querySelector<HTMLElement>('[data-testid="panel:stage"]');
-  if (tab?.offsetParent) tab.click();
+  if (!tab?.offsetParent) return;
+  tab.click();
+  lab.select(""); // what is looked at covers the stage there
 }
 
 function followPushes(state: ClassState): void {
@@ -118,7 +120,9 @@ export class ClassStrip extends LitElement {
     const mode = state.ended ? t("The class is over") : { follow: t("Follow"), own: t("On your own"), together: t("Together") }[state.mode];
     const words = state.ended ? t("What you see stays yours to try things in.") : me.taken && me.own ? t("The instructor has taken over your lab for a moment.") : state.frozen ? t("Hands off for a moment: the instructor is speaking.")
       : { follow: t("You see the instructor's lab."), own: t("This is your own copy."), together: t("Everyone acts on this lab.") }[state.mode];
-    return html`<b class="mode" data-testid="mode">${mode}</b><span class="words" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${t("The instructor is looking at your lab")}</span>` : nothing}</span>${this.activity(state)}
+    // What changes who may act is said on a phone too, where there is no room for the rest.
+    const matters = state.ended || state.frozen || (state.mode === "own" && (me.taken || me.watched));
+    return html`<b class="mode" data-testid="mode">${mode}</b><span class="words ${matters ? "matters" : ""}" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${t("The instructor is looking at your lab")}</span>` : nothing}</span>${this.activity(state)}
       <span class="spacer"></span>${timerPill(room)}
       ${state.mode === "own" && !state.ended ? html`<button type="button" class="small" data-testid="catch-up" ?disabled=${me.taken} title=${t("A new copy, from where the instructor's lab stands. Yours goes.")} @click=${() => this.catchUp()}>${t("Catch up")}</button>` : nothing}
       ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} aria-label=${me.hand ? t("Lower your hand") : t("Raise your hand")} @click=${() => room.act({ type: "hand", up: !me.hand })}>${handIcon} <span class="hand-words">${me.hand ? t("Lower your hand") : t("Raise your hand")}</span></button>`}

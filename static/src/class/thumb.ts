@@ -1,7 +1,7 @@
 // <class-thumb>: a learner's lab in a few strokes: a box for each node, a mark for each pod. The mark's shape says how the pod is.
 import type { Tile } from "./types";
 
-const WIDTH = 232, HEIGHT = 92, MARK = 9, GAP = 3;
+const WIDTH = 232, HEIGHT = 92, MARK = 9, GAP = 3, LABEL = 11;
 
 function style(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -32,6 +32,15 @@ function mark(pen: CanvasRenderingContext2D, letter: string, x: number, y: numbe
   }
 }
 
+/** A node's name along the foot of its box, cut where it is too long: the end tells nodes apart. */
+function label(pen: CanvasRenderingContext2D, name: string, ready: boolean, x: number, y: number, room: number): void {
+  pen.font = "9px sans-serif";
+  pen.fillStyle = style(ready ? "--soft" : "--bad");
+  let text = name;
+  while (text.length > 2 && pen.measureText(text).width > room) text = `…${text.slice(text.startsWith("…") ? 2 : 1)}`;
+  pen.fillText(text, x, y);
+}
+
 /** Draws a tile's picture into its canvas. */
 export function drawThumb(canvas: HTMLCanvasElement, picture: Tile["picture"]): void {
   const ratio = devicePixelRatio || 1;
@@ -51,7 +60,9 @@ export function drawThumb(canvas: HTMLCanvasElement, picture: Tile["picture"]): 
     if (!name) pen.setLineDash([3, 3]);
     pen.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
     pen.setLineDash([]);
-    const across = Math.max(1, Math.floor((w - 8) / (MARK + 2))), down = Math.max(1, Math.floor((h - 8) / (MARK + 2)));
+    const named = name && w >= 50 && h >= 28 ? LABEL : 0;
+    if (named) label(pen, name, ready, x + 5, y + h - 4, w - 10);
+    const across = Math.max(1, Math.floor((w - 8) / (MARK + 2))), down = Math.max(1, Math.floor((h - 8 - named) / (MARK + 2)));
     [...pods].slice(0, across * down).forEach((letter, at) => mark(pen, letter, x + 5 + (at % across) * (MARK + 2), y + 5 + Math.floor(at / across) * (MARK + 2)));
   });
 }
