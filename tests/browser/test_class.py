@@ -191,6 +191,10 @@ def test_questions_pushes_and_the_timer(open_class: Callable[..., Class]) -> Non
     LabPage(bob).stage("nodes/node-1").click()
     expect(bob.get_by_test_id("poll")).to_contain_text("Your answer: node-1")
     expect(lab.page.locator(".stage-badge")).to_have_text(["1"])
+    LabPage(ada).stage("nodes/node-1").tap()
+    expect(ada.get_by_test_id("poll")).to_contain_text("Your answer: node-1")
+    expect(ada.locator("#inspector")).to_be_visible()
+    ada.get_by_test_id("poll").locator(".close").click(trial=True)  # over what the tap opened, not under it
     board.get_by_test_id("decide").click()
     expect(bob.get_by_test_id("verdict")).to_have_text(re.compile("The model says: node-"))
     expect(bob.locator(".stage-badge.right")).to_have_count(1)
@@ -207,6 +211,7 @@ def test_questions_pushes_and_the_timer(open_class: Callable[..., Class]) -> Non
     expect(bob.get_by_text("The instructor broke something")).to_be_visible()
     board.get_by_test_id("freeze").click()
     expect(bob.get_by_test_id("strip")).to_contain_text("Hands off")
+    expect(ada.locator(".strip .words")).to_be_visible()
 
 
 def test_everyone_comes_back_when_the_server_does(visitor: Visitor, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ export class ClassBoard extends LitElement {
     return html`<div class="top"><h1>${state.title}</h1>${modeSwitch(room, state)}<span class="spacer"></span>${timerPill(room)}
         ${room.connected ? nothing : html`<span class="pill bad" role="status">${t("Not connected; trying again …")}</span>`}
         <a class="button go" href=${`/classes/${state.id}/lab`} data-testid="to-lab">${t("Your lab, for the projector")}</a></div>
-      <p class="soft what">${t(MODES.find(([mode]) => mode === state.mode)![2])}</p>
+      <p class="soft what">${state.ended ? t("The class has ended") : t(MODES.find(([mode]) => mode === state.mode)![2])}</p>
       <div class="sides">
         <div class="main">${this.tiles(state)}</div>
         <div class="side">${this.code(state)}${this.roster(state)}${this.poll(state)}${this.pushes(state)}${this.controls(state)}</div></div>

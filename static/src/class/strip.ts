@@ -139,7 +139,7 @@ export class ClassStrip extends LitElement {
         <button type="button" class="small ${tile?.taken ? "on" : ""}" data-testid="take" aria-pressed=${String(tile?.taken ?? false)} @click=${() => this.take(!tile?.taken)}>${tile?.taken ? t("Give it back") : t("Take over")}</button>
         <button type="button" class="small" data-testid="reset-lab" @click=${() => this.reset()}>${t("Reset to where it began")}</button>`;
     }
-    return html`${back}<b class="mode">${state.title}</b>${modeSwitch(room, state)}${this.activity(state)}<span class="spacer"></span>${timerPill(room)}
+    return html`${back}<b class="mode">${state.title}</b>${state.ended ? html`<span class="words matters" role="status">${t("The class is over")}</span>` : modeSwitch(room, state)}${this.activity(state)}<span class="spacer"></span>${timerPill(room)}
       ${hands ? html`<span class="pill warn" role="status">${handIcon} ${hands}</span>` : nothing}
       <button type="button" class="small ${state.frozen ? "on" : ""}" aria-pressed=${String(state.frozen)} ?disabled=${state.ended} @click=${() => room.act({ type: "freeze", on: !state.frozen })}>${t("Hands off")}</button>
       ${state.code ? html`<span class="code" data-testid="code">${state.code}</span>` : nothing}<span class="pill">${t("{count} learners", { count: state.count })}</span>`;
