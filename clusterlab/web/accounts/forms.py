@@ -21,6 +21,9 @@ TOO_OFTEN = _("That was tried too often. Wait a minute.")
 class SignInForm(AuthenticationForm):
     """Name or e-mail address, and password. Failures are counted."""
 
+    error_messages = {
+        **AuthenticationForm.error_messages, "invalid_login": _("Name or password is wrong. Capitals and small letters count in both."),
+    }
     username = forms.CharField(
         label=_("Name or e-mail address"), max_length=254, widget=forms.TextInput(attrs={"autocomplete": "username"})
     )

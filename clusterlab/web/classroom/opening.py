@@ -94,7 +94,7 @@ async def join(session: Any, room: Classroom, name: str, user: User | None) -> M
     if not wanted:
         raise LabError(_("write the name that the class shall see you by"), "name")
     if room.locked:
-        raise LabError(_("this class is locked: ask the instructor to let you in"), code="Locked", status=403)
+        raise LabError(_("This class is locked: ask the instructor to let you in"), code="Locked", status=403)
     async with _joining.setdefault(room.pk, asyncio.Lock()):
         most = settings.CLUSTERLAB["MAX_MEMBERS_PER_CLASS"]
         if await Member.objects.filter(room=room).acount() >= most:

@@ -165,7 +165,7 @@ export class TerminalElement extends LabElement implements SessionView {
   }
 
   protected override render(): TemplateResult {
-    if (!this.lab.options.canEdit) return html`<p class="soft pad">${t("You watch this lab. Whoever started it can change it.")}</p>`;
+    if (!this.lab.options.canEdit) return html`<p class="soft pad">${t("You watch this lab, and cannot change it at the moment.")}</p>`;
     const { session } = this;
     return html`<div class="terminal" data-testid="kubectl">
       <div class="terminal-bar">${this.sessions.map((each, at) => html`<span class="terminal-tab" data-on=${at === this.active ? "yes" : "no"}><button type="button" class="link" aria-pressed=${at === this.active ? "true" : "false"} @click=${() => this.choose(at)}>${t("Terminal {number}", { number: at + 1 })}${each.running ? " •" : ""}</button>${this.sessions.length > 1 ? html`<button type="button" class="quiet" aria-label=${t("Close terminal {number}", { number: at + 1 })} @click=${() => this.removeAt(at)}>${icons.close}</button>` : nothing}</span>`)}

@@ -118,7 +118,7 @@ export const lab: Record<string, string> = {
   Watches: "Beobachtet",
   "What it did last": "Was sie zuletzt tat",
   "Why is it here?": "Warum ist es hier?",
-  "You watch this lab. Whoever started it can change it.": "Sie sehen diesem Labor zu. Ändern kann es, wer es gestartet hat.",
+  "You watch this lab, and cannot change it at the moment.": "Sie sehen diesem Labor zu und können es gerade nicht ändern.",
   "Your task": "Ihre Aufgabe",
   active: "aktiv",
   add: "hinzufügen",
