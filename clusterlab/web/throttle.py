@@ -6,6 +6,7 @@ Counted in memory, for a minute. With several processes what each counts is shar
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,11 +24,16 @@ throttles: list[Throttle] = []
 
 
 class Throttle:
-    """Counts by address within the present minute. `setting` names the number that is still fine."""
+    """Counts by address within the last minute. `setting` names the number that is still fine.
+
+    Counted is by the clock's minutes, which are the same in all processes. Of the minute before, that part still counts which lies
+    within the last sixty seconds, as if it had been spread evenly: no limit is twice as high where a minute turns.
+    """
 
     def __init__(self, setting: str) -> None:
         self.setting = setting
         self._counts: dict[str, int] = {}
+        self._before: dict[str, int] = {}  # in the minute before
         self._fresh: dict[str, int] = {}  # not shared yet
         self._minute = 0
         throttles.append(self)
@@ -40,9 +46,11 @@ class Throttle:
             self._fresh[who] = self._fresh.get(who, 0) + 1
 
     def exhausted(self, address: str) -> bool:
-        """Whether the address has done it as often as it may in this minute."""
+        """Whether the address has done it as often as it may in a minute."""
         self._turn()
-        return self._counts.get(_known_as(address), 0) >= settings.CLUSTERLAB[self.setting]
+        who = _known_as(address)
+        still = math.ceil(self._before.get(who, 0) * (1 - time.time() % 60 / 60))
+        return self._counts.get(who, 0) + still >= settings.CLUSTERLAB[self.setting]
 
     def take(self) -> tuple[int, dict[str, int]] | None:
         """(the minute, what was counted here and not shared yet)."""
@@ -59,10 +67,11 @@ class Throttle:
 
     def _turn(self) -> None:
         minute = int(time.time() // 60)  # the same in all processes
-        if minute != self._minute or len(self._counts) > MAX_ADDRESSES:
-            self._minute = minute
-            self._counts.clear()
-            self._fresh.clear()
+        if minute != self._minute:
+            self._before = self._counts if minute == self._minute + 1 else {}
+            self._minute, self._counts, self._fresh = minute, {}, {}
+        elif len(self._counts) > MAX_ADDRESSES:
+            self._counts, self._fresh = {}, {}
 
 
 class Held:
