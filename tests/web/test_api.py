@@ -185,3 +185,11 @@ def test_many_objects_are_deleted_in_pieces(server: Server) -> None:
     assert [item["metadata"]["name"] for item in lab.get("configmaps")["items"]] == ["kube-root-ca.crt"]
     steps = lab.call("GET", f"/steps?from={before + 1}&limit=9")["steps"]
     assert len(steps) == 2 and sum(len(step["changes"]) for step in steps) == 130
+    # Who asks for another form of the answer has all of them deleted as well.
+    for form in ("application/yaml", "application/json;as=Table;v=v1;g=meta.k8s.io"):
+        for _ in range(105):
+            server.call("POST", path, config)
+        asked = urllib.request.Request(server.url + path + "?labelSelector=a%3Db", method="DELETE", headers={"Accept": form})
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            assert answer.status == 200
+        assert [item["metadata"]["name"] for item in lab.get("configmaps")["items"]] == ["kube-root-ca.crt"]
