@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from clusterlab.autoscaler.config import Options
-from clusterlab.controllers.objects import unix_ms
+from clusterlab.controllers.objects import condition_of, unix_ms
 
 __all__ = ["Readiness", "bearable", "readiness", "ready", "stays_behind"]
 
@@ -29,7 +29,8 @@ class Readiness(NamedTuple):
 
 def ready(node: Object) -> bool:
     """Whether a node's kubelet says that it is ready."""
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in (node.get("status") or {}).get("conditions") or ())
+    condition = condition_of(node, "Ready")
+    return condition is not None and condition["status"] == "True"
 
 
 def readiness(nodes: Iterable[Object], now_ms: int) -> Readiness:

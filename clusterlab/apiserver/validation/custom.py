@@ -6,6 +6,7 @@ pkg/apiserver/schema/listtype/validation.go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from clusterlab.apiserver.validation.common import Errors, Obj
@@ -121,37 +122,37 @@ def list_types(value: Any, schema: Any, path: str = "") -> Errors:
             out += [duplicate(f"{path}[{i}]", value[i]) for i in _repeated(value)]
         elif kind == "map":
             out += _list_map(value, schema, path)
-        for i, item in enumerate(value):
-            out += list_types(item, schema.get("items"), f"{path}[{i}]")
-    elif isinstance(value, dict):
-        known = schema.get("properties") or {}
-        rest = schema.get("additionalProperties")
-        for key in sorted(value):
-            if key in known:
-                out += list_types(value[key], known[key], f"{path}.{key}" if path else key)
-            elif isinstance(rest, dict):
-                out += list_types(value[key], rest, f"{path}[{key}]")
+    for part, of, where in _parts(value, schema, path):
+        out += list_types(part, of, where)
     return out
 
 
-def embedded_resources(value: Any, schema: Obj | None, path: str = "") -> Errors:
+def embedded_resources(value: Any, schema: Obj | None) -> Errors:
     """What is wrong with the objects that stand inside of an object (pkg/apiserver/schema/objectmeta/validation.go)."""
-    if not schema or not _holds_embedded(schema):
+    return _embedded_in(value, schema, "") if schema and _holds_embedded(schema) else []
+
+
+def _embedded_in(value: Any, schema: Any, path: str) -> Errors:
+    if not isinstance(schema, dict):
         return []
-    out: Errors = []
+    out = _embedded(value, path) if isinstance(value, dict) and schema.get("x-kubernetes-embedded-resource") else []
+    for part, of, where in _parts(value, schema, path):
+        out += _embedded_in(part, of, where)
+    return out
+
+
+def _parts(value: Any, schema: Obj, path: str) -> Iterator[tuple[Any, Any, str]]:
+    """The values that stand in a list or an object, each with its schema and its path."""
     if isinstance(value, list):
         for i, item in enumerate(value):
-            out += embedded_resources(item, schema.get("items"), f"{path}[{i}]")
+            yield item, schema.get("items"), f"{path}[{i}]"
     elif isinstance(value, dict):
-        if schema.get("x-kubernetes-embedded-resource"):
-            out += _embedded(value, path)
         known, rest = schema.get("properties") or {}, schema.get("additionalProperties")
         for key in sorted(value):
             if key in known:
-                out += embedded_resources(value[key], known[key], f"{path}.{key}" if path else key)
+                yield value[key], known[key], f"{path}.{key}" if path else key
             elif isinstance(rest, dict):
-                out += embedded_resources(value[key], rest, f"{path}[{key}]")
-    return out
+                yield value[key], rest, f"{path}[{key}]"
 
 
 def _holds_embedded(schema: Obj) -> bool:
