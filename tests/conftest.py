@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +31,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     rank = {folder / name: at for at, name in enumerate(LONG)}
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (rank.get(item.path, len(LONG)), -tests[item.path]))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What fails is said at once, on standard error: a run that is cut short has then said it. (In the process that prints, not in workers.)"""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.nodeid} failed ({report.when}):\n{report.longreprtext[-6000:]}", file=sys.__stderr__, flush=True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A worker that cannot end, because a thread of it does not, says where it stands and goes."""
+    if hasattr(config, "workerinput"):
+        faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,12 +1,14 @@
 """Servers that start quickly: the model is imported and booted once, and each server is a fork of that.
 
-`python -m tests.forkserver` forks one for each line on its standard input, `{"env", "log", "port"}` in JSON, and prints its process id;
-they end with it. `start` has one such process for each process of the tests.
+`python -m tests.forkserver` obeys a line of JSON at a time: `{"start": {"env", "log", "port"}}` forks one and answers with its process id,
+`{"poll": PID}` answers with its exit code (null while it lives), `{"signal": [PID, NUMBER]}` sends it a signal. Its servers end with it.
+`start` has one such process for each process of the tests.
+
+Only the parent may signal them: it knows which of its children have ended, and the system gives the number of one that has to a stranger.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -17,6 +19,7 @@ import threading
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Forked", "start"]
 
@@ -31,7 +34,7 @@ READY = (
 
 
 class Forked:
-    """A server under way, as a `subprocess.Popen` is: it is the child of another process, so its exit code is not known."""
+    """A server under way, as a `subprocess.Popen` is, but the child of another process, which is asked about it."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -39,15 +42,11 @@ class Forked:
 
     def poll(self) -> int | None:
         if self.returncode is None:
-            try:
-                os.kill(self.pid, 0)
-            except ProcessLookupError:
-                self.returncode = 0
+            self.returncode = _ask(poll=self.pid)
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        _ask(signal=[self.pid, number])
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
@@ -67,14 +66,47 @@ def _mother() -> tuple[subprocess.Popen[str], threading.Lock]:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True), threading.Lock()
 
 
-def start(port: int, env: dict[str, str], log: Path) -> Forked:
-    """A server on a port."""
+def _ask(**order: Any) -> Any:
     mother, one = _mother()
     assert mother.stdin is not None and mother.stdout is not None
     with one:
-        mother.stdin.write(json.dumps({"env": env, "log": str(log), "port": port}) + "\n")
+        mother.stdin.write(json.dumps(order) + "\n")
         mother.stdin.flush()
-        return Forked(int(mother.stdout.readline()))
+        return json.loads(mother.stdout.readline())
+
+
+def start(port: int, env: dict[str, str], log: Path) -> Forked:
+    """A server on a port."""
+    return Forked(_ask(start={"env": env, "log": str(log), "port": port}))
+
+
+class _Children:
+    """The servers that were forked, until they are known to have ended."""
+
+    def __init__(self) -> None:
+        self.codes: dict[int, int | None] = {}
+
+    def start(self, order: dict[str, Any]) -> int:
+        child = os.fork()
+        if child == 0:
+            serve(**order)
+        self.codes[child] = None
+        return child
+
+    def poll(self, pid: int) -> int | None:
+        if self.codes[pid] is None:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            self.codes[pid] = os.waitstatus_to_exitcode(status) if ended else None
+        return self.codes[pid]
+
+    def signal(self, order: list[int]) -> None:
+        pid, number = order
+        if self.poll(pid) is None:
+            os.kill(pid, number)
+
+    def end(self) -> None:
+        for pid in self.codes:
+            self.signal([pid, signal.SIGKILL])
 
 
 def main() -> None:
@@ -85,18 +117,11 @@ def main() -> None:
 
     Cluster(load({"apiVersion": "clusterlab/v1", "kind": "Scenario"}))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever interrupts the tests does not mean this: it ends with its standard input
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    children = []
+    children = _Children()
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            serve(**json.loads(line))
-        children.append(child)
-        print(child, flush=True)
-    for child in children:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+        ((order, value),) = json.loads(line).items()
+        print(json.dumps(getattr(children, order)(value)), flush=True)
+    children.end()
 
 
 def serve(env: dict[str, str], log: str, port: int) -> None:

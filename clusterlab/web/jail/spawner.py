@@ -154,15 +154,26 @@ class _Spawner:
     def reap(self) -> None:
         while self.children:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = self.ended()
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            with contextlib.suppress(OSError):
-                os.killpg(pid, signal.SIGKILL)  # what it may have started
             if self.children.pop(pid, None) is not None:
                 self.say(ended=pid, code=os.waitstatus_to_exitcode(status))
+
+    def ended(self) -> tuple[int, int]:
+        """(process id, wait status) of a child that has ended, with what it may have started; (0, 0) if none has.
+
+        Its group is killed before it is waited for: afterwards the system may give its number to a stranger."""
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13: what the program started is left
+            return os.waitpid(-1, os.WNOHANG)
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return 0, 0
+        with contextlib.suppress(OSError):
+            os.killpg(found.si_pid, signal.SIGKILL)
+        return os.waitpid(found.si_pid, 0)
 
     def end(self) -> None:
         for pid in self.children:

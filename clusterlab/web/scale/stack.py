@@ -103,6 +103,7 @@ class Stack:
         self.webs = [Node(self, "web", number + 1, port) for number, port in enumerate(numbers)]
         self.hosts = [Node(self, "host", number + 1, free_port()) for number in range(hosts)]
         self._servers: list[subprocess.Popen[bytes]] = []
+        self._as: list[str] = []  # what starts a program as PostgreSQL's user
         self._base = Path(tempfile.mkdtemp(prefix="clusterlab-"))  # paths of sockets must be short
         self.env = {
             **os.environ, "CLUSTERLAB_VAR": str(folder), "CLUSTERLAB_SECRET_KEY": secrets.token_urlsafe(40),
@@ -128,22 +129,20 @@ class Stack:
         """PostgreSQL refuses to run as root; then it runs as the user that its package made."""
         data, sockets = self._base / "data", self._base / "pg"
         sockets.mkdir(mode=0o700)
-        prefix: list[str] = []
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             os.chmod(self._base, 0o711)
             data.mkdir(mode=0o700)
             for path in (data, sockets):
                 os.chown(path, user.pw_uid, user.pw_gid)
-            prefix = [shutil.which("runuser") or "/usr/sbin/runuser", "-u", "postgres", "--"]
-        self._as = prefix
+            self._as = [shutil.which("runuser") or "/usr/sbin/runuser", "-u", "postgres", "--"]
         done = subprocess.run(
-            [*prefix, initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], cwd="/", capture_output=True,
+            [*self._as, initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], cwd="/", capture_output=True,
             check=False,
         )
         if done.returncode:
             raise RuntimeError("initdb failed:\n" + done.stderr.decode(errors="replace"))
-        self._run([*prefix, postgres, "-D", str(data), "-k", str(sockets), "-c", "listen_addresses="], "postgres")
+        self._run([*self._as, postgres, "-D", str(data), "-k", str(sockets), "-c", "listen_addresses="], "postgres")
         self._await(sockets / ".s.PGSQL.5432")
 
     def _run(self, command: list[str], name: str) -> None:
@@ -165,9 +164,9 @@ class Stack:
                 node.process.send_signal(signal.SIGTERM)
         for node in [*self.webs, *self.hosts]:
             node.end()
-        pids = self._base / "data" / "postmaster.pid"
-        if pids.exists():  # what was started may be the program that changes the user
-            os.kill(int(pids.read_text().split()[0]), signal.SIGINT)
+        if (data := self._base / "data").exists():  # what was started may be the program that changes the user
+            command = [*self._as, _program("pg_ctl"), "-D", str(data), "-m", "fast", "-W", "-s", "stop"]
+            subprocess.run(command, cwd="/", capture_output=True, check=False, timeout=60)
         for server in reversed(self._servers):
             if server is not self._servers[0]:
                 server.terminate()
