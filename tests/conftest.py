@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """What fails is said at once, on standard error: a run that is cut short has then said it. (In the process that prints, not in workers.)"""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
-        print(f"\n{report.nodeid} failed ({report.when}):\n{report.longreprtext[-6000:]}", file=sys.__stderr__, flush=True)
+        said = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")[:2000] + "\n…" + report.longreprtext[-3000:]
+        print(f"\n{report.nodeid} failed ({report.when}):\n{said}", file=sys.__stderr__, flush=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -33,8 +33,8 @@ async def front(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 async def new_lab(request: HttpRequest) -> HttpResponse:
-    """The form of the front page: workers, lesson."""
-    body: dict[str, Any] = {"pace": PAGE_PACE_MS}
+    """The form of the front page: workers, lesson; `paused`: the cluster stands still until somebody lets it go on."""
+    body: dict[str, Any] = {"pace": PAGE_PACE_MS, "paused": bool(request.POST.get("paused"))}
     try:
         lesson = request.POST.get("lesson", "")
         if lesson:

@@ -18,6 +18,12 @@ CHROMIUM = os.environ.get("CLUSTERLAB_CHROMIUM") or next(filter(None, map(shutil
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 #: A machine may be busy: conditions are waited for, and so long costs nothing where they come true.
 TIMEOUT_MS = 60_000
+#: Fills in the front page's form. A lab that ran until its page is there would have come further on a busy machine.
+FORM = """nodes => {
+  const select = document.querySelector('select[name=nodes]');
+  select.value = String(nodes);
+  select.form.append(Object.assign(document.createElement('input'), {type: 'hidden', name: 'paused', value: '1'}));
+}"""
 #: A browser's own words for a page that is gone or a server that is down: no fault of the page.
 EXPECTED = (
     "net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_CONNECTION_CLOSED", "net::ERR_EMPTY_RESPONSE",
@@ -87,7 +93,7 @@ def open_lab(visitor: Visitor, server: Server) -> Callable[..., LabPage]:
         page.goto(server.url + (path or "/"))
         lab = LabPage(page)
         if not path:
-            page.evaluate("n => { const s = document.querySelector('select[name=nodes]'); s.value = String(n); }", nodes)
+            page.evaluate(FORM, nodes)
             page.get_by_test_id("start").click()
             lab.ready()
             lab.pause()
