@@ -29,6 +29,7 @@ from clusterlab.controllers.manager import cloud_controller_manager, controller_
 from clusterlab.etcd import ctl
 from clusterlab.etcd.cluster import Etcd
 from clusterlab.faults import FaultError, Faults
+from clusterlab.hookcalls import HookCalls
 from clusterlab.kubelet import kubelet
 from clusterlab.kubelet.server import NodeServer
 from clusterlab.machinery.errors import StatusError, status
@@ -122,6 +123,7 @@ class Cluster:
         self.api = ApiServer(self.sim, self.etcd, metrics_api=scenario.metrics_server, dual_stack=scenario.dual_stack)
         self.network = Fabric(self.sim)
         self.network.api_server = self._asked_from_a_pod
+        self.api.webhooks = HookCalls(self)
         self.network.cluster_dns = scenario.has_addons
         self.traffic = Traffic(self.sim, self.network, scenario.traffic)
         self.node_server = NodeServer(self.sim, self.api)
@@ -537,3 +539,6 @@ def _tell_request(step: Step, actor: str) -> None:
         step.explain = f"{asked}; it refuses" + (f" at {stage}" if stage else "") + f": {span.message}"
     else:
         step.explain = f"{asked}: done" + (f", revision {span.revision}." if span.revision else ".")
+    called = [message[3] for message in span.messages if message[0].endswith("Webhook")]
+    if called and span.code < 400:
+        step.explain += f" Webhooks were called: {'; '.join(called)}."

@@ -23,11 +23,31 @@ WARNINGS_MOST = 4096
 WARNING_SHORT = 256
 
 
+class Reinvocation:
+    """The rounds of mutating admission (apiserver/pkg/admission/reinvocation.go, plugin/webhook/mutating/reinvocationcontext.go): once
+    more through all plugins where a webhook or a policy has changed the object; webhooks that ask for it are called again if somebody
+    has changed the object after them."""
+
+    __slots__ = ("again", "needed", "output", "previous", "wanted")
+
+    def __init__(self) -> None:
+        self.again = False  # this is the second round
+        self.needed = False
+        self.output: Object | None = None  # what the webhooks left
+        self.previous: tuple[str, ...] = ()  # webhooks that were called since the last change, and want to know of the next
+        self.wanted: tuple[str, ...] = ()  # webhooks to call in the second round
+
+    def require(self) -> None:
+        """The object has changed."""
+        self.wanted += self.previous
+        self.previous = ()
+
+
 class Call:
     """One request. `resource` is the resource in the version asked for; `span` is None where no step is open."""
 
     __slots__ = (
-        "claimed", "dry_run", "entries", "field_subresource", "namespace", "operation", "options", "request",
+        "_reinvocation", "claimed", "dry_run", "entries", "field_subresource", "namespace", "operation", "options", "request",
         "request_generates_name", "resource", "span", "store", "subresource", "user", "verb",
     )
 
@@ -46,6 +66,7 @@ class Call:
         self.claimed: Object | None = None  # what the client sent, with defaults, before admission
         self.entries: list[Object] | None = None  # managedFields after an apply
         self.field_subresource = request.subresource  # what managedFields names
+        self._reinvocation: Reinvocation | None = None
         self.dry_run = bool(request.options.get("dryRun"))
 
     def stage(self, name: str, decision: str, why: str = "") -> None:
@@ -59,6 +80,18 @@ class Call:
                 if len(_PLAIN) < 10_000:
                     _PLAIN[key] = stage
             span.stages.append(stage)
+
+    @property
+    def reinvocation(self) -> Reinvocation:
+        """How far mutating admission has come with this request."""
+        if self._reinvocation is None:
+            self._reinvocation = Reinvocation()
+        return self._reinvocation
+
+    @property
+    def changed_by_others(self) -> bool:
+        """Whether a webhook or policy has changed the object, so that the plugins must see it once more."""
+        return self._reinvocation is not None and self._reinvocation.needed
 
     @property
     def trusted(self) -> bool:

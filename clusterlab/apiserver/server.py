@@ -2,7 +2,7 @@
 
 Follows staging/src/k8s.io/apiserver (server/config.go for the order of the handler chain, endpoints/handlers for the verbs). A
 request passes authentication, authorization, mutating admission, schema and defaults, validation, validating admission and storage,
-within one call; each stage is told in the span of the open step. What it leaves out: priority and fairness, audit, webhooks.
+within one call; each stage is told in the span of the open step. What it leaves out: priority and fairness, audit.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver import bootstrap
 from clusterlab.apiserver.admission.chain import Admission
+from clusterlab.apiserver.admission.hooks import Reached
 from clusterlab.apiserver.authorization import Authorizer
 from clusterlab.apiserver.call import Call
 from clusterlab.apiserver.core import COMPACT_EVERY_MS, KUBERNETES, RESTORE_EVERY_MS, ServerCore
@@ -85,6 +86,8 @@ class ApiServer(ServerCore):
         self.metrics: Callable[[str, str], list[Object]] | None = None
         self.connectors: frozenset[str] = frozenset(("log", "exec", "attach", "portforward", "proxy"))
         self.connect: Connect = _nothing_to_connect
+        #: (address, port, path) -> where a call of a webhook gets to; set where there is a network.
+        self.webhooks: Callable[[str, int, str], Reached] = _nobody_there
         self._made: Request | None = None
         catalog.install(self)
 
@@ -388,6 +391,10 @@ def _without_repeated_owners(call: Call, obj: Object, refs: list[Object]) -> Obj
     return {**obj, "metadata": {**obj["metadata"], "ownerReferences": kept}}
 
 
+def _nobody_there(address: str, port: int, path: str) -> Reached:
+    return Reached("refused")
+
+
 def _nothing_to_connect(request: Request, *_: Any) -> Any:
     raise service_unavailable(f"no kubelet can be asked for {request.subresource}")
 
@@ -396,7 +403,10 @@ _STAGES = ("authentication", "authorization", "mutating", "schema", "validating"
 
 
 def _refusing_stage(span: Span, code: int) -> str:
-    """Where a request was refused: what is wrong with a body is the schema's affair, the rest came after the last stage passed."""
+    """Where a request was refused: by a webhook, or what is wrong with a body is the schema's affair, the rest came after the last stage
+    passed."""
+    if span.messages and span.messages[-1][3].endswith((": refused", ": no answer")):
+        return "mutating" if span.messages[-1][0] == "MutatingWebhook" else "validating"
     if code in (400, 422):
         return "schema"
     passed = {stage.name for stage in span.stages}

@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from clusterlab.runtime.amounts import milli
+from clusterlab.runtime.programs.admission import serving
 from clusterlab.runtime.programs.behaviour import Behaviour, Call, Exit, Serve, When
 from clusterlab.scenario import values
+from clusterlab.scenario.admission import admission
 from clusterlab.scenario.reader import Reader, boolean, integer, one_of, shown, text
 
 __all__ = ["behaviours"]
 
 _FIELDS = (
     "match", "pull", "pullError", "sizeBytes", "start", "ready", "exit", "serve", "memory", "cpu", "logs", "stop", "ignoresTerm",
-    "stopCode", "command", "args", "shell", "needsEnv", "layers",
+    "stopCode", "command", "args", "shell", "needsEnv", "layers", "admission",
 )
 
 
@@ -24,7 +26,7 @@ def behaviours(top: Reader) -> tuple[Behaviour, ...]:
 
 
 def _behaviour(read: Reader) -> Behaviour:
-    memory = _memory(read)
+    memory, answers = _memory(read), admission(read)
     return Behaviour(
         match=read.take("match", text(512)),
         pull_ms=read.take("pull", values.duration_ms, 0),
@@ -34,7 +36,8 @@ def _behaviour(read: Reader) -> Behaviour:
         start_ms=read.take("start", values.duration_ms, 0),
         ready_ms=read.take("ready", values.duration_ms, 0),
         exit=_exit(read) if read.has("exit") else None,
-        serves=_serves(read),
+        serves=_serves(read) + ((serving(answers),) if answers is not None else ()),
+        admission=answers,
         memory_base=memory[0],
         memory_growth_per_s=memory[1],
         cpu_milli=read.take("cpu", _cpu, 1),

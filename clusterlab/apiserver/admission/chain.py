@@ -53,17 +53,26 @@ class Admission:
         plugins = self._mutating.get(key)
         if plugins is None:
             plugins = self._mutating[key] = [p for p in self.plugins if p.mutates and p.handles(*key)]
-        changed = ""
-        for plugin in plugins:
-            new = plugin.admit(call, obj, old)
-            if new is not obj:
-                changed = f"{changed}, {plugin.name}" if changed else plugin.name
-                obj = new
+        obj, changed = self._round(plugins, call, obj, old)
+        if call.changed_by_others:
+            call.reinvocation.again = True
+            obj, more = self._round(plugins, call, obj, old)
+            changed = list(dict.fromkeys(changed + more))
         if changed:
-            call.stage("mutating", "changed", changed)
+            call.stage("mutating", "changed", ", ".join(changed))
         else:
             call.stage("mutating", "unchanged")
         return obj
+
+    def _round(self, plugins: list[Plugin], call: Call, obj: Object, old: Object | None) -> tuple[Object, list[str]]:
+        """The object after one round, and who has changed it."""
+        changed = []
+        for plugin in plugins:
+            new = plugin.admit(call, obj, old)
+            if new is not obj:
+                changed.append(plugin.name)
+                obj = new
+        return obj, changed
 
     def validate(self, call: Call, obj: Object | None, old: Object | None) -> None:
         """Asks all plugins that may refuse. `obj` is None for a deletion."""

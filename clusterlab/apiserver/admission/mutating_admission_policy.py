@@ -1,7 +1,8 @@
 """MutatingAdmissionPolicy: changes in CEL that the cluster's owner writes.
 
-Follows staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/mutating. Policies are invoked again once after all of them where one
-asks for it (reinvocationPolicy) and something changed. Left out: the `authorizer` variable and type checking.
+Follows staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/mutating. Policies that ask for it (reinvocationPolicy) are
+invoked again in the second round of mutating admission, which comes where something changed. Left out: the `authorizer` variable and
+type checking.
 """
 
 from __future__ import annotations
@@ -38,9 +39,12 @@ class MutatingAdmissionPolicy(PolicyPlugin):
         bindings = self.server.stores["mutatingadmissionpolicybindings"].bucket
         if not bindings.objects:
             return obj
-        before = obj
-        obj = self._round(call, obj, old, again=False)
-        return obj if obj is before else self._round(call, obj, old, again=True)
+        rounds = call.reinvocation
+        made = self._round(call, obj, old, again=rounds.again)
+        if made is not obj and made != obj:
+            rounds.needed = True
+            return made
+        return obj
 
     def _round(self, call: Call, obj: Object, old: Object | None, again: bool) -> Object:
         bindings = self.server.stores["mutatingadmissionpolicybindings"].bucket

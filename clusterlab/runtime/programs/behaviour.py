@@ -6,6 +6,10 @@ The fields are those of a scenario's `images` entries. `library` has ready ones 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clusterlab.runtime.programs.admission import AdmissionProgram
 
 __all__ = ["Behaviour", "Call", "Exit", "Location", "Send", "Serve", "When"]
 
@@ -118,6 +122,8 @@ class Behaviour:
     env: tuple[tuple[str, str], ...] = ()
     #: The program ends with an error unless one of these variables is set, as those of databases do that want a password.
     needs_env: tuple[str, ...] = ()
+    #: It answers admission webhooks.
+    admission: AdmissionProgram | None = None
     user: str = "root"
     #: Text of /etc/os-release and the like comes from the distribution.
     distribution: str = "debian"

@@ -3,6 +3,7 @@ scenario gives them some."""
 
 from __future__ import annotations
 
+from clusterlab.runtime.programs.admission import READY
 from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Location, Serve
 from clusterlab.runtime.programs.boutique import BOUTIQUE
 
@@ -180,5 +181,5 @@ LIBRARY: tuple[Behaviour, ...] = (
     Behaviour(match="*kube-proxy*", size_bytes=27_000_000, memory_base=18 * MIB, entrypoint=("/usr/local/bin/kube-proxy",), shell=False,
               logs=('I{klog}       1 server.go:112] "Successfully retrieved NodeIPs"', 'I{klog}       1 server.go:224] "Version info"',
                     'I{klog}       1 shared_informer.go:357] "Caches are synced" controller="service config"')),
-    *BOUTIQUE,
+    *BOUTIQUE, *READY,
 )

@@ -8,6 +8,7 @@ import { picture } from "./de/picture";
 import { probes } from "./de/probes";
 import { releases } from "./de/releases";
 import { classroom } from "./de/classroom";
+import { faults } from "./de/faults";
 import { held } from "./de/held";
 import { inside } from "./de/inside";
 import { lab } from "./de/lab";
@@ -24,6 +25,7 @@ export const german: Record<string, string> = {
   ...charts,
   ...describe,
   ...editor,
+  ...faults,
   ...held,
   ...inside,
   ...picture,

@@ -18,6 +18,8 @@ export type Beat =
   | { kind: "raft"; at: number; ms: number; message: Message }
   /** The answer runs back down. */
   | { kind: "answer"; at: number; ms: number; actor: string; code: number; small: boolean }
+  /** The API server calls a webhook: out to the pod that answers, and back. */
+  | { kind: "call"; at: number; ms: number; pod: string; name: string; ok: boolean }
   /** Something goes on inside a node: kubelet to runtime to pod. */
   | { kind: "inside"; at: number; ms: number; from: string; to: string };
 
@@ -29,13 +31,16 @@ export interface Clip {
   ms: number;
 }
 
-const WAKE = 280, ASK = 300, STAGE = 42, STORE = 130, RAFT = 150, ANSWER = 220;
+const WAKE = 280, ASK = 300, STAGE = 42, STORE = 130, RAFT = 150, CALL = 420, ANSWER = 220;
 const LONGEST = 2600;
 const WRITES = new Set(["create", "update", "patch", "delete", "deletecollection", "post", "put", "apply"]);
 
 export const isWrite = (verb: string): boolean => WRITES.has(verb.toLowerCase().split(" ")[0]!);
 const isNoise = (span: Span): boolean => /^(events|leases)(\/|\.|$)/.test(span.object) || !isWrite(span.verb);
-const isMessage = (message: Message): boolean => message.length === 4 && message[1] !== "" && message[2] !== "";
+/** The webhooks that were called in a stage: [kind, API server, pod, "name: what it said"]. */
+export const isCall = (message: Message): boolean => message[0].endsWith("Webhook");
+const CALLERS: Record<string, string> = { mutating: "MutatingWebhook", validating: "ValidatingWebhook" };
+const isMessage = (message: Message): boolean => message.length === 4 && message[1] !== "" && message[2] !== "" && !isCall(message);
 
 /** Pairs a burst of Raft messages into rounds: those that go out, then those that answer. */
 function raftBeats(messages: Message[], at: number, beats: Beat[]): number {
@@ -64,6 +69,12 @@ function requestBeats(actor: string, span: Span, at: number, small: boolean, bea
     const number = STAGES.indexOf(stage.name);
     if (number < 0) continue;
     const ok = !/^(refused|denied|rejected|invalid|failed|conflict)/.test(stage.decision);
+    const calls = span.messages.filter((message) => message[0] === CALLERS[stage.name]);
+    for (const [, , pod, said] of calls) {
+      beats.push({ kind: "call", at: when, ms: CALL, pod, name: said.split(": ")[0]!, ok: !/: (refused|no answer)/.test(said) });
+      when += CALL;
+    }
+    if (calls.length) beats.push({ kind: "stage", at: when - CALL * calls.length, ms: CALL * calls.length, stage: number, ok: true, why: "" });
     const slow = stage.name === "storage" && ok && span.code < 400;
     if (slow) {
       beats.push({ kind: "store", at: when, ms: STORE, back: false, revision: span.revision });
@@ -146,7 +157,7 @@ export const haltOf = (beat: Beat): number => beat.at + beat.ms * (beat.kind ===
 
 /** The moments of a clip at which somebody who steps into it stands still: each request, each of its stages, each answer. */
 export function milestones(clip: Clip): number[] {
-  const told = clip.beats.filter((beat) => (beat.kind === "ask" && !beat.small) || (beat.kind === "answer" && !beat.small) || beat.kind === "stage" || beat.kind === "raft" || beat.kind === "inside");
+  const told = clip.beats.filter((beat) => (beat.kind === "ask" && !beat.small) || (beat.kind === "answer" && !beat.small) || beat.kind === "stage" || beat.kind === "raft" || beat.kind === "call" || beat.kind === "inside");
   return [...new Set(told.map(haltOf))].sort((a, b) => a - b);
 }
 

@@ -42,6 +42,8 @@ function drawBeat(d: Drawing, beat: Beat, part: number): void {
     }
     case "raft":
       return raft(d, beat.message, part);
+    case "call":
+      return call(d, beat, part);
     case "inside":
       return inside(d, beat.from, beat.to, part);
   }
@@ -122,6 +124,21 @@ function raft(d: Drawing, message: [string, string, string, string], part: numbe
   d.pen.circle(point, 7, { fill: votes ? theme.warn : theme.etcd, fillAlpha: 0.25 });
   d.pen.circle(point, 4, { fill: votes ? theme.warn : theme.etcd });
   if (d.at.lens === "etcd") d.pen.text(message[0], point.x, point.y - 10, { size: 10.5, weight: 600, align: "center", color: votes ? theme.warn : theme.etcd });
+}
+
+/** From the API server's bar straight to the pod and back; where no pod was reached, a stub that ends in a cross. */
+function call(d: Drawing, beat: Extract<Beat, { kind: "call" }>, part: number): void {
+  const { pen, at } = d, { theme } = pen, { bus } = at;
+  const color = beat.ok ? theme.accent : theme.bad;
+  const box = at.pods.get(beat.pod)?.box;
+  const to = box ? center(box) : { x: bus.x + bus.w / 2, y: bus.y + bus.h + 34 };
+  const from = { x: clamp(to.x, bus.x + 8, bus.x + bus.w - 8), y: to.y < bus.y ? bus.y : bus.y + bus.h };
+  const out = ease(part < 0.5 ? part * 2 : (1 - part) * 2);
+  const here = { x: from.x + (to.x - from.x) * out, y: from.y + (to.y - from.y) * out };
+  pen.line([from, to], { stroke: color, width: 1.6, dash: [5, 4], alpha: 0.7 });
+  pen.circle(here, 4.6, { fill: color });
+  if (!beat.ok && part > 0.5) for (const way of [1, -1]) pen.line([{ x: to.x - 5, y: to.y - 5 * way }, { x: to.x + 5, y: to.y + 5 * way }], { stroke: theme.bad, width: 2.2 });
+  pen.text(beat.name, here.x, here.y - 10, { size: 10.5, weight: 600, align: "center", color });
 }
 
 function inside(d: Drawing, from: string, to: string, part: number): void {

@@ -2,6 +2,7 @@
 import { t } from "../i18n/t";
 import type { Beat } from "../stage/choreography";
 import { STAGES } from "../stage/layoutControl";
+import { nameOf } from "../stream/views";
 import { requestTitle } from "../stage/travel";
 import { actorName } from "../lab/words";
 
@@ -22,6 +23,8 @@ export function sentenceOfBeat(beat: Beat): string {
       return t("etcd: {from} sends {to} {type} {summary}", { type: beat.message[0], from: beat.message[1], to: beat.message[2], summary: beat.message[3] });
     case "answer":
       return t("The API server answers {code}.", { code: beat.code });
+    case "call":
+      return t("The API server calls the webhook {name} at {pod}: {outcome}", { name: beat.name, pod: beat.pod ? nameOf(beat.pod) : t("nobody"), outcome: beat.ok ? t("answered") : t("refused or no answer") });
     case "inside":
       return t("{from} tells {to}", { from: beat.from, to: beat.to });
     default:

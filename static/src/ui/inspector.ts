@@ -8,6 +8,7 @@ import type { Frame, Heading, Span, View } from "../stream/types";
 import { nameOf, namespaceOf, resourceOf, type NodeView, type PodView } from "../stream/views";
 import { heldId, heldTitle } from "../stage/door";
 import { lookOf } from "../stage/pod";
+import { isCall } from "../stage/choreography";
 import { requestTitle } from "../stage/travel";
 import { LabElement } from "./element";
 import { heldList } from "./held";
@@ -120,11 +121,12 @@ export class InspectorElement extends LabElement {
   }
 
   private requestPart(span: Span, open: boolean): TemplateResult {
-    const refused = span.code >= 400;
+    const refused = span.code >= 400, calls = span.messages.filter(isCall), raft = span.messages.length - calls.length;
     return html`<details class="request" ?open=${open || refused}><summary><b class=${refused ? "bad" : ""}>${requestTitle(span.verb, span.object)} → ${span.code}</b> <small class="mono">${span.object}</small></summary>
       ${span.message ? html`<p class="bad">${span.message}</p>` : nothing}
       <ol class="stages">${span.stages.map((stage) => html`<li class=${stage.decision === "refused" ? "bad" : ""}><span>${t(stage.name)}</span> <em>${t(stage.decision)}</em>${stage.why ? html`<small>${stage.why}</small>` : nothing}</li>`)}</ol>
-      ${span.revision ? html`<small>${t("revision {revision}", { revision: span.revision })}${span.messages.length ? ` · ${t("{count} Raft messages", { count: span.messages.length })}` : ""}${span.watchers ? ` · ${span.watchers === 1 ? t("1 watch told") : t("{count} watches told", { count: span.watchers })}` : ""}</small>` : nothing}</details>`;
+      ${calls.length ? html`<ul class="links" data-testid="webhooks">${calls.map(([, , pod, said]) => html`<li>${t("webhook")} ${said}${pod ? html` <button type="button" class="link" @click=${() => this.lab.select(pod)}>${nameOf(pod)}</button>` : nothing}</li>`)}</ul>` : nothing}
+      ${span.revision ? html`<small>${t("revision {revision}", { revision: span.revision })}${raft ? ` · ${t("{count} Raft messages", { count: raft })}` : ""}${span.watchers ? ` · ${span.watchers === 1 ? t("1 watch told") : t("{count} watches told", { count: span.watchers })}` : ""}</small>` : nothing}</details>`;
   }
 
   private framePart(frame: Frame): TemplateResult {

@@ -3,6 +3,7 @@
 export const sentences: readonly (readonly [english: string, german: string])[] = [
   // Requests.
   ["{0} asks the API server to {1} {2}: done, revision {3}.", "{0} bittet den API-Server um {1} {2}: erledigt, Revision {3}."],
+  ["Webhooks were called: {0*}.", "Webhooks wurden gerufen: {0}."],
   ["{0} asks the API server to {1} {2}: done.", "{0} bittet den API-Server um {1} {2}: erledigt."],
   ["{0} asks the API server to {1} {2}; it refuses at {3}: {4*}", "{0} bittet den API-Server um {1} {2}; er lehnt ab ({3}): {4}"],
   ["{0} asks the API server to {1} {2}; it refuses: {3*}", "{0} bittet den API-Server um {1} {2}; er lehnt ab: {3}"],
