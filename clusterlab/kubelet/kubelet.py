@@ -39,7 +39,7 @@ class Kubelet(KubeletParts):
 
     STATE: tuple[str, ...] = (
         *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure", "pressure_ms",
-        "starved", "starved_ms", "preempting", "collected_ms", "registered", "refreshing", "cache",
+        "starved", "starved_ms", "preempting", "collected_ms", "registered", "refreshing", "cache", "started_ms",
     )
 
     def __init__(self, sim: Simulation, api: Api, config: NodeConfig, runtime: Runtime, world: World) -> None:
@@ -76,7 +76,7 @@ class Kubelet(KubeletParts):
         self.starved: tuple[Threshold, ...] = ()  # the thresholds that pods have to go for
         self.starved_ms: dict[Threshold, int] = {}  # since when thresholds have been met
         self.preempting: dict[str, tuple[str, ...]] = {}  # critical pod -> those that end so that it has room
-        self.collected_ms = self.sim.time_ms
+        self.collected_ms = self.started_ms = self.sim.time_ms
         self.registered = False
         self.refreshing: dict[str, bool] = {}  # uids of pods whose volumes follow the API
         self.cache: dict[str, Object] = {}  # configMaps that are the same for every pod of a namespace
@@ -247,6 +247,8 @@ class Kubelet(KubeletParts):
         try:
             if rec.stage == NEW:
                 rec = admission.admit_new(self, rec)
+                if rec.stage not in {NEW, REJECTED} and self.runtime.by_pod.get(uid):
+                    rec = self.pods[uid] = pod_workers.take_over(self, rec)
             if rec.stage not in {NEW, REJECTED}:
                 rec = pod_workers.sync(self, rec)
                 if uid in self.pods:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["started_event", "sync"]
+__all__ = ["started_event", "sync", "take_over"]
 
 
 def sync(kl: Kubelet, rec: Pod) -> Pod:
@@ -46,6 +46,18 @@ def sync(kl: Kubelet, rec: Pod) -> Pod:
     rec = _act(kl, rec)
     if kl.acted != before:
         kl.wake(rec.uid)
+    return rec
+
+
+def take_over(kl: Kubelet, rec: Pod) -> Pod:
+    """A pod whose containers an earlier run of this kubelet has started: their probes go on, and starts under way are waited for."""
+    spec = rec.pod["spec"]
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"], *(spec.get("ephemeralContainers") or ())):
+        latest = kl.runtime.latest(rec.uid, container["name"])
+        if latest is not None and latest.state == CREATED:
+            rec = rec._replace(starting={**rec.starting, container["name"]: latest.id})
+        elif latest is not None and latest.state == RUNNING:
+            rec = prober.adopt(kl, rec, container, latest)
     return rec
 
 

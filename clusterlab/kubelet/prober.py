@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["KINDS", "add", "advance"]
+__all__ = ["KINDS", "add", "adopt", "advance"]
 
 KINDS = ("startup", "liveness", "readiness")
+#: Containers that started this long before the kubelet, or longer, were started by an earlier run of it.
+RESTART_GRACE_MS = 10_000
 _WORDS = {"startup": "Startup", "liveness": "Liveness", "readiness": "Readiness"}
 
 
@@ -34,6 +36,28 @@ def add(kl: Kubelet, rec: Pod, container: Object, made: Container) -> Pod:
             new[f"{made.name}/{kind}"] = Probe(made.id, next_ms=due, result="success" if kind == "liveness" else "")
             if due > kl.sim.time_ms:
                 kl.wake(rec.uid, due - kl.sim.time_ms, idle=kind == "liveness")
+    return rec._replace(probes={**rec.probes, **new}) if new else rec
+
+
+def adopt(kl: Kubelet, rec: Pod, container: Object, made: Container) -> Pod:
+    """The probes of a container that was started before this kubelet was. What counted then counts until they say otherwise (worker.go
+    and prober_manager.go, setReadyStateOnKubeletRestart): who was ready stays so."""
+    status = rec.pod.get("status") or {}
+    known = [each for field in ("containerStatuses", "initContainerStatuses") for each in status.get(field) or ()]
+    had_started = any(each["name"] == made.name and each.get("started") for each in known)
+    was_ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
+    old = made.started_ms < kl.started_ms - RESTART_GRACE_MS
+    new: dict[str, Probe] = {}
+    for kind in KINDS:
+        spec = container.get(f"{kind}Probe")
+        if not spec:
+            continue
+        due = max(kl.sim.time_ms, made.started_ms + int(spec.get("initialDelaySeconds") or 0) * 1000)
+        counts = {"liveness": True, "readiness": old and was_ready, "startup": had_started}[kind]
+        held = kind == "startup" and had_started
+        new[f"{made.name}/{kind}"] = Probe(made.id, next_ms=due, result="success" if counts else "", on_hold=held)
+        if not held:
+            kl.wake(rec.uid, due - kl.sim.time_ms, idle=counts)
     return rec._replace(probes={**rec.probes, **new}) if new else rec
 
 

@@ -57,6 +57,9 @@ def _job(name: str) -> Object:
 
 def _everything() -> list[Object]:
     web, api, agent = deployment("web", 4, "shop/web:1"), deployment("api", 2, "shop/web:1"), deployment("agent", 1, "shop/db:1")
+    for each in (web, api):
+        each["spec"]["template"]["spec"]["containers"][0].update({
+            f"{kind}Probe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": period} for kind, period in (("liveness", 7), ("readiness", 4))})
     web["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}
     api["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m", "memory": "64Mi"}}
     job = _job("hourly")["spec"]

@@ -1,9 +1,10 @@
 """MutatingAdmissionWebhook and ValidatingAdmissionWebhook: calls of programs in pods, and what becomes of a request.
 
 Follows staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/{generic,mutating,validating,request,errors},
-pkg/admission/reinvocation.go and pkg/util/proxy. A call goes over the cluster's network to a pod whose image answers webhooks (`runtime.programs.admission`); where it
-fails, in the words of a Go client, the webhook's failure policy decides. Validating webhooks are asked one after the other, and the
-first refusal counts. Simulated time stands still meanwhile: what a call takes is told, and held against its time-out.
+pkg/admission/reinvocation.go and pkg/util/proxy. A call goes over the cluster's network to a pod whose image answers webhooks
+(`runtime.programs.admission`); where it fails, in the words of a Go client, the webhook's failure policy decides. Validating webhooks
+are asked one after the other, and the first refusal counts. Simulated time stands still meanwhile: what a call takes is told, and
+held against its time-out.
 Left out: addresses outside of the cluster answer nobody; conversions to the version that a rule names.
 """
 
