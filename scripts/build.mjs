@@ -7,6 +7,7 @@ import { join } from "node:path";
 const outdir = "static/dist";
 mkdirSync(outdir, { recursive: true });
 copyFileSync("static/src/icon.svg", join(outdir, "icon.svg"));
+copyFileSync("static/src/front/demo.json", join(outdir, "demo.json"));
 const options = {
   outdir,
   bundle: true,
@@ -44,7 +45,7 @@ const bundles = [
 
 // Beside each file lies what it is when it is compressed: the server sends that to browsers that take it.
 const packed = (name) => ["gz", "br"].map((end) => join(outdir, `${name}.${end}`));
-const texts = () => readdirSync(outdir).filter((name) => /\.(js|css|svg)$/.test(name)).sort();
+const texts = () => readdirSync(outdir).filter((name) => /\.(js|css|svg|json)$/.test(name)).sort();
 
 if (process.argv.includes("--watch")) {
   for (const name of texts()) for (const path of packed(name)) rmSync(path, { force: true }); // which would be older than the file

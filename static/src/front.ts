@@ -9,7 +9,6 @@ import { Scene } from "./stage/scene";
 import { Player } from "./stream/player";
 import type { Frame, Snapshot } from "./stream/types";
 import { sentenceOf } from "./lab/words";
-import demo from "./front/demo.json";
 
 interface Recording {
   snapshot: Snapshot;
@@ -60,8 +59,19 @@ function show(root: HTMLElement, recording: Recording): void {
   } else requestAnimationFrame(tick);
 }
 
+/** The frames of the picture; null where they do not come: the page says all without them. */
+async function record(url: string): Promise<Recording | null> {
+  try {
+    const answer = await fetch(url);
+    return answer.ok ? ((await answer.json()) as Recording) : null;
+  } catch {
+    return null;
+  }
+}
+
 useLanguage();
 const root = document.querySelector<HTMLElement>(".moving");
-if (root) show(root, demo as unknown as Recording);
+// The recording is larger than everything else here: it comes when the page has been drawn.
+if (root) void record(root.dataset["recording"] ?? "").then((recording) => recording && show(root, recording));
 
 chooseLanguage(document.querySelector<HTMLSelectElement>("select[name=language]"));

@@ -16,6 +16,7 @@ const SAID: [string, string][] = [
   ["The kubelet on node-2 stops: no heartbeats, no status. The containers there go on.", "Das Kubelet auf node-2 hält an: keine Heartbeats, kein Status. Die Container dort laufen weiter."],
   ["The StatefulSet db creates db-0: the pods before it are well. The StatefulSet db creates db-1: the pods before it are well.", "Das StatefulSet db macht db-0: Den Pods davor geht es gut. Das StatefulSet db macht db-1: Den Pods davor geht es gut."],
   ["Somebody says this. ReplicaSet web-5 wants 3 pods, so it creates 3.", "Somebody says this. ReplicaSet web-5 will 3 Pods, also macht es 3."],
+  ["The node controller notes of node-3: Node node-3 status is now: NodeNotReady. The 6 pods of node node-3 no longer count as ready.", "Der Node-Controller vermerkt zu node-3: Node node-3 status is now: NodeNotReady. Die 6 Pods von Node node-3 gelten nicht mehr als bereit."],
   ["Nobody has translated this.", "Nobody has translated this."],
 ];
 

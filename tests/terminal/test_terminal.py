@@ -60,7 +60,8 @@ async def test_what_a_person_expects_of_a_shell(visit: Visit) -> None:
         told = await typist.run("kubectl diff -f other.yaml")
         assert (typist.exit, told.startswith("diff -u -N /tmp/LIVE-"), '-  a: "1"\n+  a: "2"' in told) == (1, True, True)
         assert (await typist.run("kubectl diff -f said.yaml"), typist.exit) == ("", 0)
-        assert '-  a: "1"\n+  a: "2"' in await typist.run("diff said.yaml other.yaml")
+        assert '-  a: "1"\n+  a: "2"' in await typist.run("diff -u said.yaml other.yaml")
+        assert "<   a: \"1\"\n---\n>   a: \"2\"\n" in await typist.run("diff said.yaml <(cat other.yaml)")
         assert await typist.run("alias kc='kubectl get cm' n='echo one | wc -l'; kc said -o name; n; kc -o name | grep -c said") == "configmap/said\n1\n1\n"
         assert "alias kc='kubectl get cm'" in await typist.run("alias")
         assert await typist.run("sudo kubectl get cm said -o name | xargs -n1 echo got; read X <<< 'a b'; echo $X") == "got configmap/said\na b\n"
@@ -70,6 +71,53 @@ async def test_what_a_person_expects_of_a_shell(visit: Visit) -> None:
         assert await typist.run("cat new.txt") == "line\nline\n"
         assert "chain of causes" in await typist.run("why --help")
         assert await typist.run("help until") == await typist.run("until --help")
+
+
+async def test_what_examinations_are_typed_with(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        assert await typist.run("source <(kubectl completion bash); complete -o default -F __start_kubectl k") == ""
+        await typist.run("alias k=kubectl; export do='--dry-run=client -o yaml'")
+        await typist.run("function kn() { kubectl config set-context --current --namespace=\"$1\"; }")
+        assert await typist.run("kn kube-public; k config view --minify -o jsonpath={..namespace}; kn default >/dev/null") == "Context \"clusterlab\" modified.\nkube-public"
+        await typist.run("cat > s.sh <<'EOF'\nns=${1:-default}\nhello() { echo \"hello $1\"; }\nhello $ns | cat\nEOF")
+        assert await typist.run("chmod +x s.sh; ./s.sh; bash s.sh a; bash -c 'echo $0'; echo \"[$ns]\"") == "hello default\nhello a\nbash\n[]\n"
+        assert await typist.run(". ./s.sh b; hello c | tr a-z A-Z; echo $(hello d)") == "hello b\nHELLO C\nhello d\n"
+        assert await typist.run("hello e; cd /nowhere; cd -") == "hello e\nbash: cd: /nowhere: No such file or directory\n/lab\n"
+        assert await typist.run("comm -12 <(printf 'a\\nb\\n') <(printf 'b\\nc\\n'); printf 'a b\\nlong c\\n' | column -t | tac") == "b\nlong  c\na     b\n"
+        assert await typist.run("printf '1\\n2\\n3\\n4\\n' | grep -A1 2") == "2\n3\n"
+        await typist.run("echo one")
+        assert await typist.run("!! two") == "echo one two\none two\n"
+        assert await typist.run("!nothing") == "bash: !nothing: event not found\n"
+        assert (await typist.run("timeout 1 kubectl get ns -w -o name"), typist.exit)[1] == 124
+        await typist.run("kubectl proxy --port=8009 &")
+        assert '"name": "default"' in await typist.run("curl -s localhost:8009/api/v1/namespaces/default")
+        assert await typist.run("kill %1; jobs") == ""
+
+
+async def test_yq_as_people_use_it(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        await typist.run("kubectl create deploy yq --image=nginx:1.25 --dry-run=client -o yaml > d.yaml")
+        assert await typist.run("yq '.spec.template.spec.containers[0].image' d.yaml; cat d.yaml | yq .metadata.labels") == "nginx:1.25\napp: yq\n"
+        await typist.run("yq -i '.metadata.labels.on-call = \"yes\" | .spec.replicas = 3' d.yaml")
+        assert await typist.run("yq -o json -I0 '[.metadata.labels, .spec.replicas]' d.yaml") == '[{"app":"yq","on-call":"yes"},3]\n'
+        assert await typist.run("kubectl apply -f <(yq '.spec.replicas = 1' d.yaml) && kubectl get deploy yq -o yaml | yq .spec.replicas") == "deployment.apps/yq created\n1\n"
+        assert await typist.run("printf 'a: on\\n---\\n- 1\\n' | yq .") == 'a: "on"\n---\n- 1\n'
+        assert "Error: syntax error" in await typist.run("yq '.a[' d.yaml") and typist.exit == 1
+        assert "Error: open no.yaml" in await typist.run("yq . no.yaml") and typist.exit == 1
+        bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+        await typist.run(f"cat > bomb.yaml <<'EOF'\n{bomb}EOF")
+        assert "Error" in await typist.run("yq . bomb.yaml | head -c 200; yq . bomb.yaml > /dev/null")
+        assert await typist.run("echo still here") == "still here\n"
+
+
+async def test_the_kubelet_as_a_service(visit: Visit) -> None:
+    async with visit.terminal() as typist:
+        assert "active (running)" in await typist.run("ssh node-1 'sudo systemctl status kubelet'")
+        assert (await typist.run("ssh node-1 sudo systemctl stop kubelet; ssh node-1 systemctl is-active kubelet"), typist.exit) == ("inactive\n", 3)
+        assert "kubelet-stop node-1" in await typist.run("fault")
+        assert await typist.run("ssh node-1 systemctl start kubelet; ssh node-1 systemctl is-active kubelet") == "active\n"
+        assert "registers its node" in await typist.run("ssh node-1 journalctl -u kubelet -n 5")
+        assert "could not be found" in await typist.run("ssh node-1 systemctl start nonsense") and typist.exit == 4
 
 
 async def test_tokens_count(visit: Visit) -> None:

@@ -48,8 +48,15 @@ def _continue(run: Run, args: list[str]) -> Result | None:
 
 
 def _cd(run: Run, args: list[str]) -> Result | None:
-    run.cwd = run.path(args[0] if args else run.variables.get("HOME", "/"))
-    return Result()
+    """`cd -` is the folder before. A host that knows every folder says with `is_directory` which there are."""
+    back = args[:1] == ["-"]
+    name = run.variables.get("OLDPWD", run.cwd) if back else args[0] if args else run.variables.get("HOME", "/")
+    path = run.path(name)
+    if getattr(run.host, "KNOWS_FOLDERS", False) and not run.host.is_directory(path):
+        return Result(1, "", f"{run.shell}: cd: {name}: No such file or directory\n")
+    run.variables = {**run.variables, "OLDPWD": run.cwd}
+    run.cwd = path
+    return Result(0, f"{path}\n" if back else "")
 
 
 def _pwd(run: Run, args: list[str]) -> Result | None:
@@ -121,6 +128,29 @@ def _read(run: Run, args: list[str]) -> Result | None:
     return Result()
 
 
+def _source(run: Run, args: list[str]) -> Result | None:
+    """`. FILE [WORD …]`: the commands of a file, in this very shell: variables, folder and functions stay."""
+    if not args:
+        return Result(2, "", f"{run.shell}: .: filename argument required\n")
+    path = run.path(args[0])
+    text = run.host.read(path)
+    if text is None:
+        return Result(1, "", f"{run.shell}: {args[0]}: No such file or directory\n")
+    if "__start_kubectl" in text:  # kubectl's own completion: whoever completes here asks kubectl itself
+        return Result()
+    params, run.params = run.params, tuple(args[1:]) or run.params
+    try:
+        inner = run.nested(text)
+    finally:
+        run.params = params
+    run.variables, run.cwd, run.exported = inner.variables, inner.cwd, inner.exported
+    for name, start in inner.functions.items():
+        if name not in inner.homes:
+            run.functions[name] = run.adopt(inner.code[start - 1:inner.code[start - 1].target])
+            run.homes.pop(name, None)
+    return Result(inner.status, inner.output())
+
+
 def _eval(run: Run, args: list[str]) -> Result | None:
     inner = run.nested(" ".join(args))
     run.variables, run.cwd = inner.variables, inner.cwd
@@ -148,5 +178,5 @@ def _wait(run: Run, args: list[str]) -> Result | None:
 BUILTINS: dict[str, Callable[[Run, list[str]], Result | None]] = {
     "exit": _exit, "return": _return, "break": _break, "continue": _continue, "cd": _cd, "pwd": _pwd, "export": _export,
     "unset": _unset, "local": _local, "set": _set, "shift": _shift, "trap": _trap, "read": _read, "eval": _eval,
-    "exec": _exec, ":": _colon, "wait": _wait, "declare": _local, "readonly": _export,
+    "exec": _exec, ":": _colon, "wait": _wait, "declare": _local, ".": _source, "source": _source, "readonly": _export,
 }

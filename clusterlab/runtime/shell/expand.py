@@ -26,12 +26,14 @@ class Expander:
     def __init__(
         self, look_up: Callable[[str], str | None], assign: Callable[[str, str], None], run: Callable[[str], str],
         params: tuple[str, ...], names: Callable[[str], list[str]], braces: bool = False,
+        process: Callable[[str, int], str] | None = None,
     ) -> None:
         self.look_up = look_up
         self.assign = assign
         self.run = run
         self.params = params
         self.names = names
+        self.process, self.pipes = process, 0  # <(command): the name of a file that holds what it wrote
         self.braces = braces  # whether {1..3} and {a,b} are expanded, as bash does
 
     def fields(self, words: tuple[Word, ...]) -> list[str]:
@@ -108,6 +110,11 @@ class Expander:
             return part.text
         if part.kind == "command":
             return self.run(part.text).rstrip("\n")
+        if part.kind == "process":
+            if self.process is None:
+                raise ShellError('syntax error: unexpected "("')
+            self.pipes += 1
+            return self.process(part.text, 64 - self.pipes)
         if part.kind == "array":
             return pack(self.fields(tuple(each.word for each in tokens(part.text) if each.kind == "word")))
         if part.kind == "arithmetic":

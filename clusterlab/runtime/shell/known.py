@@ -54,10 +54,17 @@ class Known:
     def expander(self) -> Expander:
         return Expander(
             self.look_up, self.assign, self._substitute, self.params, lambda pattern: self.host.names(pattern, self.cwd),
-            self.shell in {"bash", "zsh"})
+            self.shell in {"bash", "zsh"}, self._process if self.shell in {"bash", "zsh"} else None)
 
     def nested(self, source: str) -> Any:
         raise NotImplementedError
+
+    def _process(self, source: str, number: int) -> str:
+        """Runs the command of `<(…)` to its end; the file that holds what it wrote."""
+        path = f"{getattr(self.host, 'PIPES', '/tmp/sh-np-')}{number}"
+        if problem := self.host.write(path, str(self.nested(source).output()), False):
+            raise ShellError(f"{path}: {problem}")
+        return path
 
     def _substitute(self, source: str) -> str:
         plain = source.strip()

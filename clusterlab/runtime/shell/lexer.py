@@ -16,8 +16,8 @@ class LexError(ValueError):
 
 
 class Part(NamedTuple):
-    """A piece of a word. `kind`: text, var, command, arithmetic or array. `op` and `arg` belong to ${name op arg}, `subscript` to
-    ${name[subscript]}."""
+    """A piece of a word. `kind`: text, var, command, process (bash's `<(…)`), arithmetic or array. `op` and `arg` belong to
+    ${name op arg}, `subscript` to ${name[subscript]}."""
 
     kind: str
     text: str
@@ -125,6 +125,10 @@ class _Reader:
         return tuple(parts)
 
     def _operator(self) -> bool:
+        if self.source.startswith("|&", self.at):  # bash's short form
+            self.at += 2
+            self.found += [Token("redirect", ">&", (Part("text", "1"),), 2), Token("op", "|")]
+            return True
         for each in _OPERATORS:
             if self.source.startswith(each, self.at):
                 self.at += len(each)
@@ -136,6 +140,8 @@ class _Reader:
 
     def _redirect(self) -> bool:
         at, fd = self.at, -1
+        if self.source.startswith("<(", at):
+            return False  # a word: the file that a command writes
         if self.source[at].isdigit() and at + 1 < len(self.source) and self.source[at + 1] in "<>":
             fd, at = int(self.source[at]), at + 1
         for each in _REDIRECTS:
@@ -197,6 +203,11 @@ class _Reader:
                 parts = [Part("text", text), Part("array", source[self.at + 1:end])]
                 text, self.at = "", end + 1
                 break
+            if source.startswith("<(", self.at):
+                end = self._closing(self.at + 2, "(", ")")
+                parts += [Part("text", text), Part("process", source[self.at + 2:end])]
+                text, self.at = "", end + 1
+                continue
             if char in " \t\r\n;&|()<>":
                 break
             if char == "\\":

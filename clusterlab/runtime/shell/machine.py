@@ -14,6 +14,7 @@ from clusterlab.runtime.shell.builtins import BUILTINS
 from clusterlab.runtime.shell.complaints import no_target
 from clusterlab.runtime.shell.expand import Expander, ShellError
 from clusterlab.runtime.shell.flow import flows
+from clusterlab.runtime.shell.functions import Functions
 from clusterlab.runtime.shell.known import Known
 from clusterlab.runtime.shell.lexer import LexError
 from clusterlab.runtime.shell.parser import Command, Instruction, Redirect, compile_script
@@ -40,7 +41,7 @@ def begin(source: str, time_ms: int, env: dict[str, str], cwd: str = "/", params
     return State(source, params, 0, time_ms, time_ms, dict(env), tuple(env), cwd=cwd or "/", shell=shell)
 
 
-class Run(Known):
+class Run(Functions, Known):
     """One stretch of a script. `budget` bounds how many commands it runs in all."""
 
     def __init__(self, state: State, host: Host, budget: int = 2_000, depth: int = 0) -> None:
@@ -49,6 +50,7 @@ class Run(Known):
         self.depth = depth
         self.start = state
         self.code = compile_script(state.source).code
+        self.homes, self.brought = {}, {}
         self.pc = state.pc
         self.time_ms = state.time_ms
         self.variables = dict(state.variables)
@@ -143,6 +145,7 @@ class Run(Known):
             return True
         source, code, pc = self.start.source, self.code, self.pc
         self.pending = (0, "")
+        homes, self.homes = self.homes, self.around()
         self.code, self.pc = compile_script(trap).code, 0
         frames, self.frames = self.frames, []
         opened, self.stdin_open = self.stdin_open, False
@@ -152,7 +155,7 @@ class Run(Known):
                     if self.wake_ms == FOREVER:
                         break
                     self.time_ms = max(self.time_ms, self.wake_ms)  # what the trap waits for passes before the script goes on
-            self.code, self.pc, self.frames, self.stdin_open = code, pc, frames, opened
+            self.code, self.pc, self.frames, self.stdin_open, self.homes = code, pc, frames, opened, homes
         except Exit as leave:
             self.frames = []
             self._leave(leave.code)
@@ -220,6 +223,7 @@ class Run(Known):
 
     def _op_define(self, instruction: Instruction) -> None:
         self.functions[instruction.arg] = self.pc
+        self.homes.pop(instruction.arg, None)
         self.pc = instruction.target
 
     def _op_return(self, instruction: Instruction) -> None:
@@ -231,6 +235,8 @@ class Run(Known):
             frame = self.frames.pop()
             if frame[0] == "call":
                 self.pc, self.params = frame[1], frame[2]
+                if frame[3:] == (True,):
+                    self._op_unredirect()
                 return
 
     def _op_redirect(self, instruction: Instruction) -> None:
@@ -245,7 +251,7 @@ class Run(Known):
                 self.stdin, self.stdin_open = path, False
         self.frames.append(("redirect", targets, before if any(each[0] in {"<", "<<"} for each in targets) else None))
 
-    def _op_unredirect(self, instruction: Instruction) -> None:
+    def _op_unredirect(self, instruction: Instruction | None = None) -> None:
         frame = self.frames.pop()
         if frame[2] is not None:
             self.stdin, self.stdin_open = frame[2]
@@ -288,7 +294,7 @@ class Run(Known):
         known = self.frames.pop() if self.frames and self.frames[-1][:2] == ("pipe", at) else None
         head = Run(known[2] if known is not None else self.state(), self.host, min(self.budget, 500), self.depth + 1)
         budget = head.budget
-        head.code, head.capture, head.flowing, head.time_ms = stages[0], [], True, self.time_ms
+        head.code, head.capture, head.flowing, head.time_ms, head.homes = stages[0], [], True, self.time_ms, self.around()
         if known is None:
             head.pc, head.frames, head.tries = 0, [], 0
         elif head.pending != (0, ""):
@@ -329,6 +335,7 @@ class Run(Known):
         if inner.depth > DEPTH:
             raise ShellError("nested too deeply")
         inner.code, inner.pc, inner.frames, inner.tries = code, 0, [], tries
+        inner.homes = self.around()
         inner.capture, inner.stdin, inner.stdin_open, inner.wake_ms = [], stdin, opened, self.time_ms
         inner._through()
         self.budget -= min(self.budget, 500) - inner.budget
@@ -379,8 +386,10 @@ class Run(Known):
             self.assign(name, expander.text(word))
         name = argv[0]
         if name in self.functions and len(self.frames) < 100:
-            self.frames.append(("call", self.pc, self.params))
-            self.params, self.pc = tuple(argv[1:]), self.functions[name]
+            if command.redirects:
+                self._op_redirect(Instruction("redirect", command.redirects))
+            self.frames.append(("call", self.pc, self.params, bool(command.redirects)))
+            self.params, self.pc = tuple(argv[1:]), self.entry(name)
             return False
         before = (self.stdin, self.stdin_open)
         elsewhere = self._input(command.redirects, expander)

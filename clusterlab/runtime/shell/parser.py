@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from clusterlab.runtime.shell.lexer import LexError, Part, Token, Word, tokens
 
-__all__ = ["Command", "Instruction", "Program", "compile_script"]
+__all__ = ["Command", "Instruction", "Program", "compile_script", "moved"]
 
 
 class Redirect(NamedTuple):
@@ -120,7 +120,7 @@ class _Parser:
                 self.at += 1
                 body = self.code[start:]
                 del self.code[start:]
-                self._emit("background", tuple(_moved(each, -start) for each in body))
+                self._emit("background", tuple(moved(each, -start) for each in body))
             elif not (self._is(";") or self._is("\n")):
                 token = self._peek()
                 if token is not None and not (self._is(")") or self._is(";;") or self._reserved() in _ENDS):
@@ -144,13 +144,13 @@ class _Parser:
         start = len(self.code)
         self.command()
         if self._is("|"):
-            stages = [tuple(_moved(each, -start) for each in self.code[start:])]
+            stages = [tuple(moved(each, -start) for each in self.code[start:])]
             del self.code[start:]
             while self._is("|"):
                 self.at += 1
                 self._newlines()
                 self.command()
-                stages.append(tuple(_moved(each, -start) for each in self.code[start:]))
+                stages.append(tuple(moved(each, -start) for each in self.code[start:]))
                 del self.code[start:]
             self._emit("pipeline", tuple(stages))
         if negated:
@@ -179,7 +179,7 @@ class _Parser:
         compound()
         redirects = self.redirects()
         if redirects:
-            body = [_moved(each, 1) for each in self.code[start:]]
+            body = [moved(each, 1) for each in self.code[start:]]
             self.code[start:] = [Instruction("redirect", redirects), *body, Instruction("unredirect")]
 
     def _arith(self, text: str) -> None:
@@ -230,7 +230,7 @@ class _Parser:
                 self.names.update(_plain(word) for word in words[1:3])
         for word in (*words, *(value for _, value in assignments)):
             for part in word:
-                if part.kind == "command":
+                if part.kind in {"command", "process"}:
                     self.names.update(compile_script(part.text).names)
         self._emit("run", Command(tuple(assignments), tuple(words), tuple(redirects)))
 
@@ -378,11 +378,12 @@ class _Parser:
         if not self._is(")"):
             raise LexError('syntax error: unexpected end of file (expecting ")")')
         self.at += 1
-        body = [_moved(each, 1) for each in self.code[start:]]
+        body = [moved(each, 1) for each in self.code[start:]]
         self.code[start:] = [Instruction("subshell", None, start + len(body) + 1), *body, Instruction("unsubshell")]
 
 
-def _moved(instruction: Instruction, by: int) -> Instruction:
+def moved(instruction: Instruction, by: int) -> Instruction:
+    """The instruction where the code around it lies elsewhere."""
     return instruction._replace(target=instruction.target + by) if instruction.target >= 0 else instruction
 
 

@@ -41,6 +41,44 @@ def paste(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, "".join(joint.join(each[row] if row < len(each) else "" for each in columns) + "\n" for row in rows), errors)
 
 
+def column(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """`column -t [-s SEPARATORS] [-o SEPARATOR] [-N NAMES]`: words in columns; without -t the lines side by side, within 80 characters."""
+    flags, names = _flags(argv[1:], "socN")
+    for name, letter in (("table", "t"), ("separator", "s"), ("output-separator", "o"), ("table-columns", "N")):
+        flags = {**flags, letter: flags[name]} if name in flags else flags
+    found, errors = _sources(box, run, names, stdin, "column")
+    lines = [line for _, text in found for line in text.splitlines() if line.strip()][:MOST_SHUFFLED]
+    if "t" in flags:
+        split = flags.get("s")
+        rows = [re.split(f"[{re.escape(split)}]", line) if split else line.split() for line in lines]
+        rows = [flags["N"].split(","), *rows] if flags.get("N") else rows
+        joint = flags.get("o") or "  "
+    else:
+        each = max((len(line) for line in lines), default=0) // 8 * 8 + 8
+        high = -(-len(lines) // max(1, 80 // each))
+        rows, joint = [lines[at::high] for at in range(high)], ""
+        rows = [[cell.ljust(each) for cell in row[:-1]] + row[-1:] for row in rows]
+    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(map(len, rows), default=0))]
+    shown = (joint.join(cell.ljust(widths[at]) if at < len(row) - 1 else cell for at, cell in enumerate(row)) for row in rows)
+    return Result(1 if errors else 0, "".join(line + "\n" for line in shown), errors)
+
+
+def comm(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """`comm [-123] FILE FILE`: what two sorted files have alone and in common, in three columns."""
+    flags, names = _flags(argv[1:])
+    found, errors = _sources(box, run, names, stdin, "comm")
+    if errors or len(found) != 2:
+        return Result(1, "", errors or "comm: missing operand\n")
+    one, other = (text.splitlines() for _, text in found)
+    out, i, j = "", 0, 0
+    while i < len(one) or j < len(other):
+        where = 1 if j >= len(other) or (i < len(one) and one[i] < other[j]) else 2 if i >= len(one) or other[j] < one[i] else 3
+        if str(where) not in flags:
+            out += "\t" * sum(str(each) not in flags for each in range(1, where)) + (other[j] if where == 2 else one[i]) + "\n"
+        i, j = i + (where != 2), j + (where != 1)
+    return Result(0, out)
+
+
 def diff(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     names = _flags(argv[1:])[1]
     found, errors = _sources(box, run, names, stdin, "diff")
@@ -95,6 +133,6 @@ def shuf(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 TOOLS: dict[str, Tool] = {
     "rev": _by_line(lambda lines: [line[::-1] for line in lines]), "tac": _by_line(lambda lines: lines[::-1]),
     "nl": _by_line(lambda lines: [f"{number:6}\t{line}" for number, line in enumerate(lines, 1)]),
-    "fold": _by_line(lambda lines: lines), "column": _by_line(lambda lines: lines), "shuf": shuf,
+    "fold": _by_line(lambda lines: lines), "column": column, "comm": comm, "shuf": shuf,
     "paste": paste, "diff": diff, "mktemp": mktemp, "realpath": realpath, "readlink": readlink,
 }

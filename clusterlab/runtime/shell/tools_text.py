@@ -134,13 +134,24 @@ def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     except ValueError:
         return Result(2, "", f"grep: bad regex '{pattern}'\n")
     found, errors = _sources(box, run, rest, stdin, "grep")
-    lines = []
+    lines: list[str] = []
+    hits: list[str] = []
     for name, text in found:
+        before = len(lines)
+        named = (len(found) > 1 or "H" in flags) and "h" not in flags
         for number, line in enumerate(text.splitlines(), 1):
             if bool(wanted.search(line[:10_000])) != ("v" in flags):
-                prefix = f"{name}:" if len(found) > 1 and "h" not in flags else ""
+                prefix = f"{name}:" if named else ""
                 only = wanted.search(line[:10_000])
                 lines.append(prefix + (f"{number}:" if "n" in flags else "") + (only[0] if "o" in flags and only else line))
+        hits += [name or "(standard input)"] if len(lines) > before else []
+    if flags.keys() & {"l", "L"}:
+        shown = hits if "l" in flags else [name for name, _ in found if name not in hits]
+        return Result(2 if errors else int(not shown), "".join(name + "\n" for name in shown), errors)
+    if lines and flags.keys() & {"A", "B", "C"} and not flags.keys() & {"o", "c", "q"}:
+        around = tuple(int(flags.get(each) or flags.get("C") or 0) for each in "BA")
+        shown = [line for name, text in found for line in _around(text, wanted, flags, around, f"{name}" if len(found) > 1 else "")]
+        return Result(2 if errors else 0, "".join(line + "\n" for line in shown), errors)
     if "m" in flags and flags["m"].isdigit():
         lines = lines[:int(flags["m"])]
     code = 0 if lines else 1
@@ -149,6 +160,22 @@ def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if "c" in flags:
         return Result(code, f"{len(lines)}\n", errors)
     return Result(2 if errors else code, "".join(line + "\n" for line in lines), errors)
+
+
+def _around(text: str, wanted: re.Pattern[str], flags: dict[str, str], around: tuple[int, ...], name: str) -> list[str]:
+    """The lines that match with those before and after them; -- stands where some are left out."""
+    lines = text.splitlines()
+    most = int(flags["m"]) if flags.get("m", "").isdigit() else len(lines)
+    hits = {at for at, line in enumerate(lines) if bool(wanted.search(line[:10_000])) != ("v" in flags)}
+    hits = set(sorted(hits)[:most])
+    kept = [at for at in range(len(lines)) if any(each in hits for each in range(at - around[1], at + around[0] + 1))]
+    shown, last = [], -1
+    for at in kept:
+        shown += ["--"] if last >= 0 and at > last + 1 else []
+        mark = ":" if at in hits else "-"
+        shown.append((f"{name}{mark}" if name else "") + (f"{at + 1}{mark}" if "n" in flags else "") + lines[at])
+        last = at
+    return shown
 
 
 def sed(box: Box, run: Run, argv: list[str], stdin: str) -> Result:

@@ -1,16 +1,20 @@
-"""jq for the page's terminal: runs in a fork of the spawner, behind its walls, since a program of jq's can loop, eat memory and read files.
+"""jq and yq for the page's terminal: run in a fork of the spawner, behind its walls, since a program of jq's can loop and read files.
 
-What it shall do comes over standard input: one line of JSON {"program", "args", "options"}, then the text that is filtered. The language
-itself is libjq's (package jq); here is what the command does around it: inputs, outputs and exit codes, as in its manual for 1.7.
+What they shall do comes over standard input: one line of JSON {"program", "args", "options", "yaml"?}, then the text that is filtered. The
+language itself is libjq's (package jq); here is what the command does around it: inputs, outputs and exit codes, as in its manual for 1.7.
+yq is the same language over YAML, which is read and written here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 from collections.abc import Iterator
 from typing import Any
+
+import yaml
 
 try:
     import jq
@@ -36,9 +40,10 @@ def main() -> int:
 
 def _filter(order: dict[str, Any], text: str) -> int:
     options = set(order["options"])
+    shape = order.get("yaml", "")
     try:
-        inputs = _inputs(text, options)
-    except ValueError as error:
+        inputs = _documents(text, options) if shape else _inputs(text, options)
+    except (ValueError, yaml.YAMLError) as error:
         return _say(f"jq: error (at <stdin>:{text.count(chr(10))}): Cannot parse the input: {error}\n", _INPUT)
     program, args = order["program"], dict(order["args"])
     if "n" in options:
@@ -48,10 +53,13 @@ def _filter(order: dict[str, Any], text: str) -> int:
     except ValueError as error:
         return _say(f"{str(error).replace(_INPUTS, '')}\n", _COMPILE)
     code, last = 0, ...
-    for value in inputs:
+    indent = order.get("indent", 2)
+    for number, value in enumerate(inputs):
+        if shape == "yaml" and number:
+            _write(1, "---\n")
         try:
             for last in iter(compiled.input_value(value)):
-                _write(1, _shown(last, options, order.get("indent", 2)))
+                _write(1, _as_yaml(last, indent) if shape == "yaml" else _shown(last, options - {"r"} if shape else options, indent))
         except ValueError as error:
             code = _say(f"jq: error (at <stdin>:{text.count(chr(10))}): {error}\n", _RUN)
     if code or "e" not in options:
@@ -65,6 +73,46 @@ def _inputs(text: str, options: set[str]) -> list[Any]:
         return [text] if "s" in options else text.splitlines()
     values = list(_values(text))
     return [values] if "s" in options else values
+
+
+class _Reader(yaml.CSafeLoader):
+    """YAML 1.2's own scalars alone: `on` and `2026-01-01` are texts."""
+
+
+class _Writer(yaml.SafeDumper):
+    """As yq writes: lists are indented, and what must be quoted has double quotes."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def choose_scalar_style(self) -> Any:
+        style = super().choose_scalar_style()
+        return '"' if style == "'" else style
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Reader.yaml_implicit_resolvers = {}
+for _tag, _form, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"), ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    _Reader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form})$"), list(_first))
+
+
+def _documents(text: str, options: set[str]) -> list[Any]:
+    """The documents of a text, each as JSON knows it. Raises ValueError and YAMLError."""
+    values = [json.loads(json.dumps(each, default=str)) for each in yaml.load_all(text, _Reader)] or [None]
+    return [values] if "s" in options else values
+
+
+def _as_yaml(value: Any, indent: int) -> str:
+    if isinstance(value, str):
+        return value + "\n"
+    text = yaml.dump(_whole(value), Dumper=_Writer, sort_keys=False, allow_unicode=True, width=1 << 20, indent=max(2, indent))
+    return text.removesuffix("...\n")
 
 
 def _values(text: str) -> Iterator[Any]:

@@ -23,8 +23,8 @@ TERMINAL = {
         "{0} gehört nicht in diese Befehlszeile: Sie spricht immer mit diesem Labor",
     "{0} lies outside the lab's folder": "{0} liegt außerhalb des Ordners dieses Labors",
     "a line runs at most {0} commands": "eine Zeile führt höchstens {0} Befehle aus",
-    "nothing but kubectl port-forward goes on in the background here: open another terminal for it (+)":
-        "im Hintergrund läuft hier nur kubectl port-forward: Öffnen Sie dafür ein weiteres Terminal (+)",
+    "nothing but kubectl port-forward and kubectl proxy goes on in the background here: open another terminal for it (+)":
+        "im Hintergrund laufen hier nur kubectl port-forward und kubectl proxy: Öffnen Sie dafür ein weiteres Terminal (+)",
     "command not found (help lists what there is)": "Befehl nicht gefunden (help zeigt, was es gibt)",
     "this cannot be done here ({0})": "das geht hier nicht ({0})",
     "no program can be started just now; it is tried again": "gerade kann kein Programm gestartet werden; es wird noch einmal versucht",
@@ -68,8 +68,8 @@ TERMINAL = {
         "kubectl (oder k)  das echte: get -w, logs -f, exec -it, edit, diff, port-forward, apply -f, rollout …; Tab ergänzt",
     "curl wget nslookup dig ping nc        from a client inside the cluster's network":
         "curl wget nslookup dig ping nc        von einem Client im Netz des Clusters aus",
-    "ssh NODE COMMAND  on a node: crictl, iptables-save, ipvsadm, curl, nslookup, ping":
-        "ssh NODE BEFEHL   auf einem Node: crictl, iptables-save, ipvsadm, curl, nslookup, ping",
+    "ssh NODE COMMAND  on a node: crictl, systemctl and journalctl of the kubelet, iptables-save, ipvsadm, curl, nslookup, ping":
+        "ssh NODE BEFEHL   auf einem Node: crictl, systemctl und journalctl des Kubelets, iptables-save, ipvsadm, curl, nslookup, ping",
     "step play pause back seek settle until status      the clock of this lab":
         "step play pause back seek settle until status      die Uhr dieses Labors",
     "break continue bookmark               breakpoints (break kind = Pod and status = CrashLoopBackOff)":
@@ -77,8 +77,14 @@ TERMINAL = {
     "why fault heal fork                   causes, faults, another future":
         "why fault heal fork                   Ursachen, Fehler, eine andere Zukunft",
     "vi nano FILE      opens a file in the page's editor": "vi nano DATEI     öffnet eine Datei im Editor der Seite",
-    "Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), variables and loops work as in sh. help COMMAND tells more.":
-        "Dateien liegen in /lab. Pipes, > < <<, ;, &&, ||, $(…), Variablen und Schleifen gehen wie in sh. help BEFEHL sagt mehr.",
+    "Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), <(…), variables, functions and loops work as in bash. help COMMAND tells more.":
+        "Dateien liegen in /lab. Pipes, > < <<, ;, &&, ||, $(…), <(…), Variablen, Funktionen und Schleifen gehen wie in bash. "
+        "help BEFEHL sagt mehr.",
+    "units are on the nodes: write ssh node-1 {0}": "Dienste laufen auf den Nodes: Schreiben Sie ssh node-1 {0}",
+    "{0} is always there in this model; the kubelet can be stopped": "{0} ist in diesem Modell immer da; anhalten lässt sich das Kubelet",
+    "further terminals open with + above this one": "weitere Terminals öffnet das + über diesem",
+    "Filters and changes YAML, as mikefarah's yq does; comments are not kept.":
+        "Filtert und ändert YAML, wie yq von mikefarah; Kommentare bleiben nicht erhalten.",
     "{0} is the usual command, as far as scripts need it. It works on /lab and on what is piped into it.":
         "{0} ist der übliche Befehl, soweit Skripte ihn brauchen. Er arbeitet auf /lab und auf dem, was ihm durch eine Pipe zufließt.",
     "there is no command {0}; help lists them": "es gibt keinen Befehl {0}; help zeigt, welche es gibt",

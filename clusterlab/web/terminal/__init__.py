@@ -91,6 +91,7 @@ async def run_line(lab: Lab, key: str, line: str) -> dict[str, Any]:
     before = _shells.get(name)
     if before is not None:
         shell.variables, shell.exported, shell.cwd, shell.status = before.variables, before.exported, before.cwd, before.status
+        shell.aliases, shell.functions, shell.desk.history = before.aliases, before.functions, before.desk.history
     _shells.pop(name, None)
     _shells[name] = shell
     if len(_shells) > _MOST_SHELLS:
@@ -101,7 +102,9 @@ async def run_line(lab: Lab, key: str, line: str) -> dict[str, Any]:
 
 def with_kubectl(shell: Shell, line: str) -> str:
     """`get pods` is meant for kubectl."""
-    first = line.strip().split(None, 1)[0] if line.strip() else ""
+    first, second = (*line.split(None, 2)[:2], "", "")[:2]
+    if first == "set" and (not second or second[0] in "-+"):
+        return line  # the shell's own
     return f"kubectl {line.strip()}" if first in VERBS or first.startswith("-") else line
 
 

@@ -34,9 +34,9 @@ AGAIN_S = 0.02
 
 
 def _places() -> list[str]:
-    """Where the spawner finds what it imports: this code, and jq, where that is installed."""
-    found = importlib.util.find_spec("jq")
-    return [str(ROOT), *([str(Path(found.origin).parent)] if found is not None and found.origin else [])]
+    """Where the spawner finds what it imports: this code, PyYAML, and jq, where that is installed."""
+    found = [(importlib.util.find_spec(name), up) for name, up in (("yaml", 1), ("jq", 0))]
+    return [str(ROOT), *dict.fromkeys(str(Path(each.origin).parents[up]) for each, up in found if each is not None and each.origin)]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from clusterlab.web.terminal import programs
 from clusterlab.web.terminal.complete import complete
 from clusterlab.web.terminal.desk import Desk
 from clusterlab.web.terminal.files import write_kubeconfig
+from clusterlab.web.terminal.recall import NotFound, recalled
 from clusterlab.web.terminal.shell import Shell, unfinished
 from clusterlab.web.terminal.tools_clock import RAW
 from clusterlab.web.terminal.tools_forward import close_all
@@ -150,6 +151,15 @@ class TerminalConsumer(LabConsumer):
     async def _run(self, lab: Lab, shell: Shell, line: str) -> None:
         lab.used_s = asyncio.get_running_loop().time()
         history = shell.desk.history
+        before = line
+        try:
+            line = recalled(line, history)[: terminal.MAX_LINE]
+        except NotFound as error:
+            await self.err(f"{error}\n".encode())
+            await self._send({"type": "done", "exit": 1, "cwd": shell.cwd})
+            return
+        if line != before:
+            await self.out(f"{line}\n".encode())
         if line.strip() and history[-1:] != [line]:
             history.append(line)
             del history[:-HISTORY]

@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run, begin
-from clusterlab.runtime.shell.parser import Command, Instruction, compile_script
+from clusterlab.runtime.shell.parser import Command, Instruction, compile_script, moved
 from clusterlab.web.said import lines_said
 from clusterlab.web.terminal.desk import Desk
 from clusterlab.web.terminal.files import HOME, simulated
@@ -31,6 +31,9 @@ _HEREDOC = re.compile(r"(?<!<)<<(-?)\s*['\"]?([A-Za-z_]\w*)")
 BUDGET = 3000
 #: What a lab remembers of a line: variables, and the bytes of them.
 MOST_VARIABLES, MOST_VARIABLE_BYTES = 200, 100_000
+#: Functions that a terminal remembers and instructions in them all; `<(…)` of a line.
+MOST_FUNCTIONS, MOST_CODE, MOST_PIPES = 100, 20_000, 16
+KUBECONFIG = f"{HOME}/.kube/config"
 #: Commands that pass on a stream line by line, so that `kubectl get -w | grep` speaks while it runs.
 _STREAMING = {"grep", "egrep", "fgrep", "sed", "awk", "gawk", "cut", "tr", "cat"}
 _COUNTING = {"-c", "-n", "-m", "-v0", "--count", "--line-number", "-A", "-B", "-C"}
@@ -49,8 +52,8 @@ def unfinished(line: str) -> bool:
     return line.endswith("\\") or any(word in error for word in ("end of file", "unterminated", "EOF", "(expecting"))
 
 
-_ENDLESS = {"-w", "--watch", "--watch-only", "--watch=true", "-f", "--follow", "--follow=true", "watch", "proxy"}
-NO_JOBS = "nothing but kubectl port-forward goes on in the background here: open another terminal for it (+)"
+_ENDLESS = {"-w", "--watch", "--watch-only", "--watch=true", "-f", "--follow", "--follow=true", "watch"}
+NO_JOBS = "nothing but kubectl port-forward and kubectl proxy goes on in the background here: open another terminal for it (+)"
 
 
 class PageRun(Run):
@@ -115,6 +118,8 @@ class Shell:
 
     #: For the tools of containers: `cat` alone waits for nobody here.
     tty = False
+    #: Where `<(…)` leaves what a command wrote, and that `cd` can be told what there is not.
+    PIPES, KNOWS_FOLDERS = "/dev/fd/", True
     #: Whose words they use.
     distribution = "busybox"
 
@@ -125,15 +130,25 @@ class Shell:
         self.cwd, self.status = HOME, 0
         self.aliases: dict[str, str] = {}
         self.expanding: list[str] = []
+        #: What `<(…)` of this line wrote, by path; and the functions that lines before have defined, as code.
+        self.pipes: dict[str, str] = {}
+        self.functions: dict[str, tuple[Instruction, ...]] = {}
         #: A command under way is one in the background.
         self.background = False
 
     # The machine's host.
 
     def read(self, path: str) -> str | None:
+        if path in self.pipes:
+            return self.pipes[path]
+        if path == KUBECONFIG:
+            return self.desk.space.kubeconfig.read_text(errors="replace")[:100_000]
         return self.desk.folder.read(path)
 
     def write(self, path: str, text: str, append: bool) -> str:
+        if path.startswith(self.PIPES) and len(self.pipes) < MOST_PIPES:
+            self.pipes[path] = text
+            return ""
         return self.desk.folder.write(path, text, append)
 
     def names(self, pattern: str, cwd: str) -> list[str]:
@@ -183,7 +198,7 @@ class Shell:
         return self.desk.folder.date(form, simulated(self.desk.lab))
 
     def exists(self, path: str) -> bool:
-        return self.desk.folder.exists(path)
+        return path in self.pipes or path == KUBECONFIG or self.desk.folder.exists(path)
 
     def is_directory(self, path: str) -> bool:
         return self.desk.folder.is_directory(path)
@@ -225,27 +240,52 @@ class Shell:
             self.out(0, "stderr", f"{program.error}\n")
             self.status = 2
             return 2
-        state = begin(line, 0, self.variables, self.cwd)._replace(status=self.status, exported=tuple(self.exported), shell="bash")
-        run = PageRun(state, self, BUDGET)  # type: ignore[arg-type]
-        now_ms = 0
+        self.pipes = {}
+        run = self.prepared(line, program.code)
         try:
-            while not run.ended and run.budget > 0:
-                run.until(now_ms)
-                if run.wake_ms == FOREVER and not run.ended:
-                    break
-                if not run.ended and run.wake_ms > now_ms:
-                    self.sleep((run.wake_ms - now_ms) / 1000)
-                    now_ms = run.wake_ms
+            self.drive(run)
             if run.budget <= 0:
                 self.desk.interrupted = False
                 self.out(0, "stderr", lines_said(f"clusterlab: a line runs at most {BUDGET} commands\n", self.desk.language))
                 run.status = 1
         except Interrupted:
             run.status = 130
+        self.pipes = {}
         self._keep(run)
         return self.status
 
+    def prepared(self, source: str, code: tuple[Instruction, ...], params: tuple[str, ...] = (), budget: int = BUDGET) -> PageRun:
+        """A run of a line or a script, which knows the functions of the lines before."""
+        state = begin(source, 0, self.variables, self.cwd, params)._replace(
+            status=self.status, exported=tuple(self.exported), shell="bash")
+        run = PageRun(state, self, budget)  # type: ignore[arg-type]
+        known: list[Instruction] = []
+        for function in self.functions.values():
+            known += [moved(each, len(known)) for each in function]
+        run.code = (*known, *(moved(each, len(known)) for each in code))
+        return run
+
+    def drive(self, run: Run) -> None:
+        """Runs on to the end, waiting as long as it waits."""
+        now_ms = 0
+        while not run.ended and run.budget > 0:
+            run.until(now_ms)
+            if run.wake_ms == FOREVER and not run.ended:
+                break
+            if not run.ended and run.wake_ms > now_ms:
+                self.sleep((run.wake_ms - now_ms) / 1000)
+                now_ms = run.wake_ms
+
+    def _keep_functions(self, run: Run) -> None:
+        found = {}
+        for name, start in list(run.functions.items())[-MOST_FUNCTIONS:]:
+            function = run.code[start - 1:run.code[start - 1].target]
+            found[name] = tuple(moved(each, 1 - start) for each in function)
+        if sum(map(len, found.values())) <= MOST_CODE:
+            self.functions = found
+
     def _keep(self, run: Run) -> None:
+        self._keep_functions(run)
         variables = dict(list(run.variables.items())[-MOST_VARIABLES:])
         if sum(len(name) + len(value) for name, value in variables.items()) <= MOST_VARIABLE_BYTES:
             self.variables = variables

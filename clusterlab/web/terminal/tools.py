@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.runtime.shell import tools_files, tools_system, tools_text
+from clusterlab.runtime.shell import tools_files, tools_lines, tools_system, tools_text
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.said import lines_said
@@ -23,10 +23,11 @@ _TEXT = (
     "echo", "printf", "cat", "grep", "egrep", "fgrep", "sed", "awk", "head", "tail", "wc", "cut", "tr", "sort", "uniq", "seq", "expr",
     "tee", "xargs", "md5sum", "sha1sum", "sha256sum", "base64", "basename", "dirname", "more", "less",
 )
+_LINES = ("rev", "tac", "nl", "column", "comm", "paste", "fold", "shuf", "realpath")
 _FILES = ("mkdir", "touch", "rm", "rmdir", "cp", "mv", "find", "test", "[", "[[", "stat")
 _SYSTEM = ("sleep", "date", "true", "false", "env", "printenv")
 NAMES: dict[str, Tool] = {}
-for _names, _tools in ((_TEXT, tools_text.TOOLS), (_FILES, tools_files.TOOLS), (_SYSTEM, tools_system.TOOLS)):
+for _names, _tools in ((_TEXT, tools_text.TOOLS), (_LINES, tools_lines.TOOLS), (_FILES, tools_files.TOOLS), (_SYSTEM, tools_system.TOOLS)):
     NAMES.update({_name: _tools[_name] for _name in _names})  # type: ignore[misc]
 
 
@@ -74,10 +75,15 @@ def find_tool(name: str, missing: Any = _missing) -> Any:
             tools_help,
             tools_jq,
             tools_kubectl,
+            tools_scripts,
+            tools_services,
             tools_shell,
+            tools_yq,
         )
 
         found = NAMES.get(name)
+        if found is None and "/" in name:
+            found = NAMES["bash"]
     return missing if found is None else found
 
 

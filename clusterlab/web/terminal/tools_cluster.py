@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.etcd import ctl
@@ -11,7 +12,8 @@ from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.said import lines_said
 from clusterlab.web.terminal import limits
 from clusterlab.web.terminal.tools import in_language, refused, tool, usage
-from clusterlab.web.terminal.tools_forward import forwarded
+from clusterlab.web.terminal.tools_forward import forwarded, through_proxy
+from clusterlab.web.terminal.tools_services import UNITS, on_node
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
@@ -62,6 +64,8 @@ def etcdctl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
 @tool(*CLIENTS, *VIEWS)
 def on_any_node(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """Clients ask from within the cluster; views are those of the first worker."""
+    if argv[0] in ("curl", "wget") and (answer := through_proxy(shell, run, argv, stdin)) is not None:
+        return answer
     node, words, used = forwarded(shell.desk.lab, argv) if argv[0] in ("curl", "wget", "nc") else ("", argv, [])
     for forward in used:
         forward.shell.note(f"Handling connection for {forward.local}\n")
@@ -80,10 +84,17 @@ def ssh(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     if not words:
         return in_language(shell, usage("ssh", f"NODE COMMAND, with NODE one of {', '.join(nodes_of(lab)[:8])}"))
     node, rest = words[0].rpartition("@")[2], words[1:]
+    if len(rest) == 1 and " " in rest[0]:
+        try:
+            rest = shlex.split(rest[0])
+        except ValueError as error:
+            return Result(2, "", f"bash: {error}\n")
     if rest[:1] == ["sudo"]:
         rest = rest[1:]
+    if rest and rest[0] in UNITS and node in nodes_of(lab):
+        return on_node(shell, node, rest)
     if not rest or rest[0] not in (*CLIENTS, *VIEWS, "hostname"):
-        problem = f"ssh: on a node there are {', '.join((*VIEWS, *CLIENTS))}: write ssh {node} crictl ps\n"
+        problem = f"ssh: on a node there are {', '.join((*VIEWS, *UNITS, *CLIENTS))}: write ssh {node} crictl ps\n"
         return in_language(shell, Result(127, "", problem))
     if rest[0] == "hostname":
         return Result(0, node + "\n") if node in nodes_of(lab) else Result(255, "", f"ssh: Could not resolve hostname {node}\n")

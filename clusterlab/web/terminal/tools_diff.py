@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["compared", "kubectl_diff"]
 
 #: Lines and bytes that are compared; difflib takes long for more.
-MOST_LINES, MOST_BYTES = 20_000, 1 << 20
+MOST_LINES, MOST_BYTES, MOST_PLAIN = 20_000, 1 << 20, 100_000
 _NO_PROGRAM = 'failed to run "diff"'
 
 
@@ -34,6 +34,19 @@ def compared(before: str, after: str, old: str, new: str, context: int = 3) -> s
         return "" if one == other else f"Files {old} and {new} differ (too long to compare)\n"
     lines = difflib.unified_diff(one, other, old, new, n=context)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _plainly(before: str, after: str) -> str:
+    """`diff` of two texts as it is without -u."""
+    one, other = before.splitlines(), after.splitlines()
+    out = ""
+    for what, a, b, c, d in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if what == "equal":
+            continue
+        old, new = (f"{first + 1},{last}" if last - first > 1 else str(last) for first, last in ((a, b), (c, d)))
+        out += f"{old}{what[0] if what != 'replace' else 'c'}{new}\n" + "".join(f"< {line}\n" for line in one[a:b])
+        out += ("---\n" if what == "replace" else "") + "".join(f"> {line}\n" for line in other[c:d])
+    return out
 
 
 @tool("diff")
@@ -52,7 +65,8 @@ def diff(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
         texts.append(text)
     if any(word in ("-q", "--brief") for word in argv[1:]):
         return Result(1, f"Files {names[0]} and {names[1]} differ\n") if texts[0] != texts[1] else Result(0)
-    found = compared(texts[0], texts[1], names[0], names[1])
+    short = sum(map(str.__len__, texts)) < MOST_PLAIN and not any(word.startswith(("-u", "-U", "--unified")) for word in argv[1:])
+    found = _plainly(*texts) if short else compared(texts[0], texts[1], names[0], names[1])
     return Result(1 if found else 0, found)
 
 

@@ -1,8 +1,9 @@
-"""kubectl port-forward in the page's terminal: while it runs, localhost:PORT of the lab's terminals is a port of a pod.
+"""kubectl port-forward and proxy in the page's terminal: while they run, localhost:PORT of the lab's terminals is a pod's port, or the API.
 
 A jailed kubectl may listen on nothing, and nobody could reach it if it did; so what the real one does is done here: which pod and port
 are meant, what is printed and what is refused follow kubectl/pkg/cmd/portforward/portforward.go and client-go/tools/portforward. Requests
-then start on the pod's own node, as the kubelet's do. Left out: --address, forwarding through `kubectl proxy`.
+then start on the pod's own node, as the kubelet's do. What curl asks of a proxy is sent by `kubectl get --raw` and so on, as whoever sits
+there. Left out: --address, --www, --api-prefix and the filters of kubectl proxy.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from clusterlab.web.terminal.tools import tool
 if TYPE_CHECKING:
     from clusterlab.web.terminal.shell import Shell
 
-__all__ = ["Forward", "close_all", "forwarded", "port_forward"]
+__all__ = ["Forward", "close_all", "forwarded", "port_forward", "proxy", "through_proxy"]
 
 _LOCAL = re.compile(r"^((?:[a-z]+://)?)(localhost|127\.0\.0\.1|\[::1\])(?::(\d+))?(?=[/?]|$)")
 _TAKES_VALUE = {"-n", "--namespace", "--address", "--pod-running-timeout", "--context", "--as", "--request-timeout"}
@@ -35,7 +36,7 @@ MOST = 20
 
 
 class Forward(NamedTuple):
-    """A port of localhost: the pod behind it."""
+    """A port of localhost: the pod behind it; "" where it is the API."""
 
     pod: str
     node: str
@@ -60,10 +61,60 @@ def forwarded(lab: Lab, words: list[str]) -> tuple[str, list[str], list[Forward]
     for at, word in enumerate(words):
         found = _LOCAL.match(word)
         forward = ports.get(int(found[3] or 80)) if found else None
-        if found and forward:
+        if found and forward and forward.pod:
             out[at] = f"{found[1]}{forward.ip}:{forward.port}{word[found.end():]}"
             used.append(forward)
     return (used[0].node if used else ""), out, used
+
+
+def proxy(shell: Shell, run: Run, words: list[str]) -> Result:
+    """`kubectl proxy [--port=8001]`: until Ctrl-C, or in the background as long as the terminal stays."""
+    named = re.search(r"(?:--port[= ]|-p[= ]?)(\d{1,5})\b", " ".join(words))
+    taken = _open.setdefault(shell.desk.lab.id, {})
+    port = int(named[1]) if named else 8001
+    port = port or next(each for each in range(40_000, 65_536) if each not in taken)
+    if port in taken or len(taken) >= MOST or port > 65_535:
+        return Result(1, "", f"error: listen tcp 127.0.0.1:{port}: bind: address already in use\n")
+    taken[port] = Forward("", "", "", port, port, shell)
+    said = f"Starting to serve on 127.0.0.1:{port}\n"
+    if shell.background:
+        return Result(0, said)
+    try:
+        shell.out(0, "stdout", said)
+        while port in taken:
+            shell.sleep(0.3)
+    finally:
+        taken.pop(port, None)
+    return Result()
+
+
+def through_proxy(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result | None:
+    """What curl or wget gets from a `kubectl proxy` of this lab; None where it asks something else."""
+    ports, path = _open.get(shell.desk.lab.id, {}), ""
+    method, body = "", ""
+    words = list(argv[1:])
+    while words:
+        word = words.pop(0)
+        found = _LOCAL.match(word)
+        forward = ports.get(int(found[3] or 80)) if found else None
+        if found and forward and not forward.pod:
+            path = word[found.end():] or "/"
+        elif word in ("-X", "--request", "-d", "--data", "--data-binary", "--data-raw") and words:
+            value = words.pop(0)
+            method, body = (value.upper(), body) if word in ("-X", "--request") else (method or "POST", value)
+        elif word in ("-H", "--header", "-o", "--output") and words:
+            words.pop(0)
+    if not path:
+        return None
+    if body.startswith("@"):
+        body = stdin if body == "@-" else shell.read(run.path(body[1:])) or ""
+    verb = {"": "get", "GET": "get", "DELETE": "delete", "POST": "create", "PUT": "replace"}.get(method)
+    if verb is None:
+        return Result(1, "", f"{argv[0]}: through kubectl proxy here go GET, POST, PUT and DELETE\n")
+    mark = "&" if "?" in path else "?"
+    extra = ["-f", "-"] if body else []
+    done = shell.tool(run, ["kubectl", verb, "--raw", path + (f"{mark}pretty=true" if verb == "get" else ""), *extra], body)
+    return done
 
 
 def _asked(words: list[str]) -> tuple[list[str], str]:
@@ -202,7 +253,7 @@ def _jobs(shell: Shell) -> list[list[int]]:
     jobs: dict[str, list[int]] = {}
     for port, each in _open.get(shell.desk.lab.id, {}).items():
         if each.shell is shell:
-            jobs.setdefault(each.pod, []).append(port)
+            jobs.setdefault(each.pod or str(port), []).append(port)
     return list(jobs.values())
 
 
@@ -211,6 +262,7 @@ def jobs(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     """`jobs`: what is forwarded in the background."""
     ports = _open.get(shell.desk.lab.id, {})
     lines = (
+        f"[{number}]   Running                 kubectl proxy --port={job[0]} &\n" if not ports[job[0]].pod else
         f"[{number}]   Running                 kubectl port-forward -n {ports[job[0]].pod.replace('/', ' pod/')} "
         + " ".join(f"{port}:{ports[port].port}" for port in job) + " &\n"
         for number, job in enumerate(_jobs(shell), 1)

@@ -17,14 +17,14 @@ HELP = """\
 kubectl (or k)    the real one: get -w, logs -f, exec -it, edit, diff, port-forward, apply -f, rollout …; Tab completes
 kubectl argo rollouts …               get, list, status, promote, abort, retry, undo, set image, pause, restart, terminate
 curl wget nslookup dig ping nc        from a client inside the cluster's network
-ssh NODE COMMAND  on a node: crictl, iptables-save, ipvsadm, curl, nslookup, ping
+ssh NODE COMMAND  on a node: crictl, systemctl and journalctl of the kubelet, iptables-save, ipvsadm, curl, nslookup, ping
 etcdctl           get / --prefix --keys-only, member list, endpoint status …
 step play pause back seek settle until status      the clock of this lab
 break continue bookmark               breakpoints (break kind = Pod and status = CrashLoopBackOff)
 why fault heal fork                   causes, faults, another future
 vi nano FILE      opens a file in the page's editor
-ls cat cp mv rm mkdir find grep sed awk head tail wc sort uniq cut tr tee xargs jq diff base64 date watch time alias history clear
-Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), variables and loops work as in sh. help COMMAND tells more.
+ls cat cp mv rm find grep sed awk head tail wc sort uniq cut tr column tee xargs jq yq diff bash base64 date watch time alias history clear
+Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), <(…), variables, functions and loops work as in bash. help COMMAND tells more.
 """
 
 #: Command → how it is written and what it does.
@@ -50,13 +50,16 @@ ABOUT: dict[str, str] = {
              f"Kinds: {', '.join(FAULT_KINDS)}\nOptions: for, from, to, latency, jitter, loss, container, rate, code, component",
     "heal": "heal ID|all\n\nTakes a fault away, or all. `fault` lists them.",
     "ssh": "ssh NODE COMMAND …\n\nOn a node there are crictl, iptables-save, ipvsadm, curl, wget, nslookup, dig, ping, nc.\n"
-           "  ssh node-1 crictl ps\n  ssh node-1 iptables-save | grep web",
+           "  ssh node-1 crictl ps\n  ssh node-1 iptables-save | grep web\n  ssh node-1 systemctl status kubelet",
     "watch": "watch [-n SECONDS] COMMAND\n\nRuns a command again and again, until Ctrl-C.\n  watch kubectl get pods",
     "alias": "alias [NAME='VALUE' …]\n\nOther words for the beginning of a command; they last as long as this terminal.\n"
              "  alias kgp='kubectl get pods'",
     "jq": "jq [-r] [-c] [-s] [-n] [-e] [--arg NAME VALUE] FILTER [FILE …]\n\nFilters JSON, as jq does.\n"
           "  kubectl get pods -o json | jq -r '.items[].metadata.name'\n"
           "  kubectl get nodes -o json | jq '.items[] | {name: .metadata.name, cpu: .status.capacity.cpu}'",
+    "yq": "yq [-i] [-o json] EXPRESSION [FILE …]\n\nFilters and changes YAML, as mikefarah's yq does; comments are not kept.\n"
+          "  kubectl get deploy web -o yaml | yq '.spec.template.spec.containers[0].image'\n"
+          "  yq -i '.spec.replicas = 3' web.yaml",
     "vi": "vi FILE   (or vim, nano)\n\nOpens a file of /lab in the page's editor; what is saved there is written.",
     "history": "history\n\nThe lines of this terminal. Up and down go through them, Ctrl-R searches.",
     "etcdctl": "etcdctl COMMAND …\n\nThe cluster's own etcd: get, put, del, watch, member list, endpoint status|health|hashkv, lease,\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from clusterlab.web.said import said
 from clusterlab.web.terminal import limits, programs
 from clusterlab.web.terminal.tools import in_language, refused, tool
 from clusterlab.web.terminal.tools_diff import kubectl_diff
-from clusterlab.web.terminal.tools_forward import port_forward
+from clusterlab.web.terminal.tools_forward import port_forward, proxy
 from clusterlab.web.terminal.tools_rollouts import argo_rollouts
 from clusterlab.web.words import Refused, check, command_of
 
@@ -43,6 +44,21 @@ def _command(words: list[str]) -> str:
         return ""
 
 
+def _with_pipes(shell: Shell, argv: list[str]) -> list[str]:
+    """The words with what `<(…)` wrote as files that kubectl can read: its own, in its folder for such."""
+
+    def named(found: re.Match[str]) -> str:
+        text = shell.pipes.get(found[0])
+        if text is None:
+            return found[0]
+        path = shell.desk.space.tmp / found[0].rpartition("/")[2]
+        path.unlink(missing_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    return [re.sub(r"/dev/fd/\d+$", named, word) for word in argv] if shell.pipes else argv
+
+
 @tool("kubectl-argo-rollouts")
 def plugin(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     return argo_rollouts(shell, run, argv[1:])
@@ -53,6 +69,9 @@ def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     desk = shell.desk
     if argv[1:3] == ["argo", "rollouts"]:
         return argo_rollouts(shell, run, argv[3:])
+    if _command(argv[1:]) == "proxy" and not {"-h", "--help"} & set(argv):
+        return proxy(shell, run, argv[1:])
+    argv = _with_pipes(shell, argv)
     problem = _refusal(shell, argv[1:])
     if problem:
         return in_language(shell, Result(1, "", f"{problem}\n"))

@@ -7,6 +7,8 @@ interface Template {
   pattern: RegExp;
   /** Which values are clauses of their own. */
   clauses: boolean[];
+  /** Which values may hold sentences, so that those that follow may be among them. */
+  open: boolean[];
   words: string;
 }
 
@@ -56,12 +58,22 @@ function translate(text: string, words: Words): string {
 }
 
 function fitting(text: string, pairs: Pairs, known: Words): string | null {
-  for (const { start, pattern, clauses, words } of templatesOf(pairs)) {
+  for (const { start, pattern, clauses, open, words } of templatesOf(pairs)) {
     if (!text.startsWith(start)) continue;
     const match = pattern.exec(text);
-    if (match) return words.replace(/\{(\d+)\}/g, (_, place: string) => value(match[Number(place) + 1] ?? "", clauses[Number(place)] ?? false, known));
+    if (match) return words.replace(/\{(\d+)\}/g, (_, place: string) => {
+      const text = match[Number(place) + 1] ?? "";
+      return open[Number(place)] ? withFollowing(text, known) : value(text, clauses[Number(place)] ?? false, known);
+    });
   }
   return null;
+}
+
+/** Somebody's own words, kept, and what the model said after them. */
+function withFollowing(text: string, known: Words): string {
+  const parts = text.split(BETWEEN);
+  const last = parts.length > 1 ? fitting(`${parts.at(-1)!}.`, known.sentences, known) : null;
+  return last === null ? text : `${parts.slice(0, -1).join(" ")} ${last.replace(/\.$/, "")}`;
 }
 
 const value = (text: string, clauses: boolean, known: Words): string =>
@@ -80,13 +92,14 @@ function templatesOf(pairs: Pairs): Template[] {
 
 function template(english: string, words: string): Template {
   const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-  const clauses: boolean[] = [];
+  const clauses: boolean[] = [], open: boolean[] = [];
   let pattern = "", at = 0, start = "";
   for (const place of english.matchAll(PLACE)) {
     if (!at && !pattern) start = english.slice(0, place.index);
     pattern += escape(english.slice(at, place.index)) + (place[2] === "*" ? "(.*)" : "((?:(?!\\. (?:[A-Z]|etcd-)).)+?)");
     clauses[Number(place[1])] = place[2] === ";";
+    open[Number(place[1])] = place[2] === "*";
     at = place.index + place[0].length;
   }
-  return { start: pattern ? start : english, pattern: new RegExp(`^${pattern}${escape(english.slice(at))}$`, "s"), clauses, words };
+  return { start: pattern ? start : english, pattern: new RegExp(`^${pattern}${escape(english.slice(at))}$`, "s"), clauses, open, words };
 }

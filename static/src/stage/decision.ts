@@ -21,7 +21,7 @@ export function drawDecision(d: Drawing, pod: string): void {
   const { x, y, w, h } = at.scores;
   const scored = Object.entries(decision.final ?? {}).sort((a, b) => (asking ? 0 : b[1] - a[1]) || natural(a[0], b[0]));
   const refused = Object.entries(decision.filtered ?? {}).sort((a, b) => natural(a[0], b[0]));
-  pen.text(nameOf(pod), x, y - (w > 420 ? 42 : 24), { size: 13, weight: 650, mono: true, max: w });
+  pen.text(nameOf(pod), x, y - (at.scheduler.w - 24 >= 420 ? 42 : 24), { size: 13, weight: 650, mono: true, max: w });
   const foot = notes(d, decision, { x, y: y + h - 6, w });
   const plugins = pluginsOf(d, decision.scores);
   const columns = columnsOf(d, plugins, { x, y, w, h });

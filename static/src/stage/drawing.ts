@@ -31,6 +31,8 @@ export interface CardStyle {
   title?: string | string[];
   /** The first of several that fits. */
   subtitle?: string | string[];
+  /** How wide the line below the heading may be, where something stands beside it. */
+  room?: number;
   selected?: boolean;
   dead?: boolean;
 }
@@ -42,7 +44,7 @@ export function drawCard({ pen }: Drawing, box: Box, style: CardStyle): void {
   pen.rect(box, {
     fill: theme.panel, stroke: style.selected ? theme.accent : theme.line, width: style.selected ? 2 : 1.1, radius: 12, dash: style.dead ? [5, 4] : undefined,
   });
-  const max = box.w - 24;
+  const max = Math.min(box.w - 24, style.room ?? Infinity);
   const pad = box.w < 110 ? 9 : 13;
   const titles = [style.title ?? ""].flat();
   const title = titles.find((one) => pen.width(one, { size: 13.5, weight: 650 }) <= box.w - pad - 6) ?? titles.at(-1)!;

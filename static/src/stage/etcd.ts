@@ -97,7 +97,8 @@ function drawMember(d: Drawing, box: Box, member: Member): void {
     return;
   }
   const size = Math.min(13, Math.max(8.5, r / 2.8));
-  pen.text(member.name, middle.x, middle.y + (r > 18 ? 0 : 4), { size, align: "center", weight: 600, max: box.w - 4 });
+  const name = pen.width(member.name, { size, weight: 600 }) > box.w - 4 ? member.name.slice(member.name.lastIndexOf("-") + 1) : member.name;
+  pen.text(name, middle.x, middle.y + (r > 18 ? 0 : 4), { size, align: "center", weight: 600, max: box.w - 4 });
   if (r > 18) pen.text(up ? String(member.commit) : t("down"), middle.x, middle.y + size + 1, { size: size - 1.2, align: "center", color: up ? theme.soft : theme.bad, mono: up });
   if (leads && up) crown(d, middle.x, box.y + 1, Math.min(10, r * 0.42));
   if (d.at.lens !== "etcd" && running) pen.text(t("candidate"), middle.x, box.y - 4, { size: 9.5, align: "center", color: theme.warn });
@@ -131,7 +132,7 @@ function drawLogs(d: Drawing, members: Member[]): void {
   const most = Math.max(3, Math.min(8, Math.floor((area.w - nameW - 6) / 52)));
   const first = Math.max(1, newest - most + 1);
   const cellW = (area.w - nameW) / most;
-  const pitch = Math.min(58, Math.max(CELL_H + 6, (area.h - 40) / Math.max(1, members.length)));
+  const pitch = Math.min(58, Math.max(CELL_H + 2, (area.h - 16 - CELL_H) / Math.max(1, members.length - 1)));
   pen.text(t("LOG"), area.x, area.y + 8, { size: 10, color: theme.soft, spacing: 0.6 });
   for (let i = 0; i < most; i++) pen.text(String(first + i), area.x + nameW + cellW * (i + 0.5), area.y + 8, { size: 10, mono: true, align: "center", color: theme.soft, max: cellW });
   members.forEach((member, row) => {

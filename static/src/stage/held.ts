@@ -1,5 +1,6 @@
 // What the step on the stage has left behind while nothing moves: who acted, what was asked, how far the request came, what changed.
 // So that a picture that stands still says as much as one that moves.
+import { t } from "../i18n/t";
 import type { Frame, Span } from "../stream/types";
 import { nameOf } from "../stream/views";
 import { actorBox, actorBoxes, wireOf } from "./actors";
@@ -131,7 +132,8 @@ const overlap = (a: Box, b: Box): boolean => a.x < b.x + b.w && b.x < a.x + a.w 
 function reason({ pen, at }: Drawing, span: Span, beside: Box): void {
   const box = at.stages[Math.max(0, STAGES.indexOf(span.stages.at(-1)?.name ?? ""))] ?? at.bus;
   const right = Math.max(at.bus.x, ...[beside, ...[...at.door.values()].map((packet) => packet.box)].filter((one) => one.y < at.bus.y && one.x < box.x + box.w).map((one) => one.x + one.w + 10));
-  const left = Math.min(at.bus.x + at.bus.w, ...(beside.y < at.bus.y && beside.x >= box.x + box.w ? [beside.x - 10] : []));
+  const said = at.lens === "control-plane" ? pen.width(t("lists and watches, writes"), { size: 11 }) + 14 : 0; // stands at the end of the bar
+  const left = Math.min(at.bus.x + at.bus.w - said, ...(beside.y < at.bus.y && beside.x >= box.x + box.w ? [beside.x - 10] : []));
   const above = left - right > 220;
   const words = pen.fit(span.message, { size: 11.5, max: Math.min(560, (above ? left - right : at.width) - 22) });
   if (!words) return;

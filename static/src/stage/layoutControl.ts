@@ -25,6 +25,8 @@ const isLow = (lens: Lens, size: Size): boolean => LOW.has(lens) || (lens === "w
 const WEIGHTS = [0.36, 1, 1.6, 1.1];
 export const SLIM = 54;
 const GUTTER = 28;
+/** What stands below the component that a lens is about: wires, the API server, and nodes of the least height. */
+const BELOW_FOCUS = 318;
 
 /** A card too low for more than its heading. */
 export const isSlim = (box: Box): boolean => box.h <= 72;
@@ -47,7 +49,7 @@ export function controlPlane(lens: Lens, size: Size, narrow: boolean): [Box, Box
   const row = { x: MARGIN, y: 30, w: size.width - 2 * MARGIN, h: size.height > 820 ? 146 : isShort(size) ? 108 : 122 };
   const about = ABOUT[lens];
   if (!about) return share(isLow(lens, size) ? { ...row, ...(isLowest(size) ? { y: 10, h: 46 } : { h: SLIM }) } : row, isLow(lens, size) ? [0.6, 1, 1.1, 1.1] : WEIGHTS, GAP) as [Box, Box, Box, Box];
-  const tall = { ...row, h: clamp(Math.round(size.height * (lens === "etcd" ? 0.52 : 0.46)), 190, 470) };
+  const tall = { ...row, h: clamp(Math.round(Math.min(size.height * (lens === "etcd" ? 0.52 : 0.46), size.height - BELOW_FOCUS)), 190, 470) };
   const side = clamp(row.w * 0.2, 150, 230);
   const focus = { ...tall, x: row.x + side + GUTTER, w: row.w - side - GUTTER };
   const stack = (i: number): Box => ({ x: row.x, y: tall.y + (i * (tall.h + 10)) / 3, w: side, h: (tall.h + 10) / 3 - 10 });
@@ -85,7 +87,7 @@ export function memberBoxes(etcd: Box, components: Components, lens: Lens): Map<
 /** The room of the etcd lens that the ring of members takes; the logs have the rest. */
 export function ringArea(etcd: Box): Box {
   const wide = etcd.w > 520;
-  return wide ? { x: etcd.x + 14, y: etcd.y + 52, w: Math.min(etcd.w * 0.42, etcd.h * 1.15), h: etcd.h - 64 } : { x: etcd.x + 10, y: etcd.y + 46, w: etcd.w - 20, h: 120 };
+  return wide ? { x: etcd.x + 14, y: etcd.y + 52, w: Math.min(etcd.w * 0.42, etcd.h * 1.15), h: etcd.h - 64 } : { x: etcd.x + 10, y: etcd.y + 46, w: etcd.w - 20, h: clamp(etcd.h - 176, 72, 120) };
 }
 
 function ring(etcd: Box, names: string[]): Map<string, Box> {

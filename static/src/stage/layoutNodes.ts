@@ -201,7 +201,8 @@ const MOST_ON_PHONE = 12;
 function stackNodes(index: ClusterIndex, names: string[], area: Box, slots: Slots): Workers {
   const nodes = new Map<string, NodeBox>();
   const pods = new Map<string, PodBox>();
-  const style = POD_GRIDS[1]!;
+  const probed = names.some((name) => [...index.podsOn(name)].some((key) => index.pods.get(key)?.containers?.some((one) => one.probes)));
+  const style = probed ? { ...POD_GRIDS[0]!, leastW: POD_GRIDS[1]!.leastW, gap: POD_GRIDS[1]!.gap } : POD_GRIDS[1]!;
   const across = acrossOf(style, area.w - 20);
   let y = area.y;
   names.forEach((name, line) => {

@@ -21,7 +21,7 @@ export function drawScheduler(d: Drawing): void {
   const words = (shown: [string, number][]): string => shown.map(([name, count]) => `${name} ${count}`).join(" · ");
   const waiting = counts.reduce((sum, [, count]) => sum + count, 0);
   const subtitle = up ? [words(counts), words(counts.filter(([, count], i) => count || i === 0)), t("{count} waiting", { count: waiting }), waiting ? String(waiting) : ""] : t("down");
-  drawCard(d, at.scheduler, { title: t("scheduler"), subtitle, selected: d.selected === "kube-scheduler", dead: !up });
+  drawCard(d, at.scheduler, { title: t("scheduler"), subtitle, room: isSlim(at.scheduler) && waiting && at.scheduler.w >= 130 ? at.queue.x - at.scheduler.x - 22 : undefined, selected: d.selected === "kube-scheduler", dead: !up });
   drawQueue(d);
   if (!isSlim(at.scheduler)) drawScores(d, (state["last"] as Decision | undefined) ?? decided(d));
 }

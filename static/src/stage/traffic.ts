@@ -180,7 +180,7 @@ function versionsOf(index: ClusterIndex, service: ServiceView): Map<string, numb
 export function sharesOf(versions: Record<string, number> | undefined, pods = new Map<string, number>()): string[] | null {
   const whole = total(versions), ready = [...pods.values()].reduce((sum, count) => sum + count, 0);
   const exact = (version: string): string => (pods.size > 1 && pods.has(version) ? `${pods.get(version)}/${ready} · ` : "");
-  const lines = whole ? Object.entries(versions!).filter(([, count]) => count).map(([version, count]) => `${version} ${exact(version)}${percent(count, whole)}`) : [];
+  const lines = whole ? Object.entries(versions!).filter(([, count]) => count).map(([version, count]) => `${version === "nobody" ? t("no one") : version} ${exact(version)}${percent(count, whole)}`) : [];
   if (!lines.length) return null;
   return pods.size > 1 ? lines.slice(0, 3) : [lines.join(" · ")];
 }

@@ -158,7 +158,7 @@ export const lab: Record<string, string> = {
   "lists and watches, writes": "listet und beobachtet, schreibt",
   lost: "verloren",
   "no power": "kein Strom",
-  "nobody answers": "niemand antwortet",
+  "nobody answers": "niemand antwortet", "no one": "niemand",
   "not ready": "nicht bereit",
   "on {node}": "auf {node}",
   "open:": "offen:",
