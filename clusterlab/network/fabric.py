@@ -327,7 +327,18 @@ class Fabric(Component):
             if 0 < percent < 100:
                 copies = self.split(f"{route.key}/mirror/{number}", (percent, 100 - percent), count)[0]
             flows.append((each, copies, True))
-        return [one for backend, part, copy in flows if part for one in self._spread(trip, backend, part, copy)]
+        return [one for backend, part, copy in flows if part
+                for one in self._counted(route, backend, self._spread(trip, backend, part, copy))]
+
+    @staticmethod
+    def _counted(
+        route: routing.Route, to: routing.Backend, flows: list[tuple[Backend, int, bool]],
+    ) -> list[tuple[Backend, int, bool]]:
+        """Requests through an Ingress are counted as such, those to its canary as its canary's."""
+        if not route.ingress:
+            return flows
+        canary = f"{to.namespace}-{to.service}-{to.port}" if to == route.beside else ""
+        return [(each._replace(group=each.group._replace(ingress=route.ingress, canary=canary)), part, copy) for each, part, copy in flows]
 
     def sticky(self, source: Source, url: str, method: str, headers: dict[str, str]) -> tuple[str, ...]:
         """The Services that sessions stay with once they have met them (sessionPersistence of an HTTPRoute); () where none do."""

@@ -1,7 +1,6 @@
-"""Ingress and Gateway API: which backend a request for a host and a path goes to.
+"""Gateway API: which backend a request for a host and a path goes to, and what every kind of route is made of.
 
-Follows the Ingress type (staging/src/k8s.io/api/networking/v1/types.go) for the order of matches, and the Gateway API's HTTPRoute
-(gateway.networking.k8s.io/v1) for its matches, filters and weights.
+Follows the Gateway API's HTTPRoute (gateway.networking.k8s.io/v1) for its matches, filters and weights. Ingresses: ingresses.py.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from clusterlab.network.patterns import safe
 
 Object = dict[str, Any]
 
-__all__ = ["Backend", "Route", "host_rank", "http_route", "ingress"]
+__all__ = ["Backend", "Pick", "Route", "host_rank", "http_route", "prefix_fits"]
 
 #: Chooses among weights: gets the name of the rule and the weights, answers with a position.
 Pick = Callable[[str, tuple[int, ...]], int]
@@ -45,6 +44,8 @@ class Route(NamedTuple):
     shares: tuple[tuple[Backend, int], ...] = ()  # all backends with their weights
     key: str = ""  # the rule
     sticky: tuple[str, ...] = ()  # Services that sessions stay with
+    ingress: str = ""  # the name of the Ingress
+    beside: Backend | None = None  # its canary
 
 
 def host_rank(pattern: str, host: str) -> int:
@@ -59,41 +60,10 @@ def host_rank(pattern: str, host: str) -> int:
     return 0
 
 
-def _prefix(pattern: str, path: str) -> bool:
+def prefix_fits(pattern: str, path: str) -> bool:
+    """Whether a path begins with the elements of another one."""
     base = pattern.rstrip("/")
     return path == base or path.startswith(base + "/") or not base
-
-
-def ingress(ingresses: Iterable[Object], host: str, path: str) -> Route | None:
-    """The backend of a request by the Ingress rules; None where no Ingress knows the host."""
-    best: tuple[tuple[int, int, int], Backend, str] | None = None
-    default: tuple[Backend, str] | None = None
-    for each in ingresses:
-        namespace, name = each["metadata"]["namespace"], each["metadata"]["name"]
-        spec = each["spec"]
-        if spec.get("defaultBackend") and default is None:
-            default = (_backend(namespace, spec["defaultBackend"]), name)
-        for rule in spec.get("rules") or ():
-            rank = host_rank(rule.get("host") or "", host)
-            if not rank:
-                continue
-            for item in (rule.get("http") or {}).get("paths") or ():
-                pattern, kind = item.get("path") or "/", item.get("pathType", "ImplementationSpecific")
-                fits = path == pattern if kind == "Exact" else _prefix(pattern, path)
-                key = (rank, int(kind == "Exact"), len(pattern))
-                if fits and (best is None or key > best[0]):
-                    best = (key, _backend(namespace, item["backend"]), f"Ingress {namespace}/{name}: {rule.get('host') or '*'}{pattern}")
-    if best is not None:
-        return Route(best[1], best[2])
-    if default is not None:
-        return Route(default[0], f"the default backend of Ingress {default[1]}")
-    return None
-
-
-def _backend(namespace: str, backend: Object) -> Backend:
-    service = backend.get("service") or {}
-    port = service.get("port") or {}
-    return Backend(namespace, service.get("name", ""), port.get("number") or port.get("name") or 0)
 
 
 def http_route(
@@ -122,7 +92,7 @@ def _match(match: Object, method: str, path: str, query: dict[str, list[str]], h
     given = match.get("path") or {}
     kind, value = given.get("type", "PathPrefix"), given.get("value", "/")
     try:
-        fits = {"Exact": path == value, "PathPrefix": _prefix(value, path),
+        fits = {"Exact": path == value, "PathPrefix": prefix_fits(value, path),
                 "RegularExpression": kind == "RegularExpression" and bool(safe(value).fullmatch(path[:1000]))}.get(kind, False)
     except ValueError:
         fits = False
@@ -212,7 +182,7 @@ def _rewritten(change: Object | None, path: str, rule: Object) -> str:
     if change.get("type") == "ReplaceFullPath":
         return str(change.get("replaceFullPath", path))
     prefixes = [(match.get("path") or {}).get("value", "/") for match in rule.get("matches") or [{}]]
-    prefix = max((each for each in prefixes if _prefix(each, path)), key=len, default="/")
+    prefix = max((each for each in prefixes if prefix_fits(each, path)), key=len, default="/")
     new = str(change.get("replacePrefixMatch", "/"))
     rest = path[len(prefix.rstrip("/")):]
     return (new.rstrip("/") + rest) or "/"

@@ -31,6 +31,8 @@ class Group(NamedTuple):
     track: str = ""  # label track
     hash: str = ""  # label rollouts-pod-template-hash or pod-template-hash
     workload: str = ""  # the Deployment, Rollout or StatefulSet that the pods belong to
+    ingress: str = ""  # the Ingress that led there
+    canary: str = ""  # NAMESPACE-SERVICE-PORT of the canary that an Ingress led to
 
 
 def group_of(pod: dict[str, Any], service: str) -> Group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clusterlab.network import calls, dns, gateways, nameserver, outside, policy, routing
+from clusterlab.network import calls, dns, gateways, ingresses, nameserver, outside, policy, routing
 from clusterlab.network.exchange import OUTSIDE_IP, Backend, Exchange, Hop, Source, in_ranges, is_ip
 from clusterlab.network.services import Endpoint, Port
 
@@ -69,7 +69,7 @@ class Trip:
             if gateway:
                 self.tell("DNS outside", host, f"{gateway}, the address of the gateway")
                 return gateway
-            if routing.ingress(self._ingresses(), host, self.path) is not None:
+            if ingresses.known_host(self._ingresses(), host, self.path):
                 self.tell("DNS outside", host, "the address of the ingress controller")
                 return "ingress"
             found = fabric.zone().ask(host, "A", dns.Resolver((), (f"default.svc.{dns.DOMAIN}", dns.DOMAIN), 5))
@@ -352,7 +352,7 @@ class Trip:
         """What a request meets at the address of a gateway or of the ingress controller; None at any other address."""
         host = next((value for name, value in self.headers.items() if name.lower() == "host"), self.host).partition(":")[0]
         if ip == "ingress":
-            return "ingress controller", routing.ingress(self._ingresses(), host, self.path.partition("?")[0])
+            return "ingress controller", ingresses.route(self._ingresses(), host, self.path, self.headers, pick, self.has_endpoints)
         for gateway in self._gateways():
             if gateways.address_of(gateway) == ip:
                 routes = gateways.routes_at(gateway, self._routes(), port, host)
@@ -394,6 +394,12 @@ class Trip:
         proxy = self.fabric.component(f"kube-proxy/{node}")
         entries = proxy.map.of(backend.namespace, backend.service) if proxy is not None else []
         return next((each for each in entries if backend.port in {each[0].port, each[0].name}), None)
+
+    def has_endpoints(self, backend: routing.Backend) -> bool:
+        """Whether a request to a backend would meet an endpoint now."""
+        node = self.fabric.any_node()
+        entry = self.entry_of(node, backend)
+        return entry is not None and bool(self.fabric.component(f"kube-proxy/{node}").choices(entry[0], entry[1], False))
 
     def by_route(self, where: str, route: routing.Route) -> Exchange:
         """To the backend of a route."""

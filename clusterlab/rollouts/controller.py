@@ -12,7 +12,7 @@ from clusterlab.client.api import Request
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.objects import Object, by_controller, controlled_by, created_ms, deleting
 from clusterlab.machinery.errors import StatusError
-from clusterlab.rollouts import bluegreen, canary, spec, status, workload
+from clusterlab.rollouts import bluegreen, canary, nginx, spec, status, workload
 from clusterlab.rollouts.context import Context
 from clusterlab.rollouts.routing import ROUTES, routes_of
 from clusterlab.rollouts.validation import problem
@@ -32,6 +32,7 @@ class RolloutController(BaseController):
         self.sets = self.informer("replicasets")
         self.sets.add_index("controller", by_controller)
         self.services = self.informer("services")
+        self.ingresses = self.informer("ingresses")
         self.routes = self.informer(ROUTES)
         self.runs = self.informer(spec.ANALYSIS_RUNS)
         self.experiments = self.informer(spec.EXPERIMENTS)
@@ -39,9 +40,9 @@ class RolloutController(BaseController):
         for informer in self.defined.values():
             informer.optional = True
         self.rollouts.on_change(self.enqueue_object)
-        for informer in (self.sets, self.runs, self.experiments):
+        for informer in (self.sets, self.runs, self.experiments, self.ingresses):
             informer.on_change(self._owned)
-        for informer in (self.services, self.routes):
+        for informer in (self.services, self.routes, self.ingresses):
             informer.on_change(self._named)
         #: What Rollouts can take their templates from.
         self.workloads = {resource: self.informer(resource) for resource in workload.KINDS.values()}
@@ -69,7 +70,8 @@ class RolloutController(BaseController):
         for key, ro in self.rollouts.store.items():
             plan = spec.canary(ro) or spec.blue_green(ro) or {}
             names = [plan.get(each) for each in ("stableService", "canaryService", "activeService", "previewService")]
-            if ro["metadata"]["namespace"] == meta["namespace"] and meta["name"] in (*names, *(name for _, name in routes_of(ro))):
+            names += [*(name for _, name in routes_of(ro)), *nginx.stable_ingresses(ro)]
+            if ro["metadata"]["namespace"] == meta["namespace"] and meta["name"] in names:
                 self.enqueue(key)
 
     def _referenced(self, resource: str, old: Object | None, new: Object | None) -> None:
@@ -97,7 +99,7 @@ class RolloutController(BaseController):
         except workload.WorkloadError as error:
             self._invalid(ro, str(error))
             return
-        wrong = problem(ro)
+        wrong = problem(ro) or nginx.missing(ro, self.ingresses)
         if wrong:
             self._invalid(ro, wrong)
             return

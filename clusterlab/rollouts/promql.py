@@ -41,6 +41,7 @@ class Kind(NamedTuple):
     unit_us: int
     names: dict[str, str]  # the metric's -> ours
     fixed: Labels = ()
+    through: str = ""  # what of a group must be set for its requests to count
 
 
 _OWN = {each: each for each in ("namespace", "service", "version", "track", "source", "mirrored", "workload", "code")} | {
@@ -49,10 +50,14 @@ _ISTIO = {
     "destination_workload_namespace": "namespace", "destination_service_namespace": "namespace", "destination_service_name": "service",
     "destination_service": "host", "destination_workload": "workload", "destination_version": "version", "response_code": "code",
     "source_workload": "source", "destination_canonical_revision": "hash"}
+_NGINX = {each: each for each in ("namespace", "service", "ingress", "canary")} | {"status": "code"}
 METRICS = {
     "http_requests_total": Kind(False, 1, _OWN), "http_request_duration_seconds": Kind(True, 1_000_000, _OWN),
     "istio_requests_total": Kind(False, 1, _ISTIO, (("reporter", "source"),)),
     "istio_request_duration_milliseconds": Kind(True, 1_000, _ISTIO, (("reporter", "source"),)),
+    "nginx_ingress_controller_requests": Kind(False, 1, _NGINX, through="ingress"),
+    "nginx_ingress_controller_request_duration_seconds": Kind(True, 1_000_000, _NGINX, through="ingress"),
+    "nginx_ingress_controller_response_duration_seconds": Kind(True, 1_000_000, _NGINX, through="ingress"),
 }
 
 
@@ -232,6 +237,7 @@ def _labels_of(kind: Kind, key: Key, code: str) -> dict[str, str]:
         "source": key.source, "mirrored": "true" if key.mirrored else "", "code": code, "workload": group.workload,
         # All pods of a ReplicaSet as one, in the form of their names.
         "pods": f"{group.workload}-{group.hash}-pods" if group.workload and group.hash else "",
+        "ingress": group.ingress, "canary": group.canary,
         "host": f"{group.service}.{group.namespace}.svc.cluster.local" if group.service else "",
     }
     return {name: have[ours] for name, ours in kind.names.items() if have[ours]} | dict(kind.fixed)
@@ -264,6 +270,8 @@ def _sampled(chosen: _Selected, how: str, asked: _Query) -> Vector:
     sums: dict[Labels, float] = {}
     for window in windows:
         for key, counts in window.counts:
+            if chosen.kind.through and not getattr(key.group, chosen.kind.through):
+                continue
             for code, value in _values(chosen, counts):
                 labels = _labels_of(chosen.kind, key, "" if chosen.part == "bucket" else code)
                 if chosen.part == "bucket":

@@ -1,4 +1,4 @@
-"""Traffic routing of canaries: weights, header routes and mirrors on HTTPRoutes.
+"""Traffic routing of canaries: weights, header routes and mirrors on HTTPRoutes, and weights on canary Ingresses.
 
 Follows rollout/trafficrouting.go of Argo Rollouts and the conventions of its Gateway API plugin (argoproj-labs/gatewayAPI).
 """
@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from clusterlab.controllers.objects import Object
-from clusterlab.rollouts import experiments, sizes, spec
+from clusterlab.rollouts import experiments, nginx, sizes, spec
 from clusterlab.rollouts.context import Context
 
 __all__ = ["PLUGIN", "ROUTES", "covers", "desired_weight", "reconcile", "routes_of"]
@@ -66,6 +66,7 @@ def reconcile(context: Context) -> None:
         if route is None:
             route = context.by.client.get(ROUTES, namespace, name)
         _write(context, route, weight, extra, None if quiet or spec.revision_of(ro) < 2 else step, quiet)
+    nginx.set_weight(context, weight)
     before = (spec.status_of(ro).get("canary") or {}).get("weights")
     plan = spec.canary(ro) or {}
     rest = most - weight - sum(each["weight"] for each in extra)

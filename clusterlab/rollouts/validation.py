@@ -9,12 +9,12 @@ from typing import Any
 
 from clusterlab.controllers.objects import Object
 from clusterlab.machinery.labels import matches
-from clusterlab.rollouts import affinity, spec
+from clusterlab.rollouts import affinity, nginx, spec
 from clusterlab.rollouts.routing import PLUGIN, routes_of
 
 __all__ = ["problem"]
 
-ROUTERS = ("istio", "nginx", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix")
+ROUTERS = ("istio", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix")
 STEP_KINDS = ("setWeight", "pause", "experiment", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute", "plugin")
 
 
@@ -87,16 +87,18 @@ def _routing(ro: Object, plan: Object, routing: Object) -> str:
     path = "spec.strategy.canary.trafficRouting"
     for name in ROUTERS:
         if routing.get(name):
-            return f"{path}.{name}: this lab has no such router; it routes by the Gateway API ({path}.plugins.{PLUGIN})"
+            return (f"{path}.{name}: this lab has no such router; it routes by the Gateway API ({path}.plugins.{PLUGIN}) "
+                    f"and by ingress-nginx ({path}.nginx)")
     others = [name for name in routing.get("plugins") or {} if name != PLUGIN]
     if others:
         return f"{path}.plugins: this lab has no plugin {others[0]!r}, only {PLUGIN}"
-    if not routes_of(ro):
+    if routing.get("nginx") is None and not routes_of(ro):
         return f"{path}.plugins: Required value: {PLUGIN} with httpRoute"
-    for field in ("canaryService", "stableService"):
+    for field in ("stableService", "canaryService"):
         if not plan.get(field):
-            return f"spec.strategy.canary.{field}: Required value: a Service must be named for traffic routing"
-    return ""
+            return (f'spec.strategy.canary.{field}: Invalid value: "": '
+                    "Canary service and Stable service must to be set to use Traffic Routing")
+    return nginx.problem(ro)
 
 
 def _step(step: Object, routing: Any) -> str:
@@ -116,6 +118,14 @@ def _step(step: Object, routing: Any) -> str:
             return f'pause.duration: Invalid value: "{duration}": Duration needs to be greater than 0 and in a format such as "30s" or "1h"'
     if kind in ("setCanaryScale", "setHeaderRoute", "setMirrorRoute") and not routing:
         return f"{kind}: Invalid value: {kind} requires TrafficRouting to be set"
+    if kind in ("setHeaderRoute", "setMirrorRoute") and not routing.get("plugins"):
+        routers = "Istio and ALB and Apisix" if kind == "setHeaderRoute" else "Istio and Plugins"
+        return f"{kind}: Invalid value: S{kind[1:]} requires TrafficRouting, supports {routers}"
+    if kind == "experiment" and routing and not routing.get("plugins"):
+        for number, each in enumerate(step[kind].get("templates") or ()):
+            if each.get("weight") is not None:
+                return (f"experiment.templates[{number}].weight: Invalid value: {each['weight']}: Experiment template weight is only "
+                        "available for TrafficRouting with SMI, ALB, Istio and Plugins at this time")
     if kind in ("setHeaderRoute", "setMirrorRoute"):
         names = [each["name"] for each in (routing or {}).get("managedRoutes") or ()]
         if step[kind].get("name") not in names:

@@ -22,6 +22,7 @@ from clusterlab.scenario.shop import (
     flagger_canary,
     gateway,
     image,
+    ingress,
     mirrored,
     patch,
     rollout_image,
@@ -163,6 +164,30 @@ def _canary_weights() -> Object:
             for at, share in ((60, 10), (90, 25), (120, 50), (150, 100))
         ],
         inside=False,
+    )
+
+
+def _canary_ingress() -> Object:
+    testers = {
+        "name": "testers",
+        "to": "http://shop.example",
+        "rate": "5/s",
+        "from": "10s",
+        "source": "outside",
+        "headers": {"X-Canary": "always"},
+    }
+    canary = ingress("shop-canary", "shop-canary", canary="true", canary_weight="5", canary_by_header="X-Canary")
+
+    def weighed_to(share: int) -> str:
+        return f"annotate ingress shop-canary nginx.ingress.kubernetes.io/canary-weight={share} --overwrite"
+
+    return shop(
+        "release-canary-ingress",
+        [*tracks(), ingress("shop", "shop-stable"), canary],
+        [(f"{at}s", weighed_to(share)) for at, share in ((60, 20), (90, 50), (120, 100))],
+        inside=False,
+        gatewayApi=False,
+        traffic=[testers],
     )
 
 
@@ -308,6 +333,11 @@ GALLERY: dict[str, tuple[str, str, Callable[[], Object]]] = {
         "Canary by weights",
         "An HTTPRoute raises the share in steps, whatever the number of pods.",
         _canary_weights,
+    ),
+    "release-canary-ingress": (
+        "Canary by an Ingress",
+        "Annotations of ingress-nginx give a second Ingress its share, and lead testers with a header to it.",
+        _canary_ingress,
     ),
     "release-canary-headers": ("Canary by cookie", "Who has the cookie sees the canary; nobody else does.", _canary_headers),
     "release-ab-test": ("A/B by header", "Two groups, two versions: one of them is slow, and the charts tell.", _ab),

@@ -9,7 +9,7 @@ Object = dict[str, Any]
 
 __all__ = [
     "BLUE", "FLAG", "FLAGGED", "FLAG_VOLUME", "GREEN", "IMAGES", "ROUTING", "STEPS", "TRACKS", "blue_green_rollout", "canary_rollout",
-    "deployment", "flagger_canary", "gateway", "image", "mirrored", "patch", "pod", "rollout", "rollout_image", "service", "shop",
+    "deployment", "flagger_canary", "gateway", "image", "ingress", "mirrored", "patch", "pod", "rollout", "rollout_image", "service", "shop",
     "template", "to", "tracks", "two", "weighed",
 ]
 
@@ -91,6 +91,21 @@ def gateway(*rules: Object) -> list[Object]:
 
 def to(**weights: int) -> list[Object]:
     return [{"name": name, "port": 80, "weight": weight} for name, weight in weights.items()]
+
+
+def ingress(name: str, to: str, **notes: str) -> Object:
+    """An Ingress for shop.example, with annotations of ingress-nginx."""
+    backend = {"service": {"name": to, "port": {"number": 80}}}
+    marks = {f"nginx.ingress.kubernetes.io/{key.replace('_', '-')}": value for key, value in notes.items()}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name, "namespace": "default", **({"annotations": marks} if marks else {})},
+        "spec": {
+            "ingressClassName": "nginx",
+            "rules": [{"host": "shop.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
+        },
+    }
 
 
 def patch(what: str, body: Any, kind: str = "merge", extra: str = "") -> str:

@@ -219,8 +219,8 @@ def canary_moments(was: Object, now: Object) -> list[tuple[str, str]]:
 
 _CHANGING = ("create", "update", "patch", "delete")
 _RELEASING = (
-    "deployments", "services", "rollouts.argoproj.io", "httproutes.gateway.networking.k8s.io", "configmaps", "statefulsets",
-    "daemonsets", "canaries.flagger.app",
+    "deployments", "services", "rollouts.argoproj.io", "httproutes.gateway.networking.k8s.io", "ingresses", "configmaps",
+    "statefulsets", "daemonsets", "canaries.flagger.app",
 )
 
 

@@ -326,6 +326,31 @@ def _http_route(obj: Object, epoch: datetime) -> View:
     return {"hostnames": obj["spec"].get("hostnames") or [], "rules": rules}
 
 
+_NGINX = "nginx.ingress.kubernetes.io/"
+
+
+def _ingress(obj: Object, epoch: datetime) -> View:
+    """An Ingress: which Services its paths lead to, and what makes it the canary of another one."""
+    spec, notes = obj.get("spec") or {}, obj["metadata"].get("annotations") or {}
+    paths = [
+        {"host": rule.get("host") or "", "path": path.get("path") or "/",
+         "service": ((path.get("backend") or {}).get("service") or {}).get("name", "")}
+        for rule in spec.get("rules") or () for path in (rule.get("http") or {}).get("paths") or ()]
+    default = ((spec.get("defaultBackend") or {}).get("service") or {}).get("name")
+    if default:
+        paths.append({"host": "", "path": "/", "service": default})
+    out: View = {"paths": paths[:32]}
+    if str(notes.get(f"{_NGINX}canary", "")).lower() in ("true", "1", "t"):
+        def number(name: str, least: int = 0) -> int:
+            text = str(notes.get(f"{_NGINX}canary-weight{name}", "")).strip()
+            return max(least, int(text[:9]) if text.isdecimal() else 0)
+
+        total = number("-total", 100)
+        asked = {kind: str(notes[f"{_NGINX}canary-by-{kind}"]) for kind in ("header", "cookie") if notes.get(f"{_NGINX}canary-by-{kind}")}
+        out["canary"] = {"weight": min(number(""), total), "total": total, **asked}
+    return out
+
+
 def _autoscaler(obj: Object, epoch: datetime) -> View:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     return {
@@ -393,6 +418,6 @@ _KINDS: dict[str, Callable[[Object, datetime], View]] = {
     "StatefulSet": _workload, "DaemonSet": _workload, "ReplicationController": _workload, "Job": _workload,
     "HorizontalPodAutoscaler": _autoscaler, "Event": _event, "PersistentVolumeClaim": _claim, "PersistentVolume": _volume,
     "StorageClass": _class, "VolumeAttachment": _attachment,
-    "Rollout": _rollout, "AnalysisRun": _analysis_run, "HTTPRoute": _http_route, "Canary": _canary,
+    "Rollout": _rollout, "AnalysisRun": _analysis_run, "HTTPRoute": _http_route, "Ingress": _ingress, "Canary": _canary,
     "ConfigMap": _keys, "Secret": _keys, "Lease": _lease,
 }

@@ -43,6 +43,24 @@ test("traffic goes from sources through services to the pods that answer", () =>
   assert.ok(boardOf("traffic", index, {}, "").note, "without sources it says so");
 });
 
+test("an Ingress shows its canary's weight and measured share beside its own", () => {
+  const common = { kind: "Ingress", uid: "u", labels: {}, owner: null, created: 0, deleting: null, namespace: "default" };
+  const place = (service: string, path = "/"): object => ({ host: "shop.example", path, service });
+  const objects = {
+    ...withService().objects, "ingresses/default/web": { ...common, name: "web", paths: [place("web")] },
+    "ingresses/default/new": { ...common, name: "new", paths: [place("next")], canary: { weight: 20, total: 100, header: "x-canary" } },
+    "ingresses/default/lost": { ...common, name: "lost", paths: [place("next", "/other")], canary: { weight: 20, total: 100 } },
+  };
+  const index = ClusterIndex.of({ ...withService(), objects: objects as unknown as State["objects"] });
+  const shares = { "services/default/web": { v1: 81 }, "services/default/next": { v2: 19 } };
+  const board = boardOf("traffic", index, { traffic: { sources: { shop: { rate: 40, to: "http://shop.example" } }, pods: {}, shares } }, "");
+  const routes = board.columns.find((column) => column.title === "ROUTES")!.cards;
+  assert.deepEqual(routes.map((card) => [card.id, card.tag]), [["ingresses/default/web", "Ingress"], ["ingresses/default/lost", "no effect"]]);
+  assert.deepEqual(routes[0]!.lines, ["shop.example", "canary new: x-canary → next"]);
+  assert.deepEqual(board.wires.filter((wire) => wire.from === "ingresses/default/web").map((wire) => [wire.to, wire.label]), [["services/default/web", "80/100 · 81.0 %"], ["services/default/next", "20/100 · 19.0 %"]]);
+  assert.ok(board.wires.some((wire) => wire.from === "traffic/shop" && wire.to === "ingresses/default/web"));
+});
+
 test("what stands by is idle and costs what the others do", () => {
   const state = withService();
   const [first, ...others] = pods as unknown as { name: string; labels: Record<string, string>; cpu: number }[];

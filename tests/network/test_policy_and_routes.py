@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from clusterlab.network import ingresses
 from clusterlab.network.patterns import safe
 from clusterlab.network.policy import Peer, allowed
-from clusterlab.network.routing import http_route, ingress
+from clusterlab.network.routing import http_route
 
 Object = dict[str, Any]
 WEB = Peer("10.244.0.2", "default", (("app", "web"),), (("kubernetes.io/metadata.name", "default"),), True, (("http", 8080),))
@@ -63,7 +64,7 @@ RULES = _ingress(_rule("a.com", "/", "root"), _rule("a.com", "/foo", "foo"), _ru
     ("a.com", "/foo/bar", "exact"), ("x.b.com", "/", "wild"), ("b.com", "/", None), ("zzz", "/any/x", "any"), ("zzz", "/", None),
 ])
 def test_ingress(host: str, path: str, service: str | None) -> None:
-    found = ingress([RULES], host, path)
+    found = ingresses.route([RULES], host, path, {}, lambda key, weights: 0, lambda backend: True)
     assert (found.backend.service if found and found.backend else None) == service
 
 

@@ -170,7 +170,7 @@ class Look:
             return
         plan = spec.analysis(self.cd)
         try:
-            if not canary and not iterations and not (plan.get("mirror") and mirrored):
+            if not canary and not iterations and not (spec.mirrors(self.cd) and mirrored):
                 self.tell(f"Starting canary analysis for {self.target_name}")
                 self._hooks(
                     "pre-rollout", "Halt {who} advancement pre-rollout check {name} failed {why}", "Pre-rollout check {name} passed"
@@ -237,7 +237,7 @@ class Look:
                 self._copy()
                 self._phase("Promoting")
             return
-        if spec.analysis(self.cd).get("mirror") and not canary and not mirrored:
+        if spec.mirrors(self.cd) and not canary and not mirrored:
             primary, canary, mirrored = TOTAL, 0, True
         else:
             canary, mirrored = min(TOTAL, canary + step), False
@@ -261,7 +261,7 @@ class Look:
 
     def _by_iterations(self, wanted: int, mirrored: bool, routed: bool) -> None:
         """Blue-green: so many good looks, then all traffic at once."""
-        done, mirror = spec.counts_of(self.cd)[1], bool(spec.analysis(self.cd).get("mirror"))
+        done, mirror = spec.counts_of(self.cd)[1], spec.mirrors(self.cd)
         if wanted > done:
             if routed and mirror and not mirrored:
                 self.router.set(TOTAL, 0, True)

@@ -30,6 +30,15 @@ BUILTIN = {
     f"sum(rate(http_request_duration_seconds_count{{{_PODS}}}[{{{{ interval }}}}])) * 100",
     "request-duration": f"histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{{{_PODS}}}[{{{{ interval }}}}])) by (le))",
 }
+_INGRESS = 'namespace="{{ namespace }}",ingress="{{ ingress }}",canary!=""'
+_REQUESTS, _DURATION = "nginx_ingress_controller_requests", "nginx_ingress_controller_response_duration_seconds"
+#: As ingress-nginx counts: what went to the canary of the Ingress.
+NGINX = {
+    "request-success-rate": f'sum(rate({_REQUESTS}{{{_INGRESS},status!~"5.*"}}[{{{{ interval }}}}])) / '
+    f"sum(rate({_REQUESTS}{{{_INGRESS}}}[{{{{ interval }}}}])) * 100",
+    "request-duration": f"sum(rate({_DURATION}_sum{{{_INGRESS}}}[{{{{ interval }}}}])) / "
+    f"sum(rate({_DURATION}_count{{{_INGRESS}}}[{{{{ interval }}}}]))",
+}
 _PLACE = re.compile(r"\{\{-?\s*(\w+)(?:\s*\.\s*(\w+))?\s*-?\}\}")
 _INDEX = re.compile(r"\{\{-?\s*index\s+variables\s+\"(\w+)\"\s*-?\}\}")
 #: What a load tester's gates answer by their names.
@@ -161,7 +170,7 @@ def _builtin(by: CanaryController, cd: Object, metric: Object) -> None:
     who = f"{cd['metadata']['name']}.{cd['metadata']['namespace']}"
     rate = name == "request-success-rate"
     try:
-        value = _measured(by, _rendered(cd, metric, BUILTIN[name]))
+        value = _measured(by, _rendered(cd, metric, (NGINX if spec.provider(cd) == spec.NGINX else BUILTIN)[name]))
     except NoValues as error:
         tail = f": running query failed: {error}" if rate else ""
         raise Halt(

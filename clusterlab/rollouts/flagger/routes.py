@@ -1,4 +1,4 @@
-"""The Services of a Canary, and the HTTPRoute that splits its traffic.
+"""The Services of a Canary, and the HTTPRoute that splits its traffic (an Ingress that does: ingress.py).
 
 Follows pkg/router/kubernetes_default.go, gateway_api.go and nop.go of Flagger. A mirror stands in the route for canaries by weight as well,
 for the one step before the first weight; upstream has it in blue-green alone.
@@ -12,6 +12,7 @@ from clusterlab.client.api import Request
 from clusterlab.controllers.objects import Object
 from clusterlab.machinery.errors import StatusError
 from clusterlab.rollouts.flagger import spec
+from clusterlab.rollouts.flagger.ingress import CanaryIngress
 from clusterlab.rollouts.flagger.spec import TOTAL, Halt
 from clusterlab.rollouts.flagger.target import Target
 from clusterlab.rollouts.routing import ROUTES, covers
@@ -34,6 +35,7 @@ class Router:
         self.apex, self.primary, self.canary = spec.names(self.cd)
         self.service: Object = self.cd["spec"].get("service") or {}
         self.routed = spec.provider(self.cd) == spec.GATEWAY
+        self.ingress = CanaryIngress(target) if spec.provider(self.cd) == spec.NGINX else None
 
     # Services.
 
@@ -105,7 +107,9 @@ class Router:
     # The route.
 
     def reconcile(self) -> None:
-        """The HTTPRoute as the Canary describes it; its weights and mirrors stay."""
+        """The HTTPRoute, or canary Ingress, as the Canary describes it; its weights and mirrors stay."""
+        if self.ingress is not None:
+            self.ingress.reconcile()
         if not self.routed:
             return
         if not self.service.get("gatewayRefs"):
@@ -185,6 +189,8 @@ class Router:
 
     def weights(self) -> tuple[int, int, bool]:
         """(the primary's weight, the canary's, whether requests are mirrored) as they stand."""
+        if self.ingress is not None:
+            return (*self.ingress.weights(), False)
         if not self.routed:
             return (0, TOTAL, False) if spec.counts_of(self.cd)[1] else (TOTAL, 0, False)
         route = self._route()
@@ -219,6 +225,8 @@ class Router:
 
     def set(self, primary: int, canary: int, mirrored: bool = False) -> None:
         """Splits the traffic; nothing where Services alone lead it."""
+        if self.ingress is not None:
+            self.ingress.set(canary)
         if not self.routed:
             return
         have = self._route()

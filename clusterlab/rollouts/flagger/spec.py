@@ -17,12 +17,14 @@ __all__ = [
     "GATEWAY",
     "KUBERNETES",
     "METRIC_TEMPLATES",
+    "NGINX",
     "TOTAL",
     "Halt",
     "analysis",
     "counts_of",
     "interval_ms",
     "max_weight",
+    "mirrors",
     "names",
     "next_step",
     "phase",
@@ -38,7 +40,7 @@ __all__ = [
 
 API, GROUP = "flagger.app/v1beta1", "flagger.app"
 CANARIES, METRIC_TEMPLATES = f"canaries.{GROUP}", f"metrictemplates.{GROUP}"
-GATEWAY, KUBERNETES = "gatewayapi:v1", "kubernetes"
+GATEWAY, KUBERNETES, NGINX = "gatewayapi:v1", "kubernetes", "nginx"
 TOTAL = 100
 
 
@@ -106,6 +108,11 @@ def provider(cd: Object) -> str:
     return "istio" if service.get("gateways") else KUBERNETES
 
 
+def mirrors(cd: Object) -> bool:
+    """Whether the canary gets copies of requests first; ingress-nginx has no such thing."""
+    return bool(analysis(cd).get("mirror")) and provider(cd) != NGINX
+
+
 def strategy(cd: Object) -> str:
     """ab, bluegreen or canary."""
     plan = analysis(cd)
@@ -144,10 +151,10 @@ def problem(cd: Object) -> str:
     target, found = cd["spec"]["targetRef"], provider(cd)
     if target.get("kind") != "Deployment":
         return f"spec.targetRef.kind: this lab's controller takes over Deployments, not a {target.get('kind')}"
-    if found not in (GATEWAY, KUBERNETES):
+    if found not in (GATEWAY, KUBERNETES, NGINX):
         return (
-            f"spec.provider: this lab has no {found}; it routes by the Gateway API ({GATEWAY}, with service.gatewayRefs) "
-            f"or by Services alone ({KUBERNETES})"
+            f"spec.provider: this lab has no {found}; it routes by the Gateway API ({GATEWAY}, with service.gatewayRefs), "
+            f"by ingress-nginx ({NGINX}, with ingressRef) or by Services alone ({KUBERNETES})"
         )
     scaler = cd["spec"].get("autoscalerRef") or {}
     if scaler and scaler.get("kind") != "HorizontalPodAutoscaler":
@@ -160,7 +167,7 @@ def problem(cd: Object) -> str:
 
 #: What is accepted and does nothing here, by where it stands.
 _IDLE = {
-    "": ("metricsServer", "ingressRef", "routeRef", "upstreamRef"),
+    "": ("metricsServer", "routeRef", "upstreamRef"),
     "service": ("trafficPolicy", "retries", "corsPolicy", "mirror", "delegation", "meshName", "backends", "trafficDistribution"),
     "analysis": ("sessionAffinity", "alerts", "mirrorWeight"),
 }
@@ -170,6 +177,10 @@ def without_effect(cd: Object) -> list[str]:
     """The fields of a Canary that do nothing in a lab."""
     parts = {"": cd["spec"], "service": cd["spec"].get("service") or {}, "analysis": analysis(cd)}
     found = [f"spec.{where}.{field}".replace("..", ".") for where, fields in _IDLE.items() for field in fields if parts[where].get(field)]
+    if cd["spec"].get("ingressRef") and provider(cd) != NGINX:
+        found.append("spec.ingressRef")
+    if analysis(cd).get("mirror") and provider(cd) == NGINX:
+        found.append("spec.analysis.mirror")
     if any(each.get("type") == "event" for each in analysis(cd).get("webhooks") or ()):
         found.append("spec.analysis.webhooks of type event")
     return found

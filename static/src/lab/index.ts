@@ -2,7 +2,7 @@
 // key by key, so that a frame costs what it changes and not what the cluster holds.
 import type { State } from "../stream/reducer";
 import type { View } from "../stream/types";
-import { resourceOf, type CanaryView, type EndpointSliceView, type EventView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
+import { resourceOf, type CanaryView, type EndpointSliceView, type EventView, type IngressView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
 import { natural } from "../stage/geometry";
 
 const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers", "rollouts.argoproj.io"]);
@@ -23,6 +23,7 @@ export class ClusterIndex {
   readonly storage = new Map<string, View>();
   readonly workloads = new Map<string, WorkloadView>();
   readonly routes = new Map<string, RouteView>();
+  readonly ingresses = new Map<string, IngressView>();
   /** Flagger's. */
   readonly canaries = new Map<string, CanaryView>();
   /** Pod keys by node name; those without a node under "". */
@@ -85,6 +86,8 @@ export class ClusterIndex {
       }
       case "httproutes.gateway.networking.k8s.io":
         return void (view ? this.routes.set(key, view as RouteView) : this.routes.delete(key));
+      case "ingresses":
+        return void (view ? this.ingresses.set(key, view as IngressView) : this.ingresses.delete(key));
       case "canaries.flagger.app":
         return void (view ? this.canaries.set(key, view as CanaryView) : this.canaries.delete(key));
       case "services":

@@ -8,6 +8,7 @@ import { podCard, type Board, type Card, type Wire } from "./board";
 import { capacities, cores, familyOf, times } from "./capacity";
 import { natural } from "./geometry";
 import type { Tone } from "./pod";
+import { ingressCards, percent, podKey, routeCards, routeOf, total, type Shares } from "./routes";
 
 export interface SourceNote {
   rate: number;
@@ -37,15 +38,13 @@ export function serviceOf(index: ClusterIndex, address: string, from = "default"
 }
 
 const shownService = (key: string, view: ServiceView): boolean => !isSystem(view) && key !== "services/default/kubernetes";
-const podKey = (endpoint: { pod: string }, namespace: string): string =>
-  endpoint.pod?.startsWith("pods/") ? endpoint.pod : `pods/${endpoint.pod?.includes("/") ? "" : `${namespace}/`}${endpoint.pod}`;
 const decimal = (value: number): string => (value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1));
 
 export function trafficBoard(index: ClusterIndex, components: Components): Board {
   const notes = (components["traffic"] ?? {}) as { sources?: Record<string, SourceNote>; pods?: Record<string, PodNote>; shares?: Shares };
   const wires: Wire[] = [];
   const looks = looksOf(index);
-  const routes = routeCards(index, notes.shares ?? {}, wires);
+  const routes = [...routeCards(index, notes.shares ?? {}, wires), ...ingressCards(index, notes.shares ?? {}, wires)];
   const sources = Object.entries(notes.sources ?? {}).map(([name, source]): Card => {
     const to = serviceOf(index, source.to);
     const failed = source.failed ?? 0;
@@ -160,12 +159,6 @@ function canaryLines(view: CanaryView): string[] {
   return ["Canary, Flagger", `${at} · ${t("{failed} of {count} checks failed", { failed: view.failed, count: view.threshold })}`];
 }
 
-/** Requests that each service's versions were sent in the last ten seconds. */
-type Shares = Record<string, Record<string, number>>;
-
-const total = (versions: Record<string, number> | undefined): number => Object.values(versions ?? {}).reduce((sum, count) => sum + count, 0);
-const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(part === 0 || part === whole ? 0 : 1)} %`;
-
 /** How many ready pods of each version a service leads to. */
 function versionsOf(index: ClusterIndex, service: ServiceView): Map<string, number> {
   const found = new Map<string, number>();
@@ -183,39 +176,6 @@ export function sharesOf(versions: Record<string, number> | undefined, pods = ne
   const lines = whole ? Object.entries(versions!).filter(([, count]) => count).map(([version, count]) => `${version === "nobody" ? t("no one") : version} ${exact(version)}${percent(count, whole)}`) : [];
   if (!lines.length) return null;
   return pods.size > 1 ? lines.slice(0, 3) : [lines.join(" · ")];
-}
-
-/** The route that answers for the host of an address. */
-const routeOf = (index: ClusterIndex, address: string): string | undefined => {
-  const host = /^(?:[a-z]+:\/\/)?([^/:]+)/.exec(address)?.[1] ?? "";
-  return [...index.routes].find(([, route]) => route.hostnames.includes(host) || !route.hostnames.length)?.[0];
-};
-
-/** HTTPRoutes, and a wire for each Service that a rule leads to: the weight that is set, and the share that was measured. */
-function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[]): Card[] {
-  return [...index.routes].map(([key, route]): Card => {
-    const services = [...new Set(route.rules.flatMap((rule) => rule.backends.map((backend) => backend.service)))];
-    const measured = (service: string): number => total(shares[`services/${route.namespace}/${service}`]);
-    const whole = services.reduce((sum, service) => sum + measured(service), 0);
-    // The last rule is the one that most requests meet; others are for headers.
-    const main = route.rules.at(-1), weights = main?.backends.reduce((sum, backend) => sum + backend.weight, 0) ?? 0;
-    for (const service of services) {
-      const backend = main?.backends.find((one) => one.service === service);
-      const share = whole ? ` · ${percent(measured(service), whole)}` : "";
-      const label = backend && weights ? `${backend.weight}/${weights}${share}` : share.slice(3);
-      wires.push({ from: key, to: `services/${route.namespace}/${service}`, dashed: !backend?.weight, rate: measured(service) / 10, errors: 0, label, pod: onlyVersion(index, `services/${route.namespace}/${service}`) });
-    }
-    for (const rule of route.rules) for (const mirror of rule.mirrors) wires.push({ from: key, to: `services/${route.namespace}/${mirror}`, dashed: true, label: t("copies") });
-    const special = route.rules.filter((rule) => rule.headers.length).map((rule) => `${rule.headers.join(", ")} → ${rule.backends.filter((backend) => backend.weight).map((backend) => backend.service).join(", ")}`);
-    return { id: key, title: route.name, lines: [route.hostnames.join(", ") || "*", ...special].slice(0, 2), tag: "HTTPRoute", tone: "soft", link: true };
-  });
-}
-
-/** A pod of the version that a Service leads to, where it leads to one alone. */
-function onlyVersion(index: ClusterIndex, key: string): string | undefined {
-  const service = index.services.get(key);
-  const pods = service ? index.endpointsOf(service).filter((endpoint) => endpoint.ready).map((endpoint) => podKey(endpoint, service.namespace ?? "default")) : [];
-  return new Set(pods.map((pod) => index.pods.get(pod)?.version)).size === 1 ? pods[0] : undefined;
 }
 
 function trafficPod(key: string, pod: PodView, note: PodNote | undefined): Card {

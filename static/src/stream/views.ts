@@ -134,6 +134,12 @@ export interface RouteView extends View {
   rules: { backends: { service: string; weight: number }[]; headers: string[]; mirrors: string[] }[];
 }
 
+/** An Ingress; with `canary`, of ingress-nginx, it stands beside another one of the same host and path. */
+export interface IngressView extends View {
+  paths: { host: string; path: string; service: string }[];
+  canary?: { weight: number; total: number; header?: string; cookie?: string };
+}
+
 export interface EventView extends View {
   reason: string;
   type: string;
