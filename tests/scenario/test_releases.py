@@ -67,11 +67,11 @@ def test_canaries_get_their_share() -> None:
     for since, until, share in ((25, 60, 5), (64, 89, 10), (94, 119, 25), (124, 149, 50), (154, 180, 100)):
         part = counted(cluster, since, until, version="v2").sent / counted(cluster, since, until).sent
         assert abs(part * 100 - share) < 0.5, (share, part)
-    cluster = ran("release-canary-ingress", 130)
-    for since, until, share in ((25, 60, 5), (64, 89, 20), (94, 119, 50), (122, 130, 100)):
+    cluster = ran("release-canary-ingress", 131)
+    for since, until, share in ((25, 60, 5), (66, 90, 20), (96, 120, 50), (126, 131, 100)):
         part = counted(cluster, since, until, version="v2").sent / counted(cluster, since, until).sent
         assert abs(part * 100 - share) < 0.5, (share, part)
-    assert counted(cluster, 20, 60, "testers", "v1").sent == 0 and counted(cluster, 20, 130).failed == 0
+    assert counted(cluster, 20, 60, "testers", "v1").sent == 0 and counted(cluster, 20, 131).failed == 0
     cluster = ran("release-canary-headers", 60)
     assert counted(cluster, 20, 60, "testers", "v1").sent == 0 and counted(cluster, 20, 60, version="v2").sent == 0
 
