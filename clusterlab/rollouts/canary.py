@@ -24,7 +24,11 @@ def reconcile(context: Context) -> None:
     workload.scale_down(context)
     plan = spec.canary(context.ro) or {}
     context.ensure_service(plan.get("stableService", ""), context.stable, need_available=True)
-    context.ensure_service(plan.get("canaryService", ""), context.stable if context.aborted else context.new, need_available=True)
+    if not spec.rolling_back_to(context.ro, context.new):
+        to = context.stable if context.aborted and spec.routed(context.ro) is None else context.new
+        # What was aborted stays with the stable pods once it has come to them (routing).
+        if not (context.aborted and spec.routed(context.ro) is not None and context.weights and not context.weights["canary"]["weight"]):
+            context.ensure_service(plan.get("canaryService", ""), to, need_available=True)
     routing.reconcile(context)
     experiments.reconcile(context)
     analyses.reconcile(context)

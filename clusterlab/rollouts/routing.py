@@ -32,7 +32,13 @@ def routes_of(ro: Object) -> list[tuple[str, str]]:
 def desired_weight(context: Context) -> int:
     """The share of traffic that the canary is to have now."""
     ro, new = context.ro, context.new
-    if spec.fully_promoted(ro) or context.aborted or new is None or not sizes.available(new):
+    if spec.rolling_back_to(ro, new):
+        return _back(context)
+    if spec.fully_promoted(ro):
+        return 0
+    if context.aborted:
+        return _back(context)
+    if new is None or not sizes.available(new):
         return 0
     weights = (spec.status_of(ro).get("canary") or {}).get("weights")
     if spec.status_of(ro).get("promoteFull"):
@@ -47,6 +53,22 @@ def desired_weight(context: Context) -> int:
     return spec.current_set_weight(ro) if index < len(spec.steps_of(ro)) else spec.max_weight(ro)
 
 
+def _back(context: Context) -> int:
+    """The canary's weight on the way back: none, or with dynamicStableScale what the stable pods cannot take yet."""
+    ro, new, stable = context.ro, context.new, context.stable
+    replicas, most = spec.replicas_of(ro), spec.max_weight(ro)
+    if not (spec.canary(ro) or {}).get("dynamicStableScale") or new is None or stable is None or not replicas:
+        return 0
+    wanted, there = sizes.desired_weight(ro, new, stable), most * sizes.available(stable) // replicas
+    weights = (spec.status_of(ro).get("canary") or {}).get("weights")
+    if not weights:
+        return max(0, most - there, wanted)
+    now = int(weights["canary"]["weight"])
+    if wanted <= 0:
+        return min(max(0, most - there), now)
+    return now if there < most - wanted else min(wanted, now)
+
+
 def reconcile(context: Context) -> None:
     """Brings the routes to the weights of now."""
     ro = context.ro
@@ -55,8 +77,11 @@ def reconcile(context: Context) -> None:
         return
     weight, most = desired_weight(context), spec.max_weight(ro)
     step, _ = spec.current_step(ro)
+    if context.aborted and not weight and not spec.fully_promoted(ro):
+        context.ensure_service((spec.canary(ro) or {}).get("canaryService", ""), context.stable, need_available=False)
     # The stable pods must be able to take their share before they get it.
-    if sizes.available(context.stable) < (most - weight) * spec.replicas_of(ro) // most and not context.aborted:
+    share = (most - weight) * spec.replicas_of(ro) // most
+    if context.stable is None or (sizes.available(context.stable) < share and not sizes.enough(ro, context.stable, share)):
         return
     extra = experiments.weights(context)
     quiet = spec.fully_promoted(ro) or context.aborted or bool(spec.status_of(ro).get("promoteFull"))
@@ -71,7 +96,7 @@ def reconcile(context: Context) -> None:
     plan = spec.canary(ro) or {}
     rest = most - weight - sum(each["weight"] for each in extra)
     context.weights = {
-        "canary": _share(weight, plan.get("canaryService"), spec.hash_of(context.new)),
+        "canary": _share(weight, plan.get("canaryService"), spec.rolling_back_to(ro, context.new) or spec.hash_of(context.new)),
         "stable": _share(rest, plan.get("stableService"), spec.hash_of(context.stable)), **({"additional": extra} if extra else {}),
     }
     if before is None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from clusterlab.controllers.objects import Object, Objects, status_count
 from clusterlab.rollouts import spec
 
-__all__ = ["approximate", "at_desired_counts", "available", "basic_counts", "new_set_size", "routed_counts", "saturated"]
+__all__ = [
+    "approximate", "at_desired_counts", "available", "basic_counts", "desired_weight", "enough", "new_set_size", "routed_counts",
+    "saturated",
+]
 
 
 def available(rs: Object | None) -> int:
@@ -42,7 +45,23 @@ def canary_replicas_or_weight(ro: Object, new: Object | None, stable: Object | N
             return int(scale["replicas"]), 0
         if scale.get("weight") is not None:
             return None, int(scale["weight"])
-    return None, 0 if spec.status_of(ro).get("abort") else spec.current_set_weight(ro)
+    return None, desired_weight(ro, new, stable)
+
+
+def desired_weight(ro: Object, new: Object | None, stable: Object | None) -> int:
+    """The weight that the steps ask for. After an abort none; with dynamicStableScale the steps are gone back one by one, as far as the
+    stable pods have come back."""
+    plan = spec.canary(ro) or {}
+    if not spec.status_of(ro).get("abort"):
+        return spec.current_set_weight(ro)
+    if not plan.get("dynamicStableScale") or new is None or stable is None:
+        return 0
+    replicas, most = spec.replicas_of(ro), spec.max_weight(ro)
+    left = replicas - available(stable)
+    if plan.get("abortScaleDownDelaySeconds") is None:  # else the canary's pods stay, and must not hold the weight up
+        left = max(left, available(new))
+    weights = [int(step["setWeight"]) for step in reversed(spec.steps_of(ro)) if "setWeight" in step]
+    return next((weight for weight in weights if _of_weight(replicas, weight, most) < left), 0)
 
 
 def approximate(replicas: int, weight: int, most: int, surge: int) -> tuple[int, int]:
@@ -156,7 +175,7 @@ def at_desired_counts(ro: Object, new: Object | None, stable: Object | None, oth
         want_new, want_stable = basic_counts(ro, new, stable, others)
     else:
         want_new, want_stable = routed_counts(ro, new, stable, weights)
-    if not _enough(ro, new, want_new):
+    if not enough(ro, new, want_new):
         return False
     dynamic = spec.routed(ro) is not None and (spec.canary(ro) or {}).get("dynamicStableScale")
     if not dynamic and (stable is None or want_stable != spec.size_of(stable) or want_stable != status_count(stable, "replicas")):
@@ -164,7 +183,8 @@ def at_desired_counts(ro: Object, new: Object | None, stable: Object | None, oth
     return spec.routed(ro) is not None or not sum(map(available, others))
 
 
-def _enough(ro: Object, rs: Object | None, wanted: int) -> bool:
+def enough(ro: Object, rs: Object | None, wanted: int) -> bool:
+    """Whether so many pods of a ReplicaSet are available, or as many of them as replicaProgressThreshold asks for."""
     threshold = (spec.canary(ro) or {}).get("replicaProgressThreshold")
     if threshold is None or rs is None or threshold["value"] < 0:
         return rs is not None and wanted == spec.size_of(rs) and wanted == available(rs)

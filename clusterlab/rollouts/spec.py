@@ -14,8 +14,8 @@ from clusterlab.machinery.go_dump import revision_hash
 __all__ = [
     "ANALYSIS_RUNS", "ANALYSIS_TEMPLATES", "API", "CLUSTER_TEMPLATES", "DEADLINE", "DESIRED", "EXPERIMENTS", "HASH", "MANAGED_BY",
     "REVISION", "ROLLOUTS", "blue_green", "canary", "current_set_weight", "current_step", "duration_s", "fully_promoted", "hash_of",
-    "max_surge", "max_unavailable", "max_weight", "pause_condition", "paused_since", "replicas_of", "revision_of", "routed", "size_of",
-    "status_of", "step_hash", "step_text", "steps_of",
+    "max_surge", "max_unavailable", "max_weight", "pause_condition", "paused_since", "replicas_of", "revision_of", "rolling_back_to",
+    "routed", "size_of", "status_of", "step_hash", "step_text", "steps_of",
 ]
 
 API = "argoproj.io/v1alpha1"
@@ -122,6 +122,16 @@ def status_of(ro: Object) -> Object:
 def fully_promoted(ro: Object) -> bool:
     status = status_of(ro)
     return bool(status.get("stableRS", "") == status.get("currentPodHash", ""))
+
+
+def rolling_back_to(ro: Object, rs: Object | None) -> str:
+    """The hash of the canary so far, while an update is taken back to stable pods that are not all there (dynamicStableScale); else ""."""
+    weights = (status_of(ro).get("canary") or {}).get("weights")
+    if not fully_promoted(ro) or routed(ro) is None or not (canary(ro) or {}).get("dynamicStableScale") or not weights or rs is None:
+        return ""
+    before = str(weights["canary"].get("podTemplateHash", ""))
+    there = int((rs.get("status") or {}).get("availableReplicas") or 0)
+    return "" if before == hash_of(rs) or there >= replicas_of(ro) else before
 
 
 def pause_condition(ro: Object, reason: str) -> Object | None:

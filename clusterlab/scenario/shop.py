@@ -9,8 +9,8 @@ Object = dict[str, Any]
 
 __all__ = [
     "BLUE", "FLAG", "FLAGGED", "FLAG_VOLUME", "GREEN", "IMAGES", "ROUTING", "STEPS", "TRACKS", "blue_green_rollout", "canary_rollout",
-    "deployment", "flagger_canary", "gateway", "image", "ingress", "mirrored", "patch", "pod", "rollout", "rollout_image", "service", "shop",
-    "template", "to", "tracks", "two", "weighed",
+    "deployment", "flagger_canary", "gateway", "image", "ingress", "mirrored", "patch", "pod", "rollout", "rollout_image", "service",
+    "shop", "template", "to", "tracks", "two", "weighed",
 ]
 
 GATEWAY = "gateway.networking.k8s.io"

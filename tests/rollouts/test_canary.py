@@ -275,3 +275,50 @@ def test_a_checkpoint_in_the_midst_of_a_canary_leads_to_the_same_end() -> None:
     lab.run(40)
     again = [(step.time_ms, step.actor, step.verb, step.object, step.explain) for step in lab.sim.steps]
     assert again == first and lab.status == status
+
+
+@pytest.mark.parametrize("delay", [None, 8])
+def test_a_stable_part_that_was_scaled_down_gets_its_traffic_back_as_its_pods_come(delay: int | None) -> None:
+    """As test/e2e/canary_test.go of Argo Rollouts (TestCanaryDynamicStableScale, …AbortScaleDownDelay, …RollbackToStable)."""
+    lab = Lab(gatewayApi=True, traffic=[{"name": "shoppers", "to": "http://shop.example", "rate": "40/s", "source": "outside"}])
+    for name in ("stable", "canary"):
+        lab.create("services", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {
+            "selector": {"app": "shop"}, "ports": [{"port": 80}]}})
+    lab.gateway("stable", "canary")
+    steps: list[dict[str, Any]] = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]
+    lab.rollout({"canary": {
+        "dynamicStableScale": True, "stableService": "stable", "canaryService": "canary", "steps": steps, "trafficRouting": {
+            "plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "shop", "namespace": "default"}}},
+        **({} if delay is None else {"abortScaleDownDelaySeconds": delay})}}, replicas=4)
+    lab.healthy()
+    lab.run(5)
+    began = lab.sim.time_ms
+
+    def seen() -> tuple[int, int, int]:
+        return lab.sizes().get("v1", 0), lab.sizes().get("v2", 0), lab.status["canary"]["weights"]["canary"]["weight"]
+
+    def path(seconds: int) -> list[tuple[int, int, int]]:
+        found: list[tuple[int, int, int]] = []
+        for _ in range(seconds):
+            lab.run(1)
+            found += [seen()] if found[-1:] != [seen()] else []
+        return found
+
+    lab.image("shop/web:v2")
+    lab.until(lambda: lab.status.get("pauseConditions"))
+    lab.run(2)
+    assert seen() == (3, 1, 25)
+    if delay is None:  # back to the stable template
+        lab.image("shop/web:v1")
+        assert path(12) == [(4, 1, 25), (4, 0, 0)]
+        lab.image("shop/web:v2")
+        lab.until(lambda: lab.status.get("pauseConditions"))
+    lab.promote()
+    lab.until(lambda: lab.status.get("currentStepIndex") == 3 and lab.status.get("pauseConditions"))
+    lab.run(2)
+    assert seen() == (1, 3, 75)
+    lab.abort()
+    kept = 0 if delay is None else 3
+    assert path(14) == [(3, 3, 75), (4, kept or 1, 25), (4, kept, 0), *([(4, 0, 0)] if kept else [])]
+    assert lab.counted("failed", began) == 0
+    assert lab.get("services", "canary")["spec"]["selector"] == lab.get("services", "stable")["spec"]["selector"]

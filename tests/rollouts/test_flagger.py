@@ -203,7 +203,7 @@ def test_a_canary_without_a_spec_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(("spec", "words"), [
-    ({"provider": "istio"}, "this lab has no istio"), ({"provider": "nginx"}, "this lab has no nginx"),
+    ({"provider": "istio"}, "this lab has no istio"), ({"provider": "contour"}, "this lab has no contour"),
     ({"autoscalerRef": {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "s"}}, "no ScaledObject"),
 ])
 def test_what_is_not_to_be_had_is_said(spec: Object, words: str) -> None:
