@@ -1,12 +1,16 @@
 """Authentication: who makes a request from outside.
 
 Follows staging/src/k8s.io/apiserver/pkg/endpoints/filters/{authentication.go,impersonation.go} and
-pkg/authentication. Who holds the lab's key is the administrator of kubeadm's kubeconfig; a service account token makes its service
-account; the Impersonate headers make anybody, where RBAC allows it.
+pkg/authentication, in the order of pkg/kubeapiserver/authenticator/config.go. A client certificate that the lab's authority has issued makes the
+user of its subject (request/x509/x509.go), a service account token its service account. Who holds the lab's key and shows neither is the
+administrator of kubeadm's kubeconfig. A credential that is no good is refused, whatever else there is. The Impersonate headers make anybody,
+where RBAC allows it.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -15,6 +19,7 @@ from clusterlab.apiserver import tokens
 from clusterlab.apiserver.authorization import Attributes
 from clusterlab.client.api import User
 from clusterlab.machinery.errors import bad_request, internal_error, unauthorized
+from clusterlab.machinery.pki import PkiError, client_of
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.server import ApiServer
@@ -25,10 +30,37 @@ __all__ = ["ADMIN", "ANONYMOUS", "authenticate"]
 ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:authenticated"))
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 _ACCOUNT = "system:serviceaccount:"
+_CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 def authenticate(server: ApiServer, headers: Mapping[str, str], user: User | None) -> User:
-    """Who makes a request; raises Unauthorized for a token that is no good. `user`: who asks where there is no token."""
+    """Who makes a request; raises Unauthorized for a credential that is no good. `user`: who asks where there is none.
+
+    The header `client-cert` (RFC 9440) holds the certificate with which a client has authenticated itself to TLS: whoever ends TLS writes it, and
+    lets through none of the client's own."""
+    real = _shown(server, headers, user) if "client-cert" in headers else _told(server, headers, user)
+    if any(name.startswith("impersonate-") for name in headers):
+        return _impersonated(server, headers, real)
+    return real
+
+
+def _shown(server: ApiServer, headers: Mapping[str, str], user: User | None) -> User:
+    """Who shows a certificate. One that is no good does not matter beside a token that is, as upstream."""
+    try:
+        found = client_of(base64.b64decode(headers["client-cert"].strip(":")), server.sim.seed, server.sim.now())
+    except (PkiError, binascii.Error):
+        if "authorization" not in headers:
+            raise unauthorized() from None
+        return _told(server, headers, user)
+    if not found.name:  # it says nothing
+        return _told(server, headers, user) if "authorization" in headers else ANONYMOUS
+    extra = ((_CREDENTIAL, (f"X509SHA256={found.fingerprint}",)),)
+    known = found.name == ANONYMOUS.name or {"system:authenticated", "system:unauthenticated"} & set(found.groups)
+    return User(found.name, found.groups if known else (*found.groups, "system:authenticated"), found.uid, extra)
+
+
+def _told(server: ApiServer, headers: Mapping[str, str], user: User | None) -> User:
+    """Who an Authorization header names."""
     real = user or ADMIN
     given = headers.get("authorization", "")
     if given.lower().startswith("bearer "):
@@ -38,8 +70,6 @@ def authenticate(server: ApiServer, headers: Mapping[str, str], user: User | Non
         real = outcome[0]
     elif given and not given.lower().startswith("basic "):
         raise unauthorized()
-    if any(name.startswith("impersonate-") for name in headers):
-        return _impersonated(server, headers, real)
     return real
 
 

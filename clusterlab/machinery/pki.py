@@ -2,7 +2,8 @@
 
 Follows pkg/apis/certificates/helpers.go (ParseCSR) and pkg/controller/certificates/authority. The authority's key is made from the
 simulation's seed, so that a lab that is replayed issues the same certificates; it is an Ed25519 key, whose signatures are
-deterministic. Certificates are real and can be read with openssl, but nothing in a lab asks for them.
+deterministic. Certificates are real: openssl reads them, and who shows one over TLS is who it says (`client_of`), as
+staging/src/k8s.io/apiserver/pkg/authentication/request/x509/x509.go has it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -17,11 +19,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, ObjectIdentifier
 
-__all__ = ["PkiError", "ca_certificate", "organizations", "parse_request", "sign"]
+__all__ = ["Client", "PkiError", "ca_certificate", "client_of", "organizations", "parse_request", "sign"]
 
 BACKDATE = timedelta(minutes=5)
 SHORT = timedelta(hours=8)
 YEARS = timedelta(days=3650)
+#: Of a user's uid in a subject (staging/src/k8s.io/apimachinery/pkg/apis/asn1/oid.go).
+_UID = ObjectIdentifier("1.3.6.1.4.1.57683.2")
 _BITS = {
     "signing": "digital_signature", "digital signature": "digital_signature", "content commitment": "content_commitment",
     "key encipherment": "key_encipherment", "key agreement": "key_agreement", "data encipherment": "data_encipherment",
@@ -133,3 +137,47 @@ def sign(request: x509.CertificateSigningRequest, usages: list[str], seconds: in
     if others:
         made = made.add_extension(x509.SubjectAlternativeName(others), critical=False)
     return made.sign(key, None).public_bytes(serialization.Encoding.PEM).decode()
+
+
+class Client(NamedTuple):
+    """Whom a client certificate speaks of. `fingerprint`: SHA-256 in hexadecimal digits."""
+
+    name: str
+    groups: tuple[str, ...]
+    uid: str
+    fingerprint: str
+
+
+def client_of(der: bytes, seed: int, now: datetime) -> Client:
+    """Whom a certificate speaks of that a client has shown; raises PkiError where this lab's authority has not issued it, where it is not for
+    clients, or at another time than its own."""
+    found, begins, ends = _issued(der, seed)
+    if not begins <= now <= ends:
+        raise PkiError("x509: certificate has expired or is not yet valid")
+    return found
+
+
+@lru_cache(maxsize=256)
+def _issued(der: bytes, seed: int) -> tuple[Client, datetime, datetime]:
+    """(whom it speaks of, from when, until when); what does not change with time is checked."""
+    try:
+        found = x509.load_der_x509_certificate(der)
+        extensions, subject = found.extensions, found.subject
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise PkiError(f"x509: malformed certificate: {error}") from None
+    try:
+        if found.issuer != _name("kubernetes"):
+            raise PkiError("x509: certificate signed by unknown authority")
+        _key(seed).public_key().verify(found.signature, found.tbs_certificate_bytes)
+    except InvalidSignature:
+        raise PkiError("x509: certificate signed by unknown authority") from None
+    usages = next((one.value for one in extensions if isinstance(one.value, x509.ExtendedKeyUsage)), None)
+    if usages is not None and not {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):
+        raise PkiError("x509: certificate specifies an incompatible key usage")
+    values = {oid: [str(one.value) for one in subject.get_attributes_for_oid(oid)]
+              for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, _UID)}
+    if len(values[_UID]) > 1 or values[_UID] == [""]:
+        raise PkiError("x509: the subject must have one UID that is not empty")
+    client = Client((values[NameOID.COMMON_NAME] or [""])[-1], tuple(values[NameOID.ORGANIZATION_NAME]), "".join(values[_UID]),
+                    hashlib.sha256(der).hexdigest())
+    return client, found.not_valid_before_utc, found.not_valid_after_utc

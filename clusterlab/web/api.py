@@ -15,11 +15,12 @@ from django.views.decorators.csrf import csrf_exempt
 from clusterlab.stream import project
 from clusterlab.stream.why import FieldError, why_field, without_values
 from clusterlab.web import access, runs, throttle
-from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.said import said
+from clusterlab.web.tls.kubeconfig import NO_TLS, kubeconfig, kubeconfig_over_tls
+from clusterlab.web.tls.scopes import offer_of
 
 View = Callable[..., Awaitable[Any]]
 
@@ -294,7 +295,14 @@ async def kubeconfig_view(request: HttpRequest, lab: Lab) -> Any:
     if not await access.may_edit(request, lab.id):
         raise LabError("this lab's key is needed: send it as a bearer token", code="Forbidden", status=403)
     key = access.bearer(request) or await access.session_key(request.session, lab.id) or ""
-    return HttpResponse(kubeconfig(_server(request, key), f"clusterlab-{lab.id}"), content_type="application/yaml")
+    name, offer = f"clusterlab-{lab.id}", offer_of(getattr(request, "scope", {}))
+    if request.GET.get("tls") != "1" or (offer is None and settings.HTTPS):
+        text = kubeconfig(_server(request, key), name)
+    elif offer is None:
+        raise LabError(NO_TLS, "tls", "NotFound", 404)
+    else:
+        text = kubeconfig_over_tls(offer, request.get_host(), key, name)
+    return HttpResponse(text, content_type="application/yaml")
 
 
 @endpoint("GET")

@@ -20,6 +20,7 @@ from clusterlab.web.scale.forward import Forwarder  # noqa: E402
 from clusterlab.web.terminal import editing  # noqa: E402
 from clusterlab.web.terminal.session import TerminalConsumer  # noqa: E402
 from clusterlab.web.throttle import address_of, sockets  # noqa: E402
+from clusterlab.web.tls.scopes import only_kube  # noqa: E402
 
 kube = KubeApi()
 kube_sockets = KubeSockets()
@@ -60,4 +61,4 @@ async def websocket(scope, receive, send):  # type: ignore[no-untyped-def]
         await (served if fine else too_many)(scope, receive, send)
 
 
-application = Forwarder(ProtocolTypeRouter({"http": http, "websocket": websocket}))
+application = only_kube(Forwarder(ProtocolTypeRouter({"http": http, "websocket": websocket})))

@@ -19,7 +19,9 @@ from autobahn.exception import Disconnected
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
-__all__ = ["Server", "adopt", "can_adopt"]
+from clusterlab.web.tls.listener import TlsTransport, listener, say
+
+__all__ = ["Server", "adopt", "can_adopt", "listen_with_tls"]
 
 #: Bytes that may wait for a slow reader before its application has to; and how long a reader may read nothing at all.
 MAX_UNREAD = 1 << 20
@@ -132,6 +134,13 @@ class Server(daphne.server.Server):  # type: ignore[misc]
         _running[:] = [self]
         super().run()
 
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """An application hears of the client's certificate what TLS has seen of it (ASGI's extension `tls`)."""
+        transport = getattr(protocol, "transport", None)
+        if isinstance(transport, TlsTransport):
+            scope["extensions"] = {**scope.get("extensions", {}), "tls": {"client_cert_chain": transport.client_chain()}}
+        return super().create_application(protocol, scope)
+
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         transport = getattr(protocol, "transport", None)
         await super().handle_reply(protocol, message)
@@ -154,6 +163,8 @@ class Server(daphne.server.Server):  # type: ignore[misc]
 
 def _unread(transport: Any) -> int:
     """Bytes that Twisted still holds for a connection."""
+    if isinstance(transport, TlsTransport):
+        return transport.unsent() + _unread(transport.transport)
     return len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0) + getattr(transport, "_tempDataLen", 0)
 
 
@@ -162,9 +173,16 @@ def can_adopt() -> bool:
     return bool(_running)
 
 
-def adopt(descriptor: int) -> None:
-    """Serves one more listening socket, of any network namespace. The descriptor stays the caller's."""
+def adopt(descriptor: int, tls: bool = False) -> None:
+    """Serves one more listening socket, of any network namespace. The descriptor stays the caller's. Raises OSError where there is to
+    be TLS and its certificates cannot be kept."""
     from twisted.internet import reactor
 
     os.set_blocking(descriptor, False)
-    reactor.adoptStreamPort(descriptor, socket.AF_INET, _running[0].http_factory)  # type: ignore[attr-defined]
+    factory = _running[0].http_factory
+    reactor.adoptStreamPort(descriptor, socket.AF_INET, listener.factory(factory) if tls else factory)  # type: ignore[attr-defined]
+
+
+def listen_with_tls(host: str, port: int) -> None:
+    """Serves the Kubernetes endpoint over TLS as well, and says where, or why not. Once the server runs."""
+    say(host, port, listener.begin(host, port, _running[0].http_factory))

@@ -17,20 +17,25 @@ from django.conf import settings
 
 from clusterlab.machinery.errors import StatusError
 from clusterlab.web import access, lent, pieces
+from clusterlab.web.hosts import allowed_host
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.labs.metrics import KUBE
 from clusterlab.web.throttle import address_of, misses
+from clusterlab.web.tls import scopes
+from clusterlab.web.tls.kubeconfig import NO_TLS, kubeconfig, kubeconfig_over_tls
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-__all__ = ["KubeApi", "guest_headers", "headers_of", "kubeconfig", "lab_of"]
+__all__ = ["KubeApi", "guest_headers", "headers_of", "lab_of"]
 
 MAX_BODY = 3 * 1024 * 1024
 #: Request headers that the API server looks at.
 HEADERS = {"accept", "content-type", "authorization", "user-agent", "x-remote-user"}
+#: Those of them that say who it is.
+CREDENTIALS = {"authorization", "client-cert"}
 #: A watch that nobody hears is sent in batches of at most this many bytes.
 WATCH_BATCH = 256 * 1024
 
@@ -60,7 +65,7 @@ class KubeApi:
         rest, token = lent.taken(rest)
         if token:
             headers["authorization"] = f"Bearer {token}"
-        if (name := scope.get("guest")) and "authorization" not in headers and not any(one.startswith("impersonate-") for one in headers):
+        if (name := scope.get("guest")) and not any(one in CREDENTIALS or one.startswith("impersonate-") for one in headers):
             headers |= {"impersonate-user": name, "impersonate-group": "system:masters"}  # so that steps tell who did it
         method, path, query = scope["method"], "/" + rest, scope.get("query_string", b"").decode("latin-1")
         if path == "/kubeconfig":
@@ -129,6 +134,8 @@ def headers_of(scope: Scope) -> dict[str, str]:
             headers[name] = f"{headers[name]},{text}" if name in headers else text
     if headers.get("authorization") == f"Bearer {scope['path'].removeprefix('/kube/').partition('/')[0]}":
         del headers["authorization"]
+    if certificate := scopes.client_certificate(scope):  # from TLS alone: a header of this name is not among those that are read
+        headers["client-cert"] = certificate
     return headers
 
 
@@ -236,26 +243,19 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def kubeconfig(server: str, name: str, namespace: str = "default") -> str:
-    """The kubeconfig that points kubectl at a lab; the key is in the server's address. It stands there as a token as well where the address
-    is one of TLS: kubectl asks for a name and a password there when a kubeconfig has none of these."""
-    key = server.rpartition("/kube/")[2]
-    user = f"{{token: {key}}}" if server.startswith("https:") else "{}"
-    return (
-        "apiVersion: v1\nkind: Config\nclusters:\n- name: clusterlab\n  cluster:\n"
-        f"    server: {server}\n"
-        f"contexts:\n- name: {name}\n  context: {{cluster: clusterlab, user: clusterlab, namespace: {namespace}}}\n"
-        f"current-context: {name}\nusers:\n- name: clusterlab\n  user: {user}\n"
-    )
-
-
 async def _kubeconfig(lab: Lab, key: str, scope: Scope, send: Send) -> None:
-    secure = settings.HTTPS
     where = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-    from clusterlab.web.hosts import allowed_host
-
     if not allowed_host(where):
         await _send(send, *_failure(400, "BadRequest", "this server does not answer to that host name"))
         return
-    text = kubeconfig(f"{'https' if secure else 'http'}://{where}/kube/{key}", f"clusterlab-{lab.id}")
+    name, asked = f"clusterlab-{lab.id}", dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))).get("tls", "")
+    plain = f"{'https' if settings.HTTPS else 'http'}://{where}/kube/{key}"
+    if asked == "1" or (not asked and scopes.tls_of(scope) is not None):
+        offer = scopes.offer_of(scope)
+        if offer is None and not settings.HTTPS:
+            await _send(send, *_failure(404, "NotFound", NO_TLS))
+            return
+        text = kubeconfig(plain, name) if offer is None else kubeconfig_over_tls(offer, where, key, name)
+    else:
+        text = kubeconfig(plain, name)
     await _send(send, 200, [(b"content-type", b"application/yaml")], text.encode())

@@ -11,6 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve clusterlab.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--tls-port", type=int, help="the port for kubectl over TLS (443 above --port; 0: none)")
     options = parser.parse_args()
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         known = os.environ.get("CLUSTERLAB_HOSTS", "127.0.0.1,localhost,[::1]")
@@ -18,6 +19,8 @@ def main() -> None:
             print(f"Serving on {options.host}: set CLUSTERLAB_HOSTS to the names people will use, or they are refused.", file=sys.stderr)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterlab.web.settings")
     os.environ["CLUSTERLAB_PORT"] = str(options.port)
+    if options.tls_port is not None:
+        os.environ["CLUSTERLAB_TLS_PORT"] = str(options.tls_port)
 
     from daphne.endpoints import build_endpoint_description_strings
 
@@ -28,6 +31,7 @@ def main() -> None:
     garbage.tune()
 
     close_with_reactor()
+    listen_with_reactor(options.host)
 
     shown = f"[{options.host}]" if ":" in options.host else options.host
     print(f"clusterlab is at http://{shown}:{options.port}/   (Ctrl-C stops it; labs are kept)", flush=True)
@@ -37,6 +41,17 @@ def main() -> None:
         signal_handlers=True, http_timeout=None, websocket_handshake_timeout=10, ping_interval=20, ping_timeout=60,
         application_close_timeout=5, server_name="clusterlab",
     ).run()
+
+
+def listen_with_reactor(host: str) -> None:
+    """Has the Kubernetes endpoint served over TLS as well, once the server runs."""
+    from django.conf import settings
+    from twisted.internet import reactor
+
+    from clusterlab.web.bounded import listen_with_tls
+
+    if settings.TLS_PORT:
+        reactor.callWhenRunning(listen_with_tls, host, settings.TLS_PORT)  # type: ignore[attr-defined]
 
 
 def close_with_reactor() -> None:

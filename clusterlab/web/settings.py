@@ -213,12 +213,29 @@ def _number(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {text!r}") from None
 
 
+def _tls_port() -> int:
+    """Where the labs' API is served over TLS as well; 0: nowhere, which is so behind a proxy that ends TLS and for hosts of labs, unless
+    CLUSTERLAB_TLS_PORT says otherwise."""
+    if os.environ.get("CLUSTERLAB_TLS_PORT"):
+        port = _number("CLUSTERLAB_TLS_PORT", 0)
+        if not 0 <= port < 65536:
+            raise ImproperlyConfigured(f"CLUSTERLAB_TLS_PORT must be a port, or 0 for no TLS, not {port}")
+        return port
+    if HTTPS or os.environ.get("CLUSTERLAB_ROLE") == "host":
+        return 0
+    plain = _number("CLUSTERLAB_PORT", 8000)
+    return plain + 443 if plain + 443 < 65536 else plain - 443
+
+
+TLS_PORT = _tls_port()
+
 #: Limits. Each has a clear message when it is met.
 CLUSTERLAB = {
     "MAX_LABS": _number("CLUSTERLAB_MAX_LABS", 2000),
     "MAX_LABS_PER_VISITOR": _number("CLUSTERLAB_MAX_LABS_PER_VISITOR", 50),
     "MAX_SOCKETS_PER_LAB": _number("CLUSTERLAB_MAX_SOCKETS_PER_LAB", 400),
     "MAX_SOCKETS_PER_ADDRESS": _number("CLUSTERLAB_MAX_SOCKETS_PER_ADDRESS", 2000),
+    "HANDSHAKES_PER_MINUTE": _number("CLUSTERLAB_MAX_HANDSHAKES_PER_MINUTE", 3000),
     "IDLE_LAB_S": _number("CLUSTERLAB_IDLE_LAB_S", 900),
     "LAB_EXPIRES_S": _number("CLUSTERLAB_LAB_EXPIRES_S", 30 * 86400),
     "MAX_WATCHES_PER_LAB": _number("CLUSTERLAB_MAX_WATCHES_PER_LAB", 400),

@@ -100,7 +100,7 @@ def _known_as(address: str) -> str:
 
 def address_of(scope: Mapping[str, Any]) -> str:
     """The client's address; behind a proxy (CLUSTERLAB_HTTPS=1) the one that the proxy has seen."""
-    if settings.HTTPS:
+    if settings.HTTPS and "tls" not in (scope.get("extensions") or {}):  # to the listener of our own nobody comes through the proxy
         for name, value in reversed(scope["headers"]):  # a proxy that adds a line of its own leaves the client's before it
             if name == b"x-forwarded-for":
                 return str(value.decode("latin-1").rsplit(",", 1)[-1].strip()[:64])

@@ -28,6 +28,7 @@ from clusterlab.web.scale.internal import Internal
 from clusterlab.web.scale.leases import Owner
 from clusterlab.web.scale.router import ADDRESS_HEADER, SECRET_HEADER, is_secret, router, secret
 from clusterlab.web.throttle import address_of, is_loopback, misses
+from clusterlab.web.tls import scopes
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -42,7 +43,7 @@ MAX_BODY = 32 << 20
 #: Closes a websocket whose host is gone: come again.
 GONE = 4012
 _HOP = {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
-_OWN = {SECRET_HEADER.encode(), ADDRESS_HEADER.encode()}
+_OWN = {SECRET_HEADER.encode(), ADDRESS_HEADER.encode(), scopes.HEADER.encode()}
 _SOCKET = {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol"}
 _SKIP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _LAB = re.compile(r"/(?:api/)?labs/(?!new$|import$)([a-z0-9]{1,16})(?:/|$)|/ws/labs/([a-z0-9]{1,16})/terminal/")
@@ -65,6 +66,8 @@ class Forwarder:
         trusted = is_secret(headers)
         if trusted:
             scope["client"] = [headers.get(ADDRESS_HEADER, ""), 0]
+            if headers.get(scopes.HEADER):
+                scopes.taken_over(scope, headers[scopes.HEADER])
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _OWN]
         path = scope["path"]
         if path.startswith("/internal/"):
@@ -195,7 +198,8 @@ async def _lab_id(scope: Scope) -> str | None:
 
 def _headers_for(scope: Scope, leave: set[bytes]) -> list[tuple[str, str]]:
     kept = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"] if n not in _HOP and n not in leave]
-    return [*kept, (SECRET_HEADER, secret()), (ADDRESS_HEADER, str((scope.get("client") or [""])[0]))]
+    own = [(SECRET_HEADER, secret()), (ADDRESS_HEADER, str((scope.get("client") or [""])[0])), (scopes.HEADER, scopes.passed_on(scope))]
+    return [*kept, *((name, value) for name, value in own if value or name != scopes.HEADER)]
 
 
 def _url(owner: Owner, scope: Scope) -> URL:

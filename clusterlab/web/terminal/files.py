@@ -18,9 +18,9 @@ from pathlib import Path
 from django.conf import settings
 
 from clusterlab.web import access, lessons
-from clusterlab.web.kubeapi import kubeconfig
 from clusterlab.web.labs.host import hash_key
 from clusterlab.web.labs.lab import Lab
+from clusterlab.web.tls.kubeconfig import kubeconfig
 
 __all__ = ["HOME", "Folder", "Space", "forget", "space_of", "write_atomically"]
 

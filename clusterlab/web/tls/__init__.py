@@ -1,0 +1,1 @@
+"""The Kubernetes endpoint over TLS, beside the plain one: kubectl sends tokens and client certificates to no other."""
