@@ -30,8 +30,8 @@ setup: .venv/.done .venv/.front ## Install what is missing: virtual environment,
 	@scripts/front-end
 	@touch $@
 
-run: setup ## Serve the labs (HOST, PORT)
-	@CLUSTERLAB_PORT=$(PORT) $(BIN)/python -m clusterlab.web.serve --host $(HOST) --port $(PORT)
+run: setup ## Serve the labs (HOST, PORT, TLS_PORT)
+	@CLUSTERLAB_PORT=$(PORT) $(BIN)/python -m clusterlab.web.serve --host $(HOST) --port $(PORT) $(if $(TLS_PORT),--tls-port $(TLS_PORT))
 
 run-scaled: setup ## Serve as two web processes and two lab hosts, with PostgreSQL and Redis (PORT)
 	@$(BIN)/python -m clusterlab.web.scale.stack --port $(PORT)

@@ -62,7 +62,8 @@ class Server:
         self.folder, self.whole = folder, whole
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.env = {**os.environ, "CLUSTERLAB_VAR": str(folder), "CLUSTERLAB_PORT": str(self.port), **env}
+        # Only tests that are about it have TLS.
+        self.env = {**os.environ, "CLUSTERLAB_VAR": str(folder), "CLUSTERLAB_PORT": str(self.port), "CLUSTERLAB_TLS_PORT": "0", **env}
         self.process: subprocess.Popen[bytes] | forkserver.Forked | None = None
         database = folder / "clusterlab.sqlite3"
         if not database.exists() and "DATABASE_URL" not in self.env and "CLUSTERLAB_DB" not in self.env:

@@ -1,10 +1,10 @@
 """Authentication: who makes a request from outside.
 
 Follows staging/src/k8s.io/apiserver/pkg/endpoints/filters/{authentication.go,impersonation.go} and
-pkg/authentication, in the order of pkg/kubeapiserver/authenticator/config.go. A client certificate that the lab's authority has issued makes the
-user of its subject (request/x509/x509.go), a service account token its service account. Who holds the lab's key and shows neither is the
-administrator of kubeadm's kubeconfig. A credential that is no good is refused, whatever else there is. The Impersonate headers make anybody,
-where RBAC allows it.
+pkg/authentication, in the order of pkg/kubeapiserver/authenticator/config.go. A client certificate that the lab's authority has issued
+makes the user of its subject (request/x509/x509.go), a service account token its service account. Who holds the lab's key and shows neither
+is the administrator of kubeadm's kubeconfig; who shows only what is no good is refused. The Impersonate headers make anybody, where RBAC
+allows it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _CREDENTIAL = "authentication.kubernetes.io/credential-id"
 def authenticate(server: ApiServer, headers: Mapping[str, str], user: User | None) -> User:
     """Who makes a request; raises Unauthorized for a credential that is no good. `user`: who asks where there is none.
 
-    The header `client-cert` (RFC 9440) holds the certificate with which a client has authenticated itself to TLS: whoever ends TLS writes it, and
-    lets through none of the client's own."""
+    The header `client-cert` (RFC 9440) holds the certificate with which a client has authenticated itself to TLS: whoever ends TLS writes
+    it, and lets through none of the client's own."""
     real = _shown(server, headers, user) if "client-cert" in headers else _told(server, headers, user)
     if any(name.startswith("impersonate-") for name in headers):
         return _impersonated(server, headers, real)

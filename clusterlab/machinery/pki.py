@@ -149,8 +149,8 @@ class Client(NamedTuple):
 
 
 def client_of(der: bytes, seed: int, now: datetime) -> Client:
-    """Whom a certificate speaks of that a client has shown; raises PkiError where this lab's authority has not issued it, where it is not for
-    clients, or at another time than its own."""
+    """Whom a certificate speaks of that a client has shown; raises PkiError where this lab's authority has not issued it, where it is not
+    for clients, or at another time than its own."""
     found, begins, ends = _issued(der, seed)
     if not begins <= now <= ends:
         raise PkiError("x509: certificate has expired or is not yet valid")

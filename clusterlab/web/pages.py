@@ -17,6 +17,7 @@ from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.lessons import catalogue, lesson_for_page, open_lesson, ready, remember_lab
 from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.said import said
+from clusterlab.web.tls.scopes import offer_of
 
 __all__ = ["bad_request", "error_page", "forbidden", "front", "lab", "lab_context", "name_of", "new_lab", "not_found", "server_error"]
 
@@ -84,12 +85,14 @@ async def lab_context(request: HttpRequest, found: Lab | LabRecord) -> dict[str,
     if shown is None and draft:  # only its author, who can mend it, sees a lesson that does not load
         shown = {"name": found.lesson, "title": _("A lesson that cannot be read yet"), "html": "", "steps": []}
 
-    line = f"curl -so clusterlab.yaml {server}/kubeconfig && export KUBECONFIG=$PWD/clusterlab.yaml"
+    line, with_tls = (f"curl -so clusterlab.yaml {address} && export KUBECONFIG=$PWD/clusterlab.yaml"
+                      for address in (f"{server}/kubeconfig", f"'{server}/kubeconfig?tls=1'"))
+    over_tls = offer_of(getattr(request, "scope", {})) is not None
     return {
         "lab": {
             "id": found.id, "scenario": scenario or "blank", "url": request.build_absolute_uri(f"/labs/{found.id}/"),
             "key": key if can_edit else "", "server": server, "can_edit": can_edit,
-            "kubeconfig_line": line if can_edit else "",
+            "kubeconfig_line": line if can_edit else "", "kubeconfig_tls_line": with_tls if can_edit and over_tls else "",
         },
         "lesson": shown, "draft": draft,
         "notes": json.dumps(await notes_of(request.session, lab_id, found.lesson)) if shown else "",

@@ -87,6 +87,9 @@ _LABS = {
     "this lab's commands are more than the {0} MB that a link keeps; export it as a file":
         "die Befehle dieses Labors sind mehr als die {0} MB, die ein Link aufbewahrt; sichern Sie es als Datei",
     "this lab's commands hold more than {0} MB": "die Befehle dieses Labors umfassen mehr als {0} MB",
+    "this server does not serve labs over TLS: it was told not to (CLUSTERLAB_TLS_PORT=0), or the port was taken; its log says which":
+        "dieser Server bietet Labore nicht über TLS an: Es ist abgeschaltet (CLUSTERLAB_TLS_PORT=0), oder der Port war belegt; was es ist, "
+        "sagt sein Log",
     "this lab's key is needed: send it as a bearer token":
         "dafür braucht es den Schlüssel dieses Labors: Nur wer es gestartet hat, kann es ändern",
     "this met an internal error; try again": "hier gab es einen internen Fehler; versuchen Sie es noch einmal",

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from django.conf import settings
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
@@ -30,7 +30,7 @@ from clusterlab.web.throttle import Throttle, is_loopback
 from clusterlab.web.tls import scopes
 from clusterlab.web.tls.certificates import Kept, kept, names_for
 
-__all__ = ["Listener", "TlsTransport", "listener", "say"]
+__all__ = ["Contexts", "Listener", "TlsFactory", "TlsTransport", "listener", "say"]
 
 _log = logging.getLogger(__name__)
 #: How long a handshake may take, and how many one address may have under way at the same time.
@@ -52,8 +52,8 @@ def _context(certificates: Kept) -> SSL.Context:
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_cipher_list(b"ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.use_certificate(crypto.X509.from_cryptography(x509.load_pem_x509_certificate(certificates.certificate)))
-    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, certificates.key))
+    context.use_certificate(x509.load_pem_x509_certificate(certificates.certificate))
+    context.use_privatekey(load_pem_private_key(certificates.key, None))  # type: ignore[arg-type]
     context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
     context.set_alpn_select_callback(lambda _, offered: b"http/1.1" if b"http/1.1" in offered else SSL.NO_OVERLAPPING_PROTOCOLS)
     return context
@@ -67,11 +67,9 @@ class TlsTransport(BufferingTLSTransport):
     _chain: list[str] | None = None
 
     def makeConnection(self, transport: Any) -> None:
-        from twisted.internet import reactor
-
         self._address = str(getattr(transport.getPeer(), "host", ""))
         _under_way[self._address] = _under_way.get(self._address, 0) + 1
-        self._patience = reactor.callLater(HANDSHAKE_S, self.abortConnection)  # type: ignore[attr-defined]
+        self._patience = self.factory._clock.callLater(HANDSHAKE_S, self.abortConnection)
         super().makeConnection(transport)
 
     def _checkHandshakeStatus(self) -> None:
@@ -108,17 +106,20 @@ class TlsTransport(BufferingTLSTransport):
 
 
 @implementer(IOpenSSLServerConnectionCreator)
-class _Contexts:
+class Contexts:
     """Makes connections with the certificates of now."""
 
-    def __init__(self, context: SSL.Context) -> None:
-        self.context = context
+    def __init__(self, certificates: Kept) -> None:
+        self.context = _context(certificates)
+
+    def renew(self, certificates: Kept) -> None:
+        self.context = _context(certificates)
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         return SSL.Connection(self.context, None)
 
 
-class _Factory(TLSMemoryBIOFactory):
+class TlsFactory(TLSMemoryBIOFactory):
     protocol = TlsTransport
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -140,8 +141,8 @@ class Listener:
         self.port = 0
         self.certificates: Kept | None = None
         self._names: tuple[str, ...] = ()
-        self._contexts: _Contexts | None = None
-        self._factory: _Factory | None = None
+        self._contexts: Contexts | None = None
+        self._factory: TlsFactory | None = None
 
     def begin(self, host: str, port: int, http_factory: Any) -> str:
         """Listens on a port; what went wrong, or "". The server goes on without TLS then."""
@@ -159,12 +160,12 @@ class Listener:
         self._offer()
         return ""
 
-    def factory(self, http_factory: Any) -> _Factory:
+    def factory(self, http_factory: Any) -> TlsFactory:
         """What serves connections over TLS. Raises OSError where no certificates can be kept."""
         if self._factory is None:
             self._look()
             assert self._contexts is not None
-            self._factory = _Factory(self._contexts, False, http_factory)
+            self._factory = TlsFactory(self._contexts, False, http_factory)
         return self._factory
 
     def _look(self) -> None:
@@ -174,10 +175,10 @@ class Listener:
         now = datetime.now(UTC)
         if self.certificates is None or now >= self.certificates.renew:
             self.certificates = kept(Path(settings.VAR_DIR) / "tls", self._names or names_for(settings.ALLOWED_HOSTS), now)
-            context = _context(self.certificates)
             if self._contexts is None:
-                self._contexts = _Contexts(context)
-            self._contexts.context = context
+                self._contexts = Contexts(self.certificates)
+            else:
+                self._contexts.renew(self.certificates)
             self._offer()
         reactor.callLater(LOOK_S, self._look_again)  # type: ignore[attr-defined]
 

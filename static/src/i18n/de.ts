@@ -2,6 +2,7 @@
 // A part of the page brings its words in a file of its own under de/.
 import { author } from "./de/author";
 import { charts } from "./de/charts";
+import { connect } from "./de/connect";
 import { describe } from "./de/describe";
 import { editor } from "./de/editor";
 import { picture } from "./de/picture";
@@ -23,6 +24,7 @@ export const german: Record<string, string> = {
   ...classroom,
   ...lab,
   ...charts,
+  ...connect,
   ...describe,
   ...editor,
   ...faults,

@@ -163,10 +163,12 @@ export class DrawerElement extends LabElement {
   }
 
   private connectPanel(): TemplateResult {
-    const { kubeconfig = "" } = document.body.dataset;
+    const { kubeconfig = "", kubeconfigTls = "" } = document.body.dataset;
     if (!kubeconfig) return html`<p class="soft pad">${t("Only whoever started this lab can connect to it.")}</p>`;
     return html`<div class="pad"><p>${t("Point your own kubectl at this lab: paste this line into a terminal, then use kubectl as always.")}</p>
       <cl-copy .text=${kubeconfig}></cl-copy>
+      ${kubeconfigTls ? html`<p>${t("To act as somebody else, with a token or a certificate, connect over TLS instead: kubectl sends neither without it.")}</p>
+      <cl-copy .text=${kubeconfigTls}></cl-copy>` : nothing}
       <p class="soft">${t("The line holds the key to this lab: whoever has it can change the lab. To let others watch, share this page's address instead.")}</p></div>`;
   }
 }
