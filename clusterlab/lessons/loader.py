@@ -119,6 +119,8 @@ class Lesson:
     path: str = ""
     order: int = 0
     docs: tuple[str, ...] = ()
+    #: How far the cluster has run when the lesson begins, as `running.run_until` takes it; "" for not at all.
+    begin: str = ""
     steps: tuple[Step, ...] = field(default=())
     #: The language of the words.
     language: str = "en"
@@ -218,7 +220,7 @@ def _load(path: Path, stamp: tuple[Any, ...]) -> Lesson:
         name=path.parent.name, title=front["title"], summary=front["summary"], level=front["level"], minutes=front["minutes"],
         objectives=tuple(front["objectives"]), scenario=_scenario(path.parent), folder=path.parent,
         prerequisites=tuple(front.get("prerequisites", ())), tags=tuple(front.get("tags", ())), path=front.get("path", ""),
-        order=front.get("order", 0), docs=tuple(front.get("docs", ())), steps=_steps(tokens[1:], path),
+        order=front.get("order", 0), docs=tuple(front.get("docs", ())), begin=front.get("begin", ""), steps=_steps(tokens[1:], path),
     )
 
 

@@ -15,7 +15,7 @@ from clusterlab.machinery.scheme import split_api_version
 from clusterlab.scenario.kubectl import KubectlError, path_of, requests_of
 from clusterlab.stream.conditions import parse_condition
 
-__all__ = ["Late", "copy_of", "duration_ms", "fault_of", "heal_all", "named", "perform_line", "run_until"]
+__all__ = ["LATEST_MS", "Late", "copy_of", "duration_ms", "fault_of", "heal_all", "named", "perform_line", "run_until"]
 
 #: A lesson's wait is given up after so much simulated time, or so many events.
 LATEST_MS, EVENTS_MOST = 20 * 60_000, 400_000

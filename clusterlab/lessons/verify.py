@@ -23,7 +23,7 @@ from clusterlab.lessons.checks import Past, check_task, problem_with
 from clusterlab.lessons.debrief import chain_of
 from clusterlab.lessons.loader import DIRECTIVES, Directive, Lesson, LessonError, Task, load_lesson, markdown, run_lines, task_of
 from clusterlab.lessons.predictions import answer, shown
-from clusterlab.lessons.running import Late, fault_of, heal_all, named, run_until
+from clusterlab.lessons.running import LATEST_MS, Late, duration_ms, fault_of, heal_all, named, run_until
 from clusterlab.lessons.translation import fallen_behind, languages, translated
 from clusterlab.scenario.kubectl import KubectlError
 from clusterlab.scenario.load import ScenarioError, load
@@ -81,12 +81,25 @@ def written(lesson: Lesson, folder: Path) -> Iterator[Problem]:
         for item in step.items:
             if isinstance(item, Token) and item.type == "fence" and (meant := _meant(item.info)):
                 yield Problem(f"{file}:{(item.map or [0])[0] + 1}", f"```{item.info.split()[0]} is shown as code; did you mean {meant}?")
+    yield from _beginning(lesson)
     yield from _links(lesson, folder)
     yield from _translations(lesson)
     if not any(d.kind in ("predict", "quiz") for step in lesson.steps for d in step.directives):
         yield Problem(f"{file}:1", "asks nothing: add a predict or a quiz block")
     if not lesson.tasks:
         yield Problem(f"{file}:1", "has no task: add one, so that the learner does something")
+
+
+def _beginning(lesson: Lesson) -> Iterator[Problem]:
+    """A `begin` that is neither a time that a lab may be run for nor a condition."""
+    time_ms = duration_ms(lesson.begin)
+    if time_ms is not None and time_ms > LATEST_MS:
+        yield Problem(f"{lesson.file}:1", f"begin: a lesson runs ahead for {LATEST_MS // 60_000} minutes at most")
+    elif time_ms is None and lesson.begin:
+        try:
+            parse_condition(lesson.begin)
+        except ConditionError as error:
+            yield Problem(f"{lesson.file}:1", f"begin must be a time such as 90s, or a condition: {error}")
 
 
 def _meant(info: str) -> str:
@@ -199,18 +212,29 @@ class _Player:
         self.past = Past()
 
     def play(self) -> Iterator[Problem]:
-        try:
-            self._settle()
-        except Late as error:
-            yield Problem(str(self.lesson.folder / "scenario.yaml"), f"the cluster does not come to rest at the start: {error}")
+        if not self.lesson.begin and (early := self._early(0)):
+            yield early
             return
-        for step in self.lesson.steps:
+        try:
+            with self.bench.lock:
+                run_until(self.cluster, self.lesson.begin or "settled")
+        except Late as error:
+            what = "come to where the lesson begins" if self.lesson.begin else "come to rest at the start"
+            yield Problem(str(self.lesson.folder / "scenario.yaml"), f"the cluster does not {what}: {error}")
+            return
+        for number, step in enumerate(self.lesson.steps):
+            if early := self._early(number):
+                yield early
+                return
             open_before = {task.id: not check_task(task, self.cluster, self.past)["done"] for task in step.tasks}
             for directive in step.directives:
                 where = f"{self.lesson.file}:{directive.line}"
                 try:
                     for message in self._directive(directive, open_before):
                         yield Problem(where, f"step {step.title!r}: {message}")
+                        return
+                    if early := self._early(number + 1):
+                        yield early
                         return
                 except (Late, KubectlError, LookupError, FaultError) as error:
                     yield Problem(where, f"step {step.title!r}, {directive.kind} {directive.id}: {error}")
@@ -219,6 +243,15 @@ class _Player:
                 if directive.kind == "stage" and (message := self._stage(directive)):
                     yield Problem(f"{self.lesson.file}:{directive.line}", f"step {step.title!r}: {message}")
                     return
+
+    def _early(self, number: int) -> Problem | None:
+        """A task of step `number` or a later one that is done by now, though nobody can have read it yet: what is done stays done."""
+        for step in self.lesson.steps[number:]:
+            for task in step.tasks:
+                if check_task(task, self.cluster, self.past)["done"]:
+                    message = f"step {step.title!r}: task {task.id} is done before its step begins"
+                    return Problem(f"{self.lesson.file}:{task.line}", f"{message}; ask for what is so only then, as with happened: …")
+        return None
 
     def _settle(self) -> None:
         with self.bench.lock:

@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from clusterlab.stream import project
 from clusterlab.stream.why import FieldError, why_field, without_values
-from clusterlab.web import access, runs, throttle
+from clusterlab.web import access, lesson_done, runs, throttle
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
@@ -149,8 +149,8 @@ async def remember_made(request: HttpRequest, lab: Lab) -> None:
 
 
 async def new_lab(request: HttpRequest, body: dict[str, Any]) -> tuple[Lab, str]:
-    """Makes a lab from {scenario?, seed?, nodes?}, within the visitor's limit."""
-    known = {"scenario", "seed", "nodes", "name", "lesson", "paused", "pace"}
+    """Makes a lab from {scenario?, seed?, nodes?, begin?, …}, within the visitor's limit. `begin`: how far it has run by then."""
+    known = {"scenario", "seed", "nodes", "name", "lesson", "paused", "pace", "begin"}
     for field in body:
         if field not in known:
             raise LabError(f"unknown field {field!r}; known are {', '.join(sorted(known))}", field)
@@ -159,11 +159,17 @@ async def new_lab(request: HttpRequest, body: dict[str, Any]) -> tuple[Lab, str]
     name = body.get("name", "")
     if not isinstance(name, str) or len(name) > 80 or "\0" in name:
         raise LabError("name must be a text of at most 80 characters", "name")
+    playing, begin = not body.get("paused", False), runs.beginning(body.get("begin", ""))
     lab, key = await host.create(
-        scenario, name=name, lesson=str(body.get("lesson", ""))[:80].replace("\0", ""), playing=not body.get("paused", False),
+        scenario, name=name, lesson=str(body.get("lesson", ""))[:80].replace("\0", ""), playing=playing and begin is None,
         pace_ms=runs.number(body, "pace", 0.0, 0.0, 5000.0),
     )
     await remember_made(request, lab)
+    if begin is not None:
+        await runs.run(lab, {"until": begin})
+        await lesson_done.begun(lab)
+        if playing:
+            await lab.play()
     return lab, key
 
 

@@ -28,6 +28,8 @@ from clusterlab.web.models import Lab as LabRecord
 __all__ = ["catalogue_page", "certificate"]
 
 MAX_MANIFEST = 200_000
+#: Of exported progress. 1 had tasks alone, 2 answers and skips as well, 3 has all notes (lesson_notes.py).
+VERSION = 3
 
 
 @require_GET
@@ -207,6 +209,8 @@ async def progress(request: HttpRequest) -> Any:
     if request.method == "POST":
         access.check_csrf(request)
         body = _body(request)
+        if not (isinstance(version := body.get("version", 1), int) and 1 <= version <= VERSION):
+            raise LabError(f"version must be from 1 to {VERSION}: this file was written by a newer clusterlab", "version")
         given, known = body.get("lessons"), set(lesson_names(lessons.lessons_folder()))
         if not isinstance(given, dict) or not all(isinstance(tasks, list) for tasks in given.values()):
             raise LabError("lessons must be an object of lists of task ids", "lessons")
@@ -214,4 +218,4 @@ async def progress(request: HttpRequest) -> Any:
         for name in sorted(set(given) & known):
             await lessons.note_progress(request.session, name, [str(task)[:63] for task in given[name][:100]])
     notes = await lesson_notes.taken_out(request.session)
-    return {"version": 2, "lessons": await lessons.read_progress(request.session), "notes": notes}
+    return {"version": VERSION, "lessons": await lessons.read_progress(request.session), "notes": notes}

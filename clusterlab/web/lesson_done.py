@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from clusterlab.web.labs.lab import Lab
 from clusterlab.web.models import LessonNotes
 
-__all__ = ["hold", "keep", "recall", "so_far"]
+__all__ = ["beginning", "begun", "hold", "keep", "recall", "so_far"]
 
 #: The holder of the notes that belong to a lab rather than to a person.
 LAB = "lab"
@@ -53,6 +53,18 @@ def hold(lab: Lab, tasks: list[dict[str, Any]]) -> None:
             task.update(done=True, checks=[{**check, "done": True, "message": ""} for check in task["checks"]])
 
 
+async def begun(lab: Lab) -> None:
+    """Remembers that the lesson begins where the lab stands."""
+    notes = {"begin": str(lab.cluster.sim.last_seq)}
+    await LessonNotes.objects.acreate(lab_id=lab.id, holder=LAB, notes=notes)
+
+
+async def beginning(lab_id: str) -> int:
+    """The step of a lab after which its lesson begins."""
+    row = await LessonNotes.objects.filter(lab_id=lab_id, holder=LAB).afirst()
+    return int(row.notes.get("begin", 0)) if row is not None else 0
+
+
 async def recall(lab: Lab) -> None:
     """Reads what was done in a lab before it slept."""
     done = _of(lab)
@@ -67,5 +79,6 @@ async def keep(lab: Lab) -> None:
     done = _of(lab)
     if done.kept is not None and done.kept != done.seqs:
         done.kept = dict(done.seqs)
-        notes = {"done": json.dumps(done.kept)}
-        await LessonNotes.objects.aupdate_or_create(lab_id=lab.id, holder=LAB, defaults={"notes": notes})
+        row, _ = await LessonNotes.objects.aget_or_create(lab_id=lab.id, holder=LAB)
+        row.notes = {**row.notes, "done": json.dumps(done.kept)}
+        await row.asave(update_fields=["notes", "changed"])

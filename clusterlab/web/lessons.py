@@ -129,9 +129,9 @@ def lesson_of(lab: Lab) -> Lesson:
 
 
 def lesson_for_page(name: str) -> dict[str, Any]:
-    """What POST /labs/new needs to start a lab of a lesson."""
+    """What `api.new_lab` needs to start a lab of a lesson."""
     lesson = _lesson(name)
-    return {"lesson": lesson.name, "scenario": lesson.scenario}
+    return {"lesson": lesson.name, "scenario": lesson.scenario, **({"begin": lesson.begin} if lesson.begin else {})}
 
 
 def rendered(name: str) -> dict[str, Any] | None:

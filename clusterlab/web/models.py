@@ -68,6 +68,21 @@ class Checkpoint(models.Model):
         return f"checkpoint of {self.lab_id} at step {self.seq}"
 
 
+class BroughtNotes(models.Model):
+    """Notes of an export that wait for the next lab of their lesson."""
+
+    holder = models.CharField(max_length=40)
+    lesson = models.CharField(max_length=80)
+    notes = JsonText(default=dict)
+    changed = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["holder", "lesson"], name="brought_notes_once")]
+
+    def __str__(self) -> str:
+        return f"notes of {self.holder} on {self.lesson}"
+
+
 class LessonNotes(models.Model):
     """What a person did in the lesson of a lab besides its tasks: {name: text}. `holder`: an account or a browser (web/lesson_notes.py)."""
 

@@ -75,6 +75,7 @@ async def lab_context(request: HttpRequest, found: Lab | LabRecord) -> dict[str,
     key = await access.session_key(request.session, lab_id)
     can_edit = bool(key) and await access.may_edit(request, lab_id)
     server = request.build_absolute_uri(f"/kube/{key}") if can_edit else ""
+    from clusterlab.web.lesson_done import beginning
     from clusterlab.web.lesson_notes import notes_of
     from clusterlab.web.lessons import rendered
 
@@ -96,6 +97,7 @@ async def lab_context(request: HttpRequest, found: Lab | LabRecord) -> dict[str,
         },
         "lesson": shown, "draft": draft,
         "notes": json.dumps(await notes_of(request.session, lab_id, found.lesson)) if shown else "",
+        "begin": await beginning(lab_id) if shown else 0,
         "live": settings.CLUSTERLAB["LIVE"],
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clusterlab.cluster import FaultError
+from clusterlab.lessons.running import LATEST_MS, duration_ms
 from clusterlab.stream.conditions import ConditionError, parse_condition
 from clusterlab.web import access
 from clusterlab.web.labs.lab import Lab, LabError
@@ -106,6 +107,18 @@ def _until(lab: Lab, until: Any) -> Callable[[Lab], bool]:
 
             return reached
     raise LabError('until must be "settled", "step", "request", {"time": ms}, {"seq": n} or {"condition": text}', "until")
+
+
+def beginning(text: Any) -> Any:
+    """What `run` takes as `until`, of a time such as 90s or a condition; None for "". Raises LabError."""
+    if text == "":
+        return None
+    if not isinstance(text, str):
+        raise LabError("begin must be a time such as 90s, or a condition", "begin")
+    time_ms = duration_ms(text)
+    if time_ms is not None and time_ms > LATEST_MS:
+        raise LabError(f"begin: a lab runs ahead for {LATEST_MS // 60_000} minutes at most", "begin")
+    return {"condition": text} if time_ms is None else {"time": time_ms}
 
 
 async def run(lab: Lab, body: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from clusterlab.web.labs.host import host
-from clusterlab.web.models import Lab, Replay
+from clusterlab.web.models import BroughtNotes, Lab, Replay
 from clusterlab.web.scale.at import drop
 
 __all__ = ["chores", "keep_tidy", "tidy"]
@@ -61,8 +61,14 @@ async def _replays() -> int:
     return (await Replay.objects.filter(used__lt=before).adelete())[0]
 
 
+async def _brought_notes() -> int:
+    """Those of browsers without an account go when the cookie that led to them has."""
+    before = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return (await BroughtNotes.objects.filter(holder__startswith="b-", changed__lt=before).adelete())[0]
+
+
 async def _sessions() -> int:
     return (await Session.objects.filter(expire_date__lt=timezone.now()).adelete())[0]
 
 
-chores |= {"labs": _labs, "replays": _replays, "sessions": _sessions}
+chores |= {"labs": _labs, "replays": _replays, "sessions": _sessions, "brought notes": _brought_notes}

@@ -103,7 +103,7 @@ def test_progress_stays_with_the_browser_and_moves_to_another(browser: Browser, 
     browser.ask("POST", f"/api/labs/{lab_id}/run", {"until": {"time": 60_000}})
     assert restarted(browser, lab_id)[0] is False
     kept = browser.ask("GET", "/api/lessons/progress")[1]
-    assert kept == {"version": 2, "lessons": {"12-self-healing": ["restarted"]}, "notes": {}}
+    assert kept == {"version": 3, "lessons": {"12-self-healing": ["restarted"]}, "notes": {}}
     other = Browser(server)
     other.start("a-pod-is-born")
     assert other.ask("POST", "/api/lessons/progress", {"lessons": kept["lessons"]})[1] == kept  # as the first version wrote it
@@ -114,24 +114,36 @@ def test_answers_and_skips_stay_with_the_lab_and_go_into_the_export(browser: Bro
     lab_id = browser.start("12-self-healing")
     notes, answer = f"/api/labs/{lab_id}/lesson/notes", '[1,true,"Right & \"good\"."]'
     assert browser.ask("POST", notes, {"asked.same-pod": answer, "skipped.replaced": "yes", "steps": '{"1": 20}', "clock": "17"})[0] == 200
-    assert browser.ask("POST", notes, {"skipped.replaced": None, "skipped.healed": "yes"})[0] == 200
+    more = {"skipped.healed": "yes", "at": "1", "hints.healed": "2 solution", "manifest.web.yaml": json.dumps(["x" * 9_000, True])}
+    assert browser.ask("POST", notes, {"skipped.replaced": None, **more})[0] == 200
 
     def shown(who: Browser, lab: str) -> dict[str, str]:
         found = re.search(r'data-notes="([^"]*)"', who.page(f"/labs/{lab}/"))
         assert found
         return json.loads(html.unescape(found[1]))
 
-    assert shown(browser, lab_id) == {"asked.same-pod": answer, "skipped.healed": "yes", "steps": '{"1": 20}', "clock": "17"}
-    for bad in ({"else": "x"}, {"asked.x": 1}, {"asked.x": "y" * 3000}, {"asked.": "x"}, [1]):
+    assert shown(browser, lab_id) == {"asked.same-pod": answer, **more, "steps": '{"1": 20}', "clock": "17"}
+    long = {"manifest.web.yaml": "y" * 30_000}
+    much = {f"manifest.{number}.yaml": "y" * 20_000 for number in range(30)}
+    for bad in ({"else": "x"}, {"asked.x": 1}, {"asked.x": "y" * 3000}, {"asked.": "x"}, [1], {"manifest.../x": "x"}, {"lab": "x"}, long, much):
         assert browser.ask("POST", notes, bad)[0] == 400
     assert server.call("POST", notes, {"steps": "{}"})[0] == 403
     kept = browser.ask("GET", "/api/lessons/progress")[1]
-    assert kept["notes"] == {"12-self-healing": {"asked.same-pod": answer, "skipped.healed": "yes"}}
+    taken = kept["notes"]["12-self-healing"]
+    spent = int(taken.pop("clock.spent"))  # since 1970
+    assert taken == {"asked.same-pod": answer, **more, "steps": '{"1": 20}', "lab": lab_id}
     other = Browser(server)
     other.start("a-pod-is-born")
-    assert other.ask("POST", "/api/lessons/progress", kept)[1] == kept
-    assert shown(other, other.start("12-self-healing")) == kept["notes"]["12-self-healing"]
-    assert other.ask("POST", "/api/lessons/progress", {"lessons": {}, "notes": {"12-self-healing": {"evil": "x"}}})[0] == 400
+    taken |= {"clock.spent": "90000", "clock.solved": "yes"}
+    assert spent > 90_000 and other.ask("POST", "/api/lessons/progress", kept)[1] == kept
+    there = shown(other, other.start("12-self-healing"))  # another lab, in which the steps' marks mean nothing
+    assert 90_000 <= int(there.pop("clock.end")) - int(there.pop("clock")) < 91_000
+    assert there == {"asked.same-pod": answer, **more}
+    assert "steps" in shown(other, lab_id)
+    second = {"version": 2, "lessons": {}, "notes": {"12-self-healing": {"skipped.healed": "yes"}}}  # as the second version wrote it
+    assert other.ask("POST", "/api/lessons/progress", second)[0] == 200
+    for bad in ({"notes": {"12-self-healing": {"evil": "x"}}}, {"version": 4}, {"version": "3"}, {"notes": []}):
+        assert other.ask("POST", "/api/lessons/progress", {"lessons": {}, **bad})[0] == 400
 
 
 def test_a_manifest_can_be_changed_and_only_known_ones(browser: Browser) -> None:
@@ -156,6 +168,17 @@ def test_one_goes_on_where_one_stopped(browser: Browser) -> None:
     assert f'href="/labs/{lab_id}/"' in browser.page("/lessons/")
     assert "Next:" not in browser.page(f"/labs/{lab_id}/") and 'next="01-a-tour-of-the-cluster"' in browser.page(f"/labs/{lab_id}/")
     assert "Not completed yet" in browser.page("/lessons/a-pod-is-born/certificate")
+
+
+def test_a_challenge_begins_when_it_has_broken(browser: Browser, server: Server) -> None:
+    lab_id = browser.start("challenge-28-noisy-neighbour")
+    begin = re.search(r'data-begin="(\d+)"', browser.page(f"/labs/{lab_id}/"))
+    assert begin and int(begin[1]) > 20
+    steps = browser.ask("GET", f"/api/labs/{lab_id}/steps?from={begin[1]}&limit=1")[1]["steps"]
+    assert "vict" in str(steps[0])
+    for bad in (1, "30m", "nonsense ="):
+        assert server.call("POST", "/api/labs", {"begin": bad})[0] == 400
+    assert server.call("POST", "/api/labs", {"begin": "60s", "paused": True})[1]["time"] >= 60_000
 
 
 def test_a_debrief_tells_the_chain_as_far_as_it_has_come(browser: Browser) -> None:

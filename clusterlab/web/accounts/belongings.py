@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from clusterlab.web import access, lesson_notes
 from clusterlab.web.accounts.models import OwnedLab, User
-from clusterlab.web.models import Lab, LessonNotes
+from clusterlab.web.models import BroughtNotes, Lab, LessonNotes
 from clusterlab.web.scale.at import drop
 
 __all__ = [
@@ -140,6 +140,7 @@ async def delete_account(user: User) -> None:
         await forget(user)
     lab_ids = [pk async for pk in OwnedLab.objects.filter(user=user).values_list("lab_id", flat=True)]
     await drop(lab_ids)
-    await LessonNotes.objects.filter(holder=f"u-{user.pk}").adelete()
+    for kept in (LessonNotes, BroughtNotes):
+        await kept.objects.filter(holder=f"u-{user.pk}").adelete()
     await sync_to_async(_close_sessions)(user)
     await user.adelete()

@@ -88,12 +88,12 @@ async def _new_lab(request: HttpRequest, lesson_id: str) -> HttpResponse:
         lesson = await store.owned(request, lesson_id)
         name = store.draft_name(lesson)
         await store.ensure(request, name)
-        body: dict[str, Any] = {"pace": PAGE_PACE_MS, "lesson": name}
+        body = plain = {"pace": PAGE_PACE_MS, "lesson": name}
         try:
-            body["scenario"] = lessons.lesson_for_page(name)["scenario"]
+            body |= lessons.lesson_for_page(name)
             made, key = await api.new_lab(request, body)
         except LabError:  # the scenario is what has to be mended
-            body["scenario"] = {"apiVersion": "clusterlab/v1", "kind": "Scenario"}
+            body = {**plain, "scenario": {"apiVersion": "clusterlab/v1", "kind": "Scenario"}}
             made, key = await api.new_lab(request, body)
         await access.remember_key(request.session, made.id, key)
     except LabError as error:

@@ -12,7 +12,7 @@ import { checks, type Task } from "./lessonChecks";
 import "./lessonDebrief";
 import "./lessonParts";
 import "./lessonPicture";
-import "./lessonSteps";
+import { beginning, marks, stand } from "./lessonSteps";
 
 /** A task's text in a notice: what it is about, short enough not to cover the lesson. */
 const NOTICE = 60;
@@ -78,7 +78,14 @@ export class LessonEndElement extends LabElement {
     return html`<div class="lessonend" aria-live="polite"><p><b>${t("{done} of {count} tasks done", { done: this.done, count: this.tasks })}</b></p>
       ${all ? html`<p><a href=${`/lessons/${this.name}/certificate`}>${t("Certificate")}</a></p>` : nothing}
       ${this.next ? html`<p><a href=${`/lessons/#${this.next}`}>${t("Next: {title}", { title: this.label })}</a></p>` : nothing}
-      <p><button type="button" class="small" data-testid="again" ?disabled=${!currentLab().options.canEdit} @click=${() => currentLab().send({ type: "reset" })}>${t("Start again from the beginning")}</button></p></div>`;
+      <p><button type="button" class="small" data-testid="again" ?disabled=${!currentLab().options.canEdit} @click=${this.again}>${t("Start again from the beginning")}</button></p></div>`;
+  }
+
+  private again(): void {
+    marks.clear();
+    currentLab().seek(beginning());
+    document.querySelector("#lesson")?.scrollTo({ top: 0 });
+    stand(document.querySelector("#lesson section"));
   }
 }
 

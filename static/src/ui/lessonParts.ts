@@ -59,6 +59,8 @@ export abstract class WordsElement extends LabElement {
 }
 
 const MOST_ROWS = 26;
+/** A longer text is kept in the lab's folder only (web/lesson_notes.py). */
+const MOST_KEPT = 20_000;
 
 @customElement("cl-manifest")
 export class ManifestElement extends WordsElement {
@@ -75,8 +77,20 @@ export class ManifestElement extends WordsElement {
     if (editable()) void this.asking(async () => {
       const found = await ask<{ text: string; original: string }>("GET", `manifests/${encodeURIComponent(this.file)}`);
       this.original = found.original;
-      if (this.shown === this.text) this.put(found.text); // unless the reader was faster
+      if (this.shown === this.text) this.put(this.latest(found)); // unless the reader was faster
     });
+  }
+
+  /** The file may have been changed in the terminal since its text was applied here; what was not applied yet is newer than the file. */
+  private latest(found: { text: string; original: string }): string {
+    const [mine, applied] = JSON.parse(note(`manifest.${this.file}`) ?? "[]") as [string?, boolean?];
+    return mine === undefined || (applied && found.text !== found.original) ? found.text : mine;
+  }
+
+  private keep(applied: boolean): void {
+    if (!editable()) return;
+    const kept = JSON.stringify([this.shown, applied]);
+    keepNote(`manifest.${this.file}`, this.shown === this.original || kept.length > MOST_KEPT ? null : kept);
   }
 
   override disconnectedCallback(): void {
@@ -108,16 +122,28 @@ export class ManifestElement extends WordsElement {
   }
 
   private async load(box: HTMLElement): Promise<void> {
-    const editor = await loadEditor(box, { text: this.shown, label: t("Text of {file}", { file: this.file }), readOnly: !editable(), changed: (text) => (this.shown = text), save: () => this.apply() });
+    const editor = await loadEditor(box, { text: this.shown, label: t("Text of {file}", { file: this.file }), readOnly: !editable(), changed: (text) => this.typed(text), save: () => this.apply() });
     if (!this.isConnected) return editor.close();
     this.editor = editor;
     if (editor.text !== this.shown) editor.text = this.shown;
   }
 
+  private typed(text: string): void {
+    if (text === this.shown) return;
+    this.shown = text;
+    this.keep(false);
+  }
+
+  /** Takes the text of the lesson again. */
+  private undo(): void {
+    this.put(this.original);
+    this.keep(false);
+  }
+
   protected override render(): TemplateResult {
     return html`<div class="manifest" role="group" aria-label=${this.file}>
       <div class="bar"><code class="mono">${this.file}</code><span class="spacer"></span>
-        ${this.shown === this.original ? nothing : html`<button type="button" class="small" @click=${() => this.put(this.original)}>${t("undo")}</button>`}
+        ${this.shown === this.original ? nothing : html`<button type="button" class="small" @click=${this.undo}>${t("undo")}</button>`}
         <button type="button" class="small" data-testid=${`apply:${this.file}`} ?disabled=${!editable() || this.busy} @click=${this.apply}>${t("apply")}</button></div>
       <div class="editor-box"></div>${this.sorry()}</div>`;
   }
@@ -126,6 +152,7 @@ export class ManifestElement extends WordsElement {
     if (this.busy || !editable()) return;
     void this.asking(async () => {
       const { command } = await ask<{ command: string }>("POST", `manifests/${encodeURIComponent(this.file)}`, { text: this.shown });
+      this.keep(true);
       runLine(command);
     });
   }
@@ -265,6 +292,14 @@ export class TaskHelpElement extends WordsElement {
   @state() private actions: Action[] | undefined;
   @state() private why = "";
 
+  /** What was shown before is shown again. */
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const [hints, solved] = (note(`hints.${this.task}`) ?? "0").split(" ");
+    if (Number(hints) > 0 && !this.hints.length) void this.asking(() => this.fetchHints(Number(hints)));
+    if (solved && !this.actions) void this.asking(() => this.fetchSolution());
+  }
+
   protected override render(): TemplateResult {
     const left = this.count - this.hints.length;
     return html`<div class="help" aria-live="polite">${this.hints.length ? html`<ol>${this.hints.map((hint) => html`<li>${inline(hint)}</li>`)}</ol>` : nothing}
@@ -291,15 +326,25 @@ export class TaskHelpElement extends WordsElement {
 
   private hint(): void {
     void this.asking(async () => {
-      this.hints = (await ask<{ hints: string[] }>("GET", `hints/${this.task}?count=${this.hints.length + 1}`)).hints;
+      await this.fetchHints(this.hints.length + 1);
+      keepNote(`hints.${this.task}`, String(this.hints.length));
     });
+  }
+
+  private async fetchHints(count: number): Promise<void> {
+    this.hints = (await ask<{ hints: string[] }>("GET", `hints/${this.task}?count=${count}`)).hints;
   }
 
   private solve(): void {
     void this.asking(async () => {
-      const found = await ask<{ actions: Action[]; why: string }>("GET", `solution/${this.task}`);
-      this.actions = found.actions;
-      this.why = found.actions.length ? found.why : t("What stands above is all that is needed: run it, and let the cluster run.");
+      await this.fetchSolution();
+      keepNote(`hints.${this.task}`, `${this.hints.length} solution`);
     });
+  }
+
+  private async fetchSolution(): Promise<void> {
+    const found = await ask<{ actions: Action[]; why: string }>("GET", `solution/${this.task}`);
+    this.actions = found.actions;
+    this.why = found.actions.length ? found.why : t("What stands above is all that is needed: run it, and let the cluster run.");
   }
 }

@@ -10,6 +10,9 @@ import { currentLab, LabElement } from "./element";
 /** Those who act for a person: what they did last is what undo takes back. */
 const PEOPLE = new Set(["kubectl", "etcdctl", "fault"]);
 
+/** The step of the lab after which its lesson begins: the cluster of a challenge has broken by then. */
+export const beginning = (): number => Number(document.body.dataset["begin"] || 0);
+
 /** Where the lab stood when each step of the lesson was begun. */
 class Marks {
   private read(): Record<string, number> {
@@ -21,7 +24,7 @@ class Marks {
   }
 
   of(step: number): number | undefined {
-    return step === 0 ? 0 : this.read()[step];
+    return step === 0 ? beginning() : this.read()[step];
   }
 
   set(step: number, seq: number): void {
@@ -31,11 +34,30 @@ class Marks {
 
   /** Forgets what was begun after a step that is begun again. */
   cut(step: number): void {
-    keepNote("steps", JSON.stringify(Object.fromEntries(Object.entries(this.read()).filter(([number]) => Number(number) <= step))));
+    this.keep((number) => number <= step);
+  }
+
+  /** Forgets what lies beyond the end of the timeline: it was taken back, and goes another way from there. */
+  heed(last: number): void {
+    this.keep((_number, seq) => seq <= last);
+  }
+
+  clear(): void {
+    keepNote("steps", null);
+    keepNote("at", null);
+  }
+
+  private keep(fits: (step: number, seq: number) => boolean): void {
+    const all = Object.entries(this.read());
+    const left = all.filter(([number, seq]) => fits(Number(number), seq));
+    if (left.length < all.length) keepNote("steps", JSON.stringify(Object.fromEntries(left)));
   }
 }
 
-const marks = new Marks();
+export const marks = new Marks();
+
+/** The last step of the timeline that was seen. */
+let newest = 0;
 
 @customElement("cl-step")
 export class StepElement extends LabElement {
@@ -63,10 +85,17 @@ export class StepElement extends LabElement {
     if (!target.closest("cl-step, cl-debrief")) marks.set(this.number, currentLab().headings.last);
   };
 
+  protected override told(topic: Topic): void {
+    super.told(topic);
+    const { last } = currentLab().mode;
+    if (last < newest) marks.heed(last);
+    newest = last;
+  }
+
   protected override render(): TemplateResult {
     const lab = currentLab();
     const mark = marks.of(this.number);
-    const mine = lab.headings.newest(lab.headings.last, 1, (step) => PEOPLE.has(step.actor))[0];
+    const mine = lab.headings.newest(lab.headings.last, 1, (step) => PEOPLE.has(step.actor) && step.seq > beginning())[0];
     return html`<div class="stepfoot">${lab.options.canEdit
       ? html`<button type="button" class="small" data-testid=${`undo:${this.number}`} ?disabled=${!mine} title=${mine ? sentence(mine.explain) : ""} @click=${() => lab.seek(mine!.seq - 1)}>${t("undo")}</button>
         <button type="button" class="small" data-testid=${`restart:${this.number}`} ?disabled=${mark === undefined || mark >= lab.headings.last} @click=${this.again}>${t("begin this step again")}</button>`
@@ -90,7 +119,7 @@ export class StepElement extends LabElement {
 }
 
 /** Puts the reader at the heading of a step. */
-function stand(section: Element | null | undefined): void {
+export function stand(section: Element | null | undefined): void {
   const heading = section?.querySelector<HTMLElement>("h2");
   if (!heading) return;
   heading.tabIndex = -1;
