@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clusterlab import hosted
+from clusterlab import fault_kinds, hosted
 from clusterlab.kubelet.static_pods import MIRROR
 from clusterlab.proxy import KubeProxy
 from clusterlab.scenario.load import ScenarioError
@@ -85,6 +85,18 @@ class Faults(Component):
         """Whether a fault of this kind is active; asked when another such one has ended."""
         return any(entry["kind"] == kind and (not target or entry["target"] == target) for entry in self.active.values())
 
+    def reconnect(self, node: str) -> bool:
+        """Lets a node reach the API server again; False where another fault keeps it from that."""
+        api, left = self.cluster.api, [entry for entry in self.active.values() if entry["target"] == node]
+        cut = any(entry["kind"] == "node-cut-off" for entry in left)
+        if not cut:
+            api.reconnect(f"kube-proxy/{node}")
+        if cut or any(entry["kind"] == "clock-skew" and fault_kinds.cuts_off(
+                entry["options"].get("by", fault_kinds.SKEW_MS), entry["since"]) for entry in left):
+            return False
+        api.reconnect(f"kubelet/{node}")
+        return True
+
     def holds_down(self, process: str) -> bool:
         """Whether a fault keeps a process from running."""
         program, _, node = process.partition("/")
@@ -125,7 +137,7 @@ class Faults(Component):
 def _targets(cluster: Cluster, fault: Fault) -> set[str] | None:
     """What a fault of this kind can befall; None when anything goes."""
     kind = fault.kind
-    if kind in ("node-down", "node-cut-off", "kubelet-stop"):
+    if kind in ("node-down", "node-cut-off", "kubelet-stop", "runtime-stop", "certificate-expired", "clock-skew"):
         return set(cluster.nodes)
     if kind == "component-stop":
         return {*cluster.processes, "kube-apiserver"}
@@ -133,6 +145,8 @@ def _targets(cluster: Cluster, fault: Fault) -> set[str] | None:
         return set(cluster.etcd.members)
     if kind in ("container-crash", "memory-leak", *_LEAKS):
         return {key.removeprefix("pods/") for key, _ in cluster.objects("pods")}
+    if kind == "api-overload" and fault.target:
+        return {key.partition("/")[2] for key, _ in cluster.objects("prioritylevelconfigurations")} - {"exempt"}
     return None
 
 
@@ -198,8 +212,7 @@ def _kubelet_start(cluster: Cluster, fault: Fault) -> str:
     return f"The kubelet on {fault.target} starts again and looks what runs there."
 
 
-def _still(fault: Fault) -> str:
-    return f"This fault is over, but another one still holds {fault.target or fault.kind} down."
+_still = fault_kinds.still
 
 
 def _cut_off(cluster: Cluster, fault: Fault) -> str:
@@ -210,10 +223,8 @@ def _cut_off(cluster: Cluster, fault: Fault) -> str:
 
 
 def _reconnect(cluster: Cluster, fault: Fault) -> str:
-    if cluster.fault_board.others(fault.kind, fault.target):
+    if not cluster.fault_board.reconnect(fault.target):
         return _still(fault)
-    for process in (f"kubelet/{fault.target}", f"kube-proxy/{fault.target}"):
-        cluster.api.reconnect(process)
     return f"{fault.target} reaches the API server again."
 
 
@@ -242,6 +253,9 @@ def _etcd_network(cluster: Cluster) -> None:
             for name in etcd.members:
                 if name != entry["target"]:
                     etcd.link(entry["target"], name, options.get("latency", SLOW_MS), options.get("loss", 0) / 1_000_000)
+    for entry in active:
+        if entry["kind"] == "etcd-slow-disk":
+            etcd.slow_disk(entry["target"], entry["options"].get("latency", fault_kinds.DISK_SLOW_MS))
 
 
 def _etcd_partition(cluster: Cluster, fault: Fault) -> str:
@@ -277,6 +291,17 @@ def _disk_replaced(cluster: Cluster, fault: Fault) -> str:
 def _etcd_slow(cluster: Cluster, fault: Fault) -> str:
     _etcd_network(cluster)
     return f"{fault.target} hears the others {fault.options.get('latency', SLOW_MS)} ms late."
+
+
+def _etcd_slow_disk(cluster: Cluster, fault: Fault) -> str:
+    _etcd_network(cluster)
+    late_ms = fault.options.get("latency", fault_kinds.DISK_SLOW_MS)
+    return f"The disk of {fault.target} takes {late_ms} ms for each write: it answers the others that late."
+
+
+def _etcd_quick_disk(cluster: Cluster, fault: Fault) -> str:
+    _etcd_network(cluster)
+    return f"The disk of {fault.target} is quick again."
 
 
 def _etcd_fast(cluster: Cluster, fault: Fault) -> str:
@@ -380,4 +405,8 @@ _KINDS: dict[str, tuple[_Act, _Act]] = {
     "etcd-disk-full": (_disk_full, _disk_free), "etcd-disk-lost": (_disk_lost, _disk_replaced), "container-crash": (_crash, _nothing),
     "memory-leak": (_leak, _stop_leak), **dict.fromkeys(_LEAKS, (_grow, _stop_growth)),
     "registry-unreachable": (_registry_down, _registry_up), "link": (_bad_link, _good_link),
+    "runtime-stop": (fault_kinds.runtime_stop, fault_kinds.runtime_start),
+    "certificate-expired": (fault_kinds.expire, fault_kinds.unexpire),
+    "clock-skew": (fault_kinds.skew, fault_kinds.skew_over), "api-overload": (fault_kinds.flood, fault_kinds.flood_over),
+    "etcd-slow-disk": (_etcd_slow_disk, _etcd_quick_disk),
 }

@@ -37,13 +37,15 @@ MAX_OBJECTS = 100_000
 class ServerCore(Component):
     """Stores, commits, expiry and compaction. `ApiServer` adds the requests."""
 
-    STATE = ("up", "cut", "expiries", "compact_at", "compacted")
+    STATE = ("up", "cut", "distrusted", "flooded", "expiries", "compact_at", "compacted")
     managed: Ledger
 
     def __init__(self, sim: Simulation, etcd: Etcd, name: str) -> None:
         super().__init__(sim, name)
         self.up = False
         self.cut: dict[str, str] = {}  # process that cannot reach this server -> its user
+        self.distrusted: dict[str, str] = {}  # process whose certificate no longer holds -> its user
+        self.flooded: tuple[str, ...] = ()  # priority levels whose queues are full
         self.expiries: dict[str, int] = {}  # key of an event -> when it expires, soonest first
         self.compacted = 0
         self.compact_at = 0  # revision to compact to when the next round comes

@@ -1,16 +1,27 @@
-"""The FlowSchemas and PriorityLevelConfigurations that every cluster has.
+"""Priority and fairness: the FlowSchemas and PriorityLevelConfigurations that every cluster has, and who is turned away when one is full.
 
-Follows staging/src/k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap/default.go. They are there to be read and changed; requests in a lab
-never queue, so nothing else comes of them.
+Follows staging/src/k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap/default.go, pkg/util/flowcontrol/{rule.go,apf_controller.go} and
+pkg/server/filters/priority-and-fairness.go. Requests in a lab take no time, so they never queue by themselves: a level is full while a
+fault says so (`api-overload`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from clusterlab.machinery.errors import too_many_requests
+
+if TYPE_CHECKING:
+    from clusterlab.apiserver.server import ApiServer
+    from clusterlab.client.api import Request, User
 
 Object = dict[str, Any]
 
-__all__ = ["defaults"]
+__all__ = ["FLOODED", "check", "defaults", "level_of"]
+
+#: The levels that a flood of ordinary requests fills; what keeps a cluster alive has levels of its own.
+FLOODED = ("workload-high", "workload-low", "global-default", "catch-all")
+_ACCOUNT = "system:serviceaccount:"
 
 _API = "flowcontrol.apiserver.k8s.io/v1"
 _ALL_RESOURCES: Object = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}
@@ -93,3 +104,48 @@ def defaults(now: str) -> list[tuple[str, Object]]:
             "kind": "FlowSchema", "apiVersion": _API, "metadata": _meta(name), "spec": spec, "status": {"conditions": [condition]},
         }))
     return made
+
+
+def check(server: ApiServer, request: Request) -> None:
+    """Raises 429 where the queues of the request's priority level are full. Clients wait and ask again."""
+    level = level_of(server, request)
+    if level in server.flooded:
+        text = "the server has received too many requests and has asked us to try again later"
+        raise too_many_requests(text, retry_after_s=1)
+
+
+def level_of(server: ApiServer, request: Request) -> str:
+    """The priority level of a request: that of the first FlowSchema, by precedence and name, that matches it."""
+    schemas = server.stores["flowschemas"].bucket.objects.values()
+    store = server.stores.get(request.resource)
+    kind = (store.resource.group, store.resource.plural) if store is not None else ("", request.resource)
+    for each in sorted(schemas, key=lambda one: (one["spec"].get("matchingPrecedence") or 1000, one["metadata"]["name"])):
+        if any(_concerns(rule, request, kind) for rule in each["spec"].get("rules") or ()):
+            return str(each["spec"]["priorityLevelConfiguration"]["name"])
+    return "catch-all"
+
+
+def _concerns(rule: Object, request: Request, kind: tuple[str, str]) -> bool:
+    return any(_is_subject(one, request.user) for one in rule.get("subjects") or ()) and any(
+        _is_asked(one, request, kind) for one in rule.get("resourceRules") or ())
+
+
+def _is_subject(subject: Object, user: User) -> bool:
+    kind = subject.get("kind")
+    if kind == "User":
+        return subject["user"]["name"] in ("*", user.name)
+    if kind == "Group":
+        return subject["group"]["name"] == "*" or subject["group"]["name"] in user.groups
+    account = subject.get("serviceAccount") or {}
+    namespace, _, name = user.name.removeprefix(_ACCOUNT).partition(":")
+    return user.name.startswith(_ACCOUNT) and account.get("namespace") == namespace and account.get("name") in ("*", name)
+
+
+def _is_asked(rule: Object, request: Request, kind: tuple[str, str]) -> bool:
+    asked = f"{kind[1]}/{request.subresource}" if request.subresource else kind[1]
+    held = (("verbs", request.verb), ("apiGroups", kind[0]), ("resources", asked))
+    if any(value not in (rule.get(field) or ()) and "*" not in (rule.get(field) or ()) for field, value in held):
+        return False
+    if request.namespace:
+        return request.namespace in (rule.get("namespaces") or ()) or "*" in (rule.get("namespaces") or ())
+    return bool(rule.get("clusterScope")) or "*" in (rule.get("namespaces") or ())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver import bootstrap
+from clusterlab.apiserver import bootstrap, flowcontrol
 from clusterlab.apiserver.admission.chain import Admission
 from clusterlab.apiserver.admission.hooks import Reached
 from clusterlab.apiserver.authorization import Authorizer
@@ -24,7 +24,7 @@ from clusterlab.apiserver.registry import catalog, create, delete, patch, read, 
 from clusterlab.apiserver.rules import Rules
 from clusterlab.client.api import Request, User
 from clusterlab.machinery.cel import INNER_MOST, REQUEST_MOST, refill
-from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status
+from clusterlab.machinery.errors import StatusError, method_not_supported, service_unavailable, status, unauthorized
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
 from clusterlab.sim import Simulation, Span, Stage
@@ -150,6 +150,16 @@ class ApiServer(ServerCore):
         """The process reaches this server again; it finds out when it tries."""
         self.cut.pop(process, None)
 
+    def distrust(self, process: str, user: str) -> None:
+        """The certificate of a process no longer holds: it is nobody, and its watches end."""
+        self.distrusted[process] = user
+        self.unwatch(process)
+        self.sim.after(0, process, "watch_closed")
+
+    def trust(self, process: str) -> None:
+        """The process has a certificate that holds."""
+        self.distrusted.pop(process, None)
+
     # The Api protocol.
 
     def serve(self, request: Request) -> Any:
@@ -208,6 +218,10 @@ class ApiServer(ServerCore):
         if self.storage.stale:
             self.refresh()
         refill(INNER_MOST if request.trusted else REQUEST_MOST)
+        if self.distrusted and request.user.name in self.distrusted.values():
+            raise unauthorized()
+        if self.flooded:
+            flowcontrol.check(self, request)
         call = self.call_for(request, span if request.verb not in _READS else None)
         self.authorizer.check(call)
         return self.dispatch(call)
@@ -241,6 +255,8 @@ class ApiServer(ServerCore):
         """Lists a resource for a process and opens a watch from there."""
         if not self.up or process in self.cut:
             raise service_unavailable(REFUSED)
+        if process in self.distrusted:
+            raise unauthorized()
         if self.storage.stale:
             self.refresh()
         store = self.stores.get(resource)
@@ -409,6 +425,8 @@ def _refusing_stage(span: Span, code: int) -> str:
         return "mutating" if span.messages[-1][0] == "MutatingWebhook" else "validating"
     if code in (400, 422):
         return "schema"
+    if code == 401:
+        return "authentication"
     passed = {stage.name for stage in span.stages}
     if code in (404, 409, 410, 500):
         return "storage" if "authorization" in passed else "authorization"

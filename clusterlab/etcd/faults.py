@@ -75,6 +75,14 @@ class Faults(Membership):
                 self.network.links.pop(pair, None)
         self._changed()
 
+    def slow_disk(self, member: str, latency_ms: int) -> None:
+        """What a member says comes late, as it says nothing before it has written what it promises."""
+        for name in self.members:
+            if name != member:
+                late_ms, loss = self.network.links.get((member, name), (0, 0.0))
+                self.network.links[member, name] = (max(late_ms, latency_ms), loss)
+        self._changed()
+
     def heal(self) -> None:
         """Ends partitions and bad links."""
         self.network.groups, self.network.links = (), {}

@@ -177,7 +177,7 @@ def _reject(kl: Kubelet, rec: Pod, reason: str, message: str) -> Pod:
     kl.say(f"it is not admitted: {message}")
     status = {"phase": "Failed", "reason": reason, "message": "Pod was rejected: " + message}
     meta = rec.pod["metadata"]
-    body = {"metadata": {"uid": meta["uid"]}, "status": {**status, "startTime": kl.sim.now_rfc3339()}}
+    body = {"metadata": {"uid": meta["uid"]}, "status": {**status, "startTime": kl.clock()}}
     try:
         done = kl.client.patch("pods", meta["namespace"], meta["name"], body, "merge", "status")
     except StatusError:

@@ -61,7 +61,7 @@ def add_conditions(kl: Kubelet, rec: Pod, spec: Object, status: Object, sandbox:
     ready = containers_ready
     if ready[0] == "True" and spec.get("readinessGates"):
         ready = _gates(spec["readinessGates"], foreign)
-    now, generation = kl.sim.now_rfc3339(), rec.pod["metadata"].get("generation", 0)
+    now, generation = kl.clock(), rec.pod["metadata"].get("generation", 0)
     before = {each["type"]: each for each in (rec.pod.get("status") or {}).get("conditions") or ()}
     mine = (
         ("PodReadyToStartContainers", ("True" if sandbox else "False", "", "")), ("Initialized", _initialized(spec, status)),

@@ -6,6 +6,7 @@ Follows pkg/kubelet/kubelet.go (the sync loop) and pod_workers.go. Pods are kept
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from clusterlab.client.api import Api, User
@@ -39,13 +40,14 @@ class Kubelet(KubeletParts):
 
     STATE: tuple[str, ...] = (
         *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure", "pressure_ms",
-        "starved", "starved_ms", "preempting", "collected_ms", "registered", "refreshing", "cache", "started_ms",
+        "starved", "starved_ms", "preempting", "collected_ms", "registered", "refreshing", "cache", "started_ms", "skew_ms",
     )
 
     def __init__(self, sim: Simulation, api: Api, config: NodeConfig, runtime: Runtime, world: World) -> None:
         user = User(f"system:node:{config.name}", ("system:nodes", "system:authenticated"))
         super().__init__(sim, f"kubelet/{config.name}", api, user, "kubelet")
         self.config = config
+        self.skew_ms = 0  # how far the clock of this node is ahead
         self.runtime = runtime
         self.world = world
         owner: Any = self
@@ -84,6 +86,18 @@ class Kubelet(KubeletParts):
     def restored(self) -> None:
         self.allocatable = node_status.allocatable(self)
         self.allocatable_amounts = node_status.amounts(self.allocatable)
+
+    # Its clock.
+
+    def clock(self) -> str:
+        """Now, by the clock of this node, to the second."""
+        if not self.skew_ms:
+            return self.sim.now_rfc3339()
+        return (self.sim.now() + timedelta(milliseconds=self.skew_ms)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def clock_micro(self) -> str:
+        """Now, by the clock of this node, to the microsecond."""
+        return (self.sim.now() + timedelta(milliseconds=self.skew_ms)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     # Life.
 
@@ -239,8 +253,8 @@ class Kubelet(KubeletParts):
         """One round of one pod."""
         self.due.pop(uid, None)
         rec = self.pods.get(uid)
-        if rec is None or not self.registered:
-            return
+        if rec is None or not self.registered or self.runtime.cri_down_ms >= 0:
+            return  # without a runtime no pod is seen to ("Skipping pod synchronization"); all are, once it answers
         step = self.begin("sync", f"pods/{rec.key}")
         self._said = []
         before = self.acted

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.kubelet.config import VERSION
 from clusterlab.kubelet.resources import amount, quantities
+from clusterlab.kubelet.restart import go_duration
 from clusterlab.kubelet.settings import kept_free
 from clusterlab.machinery.errors import StatusError
 
@@ -23,6 +24,8 @@ __all__ = ["HEARTBEAT_MS", "allocatable", "heartbeat", "register"]
 
 HEARTBEAT_MS = 10_000
 REPORT_MS = 300_000
+#: How long a runtime may be silent before its node is no longer ready, and before the generator of pod events counts as dead.
+RUNTIME_WAIT_MS, PLEG_WAIT_MS = 30_000, 180_000
 LEASE_S = 40
 IMAGES_MOST = 50
 
@@ -61,13 +64,17 @@ def labels(kl: Kubelet) -> Object:
 
 
 def _conditions(kl: Kubelet, before: list[Object]) -> list[Object]:
-    now = kl.sim.now_rfc3339()
+    now = kl.clock()
     known = {each["type"]: each for each in before}
     found = []
     for kind, calm, calm_message, pressed, pressed_message, _calm_event, _pressed_event in _PRESSURES:
         under = kind in kl.pressure
         found.append((kind, "True" if under else "False", pressed if under else calm, pressed_message if under else calm_message))
-    found.append(("Ready", "True", "KubeletReady", "kubelet is posting ready status"))
+    broken = runtime_errors(kl)
+    if broken:
+        found.append(("Ready", "False", "KubeletNotReady", broken))
+    else:
+        found.append(("Ready", "True", "KubeletReady", "kubelet is posting ready status"))
     conditions = []
     for kind, status, reason, message in found:
         old = known.get(kind)
@@ -77,6 +84,19 @@ def _conditions(kl: Kubelet, before: list[Object]) -> list[Object]:
             "type": kind,
         })
     return conditions
+
+
+def runtime_errors(kl: Kubelet) -> str:
+    """What the kubelet has against its runtime (pkg/kubelet/runtime.go, pleg/generic.go); "" where it answers, or has not been silent
+    for long."""
+    down_ms = kl.runtime.cri_down_ms
+    silent_ms = kl.sim.time_ms - down_ms if down_ms >= 0 else 0
+    if silent_ms < RUNTIME_WAIT_MS:
+        return ""
+    if silent_ms < PLEG_WAIT_MS:
+        return "container runtime is down"
+    seen = go_duration(silent_ms)
+    return f"[container runtime is down, PLEG is not healthy: pleg was last seen active {seen} ago; threshold is 3m0s]"
 
 
 def images(kl: Kubelet) -> list[Object]:
@@ -165,8 +185,9 @@ def _pressure_events(kl: Kubelet, before: Object, now: Object) -> None:
         if old.get(pressure[0]) != new[pressure[0]] and pressure[0] in old:
             reason = pressure[6] if new[pressure[0]] == "True" else pressure[5]
             kl.node_event("Normal", reason, f"Node {kl.config.name} status is now: {reason}")
-    if old.get("Ready") not in {"True", None}:
-        kl.node_event("Normal", "NodeReady", f"Node {kl.config.name} status is now: NodeReady")
+    if old.get("Ready") not in {new["Ready"], None}:
+        reason = "NodeReady" if new["Ready"] == "True" else "NodeNotReady"
+        kl.node_event("Normal", reason, f"Node {kl.config.name} status is now: {reason}")
 
 
 def heartbeat(kl: Kubelet) -> str:
@@ -186,14 +207,17 @@ def _differs(kl: Kubelet) -> bool:
     """Whether the conditions that the API shows are not what this kubelet finds."""
     if kl.node is None:
         return False
-    shown = {each["type"]: each["status"] for each in (kl.node.get("status") or {}).get("conditions") or ()}
-    if shown.get("Ready") != "True":
+    conditions = (kl.node.get("status") or {}).get("conditions") or ()
+    shown = {each["type"]: each["status"] for each in conditions}
+    broken = runtime_errors(kl)
+    said = next((each.get("message", "") for each in conditions if each["type"] == "Ready"), "")
+    if shown.get("Ready") != ("False" if broken else "True") or (broken and said != broken):
         return True
     return any((shown.get(each[0]) == "True") != (each[0] in kl.pressure) for each in _PRESSURES)
 
 
 def _lease(kl: Kubelet) -> None:
-    name, now = kl.config.name, kl.sim.now_micro()
+    name, now = kl.config.name, kl.clock_micro()
     lease = kl.lease
     if lease is not None:
         try:

@@ -33,6 +33,7 @@ class KubeletParts(Process):
     cache: dict[str, Object]
     _said: list[str]
     acted: int
+    skew_ms: int
 
     def say(self, text: str) -> None:
         """Adds to the sentence that explains this round."""
@@ -74,9 +75,9 @@ class KubeletParts(Process):
         return grace
 
     def since_ms(self, stamp: str) -> int:
-        """A time of the API in simulated ms."""
+        """A time that this kubelet has told the API, in simulated ms."""
         moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
-        return int((moment - self.sim.epoch).total_seconds() * 1000)
+        return int((moment - self.sim.epoch).total_seconds() * 1000) - self.skew_ms
 
     def epoch_s(self) -> int:
         return int(self.sim.now().timestamp())

@@ -50,7 +50,7 @@ def generate(kl: Kubelet, rec: Pod) -> Object:
     if generation:
         status["observedGeneration"] = generation
     status["qosClass"] = qos_class(pod)
-    status["startTime"] = old.get("startTime") or kl.sim.now_rfc3339()
+    status["startTime"] = old.get("startTime") or kl.clock()
     _resources(allocated(rec), status)
     early = rec.failed[0] == "DeadlineExceeded"  # its conditions tell of the end at once
     delayed = bool(rec.failed[0]) and status["phase"] == "Failed" and _still_runs(kl, rec)

@@ -38,6 +38,7 @@ class Runtime(ImageStore):
 
     STATE = (
         "up", "images", "sandboxes", "containers", "by_pod", "pulls", "volumes", "next_address", "logs", "hosts", "sessions", "opened",
+        "cri_down_ms",
     )
 
     def __init__(self, sim: Simulation, node: str, flavour: str, registry: Registry, pod_cidr: str) -> None:
@@ -45,6 +46,7 @@ class Runtime(ImageStore):
         self.flavour = FLAVOURS[flavour]
         self.pod_cidr = pod_cidr
         self.up = True
+        self.cri_down_ms = -1  # since when nobody answers the kubelet's calls, while containers go on
         self.sandboxes: dict[str, Sandbox] = {}  # pod uid -> its sandbox
         self.containers: dict[str, Container] = {}
         self.by_pod: dict[str, tuple[str, ...]] = {}  # pod uid -> container ids, oldest first

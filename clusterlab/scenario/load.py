@@ -251,7 +251,7 @@ def _timeline(top: Reader) -> tuple[TimelineEntry, ...]:
 def fault(data: Any, path: str = "", problems: list[tuple[str, str]] | None = None) -> Fault:
     """A fault from plain data. With `problems` they are gathered there, else the first raises `ScenarioError`."""
     gathered: list[tuple[str, str]] = [] if problems is None else problems
-    known = ("kind", "target", "for", "from", "to", "latency", "jitter", "loss", "container", "rate", "code", "component")
+    known = ("kind", "target", "for", "from", "to", "latency", "jitter", "loss", "container", "rate", "code", "component", "by")
     read = Reader(data, path, gathered, known)
     kind = read.take("kind", one_of(*FAULT_KINDS))
     target = read.take("target", text(512), "")
@@ -260,7 +260,7 @@ def fault(data: Any, path: str = "", problems: list[tuple[str, str]] | None = No
     options: dict[str, Any] = {}
     converters = {
         "latency": values.duration_ms, "jitter": values.duration_ms, "loss": values.ppm, "rate": values.bytes_per_s,
-        "code": integer(0, 255), "from": text(512), "to": text(512), "container": text(253), "component": text(253),
+        "code": integer(0, 255), "from": text(512), "to": text(512), "container": text(253), "component": text(253), "by": values.signed_ms,
     }
     for name, convert in converters.items():
         if read.has(name):

@@ -25,7 +25,7 @@ FAULT_KINDS = {
     "etcd-partition": True, "etcd-slow": True,
     "etcd-disk-full": True, "etcd-disk-lost": True, "container-crash": True, "memory-leak": True,
     "disk-fill": True, "inode-fill": True, "fork-bomb": True, "registry-unreachable": False,
-    "link": False,
+    "link": False, "runtime-stop": True, "certificate-expired": True, "clock-skew": True, "api-overload": False, "etcd-slow-disk": True,
 }
 
 

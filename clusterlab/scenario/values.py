@@ -85,6 +85,13 @@ def ppm(value: Any) -> int:
     return int(number * 1_000_000)
 
 
+def signed_ms(value: Any) -> int:
+    """"10m" or "-1h" in milliseconds: how wrong a clock is."""
+    if isinstance(value, str) and value.strip().startswith("-"):
+        return -duration_ms(value.strip()[1:])
+    return duration_ms(value)
+
+
 def size(value: Any) -> int:
     """"64Mi" in bytes."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

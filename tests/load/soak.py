@@ -36,7 +36,7 @@ VISITORS, SAMPLE_S = 6, 5.0
 PODS = "/api/v1/namespaces/default/pods"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 FAULTS = [{"kind": "node-down", "target": "node-1", "for": "60s"}, {"kind": "component-stop", "target": "kube-scheduler", "for": "20s"},
-          {"kind": "registry-down", "for": "20s"}]
+          {"kind": "registry-unreachable", "for": "20s"}]
 SCALE = {"spec": {"replicas": 2}}
 
 

@@ -47,7 +47,7 @@ ABOUT: dict[str, str] = {
            "  why pod web-1    why deploy/web    why -n shop svc/cart    why pods/default/web-1",
     "fault": "fault [KIND [TARGET] [for=30s] [OPTION=VALUE …]]\n\nBreaks something; without words, tells what is broken.\n"
              "  fault node-down node-1 for=60s\n  fault container-crash web-1 container=web\n"
-             f"Kinds: {', '.join(FAULT_KINDS)}\nOptions: for, from, to, latency, jitter, loss, container, rate, code, component",
+             f"Kinds: {', '.join(FAULT_KINDS)}\nOptions: for, from, to, latency, jitter, loss, container, rate, code, component, by",
     "heal": "heal ID|all\n\nTakes a fault away, or all. `fault` lists them.",
     "ssh": "ssh NODE COMMAND …\n\nOn a node there are crictl, iptables-save, ipvsadm, curl, wget, nslookup, dig, ping, nc.\n"
            "  ssh node-1 crictl ps\n  ssh node-1 iptables-save | grep web\n  ssh node-1 systemctl status kubelet",

@@ -18,7 +18,7 @@ chooseLanguage(document.querySelector<HTMLSelectElement>("header select[name=lan
 const { classId = "", join = "" } = document.body.dataset;
 const room = new Room(classId);
 
-const FAULTS: [string, string][] = [["node-down", "node-1"], ["node-cut-off", "node-1"], ["kubelet-stop", "node-1"], ["component-stop", "kube-scheduler"], ["component-stop", "kube-controller-manager"], ["etcd-kill", "etcd-0"], ["registry-down", ""]];
+const FAULTS: [string, string][] = [["node-down", "node-1"], ["node-cut-off", "node-1"], ["kubelet-stop", "node-1"], ["component-stop", "kube-scheduler"], ["component-stop", "kube-controller-manager"], ["etcd-kill", "etcd-0"], ["registry-unreachable", ""]];
 const TIMERS = [1, 3, 5, 10, 15];
 
 function given(id: string): { id: string; question: string }[] {

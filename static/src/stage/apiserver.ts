@@ -1,6 +1,6 @@
 // The API server: the bar that everything passes through, with the stages of a request. Mirrors clusterlab/apiserver.
 import { t } from "../i18n/t";
-import { drawCard, isUp, nodeFault, type Drawing } from "./drawing";
+import { drawCard, isFlooded, isUp, nodeFault, type Drawing } from "./drawing";
 import { isSlim } from "./layoutControl";
 import { wireOf } from "./actors";
 
@@ -22,9 +22,10 @@ export function drawApiServer(d: Drawing): void {
   const room = at.narrow ? at.bus.w - 20 : at.stages[0]!.x - at.bus.x - 24;
   pen.text(t("API server"), at.bus.x + 18, at.bus.y + (at.narrow ? 19 : at.bus.h < 50 ? 20 : 23), { size: 14.5, weight: 680, max: room });
   const long = t("everything passes through here");
-  const below = !up ? t("down") : at.narrow || pen.width(long, { size: 11.2 }) <= room ? long : t("everything passes here");
-  if (at.narrow) pen.text(below, at.bus.x + 108, at.bus.y + 19, { size: 10.8, color: up ? theme.soft : theme.bad, max: room - 100 });
-  else pen.text(below, at.bus.x + 18, at.bus.y + at.bus.h - 12, { size: 11.2, color: up ? theme.soft : theme.bad, max: room });
+  const flooded = up && isFlooded(d.components), bad = !up || flooded;
+  const below = !up ? t("down") : flooded ? t("flooded: 429, come back later") : at.narrow || pen.width(long, { size: 11.2 }) <= room ? long : t("everything passes here");
+  if (at.narrow) pen.text(below, at.bus.x + 108, at.bus.y + 19, { size: 10.8, color: bad ? theme.bad : theme.soft, max: room - 100 });
+  else pen.text(below, at.bus.x + 18, at.bus.y + at.bus.h - 12, { size: 11.2, color: bad ? theme.bad : theme.soft, max: room });
   stageTitles(at.narrow).forEach((title, i) => {
     const box = at.stages[i]!;
     pen.rect(box, { fill: theme.panel, stroke: theme.line, radius: 7 });

@@ -87,11 +87,20 @@ export function nodeFault(components: Components, node: string): "node-down" | "
   return (kind as "node-down" | "node-cut-off" | undefined) ?? null;
 }
 
+const TROUBLES: Record<string, string> = { "runtime-stop": "runtime down", "certificate-expired": "certificate expired", "clock-skew": "clock wrong" };
+
+/** What else is wrong with a node, in two words; "" where nothing is. */
+export const nodeTrouble = (components: Components, node: string): string =>
+  TROUBLES[faultsOf(components).find((fault) => fault.target === node && fault.kind in TROUBLES)?.kind ?? ""] ?? "";
+
+/** Whether somebody floods the API server. */
+export const isFlooded = (components: Components): boolean => faultsOf(components).some((fault) => fault.kind === "api-overload");
+
 /** Whether a program runs. */
 export function isUp(components: Components, name: string): boolean {
   if (components[name]?.["up"] === false) return false;
   const node = name.includes("/") ? name.slice(name.indexOf("/") + 1) : "";
   return !faultsOf(components).some((fault) =>
     (fault.kind === "component-stop" && fault.target === name) || (fault.kind === "kubelet-stop" && name === `kubelet/${fault.target}`)
-    || (fault.kind === "node-down" && fault.target === node) || (fault.kind === "etcd-kill" && fault.target === name));
+    || (fault.kind === "runtime-stop" && name === `runtime/${fault.target}`) || (fault.kind === "node-down" && fault.target === node) || (fault.kind === "etcd-kill" && fault.target === name));
 }

@@ -3,7 +3,7 @@ import { t } from "../i18n/t";
 import { isControlPlane, isSystem } from "../lab/index";
 import type { NodeView, PodView } from "../stream/views";
 import { evictionOf, left, taintsOf } from "./countdown";
-import { drawPlug, isUp, nodeFault, numberOf, type Drawing } from "./drawing";
+import { drawPlug, isUp, nodeFault, nodeTrouble, numberOf, type Drawing } from "./drawing";
 import type { Box } from "./geometry";
 import { hasFigures, type NodeBox } from "./layoutNodes";
 import { lookOf, podColor, toneColor } from "./pod";
@@ -43,6 +43,8 @@ export function drawNode(d: Drawing, name: string, place: NodeBox): void {
 const badge = (d: Drawing, node: NodeView): { words: string; bad: boolean } | null => {
   const fault = nodeFault(d.components, node.name);
   if (fault && node.ready === "True") return { words: fault === "node-down" ? t("no power") : t("cut off"), bad: true };
+  const trouble = nodeTrouble(d.components, node.name);
+  if (trouble && node.ready === "True") return { words: t(trouble), bad: true };
   if (node.ready === "Unknown") return { words: t("lost"), bad: true };
   if (node.ready !== "True") return { words: t("not ready"), bad: true };
   if (!node.schedulable) return { words: t("cordoned"), bad: false };
@@ -142,7 +144,9 @@ function drawRuntime(d: Drawing, node: NodeView, place: NodeBox): void {
   const runtime = d.components[`runtime/${node.name}`] ?? {};
   const selected = d.selected === `runtime/${node.name}`;
   const name = String(runtime["name"] ?? node.runtime ?? "").split(":")[0] ?? "";
-  pen.rect(box, { fill: theme.raise, stroke: selected ? theme.accent : theme.line, width: selected ? 2 : 1, radius: 7 });
+  const up = isUp(d.components, `runtime/${node.name}`);
+  pen.rect(box, { fill: theme.raise, stroke: selected ? theme.accent : theme.line, width: selected ? 2 : 1, radius: 7, dash: up ? undefined : [3, 3] });
+  if (!up) pen.line([{ x: box.x + 5, y: box.y + 10 }, { x: box.x + 9 + Math.min(box.w * 0.5, 84), y: box.y + 10 }], { stroke: theme.bad, width: 1.4 });
   pen.text(name || t("runtime"), box.x + 9, box.y + 14, { size: 10.6, max: box.w * 0.5 });
   const images = Array.isArray(runtime["images"]) ? runtime["images"].length : numberOf(runtime["images"]);
   const containers = Array.isArray(runtime["containers"]) ? runtime["containers"].length : numberOf(runtime["containers"]);

@@ -13,11 +13,13 @@ interface Choice {
 
 function choicesOf(id: string): Choice[] {
   const name = nameOf(id);
-  if (id.startsWith("nodes/")) return [{ kind: "node-down", target: name, name: t("Cut the power") }, { kind: "node-cut-off", target: name, name: t("Cut it off the network") }];
+  if (id.startsWith("nodes/")) return [{ kind: "node-down", target: name, name: t("Cut the power") }, { kind: "node-cut-off", target: name, name: t("Cut it off the network") }, { kind: "clock-skew", target: name, name: t("Set its clock ten minutes ahead") }];
   if (id.startsWith("pods/")) return [{ kind: "container-crash", target: id.slice(5), name: t("Crash its container") }];
-  if (id.startsWith("kubelet/")) return [{ kind: "kubelet-stop", target: name, name: t("Stop it") }];
-  if (/^etcd-\d+$/.test(id)) return [{ kind: "etcd-kill", target: id, name: t("Kill this member") }, { kind: "etcd-partition", target: id, name: t("Cut it off from the others") }, { kind: "etcd-disk-full", target: id, name: t("Fill its disk") }];
-  if (["kube-apiserver", "kube-controller-manager", "kube-scheduler"].includes(id) || id.startsWith("kube-proxy/")) return [{ kind: "component-stop", target: id, name: t("Stop it") }];
+  if (id.startsWith("kubelet/")) return [{ kind: "kubelet-stop", target: name, name: t("Stop it") }, { kind: "certificate-expired", target: name, name: t("Let its certificate expire") }];
+  if (id.startsWith("runtime/")) return [{ kind: "runtime-stop", target: name, name: t("Stop it") }];
+  if (/^etcd-\d+$/.test(id)) return [{ kind: "etcd-kill", target: id, name: t("Kill this member") }, { kind: "etcd-partition", target: id, name: t("Cut it off from the others") }, { kind: "etcd-disk-full", target: id, name: t("Fill its disk") }, { kind: "etcd-slow-disk", target: id, name: t("Slow its disk down") }];
+  if (id === "kube-apiserver") return [{ kind: "component-stop", target: id, name: t("Stop it") }, { kind: "api-overload", target: "", name: t("Flood it with requests") }];
+  if (["kube-controller-manager", "kube-scheduler"].includes(id) || id.startsWith("kube-proxy/")) return [{ kind: "component-stop", target: id, name: t("Stop it") }];
   return [];
 }
 
