@@ -20,7 +20,7 @@ def execute(cluster: Cluster, data: dict[str, Any]) -> Any:
         step.explain = f"kubectl runs {' '.join(data['argv'])[:80]!r} in a container of pod {data['pod']}."
         if data.get("open"):
             return cluster.node_server.open_session(
-                data["namespace"], data["pod"], data["container"], data["argv"], bool(data.get("tty")))
+                data["namespace"], data["pod"], data["container"], data["argv"], bool(data.get("tty")), bool(data.get("attached")))
         return cluster.node_server.exec(
             data["namespace"], data["pod"], data["container"], data["argv"], data.get("stdin", ""), bool(data.get("tty"))
         )

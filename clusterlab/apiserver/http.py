@@ -52,7 +52,7 @@ def handle(
             raise too_large(f"Request entity too large: limit is {MAX_BODY}")
         return _handle(server, method.upper(), path, query, head, body, user)
     except StatusError as error:
-        return _failure(server, error)
+        return _failure(server, error, _pretty(options.parse_query(query), head))
     except RecursionError:
         return _failure(server, internal_error("the object is nested too deeply"))
     except Exception as error:
@@ -85,12 +85,13 @@ def collection_size(server: ApiServer, path: str) -> int:
     return len(store.bucket.objects) if store is not None else 0
 
 
-def _failure(server: ApiServer, error: StatusError) -> HttpAnswer:
+def _failure(server: ApiServer, error: StatusError, pretty: bool = False) -> HttpAnswer:
     headers = [("Content-Type", "application/json"), *warning_headers(server.warnings)]
     wait = (error.status.get("details") or {}).get("retryAfterSeconds")
     if wait:
         headers.append(("Retry-After", str(wait)))
-    return HttpAnswer(error.code, headers, orjson.dumps(error.status) + b"\n")
+    text = orjson.dumps(error.status, option=orjson.OPT_INDENT_2) if pretty else orjson.dumps(error.status) + b"\n"
+    return HttpAnswer(error.code, headers, text)
 
 
 def _handle(

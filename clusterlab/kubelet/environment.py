@@ -182,7 +182,33 @@ def _value_from(kl: Kubelet, rec: Pod, container: Object, source: Object) -> str
         return _key(kl, "configmap", namespace, source["configMapKeyRef"])
     if "secretKeyRef" in source:
         return _key(kl, "secret", namespace, source["secretKeyRef"])
+    if "fileKeyRef" in source:
+        return _from_file(kl, rec, source["fileKeyRef"])
     return None
+
+
+def _from_file(kl: Kubelet, rec: Pod, ref: Object) -> str | None:
+    """A variable out of a file that an init container has left in an emptyDir (pkg/kubelet/util/env)."""
+    held: dict[str, str] = kl.runtime.volumes.get(f"{rec.uid}/{ref['volumeName']}") or {}
+    path = ref["path"].strip("/")
+    if path not in held:
+        raise ConfigError("couldn't parse env file")
+    at, text = 0, held[path]
+    while at < len(text):
+        found = _ENTRY.match(text, at)
+        if found is None:
+            raise ConfigError("couldn't parse env file")
+        if found[1] == ref["key"] and found[2]:
+            return found[2]
+        at = found.end()
+    if ref.get("optional"):
+        return None
+    where = f"/var/lib/kubelet/pods/{rec.uid}/volumes/kubernetes.io~empty-dir/{ref['volumeName']}/{path}"
+    raise ConfigError(f'environment variable key "{ref["key"]}" not found in file "{where}"')
+
+
+#: An entry of such a file: empty, a comment, or a name with a value in single quotes, which may have several lines.
+_ENTRY = re.compile(r"[ \t]*(?:#[^\n]*|([^=\s#][^=\s]*)=(?:'([^']*)'[ \t]*(?:#[^\n]*)?|[ \t]+[^\n]*)|)(?:\n|\Z)")
 
 
 def _key(kl: Kubelet, kind: str, namespace: str, ref: Object) -> str | None:

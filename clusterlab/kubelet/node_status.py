@@ -107,14 +107,21 @@ def images(kl: Kubelet) -> list[Object]:
 
 
 def status(kl: Kubelet, before: Object) -> Object:
-    """The whole status of the node."""
+    """The whole status of the node. What others have put into its capacity, extended resources, is allocatable as well
+    (pkg/kubelet/nodestatus/setters.go, MachineInfo)."""
+    extended = _extended(kl, before)
     return {
         "addresses": [*({"address": each, "type": "InternalIP"} for each in (kl.config.address, kl.config.address_6) if each),
                       {"address": kl.config.name, "type": "Hostname"}],
-        "allocatable": allocatable(kl), "capacity": capacity(kl), "conditions": _conditions(kl, before.get("conditions") or []),
+        "allocatable": {**allocatable(kl), **extended}, "capacity": {**capacity(kl), **extended}, "conditions": _conditions(kl, before.get("conditions") or []),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}}, "images": images(kl), "nodeInfo": _info(kl),
         "runtimeHandlers": [{"features": {"recursiveReadOnlyMounts": True, "userNamespaces": True}, "name": ""}],
     }
+
+
+def _extended(kl: Kubelet, status: Object) -> Object:
+    own = capacity(kl)
+    return {name: value for name, value in (status.get("capacity") or {}).items() if name not in own and "/" in name}
 
 
 def _info(kl: Kubelet) -> Object:
@@ -207,7 +214,11 @@ def _differs(kl: Kubelet) -> bool:
     """Whether the conditions that the API shows are not what this kubelet finds."""
     if kl.node is None:
         return False
-    conditions = (kl.node.get("status") or {}).get("conditions") or ()
+    status = kl.node.get("status") or {}
+    given = status.get("allocatable") or {}
+    if any(given.get(name) != value for name, value in _extended(kl, status).items()):
+        return True
+    conditions = status.get("conditions") or ()
     shown = {each["type"]: each["status"] for each in conditions}
     broken = runtime_errors(kl)
     said = next((each.get("message", "") for each in conditions if each["type"] == "Ready"), "")

@@ -96,12 +96,24 @@ def _deadline(kl: Kubelet, rec: Pod) -> Pod:
     return rec._replace(failed=("DeadlineExceeded", message))
 
 
+def _pull_secrets(kl: Kubelet, rec: Pod) -> None:
+    """Tells of pull secrets that are missing (kubelet_pods.go, getPullSecretsForPod); pulls go on without."""
+    names = [each["name"] for each in rec.pod["spec"].get("imagePullSecrets") or () if each.get("name")]
+    missing = [name for name in names if kl.read("secrets", rec.pod["metadata"]["namespace"], name) is None]
+    if missing:
+        kl.event(rec, "Warning", "FailedToRetrieveImagePullSecret", (
+            f"Unable to retrieve some image pull secrets ({', '.join(missing)}); attempting to pull the image may not succeed."))
+
+
 def _act(kl: Kubelet, rec: Pod) -> Pod:
     """Starts what is to be started, as far as it goes now."""
     spec = rec.pod["spec"]
+    before = rec.mounted
     rec, mounted = volumes.mount(kl, rec)
     if not mounted:
         return rec
+    if not before:
+        _pull_secrets(kl, rec)
     sandbox = kl.runtime.sandboxes.get(rec.uid)
     if sandbox is None or not sandbox.ready:
         if sandbox is not None:

@@ -40,6 +40,7 @@ class Pod(NamedTuple):
     conditions: tuple[Object, ...] = ()  # added by the kubelet besides its own five
     grace_ms: int = -1  # of the termination under way
     deadline_ms: int = 0  # when what is left is killed
+    folders: tuple[tuple[str, str], ...] = ()  # claims on folders of the node: (claim, volume of the runtime)
     static: bool = False
     mounted: bool = False
     mounts_failed: tuple[int, int] = (0, 0)  # how often, when to try again

@@ -182,10 +182,10 @@ class NodeServer:
                            f'failed to start exec "{container.id}": {err.strip()}: unknown',
             })
 
-    def open_session(self, namespace: str, pod: str, container: str, argv: list[str], tty: bool) -> sessions.Said:
-        """Begins a command that somebody types into."""
+    def open_session(self, namespace: str, pod: str, container: str, argv: list[str], tty: bool, attached: bool = False) -> sessions.Said:
+        """Begins a command that somebody types into; `attached`: it stands for the container's own shell."""
         kubelet, found = self._running(namespace, pod, container)
-        said = sessions.open_session(kubelet.runtime, found, tuple(argv), tty)
+        said = sessions.open_session(kubelet.runtime, found, tuple(argv), tty, attached)
         self._begun(kubelet, found, said.err)
         return said
 

@@ -16,6 +16,7 @@ from clusterlab.kubelet.host_paths import obstacle
 from clusterlab.kubelet.records import Pod
 from clusterlab.machinery.signing import ALGORITHM, key_id, signature
 from clusterlab.runtime.records import Mount
+from clusterlab.runtime.shell import hostfiles
 
 if TYPE_CHECKING:
     from clusterlab.kubelet.kubelet import Kubelet
@@ -41,9 +42,11 @@ class MountError(Exception):
 
 
 def key_of(rec: Pod, volume: Object) -> str:
-    """What a volume's files are kept under: those of a claim or of the host are shared between pods."""
+    """What a volume's files are kept under: those of a claim or of the host are shared between pods. A claim on a folder of the node,
+    of which somebody made a volume, has the files of that folder."""
     if "persistentVolumeClaim" in volume:
-        return f"claim/{rec.pod['metadata']['namespace']}/{volume['persistentVolumeClaim']['claimName']}"
+        name = volume["persistentVolumeClaim"]["claimName"]
+        return dict(rec.folders).get(name) or f"claim/{rec.pod['metadata']['namespace']}/{name}"
     if "hostPath" in volume:
         return f"host/{volume['hostPath']['path']}"
     return f"{rec.uid}/{volume['name']}"
@@ -62,6 +65,8 @@ def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
     failed = False
     for volume in rec.pod["spec"].get("volumes") or ():
         try:
+            if "persistentVolumeClaim" in volume:
+                rec = _claimed(kl, rec, volume["persistentVolumeClaim"]["claimName"])
             files = content(kl, rec, volume)
         except MountError as error:
             kl.event(rec, "Warning", "FailedMount", f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
@@ -119,7 +124,6 @@ def content(kl: Kubelet, rec: Pod, volume: Object) -> Files | None:
     if "projected" in volume:
         return _projected(kl, rec, volume["projected"].get("sources") or ())
     if "persistentVolumeClaim" in volume:
-        _claim(kl, rec, volume["persistentVolumeClaim"]["claimName"])
         return None if key_of(rec, volume) in kl.runtime.volumes else {}
     if "hostPath" in volume:
         why = obstacle(kl, volume["hostPath"])
@@ -129,12 +133,18 @@ def content(kl: Kubelet, rec: Pod, volume: Object) -> Files | None:
     return {}
 
 
-def _claim(kl: Kubelet, rec: Pod, name: str) -> None:
+def _claimed(kl: Kubelet, rec: Pod, name: str) -> Pod:
+    """The pod, knowing where the files of a claim are. Raises MountError while that has no volume."""
     claim = kl.read("persistentvolumeclaims", rec.pod["metadata"]["namespace"], name)
     if claim is None:
         raise MountError(f'persistentvolumeclaim "{name}" not found')
     if (claim.get("status") or {}).get("phase") != "Bound":
         raise MountError(f'PVC {rec.pod["metadata"]["namespace"]}/{name} is not bound')
+    bound = kl.read("persistentvolumes", "", claim["spec"].get("volumeName") or "") or {"metadata": {}, "spec": {}}
+    source = bound["spec"].get("hostPath") or bound["spec"].get("local")
+    if not source or "pv.kubernetes.io/provisioned-by" in (bound["metadata"].get("annotations") or {}):
+        return rec
+    return rec._replace(folders=(*(each for each in rec.folders if each[0] != name), (name, f"{hostfiles.PREFIX}{source['path']}")))
 
 
 def _items(kl: Kubelet, kind: str, namespace: str, name: str, source: Object) -> Files:

@@ -33,6 +33,7 @@ class Exchange(NamedTuple):
     container: str = ""  # its id
     cpu_us: int = 0
     headers: tuple[tuple[str, str], ...] = ()  # of the answer, besides the usual ones
+    by: str = ""  # "api" where the API server answered
 
 
 class Backend(NamedTuple):

@@ -212,6 +212,10 @@ class Trip:
                 answer = self.meet(runtime, uid, port)
                 if not answer.refused:
                     return self.answered(runtime, uid, answer, f"{sandbox.namespace}/{sandbox.name}")
+        own = runtime.on_node(port, self.path, local=False) if protocol == "TCP" and self.payload is None else None
+        if own is not None:
+            self.tell(f"node {node}", f"{ip}:{port}", str(own[0]), "a program of the node answers")
+            return Exchange("", self.address or ip, own[0], own[1], self.latency_us, tuple(self.hops))
         mapped = self._host_port(node, runtime, port)
         if mapped is not None:
             return self.to_pod(node, mapped[0], mapped[1], mapped[2], node)
@@ -234,7 +238,7 @@ class Trip:
             self.tell(where, f"{ip}:{port}", "connected")
             return Exchange("", self.address or ip, 200, "", self.latency_us, tuple(self.hops))
         self.tell(where, f"{self.method} {path}", str(answer[0]), "the API server asks who it is, and what they may")
-        return Exchange("", self.address or ip, answer[0], answer[1], self.latency_us, tuple(self.hops))
+        return Exchange("", self.address or ip, answer[0], answer[1], self.latency_us, tuple(self.hops), by="api")
 
     def _host_port(self, node: str, runtime: Any, port: int) -> tuple[str, str, int] | None:
         for uid, sandbox in runtime.sandboxes.items():

@@ -23,7 +23,8 @@ def lines(runtime: Runtime, container: Container) -> list[Line]:
     if not container.started or container.reason == "StartError":
         return []
     broken = program.exit_after_ms == 0 and program.behaviour.exit is None  # its configuration: it does not come as far as to start
-    said = [text for text in program.behaviour.logs if program.acts and not (broken and "[notice]" in text)]
+    noted = program.behaviour.logs if program.logs is None else program.logs
+    said = [text for text in noted if program.acts and not (broken and "[notice]" in text)]
     shown = [(container.started_ms, "stdout", _filled(runtime, container, text)) for text in said]
     if program.exit_message and container.finished:
         shown.append((container.finished_ms, "stderr", program.exit_message))
@@ -57,6 +58,7 @@ def _filled(runtime: Runtime, container: Container, text: str) -> str:
     sandbox = runtime.sandboxes[container.pod_uid]
     values = {
         "{time}": moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], "{date}": moment.strftime("%Y/%m/%d %H:%M:%S"),
+        "{iso}": moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
         "{klog}": moment.strftime("%m%d %H:%M:%S.%f"),
         "{redis}": moment.strftime("%d %b %Y %H:%M:%S.%f")[:-3], "{tag}": tag_of(container.config.image),
         "{hostname}": sandbox.hostname or sandbox.name,

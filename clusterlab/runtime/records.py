@@ -99,6 +99,7 @@ class Program(NamedTuple):
     shell: str = "sh"
     pure: bool = False  # the script only prints and waits: what it will do is known from the start
     special: str = ""  # a program with ways of its own (agnhost's liveness)
+    logs: tuple[str, ...] | None = None  # what it notes at its start; None: what its behaviour says
     serves: tuple[Serve, ...] | None = None  # where the arguments say which ports
 
 

@@ -330,6 +330,14 @@ class Runtime(ImageStore):
         """What a request to a port of a pod meets, from inside its node."""
         return serving.answer(self, uid, port, path)
 
+    def on_node(self, port: int, path: str, local: bool) -> tuple[int, str] | None:
+        """What the node's own programs answer at a port; None where none of them listens there."""
+        return serving.on_node(self, port, path, local)
+
+    def certificate(self, container_id: str) -> str | None:
+        """The certificate that a container shows to clients of TLS, where it is known."""
+        return serving.certificate_of(self, container_id)
+
     def talk(self, uid: str, port: int, protocol: str, data: bytes, client: str = "") -> Talk:
         """What a port of a pod says to some bytes."""
         return talk(self, uid, port, protocol, data, client)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clusterlab.runtime.serving import Answer
 
 __all__ = [
-    "LOG_LINES", "answer", "begin", "environment_in", "execute", "go_on", "go_on_with", "is_pure", "lines_of", "probe", "terminate",
+    "LOG_LINES", "answer", "begin", "environment_in", "execute", "go_on", "go_on_with", "is_pure", "keep", "lines_of", "probe", "terminate",
     "why_no_exec",
 ]
 
@@ -72,7 +72,7 @@ def begin(runtime: Runtime, container: Container) -> Container:
     """The script of a container that has just started: as far as it goes at once."""
     error = compile_script(container.program.script).error
     if error:
-        _keep(runtime, container, [(runtime.sim.time_ms, "stderr", f"{container.program.shell}: {error}\n")])
+        keep(runtime, container, [(runtime.sim.time_ms, "stderr", f"{container.program.shell}: {error}\n")])
         return runtime._ended(container, 2, "")
     if container.program.pure:
         return _ahead(runtime, container, first_state(runtime, container))
@@ -181,7 +181,7 @@ def _advance(runtime: Runtime, container: Container, state: State) -> Container:
     box = Box(runtime, container)
     run = Run(state, box)
     after = run.until(now)
-    _keep(runtime, container, box.lines)
+    keep(runtime, container, box.lines)
     container = runtime.containers[container.id] = container._replace(vm=after)
     if after.ended:
         return runtime._ended(container, after.status, "")
@@ -196,7 +196,8 @@ def _advance(runtime: Runtime, container: Container, state: State) -> Container:
     return made
 
 
-def _keep(runtime: Runtime, container: Container, lines: list[Line]) -> None:
+def keep(runtime: Runtime, container: Container, lines: list[Line]) -> None:
+    """Adds to the log of a container."""
     if lines:
         kept = (*runtime.logs.get(container.id, ()), *lines)
         runtime.logs[container.id] = kept[-LOG_LINES:]
@@ -228,7 +229,7 @@ def terminate(runtime: Runtime, container: Container) -> None:
     run.signal("TERM")
     run.wake_ms = run.time_ms
     after = run.until(run.time_ms)
-    _keep(runtime, container, box.lines)
+    keep(runtime, container, box.lines)
     program = container.program
     if after.ended:
         program = program._replace(stop_ms=run.time_ms - now, stop_code=after.status)
@@ -260,7 +261,8 @@ def lines_of(runtime: Runtime, container: Container) -> list[Line]:
         return list(runtime.logs.get(container.id, ()))
     box = Box(runtime, container)
     _replay(runtime, container, box, container.finished_ms if container.state == EXITED else runtime.sim.time_ms)
-    return box.lines[-LOG_LINES:]
+    typed = runtime.logs.get(container.id, ())  # of a shell that somebody was attached to
+    return sorted([*box.lines, *typed], key=lambda line: line[0])[-LOG_LINES:] if typed else box.lines[-LOG_LINES:]
 
 
 def _replay(runtime: Runtime, container: Container, box: Box, until_ms: int) -> State:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
 
 from clusterlab.network.patterns import safe
@@ -15,7 +15,7 @@ from clusterlab.runtime.shell.box import Box
 if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Runtime
 
-__all__ = ["Answer", "answer", "ports_of", "server_at", "serving"]
+__all__ = ["Answer", "answer", "certificate_of", "on_node", "ports_of", "server_at", "serving"]
 
 _ANY = Serve(0)
 #: Where web servers keep their pages.
@@ -190,6 +190,34 @@ def server_at(runtime: Runtime, uid: str, port: int) -> tuple[Serve | None, str]
         if up and container.vm is not None and any(each[0] == port and not each[1].startswith("udp/") for each in container.vm.listen):
             return _ANY, container.id
     return None, ""
+
+
+def certificate_of(runtime: Runtime, container_id: str) -> str | None:
+    """The certificate (PEM) that a container of any node shows to its clients; None where nothing is known of one."""
+    every: Any = [each for name, each in runtime.sim.components.items() if name.startswith("runtime/")]
+    container = next((each.containers[container_id] for each in every if container_id in each.containers), None)
+    serves = (container.program.serves or ()) if container is not None else ()
+    return next((each.certificate for each in serves if each.certificate), None)
+
+
+def on_node(runtime: Runtime, port: int, path: str, local: bool) -> tuple[int, str] | None:
+    """What the node's own programs answer, (status, body); None where none of them listens. `local`: asked through the loopback address.
+
+    Follows pkg/proxy/healthcheck and cmd/kube-proxy (metrics at 10249, health at 10256), pkg/kubelet/server (health at 10248)."""
+    proxy: Any = runtime.sim.components.get(f"kube-proxy/{runtime.node}")
+    kubelet: Any = runtime.sim.components.get(f"kubelet/{runtime.node}")
+    path = path.partition("?")[0]
+    if proxy is not None and proxy.up:
+        if port == 10249 and local:
+            told = {"/proxyMode": str(proxy.mode), "/healthz": "ok", "/livez": "ok"}.get(path)
+            return (200, told) if told is not None else (404, "404 page not found\n")
+        if port == 10256:
+            now = runtime.sim.now().strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
+            told = f'{{"lastUpdated": "{now}","currentTime": "{now}","nodeEligible": true}}'
+            return (200, told) if path in {"/healthz", "/livez"} else (404, "404 page not found\n")
+    if kubelet is not None and kubelet.up and port == 10248 and local:
+        return (200, "ok") if path == "/healthz" else (404, "404 page not found\n")
+    return None
 
 
 def ports_of(runtime: Runtime, uid: str) -> list[int]:

@@ -17,7 +17,7 @@ from clusterlab.runtime.shell.parser import compile_script
 if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Runtime
 
-__all__ = ["SHELLS", "Said", "Session", "give", "open_session", "say"]
+__all__ = ["SHELLS", "Said", "Session", "give", "open_session", "prompt", "say"]
 
 SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
 INPUT_MOST = 1 << 20
@@ -30,7 +30,7 @@ INTERRUPTED = 130
 
 class Session(NamedTuple):
     """A program under way. `shell`: it reads commands; `defined`: the functions that were defined in it, as source; `rest`: a command of
-    which the end has not come yet."""
+    which the end has not come yet. `attached`: it stands for the container's own shell, so what is seen of it is the container's log."""
 
     container_id: str
     state: State
@@ -38,6 +38,7 @@ class Session(NamedTuple):
     tty: bool
     defined: str = ""
     rest: str = ""
+    attached: bool = False
 
 
 class Said(NamedTuple):
@@ -50,8 +51,15 @@ class Said(NamedTuple):
     prompt: str = ""
 
 
-def open_session(runtime: Runtime, container: Container, command: tuple[str, ...], tty: bool) -> Said:
-    """Begins a program beside a container's own, with open standard input."""
+def prompt(shell: str, pod: str, where: str) -> str:
+    """What busybox' shell and bash show before a line."""
+    if where in ("", ">"):
+        return "> " if where else ""
+    return f"root@{pod[:63]}:{where}# " if shell.endswith("bash") else f"{where} # "
+
+
+def open_session(runtime: Runtime, container: Container, command: tuple[str, ...], tty: bool, attached: bool = False) -> Said:
+    """Begins a program beside a container's own, with open standard input; `attached`: the container's own shell."""
     refused = scripts.why_no_exec(runtime, container, command)
     if refused is not None:
         return Said(refused[0], "", refused[1])
@@ -62,7 +70,7 @@ def open_session(runtime: Runtime, container: Container, command: tuple[str, ...
     env = scripts.environment_in(runtime, container)
     state = begin(source, runtime.sim.time_ms, env, container.config.working_dir, params, shell)._replace(stdin_open=True)
     is_shell = not source and command[0].rsplit("/", 1)[-1] in SHELLS
-    session = Session(container.id, state, is_shell, tty)
+    session = Session(container.id, state, is_shell, tty, attached=attached)
     name = f"{container.id[:12]}-{runtime.opened}"
     runtime.opened += 1
     for gone in [key for key, each in runtime.sessions.items() if each.container_id not in runtime.containers] or (
@@ -70,6 +78,7 @@ def open_session(runtime: Runtime, container: Container, command: tuple[str, ...
         del runtime.sessions[gone]
     if is_shell:
         runtime.sessions[name] = session
+        _note(runtime, session, _before(runtime, session))
         return Said(-1, "", "", name, state.cwd)
     return _run(runtime, container, name, session)
 
@@ -82,12 +91,14 @@ def say(runtime: Runtime, name: str, text: str, close: bool = False, interrupt: 
         runtime.sessions.pop(name, None)
         return Said(137, "", "command terminated with exit code 137\n" if session is not None else "")
     state = session.state
+    _note(runtime, session, "^C\r\n" if interrupt else text.replace("\n", "\r\n"))
     if interrupt:
         if not session.shell:
             del runtime.sessions[name]
             return Said(INTERRUPTED, "", "")
         state = state._replace(status=INTERRUPTED, asking=False, ended=True)
         runtime.sessions[name] = session._replace(state=state, rest="")
+        _note(runtime, session, _before(runtime, session))
         return Said(-1, "", "", name, state.cwd)
     if state.asking:
         state = state._replace(stdin=(state.stdin + text)[:INPUT_MOST], stdin_open=not close, wake_ms=state.time_ms)
@@ -104,9 +115,12 @@ def _typed(runtime: Runtime, container: Container, name: str, session: Session, 
     program = compile_script(session.defined + source)
     if program.error and _unfinished(program.error):
         runtime.sessions[name] = session._replace(rest=source if source.endswith("\n") else source + "\n")
+        _note(runtime, session, "> ")
         return Said(-1, "", "", name, ">")
     if program.error:
         runtime.sessions[name] = session._replace(rest="", state=state._replace(status=2))
+        scripts.keep(runtime, container, [(state.time_ms, "stderr", f"{state.shell}: {program.error}\n")] if session.attached else [])
+        _note(runtime, session, _before(runtime, session))
         return Said(-1, "", f"{state.shell}: {program.error}\n", name, state.cwd)
     fresh = begin(session.defined + source, runtime.sim.time_ms, {}, state.cwd, state.params, state.shell)
     fresh = fresh._replace(
@@ -121,18 +135,37 @@ def _unfinished(error: str) -> bool:
     return any(word in error for word in ("end of file", "unterminated", "EOF", "(expecting"))
 
 
+def _before(runtime: Runtime, session: Session) -> str:
+    """The prompt of a shell that waits for a line."""
+    container = runtime.containers[session.container_id]
+    return prompt(session.state.shell, runtime.sandboxes[container.pod_uid].name, session.state.cwd)
+
+
+def _note(runtime: Runtime, session: Session, text: str) -> None:
+    """What a terminal shows besides the output of commands is in the log of a container whose own shell it is."""
+    if session.attached and session.tty and text:
+        scripts.keep(runtime, runtime.containers[session.container_id], [(runtime.sim.time_ms, "stdout", text)])
+
+
 def _run(runtime: Runtime, container: Container, name: str, session: Session) -> Said:
     box = Box(runtime, container, session.tty)
     box.asked = True
     run = Run(session.state, box, BUDGET)
     after = run.until(session.state.time_ms + PATIENCE_MS)
+    if session.attached:
+        now = runtime.sim.time_ms  # commands are over at once for who typed them
+        end = "\r\n" if session.tty else "\n"
+        scripts.keep(runtime, container, [
+            (now, "stdout" if session.tty else stream, text.replace("\n", end)) for _, stream, text in box.lines])
     out = "".join(text for _, stream, text in box.lines if stream == "stdout")
     err = "".join(text for _, stream, text in box.lines if stream == "stderr")
     if session.shell:
         if run.exited and after.ended:
             runtime.sessions.pop(name, None)
             return Said(after.status, out, err)
-        runtime.sessions[name] = session._replace(state=after)
+        session = runtime.sessions[name] = session._replace(state=after)
+        if not after.asking:
+            _note(runtime, session, _before(runtime, session))
         return Said(-1, out, err, name, "" if after.asking else after.cwd)
     if after.asking:
         runtime.sessions[name] = session._replace(state=after)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from clusterlab.machinery.errors import StatusError
-from clusterlab.runtime.sessions import Said
+from clusterlab.runtime.sessions import Said, prompt
 from clusterlab.web import access, copying
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -88,7 +88,8 @@ class PodSession:
         return answer
 
     async def open(self) -> Said:
-        said: Said = await self.tell("exec", argv=self.command, stdin="", tty=self.tty, open=True)
+        said: Said = await self.tell("exec", argv=self.command, stdin="", tty=self.tty, open=True,
+                                     **({"attached": True} if self.kind == "attach" else {}))
         return said
 
     async def say(self, said: Said, text: str, close: bool = False, interrupt: bool = False) -> Said:
@@ -246,9 +247,7 @@ class PodSession:
 
     def prompt(self, said: Said) -> str:
         """What busybox' shell and bash show before a line."""
-        if said.prompt in ("", ">"):
-            return "> " if said.prompt else ""
-        return f"root@{self.pod[:63]}:{said.prompt}# " if self.command[0].endswith("bash") else f"{said.prompt} # "
+        return prompt(self.command[0], self.pod, said.prompt)
 
     async def feed(self) -> None:
         """Gives the container's own program what comes on stdin. With stdinOnce that ends with the input of who is attached first."""

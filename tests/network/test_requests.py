@@ -200,6 +200,6 @@ def test_a_request_to_the_api_server_is_asked_who_it_is(net: Net) -> None:
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "all"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}]})
-    assert '"kind":"PodList"' in own()
+    assert '"kind": "PodList"' in own()
     net.cluster.history.execute({"kind": "fault", "fault": {"kind": "component-stop", "target": "kube-apiserver"}})
     assert net.get(pods).error == "refused"

@@ -57,6 +57,8 @@ class Serve:
     sites: tuple[Location, ...] = ()
     #: What it does instead while a variable or a file of the pod has a value; the first that holds counts.
     whens: tuple[When, ...] = ()
+    #: The certificate (PEM) of a port that speaks TLS, where it is known.
+    certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,33 @@ def _tcp(match: str, port: int, **rest: object) -> Behaviour:
     return Behaviour(match=match, serves=(Serve(port, "tcp", 500, 200),), **rest)  # type: ignore[arg-type]
 
 
+def _bootcamp(version: str) -> Behaviour:
+    """The application of the tutorial Kubernetes Basics; whoever looks into it finds a small server of Node.js."""
+    return _web(
+        f"*kubernetes-bootcamp:v{version}", 8080, f"Hello Kubernetes bootcamp! | Running on: {{hostname}} | v={version}\n",
+        size_bytes=84_000_000, memory_base=20 * MIB, entrypoint=("node",), arguments=("server.js",),
+        logs=("Kubernetes Bootcamp App Started At: {iso} | Running On:  {hostname} ", ""),
+        env=(("NPM_CONFIG_LOGLEVEL", "info"), ("NODE_VERSION", "6.3.1")),
+        files=(("/server.js", _BOOTCAMP_SERVER.replace("VERSION", version)),))
+
+
+_BOOTCAMP_SERVER = """var http = require('http');
+var os = require('os');
+
+var server = http.createServer(function (request, response) {
+  response.end('Hello Kubernetes bootcamp! | Running on: ' + os.hostname() + ' | v=VERSION\\n');
+});
+
+server.listen(8080, function () {
+  console.log('Kubernetes Bootcamp App Started At:', new Date(), '| Running On: ', os.hostname(), '\\n');
+});
+"""
+
+
 #: First match wins.
 LIBRARY: tuple[Behaviour, ...] = (
+    _bootcamp("1"), _bootcamp("2"),
+    Behaviour(match="*kubernetes-bootcamp:v*", pull_error="not found"),
     _web("*nginx*", 80, NGINX_PAGE, size_bytes=72_000_000, memory_base=6 * MIB, logs=_NGINX_LOGS,
          entrypoint=("/docker-entrypoint.sh",), arguments=("nginx", "-g", "daemon off;"),
          files=(("/usr/share/nginx/html/index.html", NGINX_PAGE), ("/etc/nginx/nginx.conf", _NGINX_CONF),
@@ -116,6 +141,10 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*serve_hostname*", 9376, "{hostname}", size_bytes=6_000_000, entrypoint=("/serve_hostname",), shell=False),
     _web("*test-webserver*", 80, size_bytes=6_000_000, entrypoint=("/test-webserver",), shell=False),
     _tcp("*mongo*", 27017, size_bytes=270_000_000, memory_base=150 * MIB, entrypoint=("docker-entrypoint.sh",), arguments=("mongod",)),
+    _tcp("*rabbitmq*", 5672, size_bytes=110_000_000, memory_base=120 * MIB,
+         entrypoint=("docker-entrypoint.sh",), arguments=("rabbitmq-server",), logs=(
+             "{time}+00:00 [info] <0.230.0> started TCP listener on [::]:5672",
+               "{time}+00:00 [info] <0.610.0> Server startup complete; 4 plugins started.")),
     _tcp("*memcached*", 11211, size_bytes=33_000_000, entrypoint=("docker-entrypoint.sh",), arguments=("memcached",)),
     _tcp("*cassandra*", 9042, size_bytes=145_000_000, memory_base=500 * MIB,
          entrypoint=("docker-entrypoint.sh",), arguments=("cassandra",)),
@@ -158,7 +187,9 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*whoami*", 80, "Hostname: {hostname}\n", size_bytes=3_000_000, entrypoint=("/whoami",), shell=False),
     _web("*gb-frontend*", 80, "<html><head><title>Guestbook</title></head></html>\n", size_bytes=168_000_000, memory_base=14 * MIB,
          arguments=("apache2-foreground",)),
-    Behaviour(match="*vish/stress*", size_bytes=1_500_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("/stress", "-logtostderr")),
+    Behaviour(match="*vish/stress*", size_bytes=1_500_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("/stress", "-logtostderr"),
+              logs=('I{klog}       1 main.go:26] Allocating "0" memory, in "4Ki" chunks, with a 1ms sleep between allocations',
+                    "I{klog}       1 main.go:39] Spawning a thread to consume CPU", 'I{klog}       1 main.go:29] Allocated "0" memory')),
     Behaviour(match="*/stress-ng*", size_bytes=4_000_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("stress-ng",)),
     Behaviour(match="*progrium/stress*", size_bytes=280_000_000, memory_base=2 * MIB, cpu_milli=0,
               entrypoint=("/usr/bin/stress", "--verbose")),

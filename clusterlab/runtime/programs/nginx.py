@@ -52,8 +52,11 @@ def servers(read: Callable[[str], str | None], glob: Callable[[str], list[str]],
         returned = next((each for each in inner if each.name == "return"), None)
         if returned is not None:
             sites = (*sites, Location("", "/", *_returned(returned), root))
+        named = next((_path(each.words[0]) for each in inner if each.name == "ssl_certificate" and each.words), "")
+        secret = {port for each in inner if each.name == "listen" and "ssl" in each.words for port in _ports((each,))}
         for port in _ports(inner):
-            found.setdefault(port, Serve(port, cpu_us=500, sites=(*sites, Location("", "/", 0, "", "", root))))
+            certificate = (read(named) or "") if named and port in secret else ""
+            found.setdefault(port, Serve(port, cpu_us=500, certificate=certificate, sites=(*sites, Location("", "/", 0, "", "", root))))
     return tuple(found.values())
 
 

@@ -103,13 +103,13 @@ def _own(behaviour: Behaviour, argv: tuple[str, ...], env: tuple[tuple[str, str]
     end = behaviour.exit
     if behaviour.needs_env and not any(value and name in behaviour.needs_env for name, value in env):
         end = Exit(0, 1, "error: one of these variables must be set: " + ", ".join(behaviour.needs_env))
-    serves, special = _arguments(behaviour, argv)
+    serves, special, logs = _arguments(behaviour, argv)
     return Program(
         argv=argv, behaviour=behaviour, exit_after_ms=end.after_ms if end is not None else -1,
         exit_code=end.code if end is not None else 0, exit_message=end.message if end is not None else "",
         ready_ms=behaviour.ready_ms, stop_ms=-1 if behaviour.ignores_term else behaviour.stop_ms, stop_code=behaviour.stop_code,
         memory_base=behaviour.memory_base, memory_growth_per_s=behaviour.memory_growth_per_s, cpu_milli=behaviour.cpu_milli,
-        serves=serves, special=special,
+        serves=serves, special=special, logs=logs,
     )
 
 
@@ -121,22 +121,22 @@ def _option(argv: tuple[str, ...], *names: str) -> str:
     return ""
 
 
-def _arguments(behaviour: Behaviour, argv: tuple[str, ...]) -> tuple[tuple[Serve, ...] | None, str]:
-    """What well-known programs read from their arguments: ports, texts, sub-commands."""
+def _arguments(behaviour: Behaviour, argv: tuple[str, ...]) -> tuple[tuple[Serve, ...] | None, str, tuple[str, ...] | None]:
+    """What well-known programs read from their arguments: ports, texts, sub-commands, and what they note of that."""
     match = behaviour.match
     if "agnhost" in match:
         return _agnhost(argv)
     if "http-echo" in match:
         port = re.sub(r"\D", "", _option(argv, "listen").rsplit(":", 1)[-1]) or "5678"
-        return (Serve(int(port), body=_option(argv, "text").strip("\"'") + "\n"),), ""
+        return (Serve(int(port), body=_option(argv, "text").strip("\"'") + "\n"),), "", None
     port = _option(argv, "port", "http-port")
     if "podinfo" in match and port.isdigit():
         rest = behaviour.serves[0]
-        return (Serve(int(port), cpu_us=rest.cpu_us, body=rest.body, paths=rest.paths), *behaviour.serves[1:]), ""
-    return None, ""
+        return (Serve(int(port), cpu_us=rest.cpu_us, body=rest.body, paths=rest.paths), *behaviour.serves[1:]), "", None
+    return None, "", None
 
 
-def _agnhost(argv: tuple[str, ...]) -> tuple[tuple[Serve, ...], str]:
+def _agnhost(argv: tuple[str, ...]) -> tuple[tuple[Serve, ...], str, tuple[str, ...] | None]:
     command = argv[1] if len(argv) > 1 and argv[0].endswith("agnhost") else (argv[0] if argv else "pause")
     port = _option(argv, "http-port", "port")
     number = int(port) if port.isdigit() else 0
@@ -145,11 +145,13 @@ def _agnhost(argv: tuple[str, ...]) -> tuple[tuple[Serve, ...], str]:
                  ("/healthz", 200, ""), ("/readyz", 200, ""))
         udp = _option(argv, "udp-port")
         serves = (Serve(number or 8080, body="NOW: {time}", paths=paths), Serve(int(udp) if udp.isdigit() else 8081, "udp"))
-        return tuple(each for each in serves if each.port > 0), "netexec"
+        said = tuple(f"I{{klog}}       1 log.go:245] Started {kind} server on port {space}{each.port}"
+                     for kind, space, each in zip(("HTTP", "UDP"), ("", " "), serves, strict=True))
+        return tuple(each for each in serves if each.port > 0), "netexec", said
     if command == "serve-hostname":
-        return (Serve(number or 9376, body="{hostname}"),), ""
+        return (Serve(number or 9376, body="{hostname}"),), "", None
     if command == "liveness":
-        return (Serve(8080, body=""),), "liveness"
+        return (Serve(8080, body=""),), "liveness", None
     if command in {"guestbook", "porter", "net", "nettest", "webhook", "test-webserver", "no-snat-test"}:
-        return (Serve(number or (80 if command == "test-webserver" else 3000 if command == "guestbook" else 8080)),), ""
-    return (), ""
+        return (Serve(number or (80 if command == "test-webserver" else 3000 if command == "guestbook" else 8080)),), "", None
+    return (), "", ("Paused",) if command == "pause" else None

@@ -9,7 +9,17 @@ from urllib.parse import urlsplit
 
 from clusterlab.runtime.records import RUNNING, Container, Mount
 from clusterlab.runtime.shell import files as made_files
-from clusterlab.runtime.shell import tools_data, tools_files, tools_lines, tools_net, tools_node, tools_stores, tools_system, tools_text
+from clusterlab.runtime.shell import (
+    hostfiles,
+    tools_data,
+    tools_files,
+    tools_lines,
+    tools_net,
+    tools_node,
+    tools_stores,
+    tools_system,
+    tools_text,
+)
 from clusterlab.runtime.shell.complaints import no_command
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.parser import compile_script
@@ -44,6 +54,7 @@ class Reply(NamedTuple):
     latency_us: int = 0
     container: str = ""  # that answered
     headers: tuple[tuple[str, str], ...] = ()
+    server: str = ""  # "api" where it is the API server
 
 
 class Lookup(NamedTuple):
@@ -138,8 +149,16 @@ class Box:
         return self.root, path.strip("/"), None
 
     def _files(self, volume: str) -> dict[str, str]:
+        if volume.startswith(hostfiles.PREFIX):
+            return hostfiles.listing(self.runtime, volume)
         found: dict[str, str] = self.runtime.volumes.get(volume) or {}
         return found
+
+    def _keep(self, volume: str, inner: str, text: str) -> None:
+        if volume.startswith(hostfiles.PREFIX):
+            hostfiles.write(self.runtime, volume, inner, text)
+        else:
+            self.runtime.volumes[volume] = {**self._files(volume), inner: text}
 
     def _there(self, path: str) -> tuple[Box, str] | None:
         """Another container of the pod whose files are meant, by /proc/PID/root of one of its processes, and the path in it."""
@@ -160,6 +179,8 @@ class Box:
         if there is not None:
             return there[0].read(there[1])
         volume, inner, mount = self._locate(path)
+        if volume.startswith(hostfiles.PREFIX):
+            return hostfiles.read(self.runtime, volume, inner)
         found = self._files(volume).get(inner)
         if found is not None or mount is not None:
             return found
@@ -184,20 +205,17 @@ class Box:
         parent = path.rsplit("/", 1)[0] or "/"
         if not sysctl and not self.is_directory(parent):
             return "nonexistent directory"
-        files = self._files(volume)
-        before = files.get(inner)
-        if before is None and mount is None:
-            before = made_files.read(self, path)
+        before = self.read(path)
         whole = (before or "") + text if append else text
         if len(whole) > FILE_LIMIT:
             whole = whole[-FILE_LIMIT:]
-        self.runtime.volumes[volume] = {**files, inner: whole}
+        self._keep(volume, inner, whole)
         return ""
 
     def put(self, path: str, text: str) -> None:
         """A program of the image writes one of its own files."""
         volume, inner, _ = self._locate(path)
-        self.runtime.volumes[volume] = {**self._files(volume), inner: text}
+        self._keep(volume, inner, text)
 
     def _may_write(self, path: str, mount: Mount | None) -> bool:
         """Only root writes outside of volumes and of what everybody may use."""
@@ -232,7 +250,7 @@ class Box:
             return "Read-only file system"
         if not self._may_write(path, mount):
             return "Permission denied"
-        self.runtime.volumes[volume] = {**self._files(volume), inner + "/": ""}
+        self._keep(volume, inner + "/", "")
         return ""
 
     def remove(self, path: str) -> str:
@@ -243,6 +261,9 @@ class Box:
             return "Device or resource busy"
         if not self._may_write(path, mount):
             return "Permission denied"
+        if volume.startswith(hostfiles.PREFIX):
+            hostfiles.remove(self.runtime, volume, inner)
+            return ""
         kept = {name: text for name, text in self._files(volume).items() if name != inner and not name.startswith(inner + "/")}
         self.runtime.volumes[volume] = kept
         return ""
@@ -455,20 +476,33 @@ class Box:
             url, host = url.replace(host, alias, 1), alias
         if self._local(host):
             answer = self.runtime.answer(self.container.pod_uid, port, parts.path or "/")
+            if answer.refused and self.sandbox.host_network:  # the loopback address of the whole node
+                return self._at_node(url, host, port, parts.path or "/", method, headers or {})
             if answer.refused:
                 return Reply("refused", "127.0.0.1")
             if answer.proxy and self._network() is not None:
                 found = self._network().request_from(self.container.pod_uid, self.runtime.node, answer.proxy, method, headers or {})
                 return Reply("", "127.0.0.1", 502 if found.error else found.status, "" if found.error else found.body, found.latency_us)
-            return Reply("", "127.0.0.1", answer.status, answer.body, answer.latency_us)
+            return Reply("", "127.0.0.1", answer.status, answer.body, answer.latency_us, answer.container_id)
+        return self._asked(url, method, headers or {})
+
+    def _at_node(self, url: str, host: str, port: int, path: str, method: str, headers: dict[str, str]) -> Reply:
+        """A request to the node that the container shares the network with: to its own programs, a node port, another pod there."""
+        own = self.runtime.on_node(port, path, local=host != self.ip)
+        if own is not None:
+            return Reply("", "127.0.0.1", own[0], own[1], 200)
+        found = self._asked(url.replace(host, self.ip, 1), method, headers)
+        return found._replace(address=found.address or "127.0.0.1")
+
+    def _asked(self, url: str, method: str, headers: dict[str, str]) -> Reply:
         network = self._network()
         if network is None:
             return Reply("name")
-        found = network.request_from(self.container.pod_uid, self.runtime.node, url, method, headers or {})
+        found = network.request_from(self.container.pod_uid, self.runtime.node, url, method, headers)
         traffic: Any = self.runtime.sim.components.get("traffic")
         if traffic is not None and found.container:
             traffic.count(found.container, found.cpu_us, found.pod)
-        return Reply(found.error, found.address, found.status, found.body, found.latency_us, headers=found.headers)
+        return Reply(found.error, found.address, found.status, found.body, found.latency_us, found.container, found.headers, found.by)
 
     def connect(self, run: Run, host: str, port: int, data: bytes = b"", protocol: str = "TCP") -> Reply:
         """A connection to a port, with what is sent through it."""

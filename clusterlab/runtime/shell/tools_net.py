@@ -9,22 +9,18 @@ from urllib.parse import urlsplit
 
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.python import run_source
+from clusterlab.runtime.shell.tools_curl import REASONS, address_of, curl
 from clusterlab.runtime.shell.tools_sockets import NEVER_MS, syn_again
 from clusterlab.runtime.shell.tools_sockets import TOOLS as SOCKETS
 from clusterlab.runtime.shell.tools_system import duration_ms
 from clusterlab.runtime.shell.tools_text import _flags
 
 if TYPE_CHECKING:
-    from clusterlab.runtime.shell.box import Box, Reply
+    from clusterlab.runtime.shell.box import Box
 
 Tool = Callable[["Box", Run, list[str], str], Result]
 
 __all__ = ["TOOLS"]
-
-_REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently", 302: "Found", 303: "See Other",
-            307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
-            403: "Forbidden", 404: "Not Found", 415: "Unsupported Media Type", 500: "Internal Server Error",
-            502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
 def _long(args: list[str], names: tuple[str, ...]) -> dict[str, str]:
@@ -38,15 +34,6 @@ def _long(args: list[str], names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _address(url: str) -> tuple[str, str, int] | None:
-    """(scheme, host, port) of an address; None for what is none, such as http://[::1 or a port beyond 65535."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
-    except ValueError:
-        return None
-
-
 def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     valued = ("--timeout", "-T", "--output-document", "-O", "--header", "--post-data", "-t", "--tries")
     given = _long(argv[1:], valued)
@@ -57,9 +44,9 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(1, "", "wget: missing URL\n")
     quiet, spider = "q" in flags, "spider" in flags
     timeout = duration_ms(flags.get("T") or given.get("--timeout") or "") or 0
-    headers = dict(part.partition(":")[::2] for part in [given.get("--header", "")] if part)
+    headers = {"User-Agent": "Wget", **dict(part.partition(":")[::2] for part in [given.get("--header", "")] if part)}
     url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
-    known = _address(url)
+    known = address_of(url)
     if known is None:
         spec = url.partition("://")[2].split("/")[0]
         return Result(1, "", f"wget: bad {'address' if '[' in spec or ']' in spec else 'port spec'} '{spec}'\n")
@@ -78,10 +65,10 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(1, "", f"{shown}wget: can't connect to remote host ({answer.address}): {answer.error}\n")
     took = answer.latency_us // 1000
     if "S" in flags or "server-response" in flags:
-        shown += f"  HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\n  Content-Length: {len(answer.body)}\n  \n"
+        shown += f"  HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}\n  Content-Length: {len(answer.body)}\n  \n"
         quiet = False
     if answer.status >= 400:
-        status = f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}".rstrip()
+        status = f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}".rstrip()
         return Result(1, "", f"{shown}wget: server returned error: {status}\n", took)
     target = flags.get("O") or given.get("--output-document") or given.get("-O") or ("-" if clustered.endswith("-") else "")
     if spider:
@@ -93,112 +80,6 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if problem:
         return Result(1, "", f"{shown}wget: can't open '{name}': {problem}\n")
     return Result(0, "", "" if quiet else f"{shown}saving to '{name}'\n'{name}' saved\n", took)
-
-
-def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, rest = _flags(argv[1:], "oXHdmwAbeuk" if False else "oXHdmwAbu")
-    long = _long(argv[1:], ("--max-time", "--connect-timeout", "--request", "--header", "--data", "--output", "--write-out", "--url"))
-    urls = [each for each in rest if each not in long.values()] or ([long["--url"]] if "--url" in long else [])
-    if not urls:
-        return Result(2, "", "curl: (2) no URL specified\n")
-    silent, fail = "s" in flags or "silent" in flags, "f" in flags or "fail" in flags
-    url = urls[0] if "://" in urls[0] else f"http://{urls[0]}"
-    known = _address(url)
-    if known is None:
-        why = "bad range specification in URL position 9" if "[" in url and "]" not in url else \
-            "URL rejected: Port number was not a decimal number between 0 and 65535"
-        return Result(3, "", f"curl: (3) {why}\n")
-    scheme, host, port = known
-    if scheme == "telnet":
-        return _telnet_url(box, run, host, port, run.take())
-    headers = dict(each.partition(":")[::2] for number, each in enumerate(argv) if argv[number - 1] in {"-H", "--header"})
-    method = flags.get("X") or long.get("--request") or ("POST" if "d" in flags or "--data" in long else "HEAD" if "I" in flags else "GET")
-    limit = duration_ms(flags.get("m") or long.get("--max-time") or "") or 0
-    connect = duration_ms(long.get("--connect-timeout") or "") or limit
-    answer = box.request(run, url, method, {name.strip(): value.strip() for name, value in headers.items()})
-    hide = silent and not ("S" in flags or "show-error" in flags)
-    problem: tuple[int, str, int] | None = None
-    if answer.error == "name":
-        problem = (6, f"Could not resolve host: {host}", 0)
-    elif answer.error == "refused":
-        problem = (7, f"Failed to connect to {host} port {port} after 0 ms: Could not connect to server", 0)
-    elif answer.error == "timeout":
-        wait = connect or 130_000
-        again = syn_again(run, wait)
-        if again is not None:
-            return again
-        wait, shown = 0, wait
-        problem = (28, f"Failed to connect to {host} port {port} after {shown} ms: Timeout was reached", wait)
-    elif answer.error:
-        problem = (7, f"Failed to connect to {host} port {port}: {answer.error}", 0)
-    elif limit and answer.latency_us > limit * 1000:
-        problem = (28, f"Operation timed out after {limit} milliseconds with 0 bytes received", limit)
-    elif fail and answer.status >= 400:
-        problem = (22, f"The requested URL returned error: {answer.status}", answer.latency_us // 1000)
-    if problem is not None:
-        code, text, wait = problem
-        return Result(code, "", "" if hide else f"curl: ({code}) {text}\n", wait)
-    moved = next((value for name, value in answer.headers if name == "Location"), "")
-    if moved and 300 <= answer.status < 400 and ("L" in flags or "location" in flags) and run.tries < 10:
-        words = [moved if each == urls[0] else each for each in argv]
-        for at in range(len(words) - 1, 0, -1):  # a Host that was asked for is that of the first address only
-            if words[at].lower().startswith("host:") and words[at - 1] in {"-H", "--header"}:
-                del words[at - 1:at + 1]
-        if words == argv:
-            return Result(47, "", "curl: (47) Maximum (50) redirects followed\n")
-        return curl(box, run, words, stdin)
-    told = _talked(url, method, headers, host, port, answer) if "v" in flags or "verbose" in flags else ""
-    return _curl_output(box, run, flags, long, answer, told)
-
-
-def _talked(url: str, method: str, headers: dict[str, str], host: str, port: int, answer: Reply) -> str:
-    """What curl -v tells of a request and its answer."""
-    parts, address = urlsplit(url), answer.address.partition(":")[0]
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    own = {name.strip(): value.strip() for name, value in headers.items()}
-    sent = {"Host": parts.netloc, "User-Agent": "curl/8.17.0", "Accept": "*/*", **own}
-    met = {"Content-Length": str(len(answer.body.encode())), **dict(answer.headers)}
-    return (
-        f"* Host {host}:{port} was resolved.\n* IPv6: (none)\n* IPv4: {address}\n*   Trying {address}:{port}...\n"
-        f"* Connected to {host} ({address}) port {port}\n> {method} {target} HTTP/1.1\n"
-        + "".join(f"> {name}: {value}\n" for name, value in sent.items())
-        + f"> \n* Request completely sent off\n< HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\n"
-        + "".join(f"< {name}: {value}\n" for name, value in met.items()) + f"< \n* Connection #0 to host {host} left intact\n")
-
-
-def _telnet_url(box: Box, run: Run, host: str, port: int, stdin: str) -> Result:
-    """curl telnet://HOST:PORT, which tells whether a port is open."""
-    answer = box.connect(run, host, port, stdin.encode())
-    if answer.error == "timeout":
-        why = f"curl: (28) Failed to connect to {host} port {port} after 130000 ms: Timeout was reached\n"
-        return syn_again(run, 130_000) or Result(28, "", why)
-    if answer.error:
-        code, why = (6, f"Could not resolve host: {host}") if answer.error == "name" else (
-            7, f"Failed to connect to {host} port {port} after 0 ms: Could not connect to server")
-        return Result(code, "", f"curl: ({code}) {why}\n")
-    return Result(0, answer.body, "", answer.latency_us // 1000)
-
-
-def _curl_output(
-    box: Box, run: Run, flags: dict[str, str], long: dict[str, str], answer: Reply, err: str,
-) -> Result:
-    status, body, latency_us, address = answer.status, answer.body, answer.latency_us, answer.address
-    more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
-    head = f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nContent-Length: {len(body.encode())}\r\n{more}\r\n"
-    out = head if "I" in flags else (head if "i" in flags else "") + body
-    target = flags.get("o") or long.get("--output")
-    if target:
-        if target != "/dev/null":
-            box.write(run.path(target), out, False)
-        out = ""
-    form = flags.get("w") or long.get("--write-out")
-    if form:
-        out += re.sub(r"%\{(\w+)\}", lambda found: {
-            "http_code": str(status), "response_code": str(status), "time_total": f"{latency_us / 1e6:.6f}",
-            "redirect_url": next((value for name, value in answer.headers if name == "Location"), ""),
-            "remote_ip": address.partition(":")[0], "size_download": str(len(body)),
-        }.get(found[1], ""), form).replace("\\n", "\n")
-    return Result(0, out, err, latency_us // 1000)
 
 
 #: What a client says when no nameserver answers.
