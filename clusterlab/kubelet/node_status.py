@@ -113,7 +113,8 @@ def status(kl: Kubelet, before: Object) -> Object:
     return {
         "addresses": [*({"address": each, "type": "InternalIP"} for each in (kl.config.address, kl.config.address_6) if each),
                       {"address": kl.config.name, "type": "Hostname"}],
-        "allocatable": {**allocatable(kl), **extended}, "capacity": {**capacity(kl), **extended}, "conditions": _conditions(kl, before.get("conditions") or []),
+        "allocatable": {**allocatable(kl), **extended}, "capacity": {**capacity(kl), **extended},
+        "conditions": _conditions(kl, before.get("conditions") or []),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}}, "images": images(kl), "nodeInfo": _info(kl),
         "runtimeHandlers": [{"features": {"recursiveReadOnlyMounts": True, "userNamespaces": True}, "name": ""}],
     }
