@@ -11,7 +11,10 @@ from clusterlab.kubelet.records import Pod
 
 Object = dict[str, Any]
 
-__all__ = ["allocated", "allocation_of", "containers"]
+__all__ = ["WHOLE", "allocated", "allocation_of", "containers"]
+
+#: In an allocation, the resources of the pod as a whole; no container is called so.
+WHOLE = ""
 
 
 def containers(pod: Object) -> list[Object]:
@@ -28,16 +31,20 @@ def allocation_of(pod: Object) -> dict[str, Object]:
     for container in containers(pod):
         has = known.get(container["name"]) or {}
         found[container["name"]] = has["resources"] if has.get("containerID") and "resources" in has else container.get("resources") or {}
+    if pod["spec"].get("resources"):
+        found[WHOLE] = status.get("resources") or pod["spec"]["resources"]
     return found
 
 
 def allocated(rec: Pod) -> Object:
     """The pod with the resources that it was allocated."""
     given, spec = rec.allocation, rec.pod["spec"]
-    if all((each.get("resources") or {}) == given.get(each["name"], each.get("resources") or {}) for each in containers(rec.pod)):
+    whole = given.get(WHOLE, spec.get("resources"))
+    if (spec.get("resources") or {}) == (whole or {}) and all(
+            (each.get("resources") or {}) == given.get(each["name"], each.get("resources") or {}) for each in containers(rec.pod)):
         return rec.pod
     changed = {
         part: [{**each, "resources": given.get(each["name"], each.get("resources") or {})} for each in spec[part]]
         for part in ("containers", "initContainers") if spec.get(part)
     }
-    return {**rec.pod, "spec": {**spec, **changed}}
+    return {**rec.pod, "spec": {**spec, **changed, **({"resources": whole} if whole else {})}}

@@ -14,7 +14,7 @@ from clusterlab.kubelet import volumes
 from clusterlab.kubelet.fields import FieldError, pod_field, resource_field
 from clusterlab.kubelet.identity import identity
 from clusterlab.kubelet.records import Pod
-from clusterlab.kubelet.resources import qos_class
+from clusterlab.kubelet.resources import container_limits, qos_class
 from clusterlab.runtime.amounts import milli, units
 from clusterlab.runtime.programs.plan import ARGUMENT_MOST, ARGUMENTS_MOST
 from clusterlab.runtime.records import Container, ContainerConfig
@@ -67,7 +67,8 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
     env = environment(kl, rec, container)
     known = dict(env)
     resources = container.get("resources") or {}
-    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+    requests, limits = resources.get("requests") or {}, container_limits(spec, container)
+    own = resources.get("limits") or {}
     try:
         mounts = volumes.container_mounts(kl, rec, container, known)
     except volumes.MountError as error:
@@ -82,15 +83,22 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
         tty=bool(container.get("tty")), stdin=bool(container.get("stdin")), user=who.user, group=who.group, groups=who.groups,
         qos=qos_class(rec.pod).lower(), oom_score_adj=_oom_score(kl, rec.pod, container), fs_group=who.fs_group,
         capabilities=who.capabilities, probed=_probed(spec),
-        privileged=bool(security.get("privileged")),
-        cpu_request_milli=milli(requests.get("cpu", limits.get("cpu", 0))), cpu_limit_milli=milli(limits.get("cpu", 0)),
-        memory_request=units(requests.get("memory", limits.get("memory", 0))), memory_limit=units(limits.get("memory", 0)),
+        privileged=bool(security.get("privileged")), no_new_privileges=security.get("allowPrivilegeEscalation") is False,
+        seccomp=_seccomp(spec, security) not in {"", "Unconfined"},
+        cpu_request_milli=milli(requests.get("cpu", own.get("cpu", 0))), cpu_limit_milli=milli(limits.get("cpu", 0)),
+        memory_request=units(requests.get("memory", own.get("memory", 0))), memory_limit=units(limits.get("memory", 0)),
         attempt=_attempt(rec, container["name"], latest),
         termination_path=container.get("terminationMessagePath", "/dev/termination-log"), kind=kind,
         read_only_root=bool(security.get("readOnlyRootFilesystem")),
         target=container.get("targetContainerName") or "",
         message_from_logs=container.get("terminationMessagePolicy") == "FallbackToLogsOnError",
     )
+
+
+def _seccomp(spec: Object, security: Object) -> str:
+    """The kind of a container's seccomp profile; without one it is unconfined, as long as kubelets set no default."""
+    profile = security.get("seccompProfile") or (spec.get("securityContext") or {}).get("seccompProfile") or {}
+    return "" if security.get("privileged") else str(profile.get("type") or "")
 
 
 def _oom_score(kl: Kubelet, pod: Object, container: Object) -> int:

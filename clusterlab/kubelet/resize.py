@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.kubelet import termination
-from clusterlab.kubelet.allocation import allocated, containers
+from clusterlab.kubelet.allocation import WHOLE, allocated, containers
 from clusterlab.kubelet.records import Pod
-from clusterlab.kubelet.resources import pod_requests
+from clusterlab.kubelet.resources import container_limits, pod_requests
 from clusterlab.runtime.amounts import milli, units
 from clusterlab.runtime.records import RUNNING
 
@@ -51,7 +51,8 @@ def advance(kl: Kubelet, rec: Pod) -> Pod:
 
 
 def _wanted(pod: Object) -> dict[str, Object]:
-    return {each["name"]: each.get("resources") or {} for each in containers(pod)}
+    whole = {WHOLE: pod["spec"]["resources"]} if pod["spec"].get("resources") else {}
+    return {**{each["name"]: each.get("resources") or {} for each in containers(pod)}, **whole}
 
 
 def _refusal(kl: Kubelet, rec: Pod) -> tuple[str, str] | None:
@@ -79,9 +80,10 @@ def _actuate(kl: Kubelet, rec: Pod, generation: int) -> Pod:
         if made is None or made.state != RUNNING:
             continue
         resources = container.get("resources") or {}
-        requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+        requests, own = resources.get("requests") or {}, resources.get("limits") or {}
+        limits = container_limits(rec.pod["spec"], container)
         cpu, memory = milli(limits.get("cpu", 0)), units(limits.get("memory", 0))
-        weight, wanted = milli(requests.get("cpu", limits.get("cpu", 0))), units(requests.get("memory", limits.get("memory", 0)))
+        weight, wanted = milli(requests.get("cpu", own.get("cpu", 0))), units(requests.get("memory", own.get("memory", 0)))
         changed = {"cpu"} if (cpu, weight) != (made.config.cpu_limit_milli, made.config.cpu_request_milli) else set()
         changed |= {"memory"} if (memory, wanted) != (made.config.memory_limit, made.config.memory_request) else set()
         if not changed:

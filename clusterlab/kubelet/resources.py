@@ -13,7 +13,7 @@ from clusterlab.runtime.amounts import milli, units
 Object = dict[str, Any]
 Amounts = dict[str, int]
 
-__all__ = ["amount", "is_sidecar", "limits", "pod_requests", "qos_class", "quantities", "tolerates"]
+__all__ = ["amount", "container_limits", "is_sidecar", "limits", "pod_requests", "qos_class", "quantities", "tolerates"]
 
 
 def amount(name: str, value: Any) -> int:
@@ -73,6 +73,12 @@ def pod_requests(pod: Object) -> Amounts:
     for name, value in (pod["spec"].get("overhead") or {}).items():
         total[name] = total.get(name, 0) + amount(name, value)
     return total
+
+
+def container_limits(pod_spec: Object, container: Object) -> Object:
+    """The limits of a container: where it has none of its own, those of the whole pod (kuberuntime_container_linux.go, getCPULimit)."""
+    own, whole = _asked(container, "limits"), _asked(pod_spec, "limits")
+    return {**{name: value for name, value in whole.items() if name in ("cpu", "memory")}, **own} if whole else own
 
 
 def limits(pod: Object) -> Amounts:

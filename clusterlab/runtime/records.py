@@ -62,6 +62,8 @@ class ContainerConfig(NamedTuple):
     fs_group: int = -1
     capabilities: int = 0xA80425FB
     privileged: bool = False
+    no_new_privileges: bool = False
+    seccomp: bool = False  # a filter of system calls is on
     cpu_request_milli: int = 0
     cpu_limit_milli: int = 0
     memory_limit: int = 0

@@ -34,6 +34,7 @@ TOOLS = {
     **tools_data.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
 }
 FILE_LIMIT = 1_000_000
+_ATOMIC = frozenset(("configMap", "secret", "projected", "downwardAPI"))
 _BASE = ("bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var")
 _DIRECTORIES = frozenset(f"/{name}" for name in (*_BASE, "usr/bin", "usr/share", "usr/local", "var/log", "var/run", "var/lib", "var/tmp"))
 
@@ -143,6 +144,8 @@ class Box:
             base = mount.path.rstrip("/") or "/"
             if path == base or path.startswith(base.rstrip("/") + "/"):
                 inner = path[len(base):].strip("/")
+                if inner.startswith("..") and mount.kind in _ATOMIC:  # the links that such a volume is made of (see listing.py)
+                    inner = inner.partition("/")[2]
                 if mount.sub_path:
                     inner = f"{mount.sub_path.strip('/')}/{inner}".strip("/")
                 return mount.volume, inner, mount

@@ -21,7 +21,8 @@ CGROUP = (
 )
 PROC = (
     "cpuinfo", "meminfo", "loadavg", "mounts", "uptime", "version", "1/cgroup", "1/cmdline", "1/comm", "1/environ", "1/limits", "1/mounts",
-    "1/oom_score_adj", "1/status", "1/uid_map", "1/gid_map", "net/dev", "net/tcp", "sys/kernel/hostname", "sys/net/core/somaxconn",
+    "1/oom_score_adj", "1/status", "1/maps", "1/attr/current", "1/uid_map", "1/gid_map", "net/dev", "net/tcp", "sys/kernel/hostname",
+    "sys/net/core/somaxconn",
     "sys/kernel/pid_max",
 )
 PERIOD_US = 100_000
@@ -97,6 +98,8 @@ def proc(box: Box, name: str) -> str | None:
         "1/cgroup": "0::/\n", "1/cmdline": "\0".join(box.container.program.argv) + "\0", "1/comm": _comm(box) + "\n",
         "1/environ": "\0".join(f"{key}={value}" for key, value in config.env) + "\0", "1/mounts": mounts, "mounts": mounts,
         "1/oom_score_adj": f"{config.oom_score_adj}\n", "1/status": _status(box),
+        "1/maps": _maps(box),
+        "1/attr/current": "unconfined\n" if config.privileged else f"{_APPARMOR[box.runtime.flavour.name]} (enforce)\n",
         "1/limits": "Limit                     Soft Limit           Hard Limit           Units\n"
                     "Max open files            1048576              1048576              files\n",
         "loadavg": "0.00 0.00 0.00 1/2 8\n", "uptime": f"{uptime}.00 {uptime}.00\n", "version": "Linux version 6.12.0\n",
@@ -143,5 +146,25 @@ def _status(box: Box) -> str:
         f"Name:\t{_comm(box)}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t1\nNgid:\t0\nPid:\t1\nPPid:\t0\nTracerPid:\t0\n"
         f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}\nGroups:\t{' '.join(map(str, box.groups))}\n"
         f"VmRSS:\t{box.runtime.memory_now(box.container) >> 10} kB\nThreads:\t1\nCapInh:\t0000000000000000\nCapPrm:\t{own:016x}\n"
-        f"CapEff:\t{own:016x}\nCapBnd:\t{caps:016x}\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t0\n"
+        f"CapEff:\t{own:016x}\nCapBnd:\t{caps:016x}\nCapAmb:\t0000000000000000\nNoNewPrivs:\t{config.no_new_privileges:d}\n"
+        f"Seccomp:\t{2 if config.seccomp else 0}\nSeccomp_filters:\t{config.seccomp:d}\n"
     )
+
+
+#: The profiles that runtimes load for containers that name none.
+_APPARMOR = {"containerd": "cri-containerd.apparmor.d", "cri-o": "crio-default", "docker": "docker-default"}
+
+
+def _maps(box: Box) -> str:
+    """The memory of the main process: its program, its heap, its C library, its stack."""
+    program = (box.processes()[0][1].split() or ["sh"])[0].rstrip(":")
+    program = program if program.startswith("/") else f"/usr/bin/{program}"
+    library = "/lib/ld-musl-x86_64.so.1" if box.distribution == "alpine" else "/usr/lib/x86_64-linux-gnu/libc.so.6"
+    rows = (
+        ("55d0c0000000-55d0c0020000 r--p", "00000000 08:01 1835", program),
+        ("55d0c0020000-55d0c0120000 r-xp", "00020000 08:01 1835", program),
+        ("55d0c1a00000-55d0c1b00000 rw-p", "00000000 00:00 0", "[heap]"),
+        ("7f3a00000000-7f3a00028000 r--p", "00000000 08:01 2210", library),
+        ("7f3a00028000-7f3a001bd000 r-xp", "00028000 08:01 2210", library),
+        ("7ffd5c000000-7ffd5c021000 rw-p", "00000000 00:00 0", "[stack]"))
+    return "".join(f"{span} {place:<24} {name}\n" for span, place, name in rows)

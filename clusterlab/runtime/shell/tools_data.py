@@ -40,9 +40,26 @@ def _where(argv: list[str], name: str) -> tuple[str, int, list[str]]:
     return host, port, rest
 
 
+def _before_command(argv: list[str]) -> int:
+    """Where the options of redis-cli end: what follows the first other word is the command's own, as `lrange list 0 -1`."""
+    at = 1
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in _REDIS_VALUED else 1
+    return min(at, len(argv))
+
+
+_REDIS_VALUED = frozenset((
+    "-h", "-p", "-a", "-n", "-u", "-s", "-r", "-i", "-d", "-t", "--pass", "--user", "--cacert", "--cert", "--key", "--sni"))
+
+
 def client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     name = argv[0].rsplit("/", 1)[-1]
+    words: list[str] = []
+    if name == "redis-cli":
+        end = _before_command(argv)
+        argv, words = ["-a" if each == "--pass" else each for each in argv[:end]], argv[end:]
     host, port, rest = _where(argv, name)
+    rest += words
     answer = box.connect(run, host, port)
     if answer.error:
         said = {"redis-cli": f"Could not connect to Redis at {host}:{port}: Connection refused\n",

@@ -10,7 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from clusterlab.runtime.shell.states import FOREVER, Result
-from clusterlab.runtime.sql.engine import CLOCKS, NO_DATABASE, Engine, EngineError, Rows, split
+from clusterlab.runtime.sql.engine import CLOCKS, NO_DATABASE, PREFIX, Engine, EngineError, Rows, split
 from clusterlab.runtime.sql.replication import follow
 from clusterlab.runtime.sql.server import Server
 from clusterlab.runtime.sql.tables import framed, tabbed, upright
@@ -150,14 +150,17 @@ def _batch(client: Client, text: str, warning: str, tty: bool) -> Result:
         try:
             out += client.shown(each, tty or client.asked.table, False)
         except MySqlError as error:
+            client.undo()
             at = text[:max(text.find(each[:40]), 0)].count("\n") + 1
             return Result(1, out, warning + error.line(f" at line {max(at, line)}"))
+    client.undo()  # who leaves without COMMIT
     return Result(0, out, warning)
 
 
 def _session(client: Client, run: Any, memory: dict[str, Any], warning: str) -> Result:
     """The prompt: whole statements are answered, anything else waits for its end."""
     first = run.tries == 0 or memory.pop("fresh", False)
+    client.before = memory.get("before")
     out, code, over = (client.welcome() if first else ""), 0, not run.stdin_open
     if first:
         out += client.prompt
@@ -165,6 +168,7 @@ def _session(client: Client, run: Any, memory: dict[str, Any], warning: str) -> 
         text = memory.get("rest", "") + run.take_some()
         bare = text.strip().rstrip(";").lower()
         if bare in {"exit", "quit", "\\q"} or over:
+            client.undo()
             return Result(0, out + "Bye\n")
         if bare in {"\\s", "status", "\\c", "help", "\\h", "?"} or re.fullmatch(r"(use|\\u)\s+[`\w$-]+", bare):
             text = text.strip().rstrip(";") + ";"
@@ -176,7 +180,7 @@ def _session(client: Client, run: Any, memory: dict[str, Any], warning: str) -> 
                 out += error.line() + "\n"
         memory["rest"] = rest if rest.strip() else ""
         out += "    -> " if memory["rest"] else client.prompt
-    run.assign(_MEMORY, json.dumps({**memory, "database": client.database}))
+    run.assign(_MEMORY, json.dumps({**memory, "database": client.database, "before": client.before}))
     return Result(code, out, warning, FOREVER, again=True)
 
 
@@ -198,6 +202,7 @@ class Client:
     def __init__(self, box: Any, run: Any, server: Server, asked: Asked, local: bool) -> None:
         self.box, self.run, self.server, self.asked = box, run, server, asked
         self.database = ""
+        self.before: dict[str, str] | None = None  # what the databases held when the transaction under way was begun
         self.host = "localhost" if local else box.ip
         moment = box.date("%Y-%m-%d %H:%M:%S", run.time_ms)
         self.variables = {
@@ -261,6 +266,20 @@ class Client:
         found: dict[str, str] = json.loads(self.engine.files.get("\0users") or "{}")
         return found
 
+    def undo(self) -> None:
+        """Takes back what the transaction under way has done."""
+        if self.before is not None:
+            kept = {name: text for name, text in self.engine.files.items() if not name.startswith(PREFIX)}
+            self.engine.files = {**kept, **self.before}
+            self.engine.keep(self.engine.files)
+            self.before = None
+
+    @staticmethod
+    def syntax_error(near: str) -> MySqlError:
+        return MySqlError(1064, "42000", (
+            "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax "
+            f"to use near '{near[:80]}' at line 1"))
+
     def use(self, name: str) -> None:
         if name not in (*self.engine.names(), *_OWN):
             raise MySqlError(1049, "42000", f"Unknown database '{name}'")
@@ -299,6 +318,8 @@ class Client:
         if word in _WRITES and re.search(r"^\s*super[-_]read[-_]only\b", "\n".join(self._files().values()), re.M):
             option = "The MySQL server is running with the --super-read-only option"
             raise MySqlError(1290, "HY000", f"{option} so it cannot execute this statement")
+        if word in {"create", "drop", "alter", "truncate", "rename"}:
+            self.before = None  # these commit
         found = special(self, statement)
         if found is not None:
             return found
@@ -350,9 +371,7 @@ class Client:
             return MySqlError(3024, "HY000", "Query execution was interrupted, maximum statement execution time exceeded")
         place = re.match(r"near \"(.+?)\": syntax error", error)
         near = statement[max(statement.lower().find(place[1].lower()), 0):] if place else ""
-        return MySqlError(1064, "42000", (
-            "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax "
-            f"to use near '{near[:80]}' at line 1"))
+        return self.syntax_error(near)
 
 
 _AUTO = re.compile(r"\b(?:tiny|small|medium|big)?int(?:eger)?\b(\s*\(\d+\))?((?:\s+(?!auto_increment)\w+)*?)\s+auto_increment\b", re.I)

@@ -7,7 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.runtime.sql.engine import Rows
+from clusterlab.runtime.sql.engine import PREFIX, Rows
 from clusterlab.runtime.sql.replication import MASTER
 
 if TYPE_CHECKING:
@@ -145,6 +145,37 @@ def _master(client: Client, found: re.Match[str]) -> str:
     return "Query OK, 0 rows affected, 2 warnings (0.02 sec)"
 
 
+def _begin(client: Client, found: re.Match[str]) -> str:
+    client.before = {name: text for name, text in client.engine.files.items() if name.startswith(PREFIX)}
+    return _OK
+
+
+def _commit(client: Client, found: re.Match[str]) -> str:
+    client.before = None
+    return _OK
+
+
+def _rollback(client: Client, found: re.Match[str]) -> str:
+    client.undo()
+    return _OK
+
+
+def _replica(client: Client, found: re.Match[str]) -> Rows:
+    """SHOW REPLICA STATUS; the old words are gone since 8.4."""
+    old = found[1].lower() == "slave"
+    modern = client.server.kind == "mysql" and tuple(int(each) for each in re.findall(r"\d+", client.server.version)[:2]) >= (8, 4)
+    if old and modern:
+        raise client.syntax_error("slave status")
+    host = client.engine.files.get(MASTER)
+    names = _REPLICA if not old else tuple(each.replace("Replica", "Slave").replace("Source", "Master") for each in _REPLICA)
+    values = ("Waiting for source to send event", host, "root", 3306, 10, "Yes", "Yes", "", 0, "", 0, "")
+    return Rows(names, [values] if host else [], 0)
+
+
+_REPLICA = ("Replica_IO_State", "Source_Host", "Source_User", "Source_Port", "Connect_Retry", "Replica_IO_Running", "Replica_SQL_Running",
+            "Replicate_Do_DB", "Last_Errno", "Last_Error", "Seconds_Behind_Source", "Last_IO_Error")
+
+
 def _fine(client: Client, found: re.Match[str]) -> str:
     return _OK
 
@@ -167,5 +198,7 @@ _HANDLERS: list[tuple[str, Any]] = [
     (r"show\s+(?:full\s+)?processlist", _processes), (r"show\s+grants.*", _grants),
     (rf"(?:create|alter)\s+user\s+(?:if\s+(?:not\s+)?exists\s+)?{_WHO}{_BY}.*", _user),
     (r"change\s+(?:master|replication\s+source)\s+to\b.*", _master), (r"(?:start|stop|reset)\s+(?:slave|replica)\b.*", _fine),
-    (r"(?:grant|revoke|flush|set|begin|start\s+transaction|commit|lock\s+tables|unlock\s+tables|analyze|optimize|drop\s+user)\b.*", _fine),
+    (r"show\s+(slave|replica)\s+status", _replica), (r"(?:begin(?:\s+work)?|start\s+transaction\b.*)", _begin),
+    (r"commit(?:\s+work)?", _commit), (r"rollback(?:\s+work)?", _rollback),
+    (r"(?:grant|revoke|flush|set|savepoint|release\s+savepoint|lock\s+tables|unlock\s+tables|analyze|optimize|drop\s+user)\b.*", _fine),
 ]
