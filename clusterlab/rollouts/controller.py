@@ -10,9 +10,9 @@ from typing import Any
 
 from clusterlab.client.api import Request
 from clusterlab.controllers.base import BaseController
-from clusterlab.controllers.objects import Object, by_controller, controlled_by, created_ms, deleting
+from clusterlab.controllers.objects import Object, by_controller, condition_of, controlled_by, created_ms, deleting
 from clusterlab.machinery.errors import StatusError
-from clusterlab.rollouts import bluegreen, canary, nginx, spec, status, workload
+from clusterlab.rollouts import bluegreen, canary, nginx, references, spec, status, workload
 from clusterlab.rollouts.context import Context
 from clusterlab.rollouts.routing import ROUTES, routes_of
 from clusterlab.rollouts.validation import problem
@@ -36,7 +36,9 @@ class RolloutController(BaseController):
         self.routes = self.informer(ROUTES)
         self.runs = self.informer(spec.ANALYSIS_RUNS)
         self.experiments = self.informer(spec.EXPERIMENTS)
-        self.defined = {each.resource: each for each in (self.rollouts, self.routes, self.runs, self.experiments)}
+        self.templates, self.cluster_templates = self.informer(spec.ANALYSIS_TEMPLATES), self.informer(spec.CLUSTER_TEMPLATES)
+        self.defined = {each.resource: each for each in (
+            self.rollouts, self.routes, self.runs, self.experiments, self.templates, self.cluster_templates)}
         for informer in self.defined.values():
             informer.optional = True
         self.rollouts.on_change(self.enqueue_object)
@@ -44,6 +46,8 @@ class RolloutController(BaseController):
             informer.on_change(self._owned)
         for informer in (self.services, self.routes, self.ingresses):
             informer.on_change(self._named)
+        for informer in (self.templates, self.cluster_templates):
+            informer.on_change(self._template)
         #: What Rollouts can take their templates from.
         self.workloads = {resource: self.informer(resource) for resource in workload.KINDS.values()}
         for resource, informer in self.workloads.items():
@@ -74,6 +78,13 @@ class RolloutController(BaseController):
             if ro["metadata"]["namespace"] == meta["namespace"] and meta["name"] in names:
                 self.enqueue(key)
 
+    def _template(self, old: Object | None, new: Object | None) -> None:
+        """What analyses are made of: Rollouts that missed it look again."""
+        namespace = (new or old)["metadata"].get("namespace")  # type: ignore[index]
+        for key, ro in self.rollouts.store.items():
+            if namespace in (None, "", ro["metadata"]["namespace"]) and condition_of(ro, "InvalidSpec") is not None:
+                self.enqueue(key)
+
     def _referenced(self, resource: str, old: Object | None, new: Object | None) -> None:
         """What Rollouts take their templates from has changed: they look again."""
         meta = (new or old)["metadata"]  # type: ignore[index]
@@ -99,7 +110,7 @@ class RolloutController(BaseController):
         except workload.WorkloadError as error:
             self._invalid(ro, str(error))
             return
-        wrong = problem(ro) or nginx.missing(ro, self.ingresses)
+        wrong = problem(ro) or references.missing(self, ro)
         if wrong:
             self._invalid(ro, wrong)
             return

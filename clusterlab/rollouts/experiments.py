@@ -332,7 +332,8 @@ class _Experiment:
                     run = analyses.create_named(self.by, body)
                     entry = {"name": each["name"], "analysisRun": run["metadata"]["name"], "phase": "Pending"}
                 except StatusError as error:
-                    entry = {"name": each["name"], "analysisRun": "", "phase": "Error", "message": error.message}
+                    entry = {"name": each["name"], "analysisRun": "", "phase": "Error", "message": (
+                        f"Failed to create AnalysisRun for analysis '{each['name']}': {_singular(error.message)}")}
             else:
                 run_now = every.get(entry["analysisRun"])
                 phase = analyses.phase_of(run_now)
@@ -354,3 +355,8 @@ class _Experiment:
             made = f"{self.experiment['metadata']['name']}-{each['name']}"
             text = text.replace(f"{{{{templates.{each['name']}.replicaset.name}}}}", made)
         return text
+
+
+def _singular(message: str) -> str:
+    """As the operator's own cache says that a template is missing."""
+    return message.replace("analysistemplates.argoproj.io", "analysistemplate.argoproj.io")

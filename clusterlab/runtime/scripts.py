@@ -360,14 +360,20 @@ def script_of(command: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
     name = command[0].rsplit("/", 1)[-1]
     if name in {"sh", "bash", "ash", "dash", "zsh"}:
         rest = list(command[1:])
-        strict = ""
-        while rest and rest[0].startswith(("-", "+")):
+        strict, given = "", False
+        while rest and rest[0].startswith(("-", "+")) and len(rest[0]) > 1:
             flag = rest.pop(0)
-            if flag.startswith("-") and not flag.startswith("--"):
-                strict += "set -e\n" if "e" in flag else ""
-                strict += "set -x\n" if "x" in flag else ""
-                if "c" in flag:
-                    return strict + (rest[0] if rest else ""), tuple(rest[2:]), name
+            if flag == "--":
+                break
+            if not flag.startswith("--"):
+                on = flag.startswith("-")
+                strict += "set -e\n" if on and "e" in flag else ""
+                strict += "set -x\n" if on and "x" in flag else ""
+                given |= on and "c" in flag  # the script is the first word that is no option
+                if "o" in flag and rest:
+                    rest.pop(0)  # the name of an option
+        if given:
+            return strict + (rest[0] if rest else ""), tuple(rest[2:]), name
         if rest:
             return f"{name} {shlex.join(rest)}", (), name
         return "", (), name

@@ -27,6 +27,11 @@ class Lab(Net):
         super().__init__(seed=seed, rollouts=True, images=[*images, *IMAGES], **scenario)
 
     def rollout(self, strategy: Object, image: str = "shop/web:v1", replicas: int = 5, name: str = "shop", **spec: Any) -> None:
+        """A Rollout; the Services that it names select its pods."""
+        for plan in strategy.values():
+            for service in [value for field, value in plan.items() if field.endswith("Service")]:
+                if self.get("services", service) is not None:
+                    self.patch({"spec": {"selector": {"app": name}}}, resource="services", name=service)
         self.create("rollouts.argoproj.io", {
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": name}, "spec": {
                 "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "strategy": strategy,

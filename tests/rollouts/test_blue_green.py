@@ -113,7 +113,8 @@ def test_analysis_after_the_promotion_switches_back() -> None:
 def test_a_missing_service_is_told_in_the_status_and_mended(lab: Lab) -> None:
     lab.rollout({"blueGreen": {"activeService": "active"}})
     lab.run(5)
-    assert lab.status["phase"] == "Degraded" and 'services "active" not found' in lab.status["message"]
+    told = 'spec.strategy.blueGreen.activeService: Invalid value: "active": service "active" not found'
+    assert lab.status["phase"] == "Degraded" and told in lab.status["message"]
     lab.service("active")
     lab.patch({"spec": {"selector": {"app": "shop"}}}, resource="services", name="active")
     lab.healthy()

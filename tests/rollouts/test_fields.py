@@ -168,3 +168,31 @@ def test_what_cannot_be_of_an_anti_affinity_is_told(lab: Lab) -> None:
     lab.rollout(steps({"setWeight": 20}, antiAffinity={"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 200}}))
     lab.run(3)
     assert "AntiAffinity weight must be between 1-100" in lab.status["message"]
+
+
+def test_what_a_rollout_names_is_looked_at_before_anything_is_made(lab: Lab) -> None:
+    step: dict[str, Any] = {"templates": [{"templateName": "success"}]}
+    lab.rollout({"canary": {"steps": [{"setWeight": 20}, {"analysis": step}]}})
+    field = "spec.strategy.canary.steps[1].analysis.templates: Invalid value: "
+
+    def told(words: str) -> None:
+        lab.run(3)
+        assert lab.status["phase"] == "Degraded" and words in lab.status["message"], lab.status
+        assert not lab.sizes()
+
+    told(f"{field}\"success\": AnalysisTemplate 'success' not found")
+    lab.template("vector(1)", "result[0] == 1", interval="5s")
+    told(f'{field}"templateNames: [success]": args.service was not resolved')
+    lab.patch({"spec": {"strategy": {"canary": {"steps": [{"setWeight": 20}, {"analysis": {
+        **step, "args": [{"name": "service", "value": "shop"}]}}]}}}})
+    told(f'{field}"success": AnalysisTemplate success has metric success which runs indefinitely. Invalid value for count: <nil>')
+    metric = {"name": "success", "interval": "5s", "count": 2, "successCondition": "result[0] == 1", "provider": {
+        "prometheus": {"address": "http://prometheus:9090", "query": "vector(1)"}}}
+    lab.patch({"spec": {"metrics": [metric]}}, resource="analysistemplates.argoproj.io", name="success")
+    lab.healthy(60)
+    assert lab.sizes() == {"v1": 5} and all(each["type"] != "InvalidSpec" for each in lab.status["conditions"])
+    lab.create("services", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "other"}, "spec": {
+        "selector": {"app": "other"}, "ports": [{"port": 80}]}})
+    lab.patch({"spec": {"strategy": {"canary": {"canaryService": "other"}}}})
+    lab.run(3)
+    assert 'canaryService: Invalid value: "other": Service "other" has unmatch label "app" in rollout' in lab.status["message"]

@@ -180,8 +180,10 @@ def test_what_ingresses_cannot_do_is_told() -> None:
     routed = rollout(routing={"managedRoutes": [{"name": "a"}]}, steps=[{"setHeaderRoute": {"name": "a"}}])
     assert "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix" in routed.status["message"]
     wrong = rollout(stableService="other")
+    assert 'spec.strategy.canary.stableService: Invalid value: "other": service "other" not found' in wrong.status["message"]
     wrong.create("services", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "other"}, "spec": {
         "selector": {"app": "shop"}, "ports": [{"port": 80}]}})
+    wrong.run(3)
     assert "ingress `web` has no rules using service other backend" in wrong.status["message"]
 
 

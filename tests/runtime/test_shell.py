@@ -292,3 +292,12 @@ def test_goes_back_and_runs_the_same_again(node: Node) -> None:
     node.run(10)
     assert (node.log(container), node.get(container)) == first
     assert first[0] == ["1", "2", "3", "4", "5", "6"] and first[1].exit_code == 2
+
+
+@pytest.mark.parametrize(("command", "expected"), [
+    (("sh", "-c", "-x", "sleep 0"), ("set -x\nsleep 0", (), "sh")),
+    (("bash", "-euo", "pipefail", "-c", "echo $1", "x", "y"), ("set -e\necho $1", ("y",), "bash")),
+    (("sh", "-ec", "a"), ("set -e\na", (), "sh")), (("sh", "script.sh", "-v"), ("sh script.sh -v", (), "sh")), (("sh", "-x", "f"), ("sh f", (), "sh")),
+])
+def test_a_shells_script_is_its_first_word_that_is_no_option(command: tuple[str, ...], expected: tuple[str, tuple[str, ...], str]) -> None:
+    assert scripts.script_of(command) == expected

@@ -199,11 +199,14 @@ def _size(text: str) -> int:
 
 def shell(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     """A shell within a shell: its script runs here and now."""
-    args = list(argv[1:])
-    while args and args[0].startswith("-") and args[0] != "-c" and "c" not in args[0]:
-        args.pop(0)
-    if args and args[0].startswith("-"):
-        inner = run.nested(args[1] if len(args) > 1 else "")
+    args, given = list(argv[1:]), False
+    while args and args[0].startswith("-") and len(args[0]) > 1:
+        flag = args.pop(0)
+        given |= "c" in flag and not flag.startswith("--")
+        if "o" in flag and not flag.startswith("--") and args:
+            args.pop(0)
+    if given:
+        inner = run.nested(args[0] if args else "")
     elif args:
         text = box.read(run.path(args[0]))
         if text is None:
