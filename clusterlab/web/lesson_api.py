@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from clusterlab.lessons.debrief import chain_of
-from clusterlab.lessons.loader import Directive, Task, lesson_names
+from clusterlab.lessons.loader import Directive, Task, lesson_names, run_lines
 from clusterlab.lessons.predictions import answer_on, shown
 from clusterlab.lessons.running import Late, copy_of, fault_of, named
 from clusterlab.scenario.kubectl import KubectlError
@@ -113,6 +113,19 @@ async def solution(request: HttpRequest, lab: Lab, name: str) -> Any:
         else:
             actions.append(dict(action))
     return {"actions": actions, "why": task.why}
+
+
+@endpoint("GET")
+async def line(request: HttpRequest, lab: Lab) -> Any:
+    """A line of the lesson's text with its places (`<pod app=web>`) filled in as the lab stands now."""
+    text = request.GET.get("line", "")
+    blocks = (each for step in lessons.lesson_of(lab).steps for each in step.directives if each.kind == "run")
+    if not any(text == known for block in blocks for known, _ in run_lines(block)):
+        raise LabError("this lesson has no such line", code="NotFound", status=404)
+    try:
+        return {"kubectl": named(text, lab.cluster)}
+    except LookupError as error:
+        raise LabError(str(error), code="Conflict", status=409) from None
 
 
 @endpoint("POST", change=True)

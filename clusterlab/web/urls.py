@@ -86,6 +86,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/lesson/solution/<slug:name>", lesson_api.solution),
     path("api/labs/<slug:lab_id>/lesson/predict/<slug:name>", lesson_api.predict),
     path("api/labs/<slug:lab_id>/lesson/debrief/<slug:name>", lesson_api.debrief),
+    path("api/labs/<slug:lab_id>/lesson/line", lesson_api.line),
     path("api/labs/<slug:lab_id>/lesson/notes", lesson_notes.notes),
     path("api/labs/<slug:lab_id>/lesson/picture", lesson_pictures.picture),
     path("api/labs/<slug:lab_id>/lesson/skip/<slug:name>", lesson_api.skip),

@@ -170,6 +170,15 @@ def test_one_goes_on_where_one_stopped(browser: Browser) -> None:
     assert "Not completed yet" in browser.page("/lessons/a-pod-is-born/certificate")
 
 
+def test_a_line_of_the_text_names_the_pod_that_is_there(browser: Browser) -> None:
+    lab = f"/api/labs/{browser.start('04-the-controller-manager')}"
+    browser.ask("POST", f"{lab}/run", {"until": "settled"})
+    line = "kubectl exec <pod app=web> -- ls /var/run/secrets/kubernetes.io/serviceaccount"
+    told = browser.ask("GET", f"{lab}/lesson/line?line={quote(line)}")[1]
+    assert re.fullmatch(r"kubectl exec web-\w+-\w{5} -- ls /var/run/secrets/kubernetes.io/serviceaccount", told["kubectl"])
+    assert browser.ask("GET", f"{lab}/lesson/line?line={quote('kubectl get <pod app=web>')}")[0] == 404
+
+
 def test_a_challenge_begins_when_it_has_broken(browser: Browser, server: Server) -> None:
     lab_id = browser.start("challenge-28-noisy-neighbour")
     begin = re.search(r'data-begin="(\d+)"', browser.page(f"/labs/{lab_id}/"))

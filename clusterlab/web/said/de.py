@@ -163,6 +163,13 @@ _LESSONS = {
     "{0}: must be a text of at most {1} characters, or null to forget it":
         "{0}: muss ein Text von höchstens {1} Zeichen sein, oder null, um ihn zu vergessen",
     "this lab belongs to no lesson": "dieses Labor gehört zu keiner Lektion",
+    "this lesson has no such line": "diese Lektion hat keine solche Zeile",
+    "begin must be a time such as 90s, or a condition": "begin muss eine Zeit wie 90s oder eine Bedingung sein",
+    "begin: a lab runs ahead for {0} minutes at most": "begin: ein Labor läuft höchstens {0} Minuten voraus",
+    "a lesson keeps at most {0} notes of {1} characters altogether": "eine Lektion behält höchstens {0} Notizen von zusammen {1} Zeichen",
+    "the notes of {0} are longer than {1} characters": "die Notizen zu {0} sind länger als {1} Zeichen",
+    "version must be from 1 to {0}: this file was written by a newer clusterlab":
+        "version muss von 1 bis {0} gehen: Diese Datei hat eine neuere Fassung von clusterlab geschrieben",
     "this lesson has no manifest {0}": "diese Lektion hat kein Manifest {0}",
     "this lesson has no task {0}": "diese Lektion hat keine Aufgabe {0}",
     "this lesson has no version": "diese Lektion hat keine Version",

@@ -18,6 +18,9 @@ import { beginning, marks, stand } from "./lessonSteps";
 const NOTICE = 60;
 const short = (text: string): string => (text.length <= NOTICE ? text : `${text.slice(0, NOTICE).replace(/\s+\S*$/, "")} …`);
 
+/** A place for the name of a pod, or of its node: <pod app=web>. */
+const PLACE = /<(?:pod|node) [^<>]+>/;
+
 @customElement("cl-run")
 export class RunElement extends LabElement {
   protected override readonly topics: Topic[] = ["kubectl"];
@@ -26,6 +29,8 @@ export class RunElement extends LabElement {
   /** What came of it: shown where the terminal is another panel, that is, on a phone. */
   @state() private answer = "";
   private latest: unknown;
+  /** The command with the names that its places stood for when it was run. */
+  @state() private line = "";
 
   override connectedCallback(): void {
     this.command ||= this.textContent?.trim() ?? "";
@@ -36,7 +41,7 @@ export class RunElement extends LabElement {
   protected override render(): TemplateResult {
     const off = !currentLab().options.canEdit;
     const word = this.ran ? t("again") : t("run");
-    return html`<div class="cmd"><span class="soft mono" aria-hidden="true">$</span><code class="mono">${this.command}</code>
+    return html`<div class="cmd"><span class="soft mono" aria-hidden="true">$</span><code class="mono">${this.line || this.command}</code>
       <button type="button" class="small" data-testid="run" ?disabled=${off} aria-label=${`${word}: ${this.command}`} @click=${this.run}>${word}</button></div>
       ${this.answer ? html`<pre class="lesson-output mono" data-testid="answer" tabindex="0" aria-label=${t("Output")}>${this.answer}</pre>` : nothing}`;
   }
@@ -45,15 +50,23 @@ export class RunElement extends LabElement {
     super.told(topic);
     if (!this.ran) return;
     const answers = currentLab().kubectlAnswers;
-    const found = answers.slice(answers.findIndex((each) => each === this.latest) + 1).find((each) => each.line.trim() === this.command.trim());
+    const found = answers.slice(answers.findIndex((each) => each === this.latest) + 1).find((each) => each.line.trim() === (this.line || this.command).trim());
     if (found) this.answer = (found.stdout + found.stderr).trim() || t("done");
   }
 
-  private run(): void {
-    this.ran = true;
+  private async run(): Promise<void> {
     this.answer = "";
+    if (PLACE.test(this.command)) {
+      try {
+        this.line = (await ask<{ kubectl: string }>("GET", `line?line=${encodeURIComponent(this.command)}`)).kubectl;
+      } catch (error) {
+        this.answer = error instanceof Error ? error.message : String(error);
+        return;
+      }
+    }
+    this.ran = true;
     this.latest = currentLab().kubectlAnswers.at(-1);
-    document.querySelector<DrawerElement>("cl-drawer")?.run(this.command);
+    document.querySelector<DrawerElement>("cl-drawer")?.run(this.line || this.command);
   }
 }
 

@@ -158,6 +158,9 @@ export class ManifestElement extends WordsElement {
   }
 }
 
+/** A comment that says by itself that the answer is right. */
+const SAID = /^(?:Right|Richtig)[:,]/;
+
 /** What a prediction and a quiz have in common: a question, choices, and what is said after one was taken. */
 abstract class AskedElement extends WordsElement {
   @property() name = "";
@@ -180,7 +183,7 @@ abstract class AskedElement extends WordsElement {
 
   protected override render(): TemplateResult {
     const choices = JSON.parse(this.choices) as string[];
-    const word = this.right === undefined ? "" : this.right ? t("Right.") : t("Not so.");
+    const word = this.right === undefined || SAID.test(this.comment) ? "" : this.right ? t("Right.") : t("Not so.");
     return html`<div class="asked" role="group" aria-label=${this.kind} data-testid=${`asked:${this.name}`} data-right=${String(this.right ?? "")}>
       <b>${this.kind}</b><p>${this.words}</p>
       <div class="choices">${choices.map((choice, number) => html`<button type="button" class=${number === this.taken && this.right !== undefined ? (this.right ? "good" : "bad") : ""} aria-pressed=${number === this.taken}
@@ -228,8 +231,8 @@ export class QuizElement extends AskedElement {
 
   protected async take(number: number): Promise<void> {
     const found = await ask<{ right: boolean; feedback: string }>("POST", `quiz/${this.name}`, { choice: number });
-    // The feedback of a right answer begins with the word itself.
-    this.comment = found.feedback.replace(/^(?:Right|Richtig)[.:,]\s*/, "");
+    // The feedback of a right answer begins with the word itself, which may lead into its sentence: Right: …
+    this.comment = found.feedback.replace(/^(?:Right|Richtig)\.\s*/, "");
     this.right = found.right;
   }
 }
