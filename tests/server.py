@@ -60,6 +60,8 @@ class Server:
 
     def __init__(self, folder: Path, whole: bool = False, **env: str) -> None:
         self.folder, self.whole = folder, whole
+        #: What a whole one runs: a module and its first arguments.
+        self.module = ["clusterlab.web.serve"]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # Only tests that are about it have TLS.
@@ -76,7 +78,7 @@ class Server:
     def start(self, headers: dict[str, str] | None = None) -> Server:
         log = self.folder / "server.log"
         if self.whole:
-            command = [sys.executable, "-m", "clusterlab.web.serve", "--port", str(self.port)]
+            command = [sys.executable, "-m", *self.module, "--port", str(self.port)]
             with log.open("ab") as out:
                 self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=out, stderr=out)
         else:

@@ -1,8 +1,8 @@
 """Daphne with bounds: what one connection may make the server hold.
 
 Daphne hands each message of an application to the transport at once, and each message of a client to the application's queue, however
-slow the other side is. Here an application waits until a slow reader has read, a flood of messages ends its connection, and so does a
-body that no answer could need.
+slow the other side is. Here an application waits until a slow reader has read, and a flood of messages until the application has. A body
+that no answer could need ends its connection, and so does the first line of a request that never ends.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import daphne.server
 from autobahn.exception import Disconnected
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 
 from clusterlab.web.tls.listener import TlsTransport, listener, say
 
@@ -30,9 +31,15 @@ STALLED_S = 60.0
 MAX_BODY = 32 << 20
 #: How long a request may take to arrive, from its first line to the end of its body.
 ARRIVAL_S = 300.0
-#: Messages, and their bytes, that may wait for the application of a websocket.
+#: How long the first line of a request may take to arrive. Twisted itself lets go who sends nothing at all for a minute.
+FIRST_LINE_S = 30.0
+#: Connections that wait for a request; of more, the one goes that has waited longest.
+MAX_WAITING = 4000
+#: Messages, and their bytes, that may wait for the application of a websocket; then nothing more is read until it has taken them all.
 MAX_QUEUED = 500
 MAX_QUEUED_BYTES = 8 << 20
+#: An application that takes none of them for so long does not want them.
+UNTAKEN_S = 60.0
 #: Requests and websockets that are open at the same time.
 MAX_CONNECTIONS = 5000
 
@@ -84,7 +91,58 @@ class _Request(WebRequest):  # type: ignore[misc]
         self.channel.loseConnection()
 
 
+class _Channel(HTTPChannel):
+    """A connection, which waits for a request or answers one."""
+
+    _late: Any = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._wait()
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        if self.requests:
+            self._served()
+        elif self._late is None:
+            self._late = self.callLater(FIRST_LINE_S, self._let_go)
+
+    def requestDone(self, request: Any) -> None:
+        super().requestDone(request)
+        if not self.requests:
+            self._wait()
+
+    def connectionLost(self, reason: Any) -> None:
+        self._served()
+        super().connectionLost(reason)
+
+    def _wait(self) -> None:
+        waiting = self.factory.waiting
+        waiting[self] = None
+        if len(waiting) > MAX_WAITING:
+            next(iter(waiting))._let_go()
+
+    def _served(self) -> None:
+        self.factory.waiting.pop(self, None)
+        if self._late is not None and self._late.active():
+            self._late.cancel()
+        self._late = None
+
+    def _let_go(self) -> None:
+        self._served()
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+
 class _HttpFactory(HTTPFactory):  # type: ignore[misc]
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        #: Connections that wait for a request, the one that has waited longest first.
+        self.waiting: dict[_Channel, None] = {}
+
+    def protocol(self) -> Any:
+        return _GenericHTTPChannelProtocol(_Channel())
+
     def buildProtocol(self, addr: Any) -> Any:
         if len(self.server.connections) >= MAX_CONNECTIONS:
             return None
@@ -95,14 +153,29 @@ class _HttpFactory(HTTPFactory):  # type: ignore[misc]
 
 class _Socket(WebSocketProtocol):  # type: ignore[misc]
     _since_empty = 0
+    _paused_s = 0.0
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         queue = self.application_queue
         self._since_empty = len(payload) if queue.empty() else self._since_empty + len(payload)
-        if queue.qsize() >= MAX_QUEUED or (self._since_empty > MAX_QUEUED_BYTES and not queue.empty()):
-            self.dropConnection(abort=True)
-            return
         super().onMessage(payload, isBinary)
+        if not self._paused_s and (queue.qsize() >= MAX_QUEUED or (self._since_empty > MAX_QUEUED_BYTES and queue.qsize() > 1)):
+            self._paused_s = time.monotonic()
+            self.transport.pauseProducing()
+            self._go_on(queue.qsize())
+
+    def _go_on(self, waited: int) -> None:
+        """Reads on once the application has taken what waits for it."""
+        size = self.application_queue.qsize()
+        if size < waited:
+            self._paused_s = time.monotonic()
+        if not size or time.monotonic() - self._paused_s > UNTAKEN_S:
+            self._paused_s = 0.0
+            self.transport.resumeProducing()
+            if size:
+                self.sendClose(code=1013, reason="too many messages wait")
+        else:
+            self.factory.reactor.callLater(0.02, self._go_on, size)
 
     def sendMessage(self, payload: bytes, *args: Any, **options: Any) -> None:
         """Sends whatever its size: the limit on messages is for what comes in. The snapshot of a large lab has some megabytes.

@@ -56,13 +56,24 @@ class LabConsumer(AsyncWebsocketConsumer):
 
     max_message = MAX_MESSAGE
 
-    async def connect(self) -> None:
-        speak(self.scope)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.lab: Seen | None = None
         self.sender: asyncio.Task[None] | None = None
         self.news = asyncio.Event()
         self.bad = 0
         self.running: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Lets go of everything in any case: the server ends who is still at a message some seconds after the browser has left, and
+        `disconnect` is not called then."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.let_go()
+
+    async def connect(self) -> None:
+        speak(self.scope)
         headers = dict(self.scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         where = headers.get(b"host", b"").decode("latin-1")
@@ -98,13 +109,18 @@ class LabConsumer(AsyncWebsocketConsumer):
         return key if key and await access.key_fits(lab_id, key) else ""
 
     async def disconnect(self, code: int) -> None:
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Holds nothing any more, however often it is called."""
         if self.lab is not None:
             self.lab.unlisten(self.news.set)
         if self.sender is not None:
             metrics.SOCKETS.dec()
-        for task in [self.sender, *self.running]:
-            if task is not None:
-                task.cancel()
+            self.sender.cancel()
+            self.sender = None
+        for task in list(self.running):
+            task.cancel()
 
     # In.
 

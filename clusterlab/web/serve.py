@@ -27,6 +27,7 @@ def main() -> None:
     from clusterlab.web.asgi import application
     from clusterlab.web.bounded import Server
     from clusterlab.web.labs import garbage
+    from clusterlab.web.messages import MAX_MESSAGE
 
     garbage.tune()
 
@@ -40,6 +41,7 @@ def main() -> None:
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         signal_handlers=True, http_timeout=None, websocket_handshake_timeout=10, ping_interval=20, ping_timeout=60,
         application_close_timeout=5, server_name="clusterlab",
+        websocket_max_message_size=MAX_MESSAGE, websocket_max_frame_size=MAX_MESSAGE,
     ).run()
 
 

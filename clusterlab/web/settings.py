@@ -262,7 +262,7 @@ CLUSTERLAB = {
     "LIVE": os.environ.get("CLUSTERLAB_LIVE", "") == "1",
     # How kubectl of the page is confined: auto, port (without a network of its own), or off (then on loopback only).
     "TERMINAL_JAIL": os.environ.get("CLUSTERLAB_TERMINAL_JAIL", "auto"),
-    "MAX_TERMINALS_PER_LAB": _number("CLUSTERLAB_MAX_TERMINALS_PER_LAB", 8),
+    "MAX_TERMINALS_PER_LAB": _number("CLUSTERLAB_MAX_TERMINALS_PER_LAB", 64),
 }
 
 #: What this process does: "all" (pages and labs), "web" (pages, and hands on what is for a lab), "host" (labs alone).

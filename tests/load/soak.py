@@ -1,6 +1,6 @@
 """A long time of random use, to see what stays behind: labs that come and go, browsers, watches, faults, seeks, forks, classes.
 
-`python -m tests.load.soak SECONDS [--seed N] [--csv FILE]`, or `make bench` with CLUSTERLAB_SOAK_S. Memory is compared at rest: of the
+`python -m tests.load.soak SECONDS [--seed N] [--csv FILE] [--visitors N] [--watched FILE]`, or `make bench` with CLUSTERLAB_SOAK_S. Memory is compared at rest: of the
 samples, the lowest of the second quarter with the lowest of the last one, so that what people happened to do just then counts little.
 """
 
@@ -165,7 +165,7 @@ async def klass(server: Server, number: int, chance: random.Random) -> None:
         person.http.close()
 
 
-async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> dict[str, float]:
+async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "", visitors: int = VISITORS) -> dict[str, float]:
     """Random use for so long; what the server's process holds more at the end than early on, at rest."""
     chance, done = random.Random(seed), Counter[str]()
     begin = time.monotonic()
@@ -198,7 +198,7 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> 
             except (ConnectionClosed, OSError, KeyError, TimeoutError, httpx.HTTPError) as error:
                 done[f"broken class: {type(error).__name__}"] += 1
                 broke("class", came - begin)
-            await asyncio.sleep(10)
+            await asyncio.sleep(10 * VISITORS / visitors)
 
     async def sample() -> None:
         while time.monotonic() < until:
@@ -211,7 +211,7 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "") -> 
                     file.write(f"{samples[-1][0]:.0f},{samples[-1][1]:.1f},{done['visits']},{done['classes']},{cpu_s(server):.1f},{labs:.0f}\n")
             await asyncio.sleep(SAMPLE_S)
 
-    await asyncio.gather(*(people(number) for number in range(VISITORS)), classes(), sample())
+    await asyncio.gather(*(people(number) for number in range(visitors)), classes(), sample())
     quarter = seconds / 4
     early = min((mb for at, mb in samples if quarter <= at < 2 * quarter), default=0.0)
     late = min((mb for at, mb in samples if at >= 3 * quarter), default=0.0)
@@ -225,11 +225,16 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--csv", default="")
+    parser.add_argument("--visitors", type=int, default=VISITORS, help="at a time")
+    parser.add_argument("--watched", default="", metavar="FILE", help="notes of tests/load/watched.py")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), whole=True, **ENV).start()
+        server = Server(Path(folder), whole=True, **ENV)
+        if options.watched:
+            server.module = ["tests.load.watched", options.watched]
+        server.start()
         try:
-            print(asyncio.run(soak(server, options.seconds, options.seed, options.csv)), flush=True)
+            print(asyncio.run(soak(server, options.seconds, options.seed, options.csv, options.visitors)), flush=True)
             print((Path(folder) / "server.log").read_text()[-3000:])
         finally:
             server.stop()

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,12 +16,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from clusterlab.runtime.talk import Talk
-from clusterlab.web import asgi, throttle
+from clusterlab.web import asgi, bounded, throttle
 from clusterlab.web.bounded import _HttpFactory as HTTPFactory
 from clusterlab.web.podsession import PodSession
 from clusterlab.web.portforward import PortForward
 from clusterlab.web.spdy import Frame, Spdy
 from tests.server import Server
+from tests.terminal.typist import Visit
 
 PING = struct.pack(">HHII", 0x8003, 6, 4, 7)
 
@@ -124,22 +125,58 @@ def test_a_long_paste_into_an_attached_program_is_echoed_at_once() -> None:
     assert b"".join(piece[1:] for piece in sent) == b"a\b \b" * 50_000 + b"bc"
 
 
+class Served:
+    """As much of Daphne's server as its factories ask for."""
+
+    def __init__(self) -> None:
+        self.connections: dict[Any, Any] = {}
+
+    def protocol_connected(self, protocol: Any) -> None:
+        self.connections[protocol] = {}
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        self.connections.pop(protocol, None)
+
+
+def connected(factory: HTTPFactory) -> tuple[Any, StringTransport]:
+    protocol, transport = factory.buildProtocol(None), StringTransport()
+    protocol.makeConnection(transport)
+    return protocol, transport
+
+
+def http_factory() -> tuple[Clock, HTTPFactory]:
+    clock, factory = Clock(), HTTPFactory(Served())
+    factory.reactor = clock
+    return clock, factory
+
+
+@pytest.mark.parametrize("head", [b"", b"POST / HT"], ids=["nothing", "half a line"])
+def test_who_never_asks_anything_is_let_go(head: bytes) -> None:
+    clock, factory = http_factory()
+    protocol, transport = connected(factory)
+    for _ in range(8):
+        if head:
+            protocol.dataReceived(head)
+        clock.advance(10)
+    assert transport.disconnecting or transport.disconnected
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert not factory.waiting and not clock.getDelayedCalls()
+
+
+def test_of_many_that_wait_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "MAX_WAITING", 3)
+    _, factory = http_factory()
+    asking, busy = connected(factory)
+    asking.dataReceived(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n")
+    others = [connected(factory)[1] for _ in range(5)]
+    assert [transport.disconnected for transport in others] == [True, True, False, False, False] and not busy.disconnected
+    asking.connectionLost(Failure(ConnectionDone()))
+
+
 @pytest.mark.parametrize("head", [b"POST / HTTP/1.1\r\nA: ", b"POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\n"], ids=["headers", "a body"])
 def test_a_request_that_trickles_in_is_let_go(head: bytes) -> None:
-    class Served:
-        connections: ClassVar[dict[Any, Any]] = {}
-
-        def protocol_connected(self, protocol: Any) -> None:
-            self.connections[protocol] = {}
-
-        def protocol_disconnected(self, protocol: Any) -> None:
-            self.connections.pop(protocol, None)
-
-    clock, transport = Clock(), StringTransport()
-    factory = HTTPFactory(Served())
-    factory.reactor = clock
-    protocol = factory.buildProtocol(None)
-    protocol.makeConnection(transport)
+    clock, factory = http_factory()
+    protocol, transport = connected(factory)
     protocol.dataReceived(head)
     for _ in range(9):
         assert not transport.disconnecting
@@ -148,7 +185,7 @@ def test_a_request_that_trickles_in_is_let_go(head: bytes) -> None:
     clock.advance(40)
     assert transport.disconnecting and transport.value().startswith(b"HTTP/1.1 408 ")
     protocol.connectionLost(Failure(ConnectionDone()))
-    assert not Served.connections and not clock.getDelayedCalls()
+    assert not factory.server.connections and not clock.getDelayedCalls()
 
 
 def test_one_client_cannot_take_all_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,3 +225,30 @@ def test_the_proxys_word_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         assert throttle.address_of(scope) == "198.51.100.7"
         monkeypatch.setattr(settings, "HTTPS", False)
         assert throttle.address_of(scope) == "192.0.2.1"
+
+
+def test_a_flood_of_messages_waits_its_turn(server: Server) -> None:
+    """Of more than may wait none is lost, and nobody is cut off: the server reads on when the first ones are answered."""
+    visit = Visit(server, nodes=1)
+
+    async def flood() -> str:
+        async with visit.terminal() as typist:
+            assert not typist.socket.protocol.extensions, "compression would let little become much"
+            for columns in range(100, 100 + 10 * bounded.MAX_QUEUED, 2):
+                await typist.send(type="resize", columns=100 + columns % 800, rows=24)
+            return await typist.run("echo still here")
+
+    assert asyncio.run(flood()) == "still here\n"
+
+
+def test_an_edited_file_may_be_as_large_as_any_of_the_terminals(server: Server) -> None:
+    """Daphne by itself would cut the connection at 1 MiB."""
+    visit = Visit(server, nodes=1)
+
+    async def edit() -> str:
+        async with visit.terminal() as typist:
+            typist.edit = lambda text: "\n" * (1500 << 10)
+            await typist.run("vi big.txt")
+            return await typist.run("wc -c big.txt")
+
+    assert asyncio.run(edit()).split()[0] == str(1500 << 10)

@@ -22,7 +22,8 @@ def behaviours_of(pods: list[Object], note: Callable[[str, str, str], None]) -> 
         status = pod.get("status")
         if not isinstance(status, dict):
             continue
-        for each in [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]:
+        listed = [status.get(field) for field in ("containerStatuses", "initContainerStatuses")]
+        for each in [one for many in listed if isinstance(many, list) for one in many]:
             made = _behaviour(each) if isinstance(each, dict) else None
             if made is not None and made["match"] not in found and len(found) < MOST:
                 found[made["match"]] = made

@@ -72,7 +72,8 @@ def _images(value: Any) -> list[Object]:
     for each in value if isinstance(value, list) else ():
         if not isinstance(each, dict):
             continue
-        names = [name for name in each.get("names") or () if isinstance(name, str) and 0 < len(name) <= 512]
+        listed = each.get("names")
+        names = [name for name in (listed if isinstance(listed, list) else ()) if isinstance(name, str) and 0 < len(name) <= 512]
         size = each.get("sizeBytes", 0)
         if names and isinstance(size, int) and not isinstance(size, bool) and size >= 0:
             found.append({"names": names[:20], "sizeBytes": size})

@@ -103,6 +103,10 @@ async def _close(seat: Seat, message: dict[str, Any]) -> None:
     await polls.close(seat.room, message.get("poll"))
 
 
+async def _put_away(seat: Seat, message: dict[str, Any]) -> None:
+    await polls.put_away(seat.room, message.get("poll"))
+
+
 async def _decide(seat: Seat, message: dict[str, Any]) -> None:
     await polls.decide(seat.room, message)
 
@@ -176,7 +180,7 @@ async def _remove(seat: Seat, message: dict[str, Any]) -> None:
 LEARNER: dict[str, Handler] = {"hand": _hand, "vote": _vote, "at": _at, "catch-up": _catch_up, "leave": _leave}
 INSTRUCTOR: dict[str, Handler] = {
     "mode": _mode, "view": _view, "pointer": _pointer, "lock": _lock, "freeze": _freeze, "poll": _ask, "close": _close, "decide": _decide,
-    "push": _push, "timer": _timer, "code": _code, "end": _end,
+    "put-away": _put_away, "push": _push, "timer": _timer, "code": _code, "end": _end,
     "roster": _roster, "take": _take, "reset": _reset, "lower": _lower, "remove": _remove,
 }
 KINDS = {*LEARNER, *INSTRUCTOR, "watch"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -33,20 +34,38 @@ __all__ = ["ClassConsumer"]
 VERSION = 1
 MAX_MESSAGE, MAX_BAD = 64 * 1024, 30
 #: News that come within this time are told together.
-CALM_S, TILES_S = 0.08, 1.5
+CALM_S = 0.08
+#: Tiles are looked at so often, and when there are news, but not more often than that.
+TILES_S, TILES_LEAST_S = 1.5, 0.3
 #: Sockets of one learner, in this process.
 MAX_SOCKETS = 6
+_leaving: set[asyncio.Future[None]] = set()
 
 
 class ClassConsumer(AsyncWebsocketConsumer):
     """One page of a class."""
 
-    async def connect(self) -> None:
-        speak(self.scope)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.seat: Seat | None = None
         self.tasks: list[asyncio.Task[None]] = []
-        self.news = asyncio.Event()
+        self.news, self.tiles_due = asyncio.Event(), asyncio.Event()
         self.bad, self.watching, self.counted, self.over = 0, "", "", False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Lets go in any case: the server ends who is still at a message some seconds after the page has left (LabConsumer)."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            for task in self.tasks:
+                task.cancel()
+            if self.counted:
+                left = asyncio.ensure_future(self.disconnect(1006))
+                _leaving.add(left)
+                left.add_done_callback(_leaving.discard)
+
+    async def connect(self) -> None:
+        speak(self.scope)
         self.room_id: str = self.scope["url_route"]["kwargs"]["room_id"]
         rate = settings.CLUSTERLAB["CLASS_MESSAGES_PER_SECOND"]
         self.budget, self.rate, self.filled_s = float(3 * rate), float(rate), time.monotonic()
@@ -91,13 +110,14 @@ class ClassConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         for task in self.tasks:
             task.cancel()
-        if self.seat is None:
+        if self.seat is None or not self.counted:
             return
-        left = open_pages.get(self.counted, 1) - 1
+        who, self.counted = self.counted, ""
+        left = open_pages.get(who, 1) - 1
         if left:
-            open_pages[self.counted] = left
+            open_pages[who] = left
         else:
-            open_pages.pop(self.counted, None)
+            open_pages.pop(who, None)
         layer = get_channel_layer()
         for group in (news.everyone(self.room_id), news.staff(self.room_id)):
             await layer.group_discard(group, self.channel_name)
@@ -193,6 +213,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
             await self.news.wait()
             await asyncio.sleep(CALM_S)
             self.news.clear()
+            self.tiles_due.set()
             found = await state_for(self.scope["session"], self.room_id)
             if found is None:
                 await self._send({"type": "out"})
@@ -213,7 +234,11 @@ class ClassConsumer(AsyncWebsocketConsumer):
             if changed or gone or told is None:  # the first ones in any case: a page that comes back holds those of before
                 await self._send({"type": "tiles", "tiles": changed, "gone": gone})
             told = now
-            await asyncio.sleep(TILES_S)
+            await asyncio.sleep(TILES_LEAST_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TILES_S - TILES_LEAST_S):
+                    await self.tiles_due.wait()
+            self.tiles_due.clear()
             self.seat = await seat_of(self.scope["session"], self.room_id) or self.seat
 
     async def _send(self, message: dict[str, Any]) -> None:

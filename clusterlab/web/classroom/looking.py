@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from clusterlab.web import lessons
@@ -45,7 +46,7 @@ _seen: WeakKeyDictionary[Lab, tuple[int, int]] = WeakKeyDictionary()
 async def look_on() -> None:
     """Looks, again and again, for as long as the process hosts labs."""
     if not settings.SCALED:  # whoever was there when the server ended has not said so
-        await Member.objects.filter(online=True).aupdate(online=False)
+        await Member.objects.filter(Q(online=True) | Q(watched=True)).aupdate(online=False, watched=False)
     forgot_s = time.monotonic()
     while True:
         begun_s = time.monotonic()

@@ -121,6 +121,8 @@ class Poll(models.Model):
     state = models.CharField(max_length=10, default="open")
     answer = models.CharField(max_length=120, blank=True, default="")
     explain = models.TextField(blank=True, default="")
+    #: Put away: no page shows it any more; the report does.
+    away = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from clusterlab.web.classroom import news
 from clusterlab.web.classroom.keys import lab_of
-from clusterlab.web.classroom.models import MODES, OWN, Classroom, Member
+from clusterlab.web.classroom.models import MODES, OWN, Classroom, Member, Poll
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.scale.at import at, drop
 
@@ -32,9 +32,10 @@ def class_lab(room: Classroom) -> str:
 
 
 async def set_mode(room: Classroom, mode: Any) -> None:
-    """Switches the mode; learners' pages follow."""
+    """Switches the mode; learners' pages follow. A question whose answer is known is over with it."""
     if mode not in MODES:
         raise LabError(_("mode must be one of {modes}").format(modes=", ".join(MODES)), "mode")
+    await Poll.objects.filter(room=room, state="decided", away=False).aupdate(away=True)
     await news.changed(room.pk, mode=mode)
 
 

@@ -17,7 +17,7 @@ from clusterlab.web.labs.lab import LabError
 from clusterlab.web.lessons import folder_for
 from clusterlab.web.scale.at import at
 
-__all__ = ["ask", "close", "current", "decide", "predictions", "tally", "vote"]
+__all__ = ["ask", "close", "current", "decide", "predictions", "put_away", "tally", "vote"]
 
 MAX_POLLS, MAX_CHOICES, MAX_CHOICE = 100, 8, 120
 #: How keys of things on the stage look.
@@ -86,8 +86,9 @@ def _asked(message: dict[str, Any]) -> dict[str, Any]:
 
 
 async def current(room: Classroom) -> Poll | None:
-    """The poll that was opened last."""
-    return await Poll.objects.filter(room=room).order_by("-pk").afirst()
+    """The poll that was opened last; None once it is put away."""
+    poll = await Poll.objects.filter(room=room).order_by("-pk").afirst()
+    return None if poll is None or poll.away else poll
 
 
 async def vote(member: Member, poll_id: Any, choice: Any) -> None:
@@ -117,6 +118,14 @@ async def close(room: Classroom, poll_id: Any) -> None:
     """Takes no more answers; everybody sees the bars."""
     if not isinstance(poll_id, int) or not await Poll.objects.filter(pk=poll_id, room=room, state="open").aupdate(state="closed"):
         raise LabError(_("there is no such open question in this class"), "poll", "NotFound", 404)
+    await news.changed(room.pk)
+
+
+async def put_away(room: Classroom, poll_id: Any) -> None:
+    """Takes a poll off all pages; one that is open takes no more answers."""
+    if not isinstance(poll_id, int) or not await Poll.objects.filter(pk=poll_id, room=room).aupdate(away=True):
+        raise LabError(_("there is no such question in this class"), "poll", "NotFound", 404)
+    await Poll.objects.filter(pk=poll_id, state="open").aupdate(state="closed")
     await news.changed(room.pk)
 
 

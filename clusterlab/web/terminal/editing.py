@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from clusterlab.web.messages import MAX_EDITED
 from clusterlab.web.terminal.desk import Io
 from clusterlab.web.terminal.files import write_atomically
 
@@ -19,7 +20,6 @@ __all__ = ["PATH", "close_desk", "command", "open_desk", "serve"]
 
 #: Below the address of the lab's API server, as kubectl's raw requests are; the token at its end is what counts.
 PATH = "/terminal/edit/"
-MOST = 3 << 20
 
 
 class _Open(NamedTuple):
@@ -50,10 +50,10 @@ async def serve(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], se
     body, more = b"", True
     while more:
         message = await receive()
-        body += message.get("body", b"") if len(body) <= MOST else b""
+        body += message.get("body", b"") if len(body) <= MAX_EDITED else b""
         more = message.get("more_body", False)
-    status = 404
-    if found is not None and scope["method"] == "POST":
+    status = 413 if len(body) > MAX_EDITED else 404
+    if status == 404 and found is not None and scope["method"] == "POST":
         status = 200 if await _edit(found, body) else 409
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), (b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})

@@ -13,6 +13,7 @@ from django.conf import settings
 from clusterlab.web import access, terminal
 from clusterlab.web.consumers import LabConsumer
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.messages import MAX_EDITED, MAX_MESSAGE
 from clusterlab.web.said import said
 from clusterlab.web.scale.seen import Here
 from clusterlab.web.terminal import programs
@@ -39,9 +40,10 @@ class TerminalConsumer(LabConsumer):
     tty = True
     limit_s = 3600.0
     most = 8 << 20
-    max_message = 4 << 20
+    max_message = MAX_MESSAGE
 
-    async def connect(self) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.shell: Shell | None = None
         self.line: asyncio.Task[None] | None = None
         self.columns, self.rows = 80, 24
@@ -49,6 +51,8 @@ class TerminalConsumer(LabConsumer):
         self.counted = ""
         self.buffer: list[bytes] = []
         self.numbers = 0
+
+    async def connect(self) -> None:
         await super().connect()
         if self.lab is None:
             return
@@ -82,8 +86,8 @@ class TerminalConsumer(LabConsumer):
         """The lab itself, where it lives in this process: a shell works on it directly."""
         return self.lab.lab if isinstance(self.lab, Here) else None
 
-    async def disconnect(self, code: int) -> None:
-        await super().disconnect(code)
+    def let_go(self) -> None:
+        super().let_go()
         if self.counted:
             _open[self.counted] -= 1
             if not _open[self.counted]:
@@ -117,7 +121,10 @@ class TerminalConsumer(LabConsumer):
         elif kind == "edited":
             edit = self.edits.get(str(message.get("id")))
             if edit is not None and not edit.done():
-                edit.set_result(self._text(message, "text", 3 << 20) if isinstance(message.get("text"), str) else None)
+                text = message.get("text")
+                if isinstance(text, str) and len(text.encode()) > MAX_EDITED:
+                    raise LabError(f"text must be of at most {MAX_EDITED} bytes", "text")
+                edit.set_result(text if isinstance(text, str) else None)
         elif kind == "reset-config":
             await asyncio.get_running_loop().run_in_executor(None, write_kubeconfig, shell.desk.space, shell.desk.key)
         else:

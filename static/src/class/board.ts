@@ -8,7 +8,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, state } from "lit/decorators.js";
 import { chooseLanguage } from "../i18n/choose";
 import { t, useLanguage } from "../i18n/t";
-import { bars, everySecond, handIcon, MODES, modeSwitch, timerPill, verdict } from "./parts";
+import { bars, everySecond, handIcon, MODES, modeSwitch, timeLeft, timerPill, verdict } from "./parts";
 import { Room } from "./room";
 import { drawThumb, thumbText } from "./thumb";
 import type { ClassState, PollState, Tile } from "./types";
@@ -20,6 +20,8 @@ const room = new Room(classId);
 
 const FAULTS: [string, string][] = [["node-down", "node-1"], ["node-cut-off", "node-1"], ["kubelet-stop", "node-1"], ["component-stop", "kube-scheduler"], ["component-stop", "kube-controller-manager"], ["etcd-kill", "etcd-0"], ["registry-unreachable", ""]];
 const TIMERS = [1, 3, 5, 10, 15];
+/** Learners whose tiles are roomy; of more the tiles are small, so that a class of thirty is seen at a glance. */
+const ROOMY = 12;
 
 function given(id: string): { id: string; question: string }[] {
   return JSON.parse(document.getElementById(id)?.textContent || "[]") as { id: string; question: string }[];
@@ -72,10 +74,10 @@ export class ClassBoard extends LitElement {
   protected override updated(_changed: PropertyValues): void {
     for (const canvas of this.querySelectorAll<HTMLCanvasElement>("canvas[data-seat]")) {
       const tile = room.tiles.get(canvas.dataset["seat"]!);
-      const looks = JSON.stringify(tile?.picture);
+      const small = room.tiles.size > ROOMY, looks = `${small} ${JSON.stringify(tile?.picture)}`;
       if (tile && canvas.dataset["looks"] !== looks) {
         canvas.dataset["looks"] = looks;
-        drawThumb(canvas, tile.picture);
+        drawThumb(canvas, tile.picture, small);
       }
     }
   }
@@ -113,7 +115,7 @@ export class ClassBoard extends LitElement {
   private poll(state: ClassState): TemplateResult | typeof nothing {
     if (state.ended) return nothing;
     const { poll } = state;
-    return html`<section class="box" aria-label=${t("Question to the class")}><h2>${t("Question to the class")}</h2>
+    return html`<section class="box asking ${poll ? "asked" : ""}" aria-label=${t("Question to the class")}><h2>${t("Question to the class")}</h2>
       ${poll ? this.current(poll) : nothing}
       <details class="ask" ?open=${!poll || poll.state === "decided"}><summary>${t("Ask something")}</summary>
       ${predictions.length ? html`<form @submit=${this.askPrediction}><label>${t("From the lesson; the model decides")} <select name="prediction" data-testid="prediction">${predictions.map((one) => html`<option value=${one.id}>${one.question}</option>`)}</select></label> <button type="submit" data-testid="ask-prediction">${t("Ask")}</button></form>` : nothing}
@@ -128,7 +130,8 @@ export class ClassBoard extends LitElement {
       <p class="row"><span class="soft">${t("{count} of {all} answered", { count: poll.total, all: room.state?.count ?? 0 })}</span><span class="spacer"></span>
       ${poll.state === "open" ? html`<button type="button" class="small" data-testid="close-poll" @click=${() => this.send({ type: "close", poll: poll.id })}>${t("Close it")}</button>` : nothing}
       ${poll.state !== "decided" && poll.by ? html`<button type="button" class="small go" data-testid="decide" @click=${() => this.send({ type: "decide", poll: poll.id })}>${t("Let the model decide")}</button>` : nothing}
-      ${poll.state !== "decided" && !poll.by ? html`<label>${t("Right is")} <select data-testid="right" @change=${(event: Event) => this.decide(poll, (event.target as HTMLSelectElement).value)}><option value="">…</option>${Object.keys(poll.votes ?? {}).map((choice) => html`<option>${choice}</option>`)}</select></label>` : nothing}</p></div>`;
+      ${poll.state !== "decided" && !poll.by ? html`<label>${t("Right is")} <select data-testid="right" @change=${(event: Event) => this.decide(poll, (event.target as HTMLSelectElement).value)}><option value="">…</option>${Object.keys(poll.votes ?? {}).map((choice) => html`<option>${choice}</option>`)}</select></label>` : nothing}
+      ${poll.state !== "open" ? html`<button type="button" class="small" data-testid="put-away" @click=${() => this.send({ type: "put-away", poll: poll.id })}>${t("Put it away")}</button>` : nothing}</p></div>`;
   }
 
   private decide(poll: PollState, answer: string): void {
@@ -163,7 +166,7 @@ export class ClassBoard extends LitElement {
       ${steps.length ? html`<form @submit=${this.pushStep}><label>${t("Step of the lesson")} <select name="step" data-testid="step">${steps.map((title, i) => html`<option value=${i} ?selected=${i === state.step}>${i + 1}. ${title}</option>`)}</select></label> <button type="submit" data-testid="push-step">${t("Open it")}</button></form>` : nothing}
       <form @submit=${this.pushFault}><label>${t("Fault")} <select name="fault" data-testid="fault">${FAULTS.map(([kind, target]) => html`<option value=${`${kind} ${target}`}>${kind} ${target}</option>`)}</select></label> <button type="submit" data-testid="push-fault">${t("Break it")}</button></form>
       <details><summary>${t("A manifest")}</summary><form @submit=${this.pushManifest}><label><span class="visually-hidden">${t("A manifest")}</span><textarea name="manifest" rows="8" class="mono" spellcheck="false" required data-testid="manifest"></textarea></label> <button type="submit" data-testid="push-manifest" ?disabled=${this.busy === "manifest"}>${t("Apply it")}</button></form></details>
-      <p class="row"><span>${t("Timer")}</span>${TIMERS.map((minutes) => html`<button type="button" class="small" data-testid=${`timer:${minutes}`} @click=${() => this.send({ type: "timer", seconds: minutes * 60 })}>${t("{minutes} min", { minutes })}</button>`)}${state.timer ? html`<button type="button" class="small" @click=${() => this.send({ type: "timer", seconds: 0 })}>${t("Stop")}</button>` : nothing}</p></details>`;
+      <p class="row"><span>${t("Timer")}</span>${TIMERS.map((minutes) => html`<button type="button" class="small" data-testid=${`timer:${minutes}`} @click=${() => this.send({ type: "timer", seconds: minutes * 60 })}>${t("{minutes} min", { minutes })}</button>`)}${timeLeft(room) ? html`<button type="button" class="small" data-testid="timer:0" @click=${() => this.send({ type: "timer", seconds: 0 })}>${t("Stop")}</button>` : nothing}</p></details>`;
   }
 
   private readonly pushStep = (event: Event): void => {
@@ -208,8 +211,9 @@ export class ClassBoard extends LitElement {
     const rank = (tile: Tile): number => (tile.hand !== null ? 0 : tile.stuck ? 1 : tile.online ? 2 : 3);
     const sorted = all.map((tile, i) => ({ tile, i })).sort((a, b) => rank(a.tile) - rank(b.tile) || (a.tile.hand ?? 0) - (b.tile.hand ?? 0) || a.i - b.i);
     const hands = all.filter((tile) => tile.hand !== null).length, stuck = all.filter((tile) => tile.stuck).length;
-    return html`<p class="sum" role="status">${t("{count} learners", { count: all.length })}${hands ? html` · <b class="warn">${handIcon} ${hands === 1 ? t("1 hand") : t("{count} hands", { count: hands })}</b>` : nothing}${stuck ? html` · <b class="bad">${t("{count} may need help", { count: stuck })}</b>` : nothing}</p>
-      <ul class="tiles">${sorted.map(({ tile }) => this.tile(state, tile))}</ul>`;
+    const away = all.filter((tile) => !tile.online).length;
+    return html`<p class="sum" role="status">${t("{count} learners", { count: all.length })}${hands ? html` · <b class="warn">${handIcon} ${hands === 1 ? t("1 hand") : t("{count} hands", { count: hands })}</b>` : nothing}${stuck ? html` · <b class="bad">${t("{count} may need help", { count: stuck })}</b>` : nothing}${away && !state.ended ? html` · <span class="soft">${t("{count} away", { count: away })}</span>` : nothing}</p>
+      <ul class="tiles ${all.length > ROOMY ? "many" : ""}">${sorted.map(({ tile }) => this.tile(state, tile))}</ul>`;
   }
 
   private roster(state: ClassState): TemplateResult | typeof nothing {
@@ -226,13 +230,13 @@ export class ClassBoard extends LitElement {
     const seen = thumbText(tile.picture);
     const part = tile.tasks ? Math.round((100 * tile.done) / tile.tasks) : 0;
     return html`<li class="tile ${tile.online ? "" : "offline"} ${tile.stuck ? "stuck" : ""} ${tile.hand !== null ? "hand" : ""}" data-testid=${`tile:${tile.name}`} data-seat=${tile.seat}>
-      <div class="name"><b>${tile.name}</b>${tile.hand !== null ? html`<button type="button" class="small" data-testid="lower" aria-label=${t("Lower {name}'s hand", { name: tile.name })} @click=${() => this.send({ type: "lower", seat: tile.seat })}>${handIcon}</button>` : nothing}
+      <div class="name"><b title=${tile.name}>${tile.name}</b>${tile.hand !== null ? html`<button type="button" class="small" data-testid="lower" aria-label=${t("Lower {name}'s hand", { name: tile.name })} @click=${() => this.send({ type: "lower", seat: tile.seat })}>${handIcon}</button>` : nothing}
         <span class="spacer"></span>${tile.online ? nothing : html`<span class="pill">${t("away")}</span>`}${tile.taken ? html`<span class="pill warn">${t("taken over")}</span>` : nothing}</div>
       ${state.mode === "own" && tile.own ? html`<canvas data-seat=${tile.seat} width="232" height="92" role="img" aria-label=${t("{nodes} nodes, {pods} pods: {ready} ready, {bad} in trouble", seen)}></canvas>` : nothing}
       ${tile.tasks ? html`<div class="progress"><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="6" class="rail"></rect><rect width=${part} height="6" class="fill"></rect></svg><span data-testid="done">${t("{done} of {tasks} tasks", { done: tile.done, tasks: tile.tasks })}</span></div>` : nothing}
       <p class="line" title=${tile.line}>${tile.line ? html`<span aria-hidden="true" class=${tile.failed ? "bad" : ""}>${tile.failed ? "✗" : "$"}</span>${tile.failed ? html`<span class="visually-hidden">${t("failed:")}</span>` : nothing} <code>${tile.line}</code>` : html`<span class="soft">${t("nothing typed yet")}</span>`}</p>
       ${why ? html`<p class="why bad">${why}</p>` : nothing}
-      <p class="row">${state.mode === "own" && tile.own ? html`<a class="button small" href=${`/classes/${state.id}/labs/${tile.seat}`} data-testid="open">${t("Open")}</a><button type="button" class="small" @click=${() => this.reset(tile)}>${t("Reset")}</button>` : nothing}
+      <p class="row">${state.mode === "own" && tile.own ? html`<a class="button small" href=${`/classes/${state.id}/labs/${tile.seat}`} data-testid="open">${t("Open")}</a><button type="button" class="small reset" @click=${() => this.reset(tile)}>${t("Reset")}</button>` : nothing}${tile.taken ? html`<button type="button" class="small on" data-testid="give-back" @click=${() => this.send({ type: "take", seat: tile.seat, on: false })}>${t("Give it back")}</button>` : nothing}
         <span class="spacer"></span><button type="button" class="small quiet" aria-label=${t("Send {name} out", { name: tile.name })} title=${t("Send {name} out", { name: tile.name })} data-testid="remove" @click=${() => this.sendOut(tile)}>✕</button></p></li>`;
   }
 

@@ -35,10 +35,13 @@ export function verdict(poll: PollState): TemplateResult | typeof nothing {
   return html`<p class="verdict" data-testid="verdict"><b>${who}</b> ${poll.explain ?? ""}</p>`;
 }
 
+/** A timer that is over says so for so long. */
+const OVER_MS = 60_000;
+
 /** The time that is left, as m:ss; "" without a timer. */
 export function timeLeft(room: Room): string {
   const timer = room.state?.timer;
-  if (!timer) return "";
+  if (!timer || room.now() > timer.until + OVER_MS) return "";
   const left = Math.max(0, Math.ceil((timer.until - room.now()) / 1000));
   return `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
 }

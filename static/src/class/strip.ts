@@ -98,8 +98,8 @@ function tellStep(): void {
 
 @customElement("class-strip")
 export class ClassStrip extends LitElement {
-  @state() private folded = false;
-  private votedFor = 0;
+  /** The question that was closed here, and how it stood: its answer is shown all the same. It outlives the page, which another mode loads anew. */
+  @state() private folded = sessionStorage.getItem("clusterlab.folded");
 
   protected override createRenderRoot(): HTMLElement {
     return this;
@@ -147,7 +147,7 @@ export class ClassStrip extends LitElement {
 
   private poll(state: ClassState): TemplateResult | typeof nothing {
     const { poll } = state;
-    if (!poll || state.ended || seat || (this.folded && this.votedFor === poll.id)) return nothing;
+    if (!poll || state.ended || seat || this.folded === foldOf(poll)) return nothing;
     const open = poll.state === "open";
     return html`<section class="poll" data-testid="poll" aria-label=${t("Question to the class")}>
       <button type="button" class="quiet close" aria-label=${t("Close")} @click=${() => this.fold(poll)}>✕</button>
@@ -155,6 +155,7 @@ export class ClassStrip extends LitElement {
       ${open && !teaching ? this.answers(poll) : nothing}
       ${poll.votes ? bars(poll) : nothing}${verdict(poll)}
       ${teaching ? html`<p class="row"><span class="soft">${t("{count} answers", { count: poll.total })}</span><span class="spacer"></span>
+        ${open ? nothing : html`<button type="button" class="small" data-testid="put-away" @click=${() => room.act({ type: "put-away", poll: poll.id })}>${t("Put it away")}</button>`}
         ${open ? html`<button type="button" class="small" data-testid="close-poll" @click=${() => room.act({ type: "close", poll: poll.id })}>${t("Close it")}</button>` : nothing}
         ${poll.by && poll.state !== "decided" ? html`<button type="button" class="small go" data-testid="decide" @click=${() => room.act({ type: "decide", poll: poll.id })}>${t("Let the model decide")}</button>` : nothing}</p>` : nothing}</section>`;
   }
@@ -171,8 +172,8 @@ export class ClassStrip extends LitElement {
   }
 
   private fold(poll: PollState): void {
-    this.folded = true;
-    this.votedFor = poll.id;
+    this.folded = foldOf(poll);
+    sessionStorage.setItem("clusterlab.folded", this.folded);
   }
 
   private catchUp(): void {
@@ -192,13 +193,15 @@ export class ClassStrip extends LitElement {
   }
 }
 
+function foldOf(poll: PollState): string {
+  return `${poll.id} ${poll.state === "decided" ? "decided" : ""}`;
+}
+
 function csrf(): string {
   return document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
 const strip = document.querySelector<ClassStrip>("class-strip")!;
-let takenBefore: boolean | undefined;
-
 room.on(["state"], () => {
   const state = room.state!;
   if (!teaching && followLab(state)) return;
@@ -212,10 +215,14 @@ room.on(["state"], () => {
 });
 room.on(["connection", "tiles"], () => {
   if (seat) {
-    // Taking over, and giving back, is a matter of rights: the page is loaded anew with them.
-    const taken = room.tiles.get(seat)?.taken;
-    if (takenBefore !== undefined && taken !== undefined && taken !== takenBefore) return location.reload();
-    takenBefore = taken ?? takenBefore;
+    // Taking over, and giving back, is a matter of rights: the page is loaded anew with them. It goes by what the page was loaded
+    // with, not by the tile before: that may have changed while the page was on its way.
+    const taken = room.tiles.get(seat)?.taken, told = `${seat} ${taken}`;
+    if (taken === undefined || taken === (canEdit === "true")) sessionStorage.removeItem("clusterlab.taken");
+    else if (sessionStorage.getItem("clusterlab.taken") !== told) {
+      sessionStorage.setItem("clusterlab.taken", told);
+      return location.reload();
+    }
   }
   strip.requestUpdate();
 });

@@ -1,7 +1,7 @@
 // <class-thumb>: a learner's lab in a few strokes: a box for each node, a mark for each pod. The mark's shape says how the pod is.
 import type { Tile } from "./types";
 
-const WIDTH = 232, HEIGHT = 92, MARK = 9, GAP = 3, LABEL = 11;
+const WIDTH = 232, HEIGHT = 92, SMALL = 58, MARK = 9, GAP = 3, LABEL = 11;
 
 function style(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -41,18 +41,18 @@ function label(pen: CanvasRenderingContext2D, name: string, ready: boolean, x: n
   pen.fillText(text, x, y);
 }
 
-/** Draws a tile's picture into its canvas. */
-export function drawThumb(canvas: HTMLCanvasElement, picture: Tile["picture"]): void {
-  const ratio = devicePixelRatio || 1;
+/** Draws a tile's picture into its canvas; `small` where there are many tiles. */
+export function drawThumb(canvas: HTMLCanvasElement, picture: Tile["picture"], small = false): void {
+  const ratio = devicePixelRatio || 1, height = small ? SMALL : HEIGHT;
   canvas.width = WIDTH * ratio;
-  canvas.height = HEIGHT * ratio;
+  canvas.height = height * ratio;
   const pen = canvas.getContext("2d");
   if (!pen) return;
   pen.scale(ratio, ratio);
   const rows = picture.filter(([name, , pods]) => name || pods);
-  const columns = Math.min(Math.max(rows.length, 1), 4);
+  const columns = Math.min(Math.max(rows.length, 1), small ? 6 : 4);
   const lines = Math.ceil(rows.length / columns);
-  const w = (WIDTH - GAP * (columns - 1)) / columns, h = (HEIGHT - GAP * (lines - 1)) / Math.max(1, lines);
+  const w = (WIDTH - GAP * (columns - 1)) / columns, h = (height - GAP * (lines - 1)) / Math.max(1, lines);
   rows.forEach(([name, ready, pods], i) => {
     const x = (i % columns) * (w + GAP), y = Math.floor(i / columns) * (h + GAP);
     pen.lineWidth = 1;

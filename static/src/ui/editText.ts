@@ -2,6 +2,9 @@
 import { t } from "../i18n/t";
 import { loadEditor } from "./loadEditor";
 
+/** As messages.py of the server has it. */
+const MOST = 2 << 20;
+
 export async function editText(name: string, text: string): Promise<string | null> {
   const dialog = document.createElement("dialog");
   dialog.className = "edit-text";
@@ -27,7 +30,16 @@ export async function editText(name: string, text: string): Promise<string | nul
       back?.focus();
       resolve(answer);
     };
-    save.addEventListener("click", () => end(editor.text));
+    save.addEventListener("click", () => {
+      const size = new Blob([editor.text]).size;
+      if (size <= MOST) return end(editor.text);
+      foot.querySelector("[role=alert]")?.remove();
+      const trouble = document.createElement("span");
+      trouble.setAttribute("role", "alert");
+      trouble.className = "bad";
+      trouble.textContent = t("This is {size} MB; at most {most} MB can be saved.", { size: (size / (1 << 20)).toFixed(1), most: MOST >> 20 });
+      foot.append(trouble);
+    });
     cancel.addEventListener("click", () => end(null));
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();

@@ -25,6 +25,7 @@ export const terminal: Record<string, string> = {
   Terminal: "Terminal",
   "The terminal could not be loaded; this is its plain form.": "Das Terminal konnte nicht geladen werden; dies ist seine einfache Form.",
   "These files are too large together.": "Diese Dateien sind zusammen zu groß.",
+  "This is {size} MB; at most {most} MB can be saved.": "Das sind {size} MB; höchstens {most} MB lassen sich speichern.",
   "This is what becomes of it.": "Das wird daraus.",
   "This machine cannot confine programs, so kubectl runs with the rights of the server. It is offered because the server answers to this machine alone.": "Dieser Rechner kann Programme nicht einsperren, also läuft kubectl mit den Rechten des Servers. Es wird angeboten, weil der Server nur diesem Rechner antwortet.",
   changed: "geändert",
