@@ -133,7 +133,12 @@ class Run(Functions, Known):
                 return
         trap = self.traps.pop("EXIT", "")
         if trap:
-            self.emit(1, self.nested(trap).output())
+            self.stdin_open = False
+            try:
+                self.emit(1, self.nested(trap).output())
+            except (ShellError, LexError) as error:
+                self.emit(2, f"{self.shell}: {error}\n")
+                code = 2
         self.status, self.ended = code & 255, True
 
     def signal(self, name: str) -> bool:
@@ -155,6 +160,9 @@ class Run(Functions, Known):
                     if self.wake_ms == FOREVER:
                         break
                     self.time_ms = max(self.time_ms, self.wake_ms)  # what the trap waits for passes before the script goes on
+            self.code, self.pc, self.frames, self.stdin_open, self.homes = code, pc, frames, opened, homes
+        except (ShellError, LexError) as error:
+            self.emit(2, f"{self.shell}: {error}\n")
             self.code, self.pc, self.frames, self.stdin_open, self.homes = code, pc, frames, opened, homes
         except Exit as leave:
             self.frames = []

@@ -12,7 +12,7 @@ from clusterlab.scenario.importing.needs import missing_needs
 from clusterlab.scenario.importing.nodes import is_control_plane, node_of
 from clusterlab.scenario.importing.objects import ORDER, cleaned, left_out
 from clusterlab.scenario.importing.outdated import modern
-from clusterlab.scenario.importing.read import ImportProblem, objects_of
+from clusterlab.scenario.importing.read import ImportProblem, listed, objects_of
 from clusterlab.scenario.importing.secrets import masked
 from clusterlab.scenario.importing.system import agents
 from clusterlab.scenario.load import load
@@ -141,7 +141,7 @@ def _take_objects(objects: list[Object], made: Imported, counts: Counter[str]) -
     own = agents(objects)
     there = {_key(each) for each in objects}
     custom = {
-        (str(spec.get("group")), str((spec.get("names") or {}).get("kind")))
+        (str(spec.get("group")), str(names.get("kind") if isinstance(names := spec.get("names"), dict) else None))
         for obj in objects
         if obj["kind"] == "CustomResourceDefinition" and isinstance(spec := obj.get("spec"), dict)
     }
@@ -160,7 +160,7 @@ def _take_objects(objects: list[Object], made: Imported, counts: Counter[str]) -
         taken[_key(obj)] = cleaned(obj, notes)
         for note in notes:
             made.note("changed", _place(obj), note)
-        if any(isinstance(each, dict) and each.get("controller") for each in obj["metadata"].get("ownerReferences") or ()):
+        if any(isinstance(each, dict) and each.get("controller") for each in listed(obj["metadata"].get("ownerReferences"))):
             made.note("changed", _place(obj), "its owner is not in the text, so it stands alone")
     for (level, kind, why), count in reasons.items():
         made.note(level, f"{count} × {kind}" if count > 1 else kind, why)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from clusterlab.scenario.importing.read import listed
+
 __all__ = ["behaviours_of"]
 
 Object = dict[str, Any]
@@ -22,8 +24,7 @@ def behaviours_of(pods: list[Object], note: Callable[[str, str, str], None]) -> 
         status = pod.get("status")
         if not isinstance(status, dict):
             continue
-        listed = [status.get(field) for field in ("containerStatuses", "initContainerStatuses")]
-        for each in [one for many in listed if isinstance(many, list) for one in many]:
+        for each in [*listed(status.get("containerStatuses")), *listed(status.get("initContainerStatuses"))]:
             made = _behaviour(each) if isinstance(each, dict) else None
             if made is not None and made["match"] not in found and len(found) < MOST:
                 found[made["match"]] = made

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from clusterlab.scenario import values
+from clusterlab.scenario.importing.read import listed
 
 __all__ = ["is_control_plane", "node_changes", "node_of"]
 
@@ -72,8 +73,7 @@ def _images(value: Any) -> list[Object]:
     for each in value if isinstance(value, list) else ():
         if not isinstance(each, dict):
             continue
-        listed = each.get("names")
-        names = [name for name in (listed if isinstance(listed, list) else ()) if isinstance(name, str) and 0 < len(name) <= 512]
+        names = [name for name in listed(each.get("names")) if isinstance(name, str) and 0 < len(name) <= 512]
         size = each.get("sizeBytes", 0)
         if names and isinstance(size, int) and not isinstance(size, bool) and size >= 0:
             found.append({"names": names[:20], "sizeBytes": size})
@@ -100,7 +100,7 @@ def node_of(node: Object) -> tuple[Object, bool]:
         made["runtime"] = runtime
     if spec.get("unschedulable") is True:
         made["unschedulable"] = True
-    conditions = [each for each in status.get("conditions") or () if isinstance(each, dict) and each.get("type") == "Ready"]
+    conditions = [each for each in listed(status.get("conditions")) if isinstance(each, dict) and each.get("type") == "Ready"]
     return made, not conditions or conditions[0].get("status") == "True"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from clusterlab.machinery.schema import VERSION
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
 from clusterlab.scenario.importing.outdated import removed
+from clusterlab.scenario.importing.read import listed
 
 __all__ = ["ORDER", "cleaned", "left_out"]
 
@@ -114,7 +115,7 @@ def left_out(
         name.startswith(("system:", "kubeadm:")) or "bootstrapping" in str(meta.get("labels"))
     ):
         return "made", "the model has Kubernetes' own roles"
-    for owner in meta.get("ownerReferences") or ():
+    for owner in listed(meta.get("ownerReferences")):
         if isinstance(owner, dict) and owner.get("controller"):
             if owner.get("kind") == "Node":
                 return "made", "a node's own pod"
@@ -151,7 +152,7 @@ def cleaned(obj: Object, notes: list[str]) -> Object:
             del kept["annotations"]
     finalizers = [
         each
-        for each in meta.get("finalizers") or ()
+        for each in listed(meta.get("finalizers"))
         if isinstance(each, str) and not each.startswith(("kubernetes.io/", "foregroundDeletion", "orphan"))
     ]
     if finalizers:
@@ -202,7 +203,7 @@ def _pod(spec: Object, meta: Object, notes: list[str]) -> Object:
     spec.pop("preemptionPolicy", None)
     tokens = {
         each["name"]
-        for each in spec.get("volumes") or ()
+        for each in listed(spec.get("volumes"))
         if isinstance(each, dict) and str(each.get("name", "")).startswith("kube-api-access-")
     }
     for name in ("volumes", "tolerations"):
@@ -225,7 +226,7 @@ def _pod(spec: Object, meta: Object, notes: list[str]) -> Object:
 
 
 def _without_mounts(container: Object, volumes: set[str]) -> Object:
-    mounts = [each for each in container.get("volumeMounts") or () if isinstance(each, dict) and each.get("name") not in volumes]
+    mounts = [each for each in listed(container.get("volumeMounts")) if isinstance(each, dict) and each.get("name") not in volumes]
     rest = {key: value for key, value in container.items() if key != "volumeMounts"}
     return {**rest, "volumeMounts": mounts} if mounts else rest
 

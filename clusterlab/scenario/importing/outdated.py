@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from clusterlab.machinery.scheme import split_api_version
+from clusterlab.scenario.importing.read import listed
 
 __all__ = ["modern", "removed"]
 
@@ -67,7 +68,7 @@ def _ingress(spec: Object) -> Object:
     if isinstance(spec.get("backend"), dict):
         made["defaultBackend"] = _backend(spec["backend"])
     rules = []
-    for rule in spec.get("rules") or ():
+    for rule in listed(spec.get("rules")):
         http = rule.get("http") if isinstance(rule, dict) else None
         if isinstance(http, dict) and isinstance(http.get("paths"), list):
             paths = [

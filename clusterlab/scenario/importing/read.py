@@ -10,7 +10,7 @@ from typing import Any
 
 from clusterlab.machinery.decode import parse_yaml
 
-__all__ = ["ImportProblem", "objects_of"]
+__all__ = ["ImportProblem", "listed", "objects_of"]
 
 Object = dict[str, Any]
 
@@ -22,6 +22,11 @@ DEPTH = 5
 
 class ImportProblem(ValueError):
     """Why a text cannot be imported: what is wrong, and where."""
+
+
+def listed(value: Any) -> list[Any]:
+    """What a field lists that may hold anything; nothing where it is no list."""
+    return value if isinstance(value, list) else []
 
 
 #: In a dump, what containers have printed.

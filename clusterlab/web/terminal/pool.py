@@ -15,8 +15,8 @@ __all__ = ["Pool", "pool"]
 
 #: How long a program counts as starting.
 START_S = 2.0
-#: Programs of one lab, and of all labs, that may be under way at the same time.
-MOST_PER_LAB = 12
+#: Programs of one lab (on which a whole class may act together), and of all labs, that may be under way at the same time.
+MOST_PER_LAB = 40
 MOST = 400
 #: Programs that may wait for their turn.
 WAITING_PER_LAB = 50
