@@ -1,18 +1,17 @@
 """What an administrator sees on a node: crictl, the rules of kube-proxy, and requests from there or from a client in the cluster.
 
-Output has the columns of cri-tools' `crictl` (cmd/crictl/container.go, sandbox.go, image.go), `iptables-save` and `ipvsadm -Ln`.
+Output has the columns of cri-tools' `crictl` (runtime/crictl.py), `iptables-save` and `ipvsadm -Ln`.
 Left out: everything that would change the runtime behind the kubelet's back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from clusterlab.network.trip import Source
-from clusterlab.runtime import logs, view_images
-from clusterlab.runtime.records import EXITED, RUNNING, Container
+from clusterlab.runtime.crictl import crictl
 from clusterlab.runtime.shell import tools_net
 from clusterlab.runtime.shell.box import Lookup, Reply
 from clusterlab.runtime.shell.machine import Run, begin
@@ -26,7 +25,6 @@ CLIENTS = ("curl", "wget", "nslookup", "dig", "ping", "nc", "getent", "telnet")
 #: Commands that only look.
 VIEWS = ("crictl", "iptables-save", "ipvsadm")
 _TRIES = 20
-_USAGE = "crictl ps [-a] [--name N] | pods [--name N] | images | inspecti IMAGE | logs [--tail N] CONTAINER | inspect CONTAINER | version"
 
 
 class _Node:
@@ -135,7 +133,9 @@ def view(sim: Simulation, node: str, argv: list[str]) -> Answer:
     if not runtime.up:
         return 255, "", f"ssh: connect to host {node} port 22: No route to host\n"
     if argv[0] == "crictl":
-        return _crictl(runtime, argv[1:])
+        if "exec" in argv:  # which may change something, and this is a look
+            return 1, "", "crictl exec: run commands in containers with kubectl exec from here\n"
+        return crictl(runtime, argv[1:])
     if proxy is None:
         return 1, "", f"{argv[0]}: kube-proxy does not run on {node}\n"
     if argv[0] == "iptables-save":
@@ -143,79 +143,3 @@ def view(sim: Simulation, node: str, argv: list[str]) -> Answer:
     if proxy.mode != "ipvs":
         return 1, "", f"ipvsadm: kube-proxy on {node} works in {proxy.mode} mode\n"
     return 0, proxy.ipvsadm(), ""
-
-
-def _crictl(runtime: Any, words: list[str]) -> Answer:
-    flags = {word.split("=")[0].lstrip("-"): word.partition("=")[2] for word in words if word.startswith("-")}
-    plain = [word for word in words if not word.startswith("-")]
-    what = plain[0] if plain else ""
-    name = flags.get("name") or (words[words.index("--name") + 1] if "--name" in words[:-1] else "")
-    if what == "ps":
-        return 0, _containers(runtime, "a" in flags or "all" in flags, name), ""
-    if what == "pods":
-        return 0, _pods(runtime, name), ""
-    if what in ("images", "image", "img"):
-        return 0, view_images.images(runtime), ""
-    if what == "inspecti" and len(plain) > 1:
-        found_image = view_images.inspect(runtime, plain[-1])
-        return (0, found_image, "") if found_image is not None else (1, "", f'E: no such image "{plain[-1]}" present\n')
-    if what == "version":
-        flavour = runtime.flavour
-        return 0, f"Version:  0.1.0\nRuntimeName:  {flavour.name}\nRuntimeApiVersion:  v1\n", ""
-    if what in ("logs", "inspect") and len(plain) > 1:
-        found = [each for each in runtime.containers.values() if each.id.startswith(plain[-1])]
-        if len(found) != 1:
-            return 1, "", f'E: container "{plain[-1]}": not found\n'
-        if what == "inspect":
-            return 0, _inspect(found[0]), ""
-        lines = [line[2] + "\n" for line in logs.lines(runtime, found[0])]
-        tail = flags.get("tail") or (words[words.index("--tail") + 1] if "--tail" in words[:-1] else "")
-        return 0, "".join(lines[-int(tail):] if tail.isdigit() and int(tail) else lines), ""
-    return 1, "", f"usage: {_USAGE}\n"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[at]) for row in [head, *rows]) + 3 for at in range(len(head))]
-    return "".join("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n" for row in [head, *rows])
-
-
-def _ago(runtime: Any, at_ms: int) -> str:
-    seconds = max(0, runtime.sim.time_ms - at_ms) // 1000
-    for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {word}s ago" if count > 1 else f"About a{'n' if word == 'hour' else ''} {word} ago"
-    return f"{seconds} seconds ago"
-
-
-def _containers(runtime: Any, everything: bool, name: str) -> str:
-    rows = []
-    for each in reversed(list(runtime.containers.values())):
-        if (each.state == RUNNING or everything) and name in each.name:
-            sandbox = runtime.sandboxes.get(each.pod_uid)
-            attempt = sum(1 for other in runtime.of_pod(each.pod_uid) if other.name == each.name and other.created_ms < each.created_ms)
-            state = {RUNNING: "Running", EXITED: "Exited"}.get(each.state, "Created")
-            pod = (sandbox.id[:13], sandbox.name, sandbox.namespace) if sandbox is not None else ("", "", "")
-            rows.append((each.id[:13], each.image_id.removeprefix("sha256:")[:13], _ago(runtime, each.created_ms), state, each.name,
-                         str(attempt), *pod))
-    return _table(("CONTAINER", "IMAGE", "CREATED", "STATE", "NAME", "ATTEMPT", "POD ID", "POD", "NAMESPACE"), rows)
-
-
-def _pods(runtime: Any, name: str) -> str:
-    rows = [
-        (each.id[:13], _ago(runtime, each.created_ms), "Ready" if each.ready else "NotReady", each.name, each.namespace, str(each.attempt),
-         "(default)")
-        for each in reversed(list(runtime.sandboxes.values())) if name in each.name
-    ]
-    return _table(("POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME"), rows)
-
-
-def _inspect(container: Container) -> str:
-    import json
-
-    return json.dumps({"status": {
-        "id": container.id, "metadata": {"name": container.name},
-        "image": {"image": container.config.image}, "imageRef": container.image_id,
-        "state": f"CONTAINER_{container.state.upper()}", "startedAt": container.started, "finishedAt": container.finished,
-        "exitCode": container.exit_code, "reason": container.reason, "message": container.message,
-    }}, indent=2) + "\n"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["container", "images", "info", "node", "pods", "ps", "sandboxes"]
+__all__ = ["container", "images", "info", "node", "ps", "sandboxes"]
 
 MOST = 200
 
@@ -101,14 +101,6 @@ def ps(runtime: Runtime) -> str:
     rows = [["CONTAINER", "IMAGE", "CREATED", "STATE", "NAME", "ATTEMPT", "POD ID", "POD", "NAMESPACE"]]
     rows += [[made.id[:13], made.image_id.removeprefix("sha256:")[:13], _ago(runtime, made.created_ms), made.state.capitalize(), made.name,
               str(made.config.attempt), box.id[:13], box.name, box.namespace] for made, box in every]
-    return table(rows)
-
-
-def pods(runtime: Runtime) -> str:
-    """`crictl pods`."""
-    rows = [["POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME"]]
-    rows += [[box.id[:13], _ago(runtime, box.created_ms), "Ready" if box.ready else "NotReady", box.name, box.namespace, str(box.attempt),
-              "(default)"] for box in list(runtime.sandboxes.values())[:MOST]]
     return table(rows)
 
 

@@ -1,4 +1,5 @@
-"""Tools of a node, as they are found in pods that share its network: iptables-save, ipvsadm, nft, crictl, docker, chroot."""
+"""Tools of a node, as they are found in pods that share its network: iptables-save, ipvsadm, nft, crictl, docker, chroot, systemctl; and
+those of its control plane."""
 
 from __future__ import annotations
 
@@ -58,17 +59,18 @@ def runtime_client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     docker = box.runtime.flavour.name == "docker"
     if not box.sandbox.host_network or (argv[0] == "docker") != docker:
         return Result(127, "", f"{run.shell}: {argv[0]}: not found\n")
+    if not docker:
+        from clusterlab.runtime.crictl import crictl
+
+        return Result(*crictl(box.runtime, argv[1:]))
     words = [each for each in argv[1:] if not each.startswith("-")]
     command = words[0] if words else ""
-    one = {"inspecti": view_images.inspect, "history": view_images.history}.get(command)
-    if one is not None and (command == "history") == docker and len(words) > 1:
-        text = one(box.runtime, words[-1])
-        why = f"Error response from daemon: No such image: {words[-1]}" if docker else f'E: no such image "{words[-1]}" present'
-        return Result(0, text) if text is not None else Result(1, "", why + "\n")
-    shown = {"ps": views.ps, "images": views.images, "pods": views.pods, "info": views.info, "version": views.info}.get(command)
+    if command == "history" and len(words) > 1:
+        text = view_images.history(box.runtime, words[-1])
+        return Result(0, text) if text is not None else Result(1, "", f"Error response from daemon: No such image: {words[-1]}\n")
+    shown = {"ps": views.ps, "images": views.images, "info": views.info, "version": views.info}.get(command)
     if shown is None:
-        known = "ps, images, history and info" if docker else "ps, images, inspecti, pods and info"
-        return Result(1, "", f"{argv[0]}: {known} are known here\n")
+        return Result(1, "", "docker: ps, images, history and info are known here\n")
     return Result(0, shown(box.runtime))
 
 
@@ -82,7 +84,61 @@ def nsenter(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return box.tool(run, argv[argv.index("--") + 1:], stdin) if "--" in argv[:-1] else Result()
 
 
+def traceroute(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """The way to an address: the bridge of the own node, the node that has it, and the address itself."""
+    words = [each for each in argv[1:] if not each.startswith("-") and not each.isdigit()]
+    if not words:
+        return Result(2, "", "Usage: traceroute HOST\n")
+    answer = box.ping(run, words[0])
+    if answer.error == "name":
+        return Result(1, "", f"traceroute: bad address '{words[0]}'\n")
+    network: Any = box.runtime.sim.components.get("network")
+    nodes = network.node_addresses() if network is not None else {}
+    target = answer.address
+    inside = next((address for name, address in nodes.items() if target.startswith(
+        getattr(box.runtime.sim.components.get(f"runtime/{name}"), "pod_cidr", "?").rsplit(".", 1)[0] + ".")), "")
+    own = nodes.get(box.runtime.node, "")
+    way = [] if box.sandbox.host_network else [box.gateway]
+    way += [inside] if inside and inside != own else []
+    lines = [*way, target] if not answer.error else [*way, *(["*"] * 3)]
+    ms = max(answer.latency_us, 60) / 1000
+    out = f"traceroute to {words[0]} ({target}), 30 hops max, 46 byte packets\n"
+    for number, each in enumerate(dict.fromkeys(lines) if not answer.error else lines, 1):
+        step = ms * number / max(1, len(lines))
+        out += f"{number:2}  *  *  *\n" if each == "*" else f"{number:2}  {each} ({each})  {step:.3f} ms  {step:.3f} ms  {step:.3f} ms\n"
+    return Result(0, out, "", 15_000 if answer.error else int(ms))
+
+
+def systemctl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """systemctl status and is-active of what runs on a node; it is stopped and started from the page's terminal or as a fault."""
+    words = [each.removesuffix(".service") for each in argv[1:] if not each.startswith("-")]
+    if not box.sandbox.host_network or len(words) < 2 or words[0] not in ("status", "is-active"):
+        return Result(1, "", "systemctl: status and is-active of kubelet and containerd are known here, on a node\n")
+    engine = {"cri-o": "crio"}.get(box.runtime.flavour.name, box.runtime.flavour.name)
+    kubelet: Any = box.runtime.sim.components.get(f"kubelet/{box.runtime.node}")
+    active = {"kubelet": kubelet is not None and kubelet.up, engine: box.runtime.up}.get(words[1])
+    if active is None:
+        return Result(4, "", f"Unit {words[1]}.service could not be found.\n")
+    if words[0] == "is-active":
+        return Result(0 if active else 3, ("active" if active else "inactive") + "\n")
+    about = {"kubelet": "kubelet: The Kubernetes Node Agent"}.get(words[1], f"{words[1]} container runtime")
+    mark, state = ("●", "active (running)") if active else ("○", "inactive (dead)")
+    return Result(0 if active else 3, (
+        f"{mark} {words[1]}.service - {about}\n     Loaded: loaded (/lib/systemd/system/{words[1]}.service; enabled; preset: enabled)\n"
+        f"     Active: {state}\n"))
+
+
+def etcdctl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """etcdctl and etcdutl, as the image of etcd has them: what they ask of the member beside them."""
+    shell: Any = box.runtime.sim.components.get("etcdctl")
+    name = box.container.config.image.rpartition("/")[2].partition(":")[0]
+    if shell is None or name != "etcd" or box.sandbox.namespace != "kube-system":
+        return Result(127, "", f"{run.shell}: {argv[0]}: not found\n")
+    return Result(*shell.inside(argv[1:]))
+
+
 TOOLS: dict[str, Tool] = {
     "iptables-save": rules, "iptables": rules, "ipvsadm": ipvsadm, "nft": nft, "crictl": runtime_client, "docker": runtime_client,
-    "chroot": chroot, "nsenter": nsenter,
+    "chroot": chroot, "nsenter": nsenter, "traceroute": traceroute, "systemctl": systemctl,
+    "etcdctl": etcdctl, "etcdutl": etcdctl,
 }
