@@ -26,6 +26,12 @@ def attachment_name(handle: str, driver: str, node: str) -> str:
     return "csi-" + sha256(f"{handle}{driver}{node}".encode()).hexdigest()
 
 
+def _unique(volume: Object) -> str:
+    """What a disk is called in the status of its node."""
+    csi = volume["spec"]["csi"]
+    return f"kubernetes.io/csi/{csi['driver']}^{csi['volumeHandle']}"
+
+
 class AttachDetachController(BaseController):
     """Reconciles what is attached to each node. Keys are node names."""
 
@@ -65,6 +71,8 @@ class AttachDetachController(BaseController):
                     self.enqueue(pod["spec"]["nodeName"])
 
     def node_changed(self, old: Object | None, new: Object | None) -> None:
+        if old is None and new is not None and any(map(self._disks, self.pods.indexed("node", new["metadata"]["name"]))):
+            self.enqueue(new["metadata"]["name"])
         if new is None and any(each["spec"]["nodeName"] == old["metadata"]["name"]  # type: ignore[index]
                                for each in self.attachments.store.values()):
             self.enqueue(old["metadata"]["name"])  # type: ignore[index]
@@ -87,6 +95,8 @@ class AttachDetachController(BaseController):
         for name, (volume, pod) in wanted.items():
             if name not in present:
                 self._attach(key, name, volume, pod)
+            elif not (present[name].get("status") or {}).get("attached") or not self._is_told(key, volume):
+                self._finish(key, present[name], volume)
 
     def _disks(self, pod: Object) -> Objects:
         found = []
@@ -123,6 +133,18 @@ class AttachDetachController(BaseController):
         self._node_attached(node, volume, True)
         self.record(pod, "Normal", "SuccessfulAttachVolume", f'AttachVolume.Attach succeeded for volume "{meta["name"]}" ')
         self.tell(f"The disk {meta['name']} is attached to {node}, where {pod['metadata']['name']} needs it.")
+
+    def _is_told(self, node: str, volume: Object) -> bool:
+        """Whether the node's status says that a disk is attached to it, which is what its kubelet goes by."""
+        told = (self.nodes.store[node].get("status") or {}).get("volumesAttached") or ()
+        return any(each["name"] == _unique(volume) for each in told)
+
+    def _finish(self, node: str, attachment: Object, volume: Object) -> None:
+        """Goes on where an attachment was left half done: the API server was gone, or the node was made anew."""
+        if not (attachment.get("status") or {}).get("attached"):
+            self.client.update_status("volumeattachments", {**attachment, "status": {"attached": True}})
+        self._node_attached(node, volume, True)
+        self.tell(f"The disk {volume['metadata']['name']} is attached to {node}, and now its kubelet is told so.")
 
     def _rival(self, node: str, volume: Object) -> Object | None:
         """The attachment to another node that keeps a disk from being attached."""
@@ -161,8 +183,7 @@ class AttachDetachController(BaseController):
         self.tell(f"No pod on {node} needs the disk {attachment['spec']['source'].get('persistentVolumeName')} any more: it is detached.")
 
     def _node_attached(self, node: str, volume: Object, attached: bool) -> None:
-        csi = volume["spec"]["csi"]
-        unique = f"kubernetes.io/csi/{csi['driver']}^{csi['volumeHandle']}"
+        unique = _unique(volume)
         live = self.client.get("nodes", "", node)
         before = (live.get("status") or {}).get("volumesAttached") or []
         after = [each for each in before if each["name"] != unique]

@@ -167,8 +167,13 @@ class Kubelet(KubeletParts):
     # What comes in.
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is not None:
-            self.node = new
+        if new is None:
+            return
+        self.node = new
+        if (new.get("status") or {}).get("volumesAttached") != ((old or {}).get("status") or {}).get("volumesAttached"):
+            for uid, rec in self.pods.items():
+                if rec.unattached_ms >= 0:
+                    self.wake(uid)
 
     def uid_of(self, pod: Object) -> str:
         """What a pod is known by here: its uid, or for a mirror that of its static pod."""

@@ -44,6 +44,7 @@ class Pod(NamedTuple):
     static: bool = False
     mounted: bool = False
     mounts_failed: tuple[int, int] = (0, 0)  # how often, when to try again
+    unattached_ms: int = -1  # since when it has been waiting for a disk to be attached; -1: it is not
     hooks: dict[str, int] = {}  # container id -> when its postStart or preStop hook is over, in ms
     removed: bool = False  # gone from the API without having been ended here
     starting: dict[str, str] = {}  # container -> id of the one that the runtime is starting

@@ -1,7 +1,8 @@
 """Volumes: what a pod mounts, made from configMaps, secrets, fields and tokens, and what keeps it from being mounted.
 
 Follows pkg/volume/{configmap,secret,projected,downwardapi,emptydir} (SetUp) and volumemanager/reconciler for the retries: half a
-second, twice as long each time, up to two minutes and two seconds.
+second, twice as long each time, up to two minutes and two seconds; volume_manager.go (WaitForAttachAndMount) for disks, which the
+attach/detach controller has to attach first.
 """
 
 from __future__ import annotations
@@ -33,12 +34,17 @@ _VARIABLE = re.compile(r"\$\(([^)]*)\)")
 
 FIRST_RETRY_MS = 500
 MOST_RETRY_MS = 122_000
+ATTACH_WAIT_MS = 123_000
 #: Volumes whose content comes from the API and follows it.
 _LIVE = ("configMap", "secret", "projected", "downwardAPI")
 
 
 class MountError(Exception):
     """A volume that cannot be set up."""
+
+
+class NotAttached(MountError):
+    """A disk that is not attached to this node yet."""
 
 
 def key_of(rec: Pod, volume: Object) -> str:
@@ -63,11 +69,15 @@ def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
         return rec, False
     made: dict[str, Files] = {}
     failed = False
+    unattached: list[str] = []
     for volume in rec.pod["spec"].get("volumes") or ():
         try:
             if "persistentVolumeClaim" in volume:
                 rec = _claimed(kl, rec, volume["persistentVolumeClaim"]["claimName"])
             files = content(kl, rec, volume)
+        except NotAttached:
+            unattached.append(volume["name"])
+            continue
         except MountError as error:
             kl.event(rec, "Warning", "FailedMount", f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
             kl.say(f"volume {volume['name']} cannot be mounted: {error}")
@@ -79,11 +89,27 @@ def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
         delay = min(FIRST_RETRY_MS << min(tries, 20), MOST_RETRY_MS)
         kl.wake(rec.uid, delay, idle=True)
         return rec._replace(mounts_failed=(tries + 1, now + delay)), False
+    if unattached:
+        return _await_attachment(kl, rec, sorted(unattached)), False
     kl.runtime.volumes.update(made)
     live = [each for each in rec.pod["spec"].get("volumes") or () if _follows(each)]
     if live:
         kl.refresh_later(rec.uid)
-    return rec._replace(mounted=True, mounts_failed=(0, 0)), True
+    return rec._replace(mounted=True, mounts_failed=(0, 0), unattached_ms=-1), True
+
+
+def _await_attachment(kl: Kubelet, rec: Pod, names: list[str]) -> Pod:
+    """Waits for disks; the node says when one has come (`Kubelet._node_changed`)."""
+    now = kl.sim.time_ms
+    since = rec.unattached_ms if rec.unattached_ms >= 0 else now
+    if now - since >= ATTACH_WAIT_MS:
+        shown = f"[{' '.join(names)}]"
+        why = f"unmounted volumes={shown}, unattached volumes={shown}, failed to process volumes=[]: context deadline exceeded"
+        kl.event(rec, "Warning", "FailedMount", f"Unable to attach or mount volumes: {why}")
+        kl.say(f"volume {names[0]} is not attached to the node")
+        since = now
+    kl.wake(rec.uid, since + ATTACH_WAIT_MS - now, idle=True)
+    return rec._replace(unattached_ms=since)
 
 
 def _follows(volume: Object) -> bool:
@@ -141,10 +167,19 @@ def _claimed(kl: Kubelet, rec: Pod, name: str) -> Pod:
     if (claim.get("status") or {}).get("phase") != "Bound":
         raise MountError(f'PVC {rec.pod["metadata"]["namespace"]}/{name} is not bound')
     bound = kl.read("persistentvolumes", "", claim["spec"].get("volumeName") or "") or {"metadata": {}, "spec": {}}
+    csi = bound["spec"].get("csi")
+    if csi and not _is_attached(kl, csi):
+        raise NotAttached(name)
     source = bound["spec"].get("hostPath") or bound["spec"].get("local")
     if not source or "pv.kubernetes.io/provisioned-by" in (bound["metadata"].get("annotations") or {}):
         return rec
     return rec._replace(folders=(*(each for each in rec.folders if each[0] != name), (name, f"{hostfiles.PREFIX}{source['path']}")))
+
+
+def _is_attached(kl: Kubelet, csi: Object) -> bool:
+    unique = f"kubernetes.io/csi/{csi['driver']}^{csi['volumeHandle']}"
+    status = (kl.node or {}).get("status") or {}
+    return any(each["name"] == unique for each in status.get("volumesAttached") or ())
 
 
 def _items(kl: Kubelet, kind: str, namespace: str, name: str, source: Object) -> Files:

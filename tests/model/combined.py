@@ -33,7 +33,8 @@ IMAGES = [
 POD_FAULTS = ("container-crash", "memory-leak", "disk-fill", "inode-fill", "fork-bomb")
 
 
-def _set(name: str, replicas: int) -> list[Object]:
+def stateful_set(name: str, replicas: int) -> list[Object]:
+    """A StatefulSet with a disk of the class `disk` for each pod, and its Service."""
     made = deployment(name, replicas, "shop/db:1")
     mount = [{"name": "data", "mountPath": "/data"}]
     made["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = mount
@@ -64,7 +65,7 @@ def _everything() -> list[Object]:
     api["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m", "memory": "64Mi"}}
     job = _job("hourly")["spec"]
     return [
-        web, _service("web"), api, _service("api"), *_set("db", 3), _job("batch"), deployment("shaky", 2, "shaky:1"),
+        web, _service("web"), api, _service("api"), *stateful_set("db", 3), _job("batch"), deployment("shaky", 2, "shaky:1"),
         {**agent, "kind": "DaemonSet", "spec": {key: value for key, value in agent["spec"].items() if key != "replicas"}},
         {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "tick"}, "spec": {
             "schedule": "*/3 * * * *", "jobTemplate": {"spec": {**job, "completions": 1, "parallelism": 1}}, "concurrencyPolicy": "Forbid"}},
@@ -74,6 +75,13 @@ def _everything() -> list[Object]:
             "minReplicas": 2, "maxReplicas": 5, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"},
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}]}},
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "all"}, "spec": {"hard": {"count/configmaps": "20", "pods": "80"}}},
+        deployment("guard", 2, "webhooks/add-label:v1"),
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "guard"}, "spec": {
+            "selector": {"app": "guard"}, "ports": [{"port": 443, "targetPort": 8443}]}},
+        {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": "label"}, "webhooks": [{
+            "name": "label.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
+            "clientConfig": {"service": {"name": "guard", "namespace": "default"}}, "rules": [{
+                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]}]},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ledger"}, "data": {"at": "0"}},
     ]
 
@@ -214,7 +222,7 @@ class Combination:
 
     def play(self) -> None:
         dice, world = self.dice, self.world
-        for _ in range(dice.choice((1, 2, 2, 3, 4))):
+        for _ in range(dice.choice((2, 2, 3, 4, 6))):
             self.tell(f"{world.now_s:8.1f} s  {self.break_()}")
             for _ in range(dice.choice((0, 5, 40))):
                 world.history.advance()
@@ -250,6 +258,8 @@ class Combination:
             ("component-stop", ["kube-apiserver", "kube-scheduler", "kube-controller-manager"]),
             ("etcd-kill", etcd), ("etcd-partition", etcd), ("etcd-slow", etcd), ("etcd-disk-full", etcd),
             *((("etcd-disk-lost", etcd),) if self.members > 1 else ()),
+            ("runtime-stop", nodes), ("certificate-expired", nodes), ("clock-skew", nodes), ("etcd-slow-disk", etcd),
+            ("api-overload", ["", "workload-high", "node-high", "system", "leader-election", "global-default"]),
             ("registry-unreachable", [""]), ("link", [""]), *((kind, ["pod"]) for kind in POD_FAULTS),
         )
         kind, targets = dice.choice(kinds)
@@ -263,6 +273,8 @@ class Combination:
         if kind == "link":
             options = {"from": dice.choice(("*", *NODES)), "to": dice.choice(("*", *NODES)), "latency": dice.choice(("10ms", "900ms")),
                        "loss": dice.choice(("0%", "20%", "100%"))}
+        if kind == "clock-skew":
+            options = {"by": dice.choice(("45s", "3m", "-1m", "-3h", "9000h"))}
         if dice.random() < 0.7:
             options["for"] = f"{dice.choice(LENGTHS_S)}s"
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.model.combined import stateful_set
 from tests.model.drive import MERGE, World, deployment
 from tests.model.script import request
 
@@ -143,4 +144,26 @@ def test_a_slow_disk_of_a_member_of_etcd() -> None:
     world.heal(fault)
     world.run(5)
     assert world.cluster.etcd.quiet
+    world.check()
+
+
+def test_a_disk_is_not_mounted_before_it_is_attached() -> None:
+    """A StatefulSet's pod on a lost node: it waits until somebody forces the old one away, and then six minutes for its disk."""
+    world = World(nodes=3)
+    world.make({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "disk"},
+                "provisioner": "disk.csi.example.com", "volumeBindingMode": "WaitForFirstConsumer"}, *stateful_set("db", 1))
+    world.settle()
+    node = world.get("pods/default/db-0")["spec"]["nodeName"]
+    world.fault("node-down", node)
+    world.run(500)
+    found = world.get("pods/default/db-0")
+    assert "deletionTimestamp" in found["metadata"] and found["spec"]["nodeName"] == node
+    world.delete("pods/default/db-0", 0)
+    world.run(200)
+    assert world.get("pods/default/db-0")["status"]["containerStatuses"][0]["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    assert world.events("FailedAttachVolume", "db-0")[-1]["message"].startswith('Multi-Attach error for volume "pvc-')
+    assert world.events("FailedMount", "db-0")[-1]["message"] == (
+        "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data], failed to process volumes=[]: "
+        "context deadline exceeded")
+    assert 150 <= world.until(lambda: world.ready(app="db") == 1) <= 185
     world.check()
