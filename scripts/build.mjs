@@ -43,6 +43,14 @@ const bundles = [
   { ...options, format: "iife", entryPoints: { theme: "static/src/theme.ts" } },
 ];
 
+// The server says in a terminal what the page says of steps: it gets the very same templates.
+const layTemplates = async () => {
+  const { outputFiles } = await build({ entryPoints: ["static/src/i18n/de/sentences.ts"], bundle: true, format: "esm", write: false });
+  const { sentences, clauses } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+  writeFileSync(join(outdir, "steps.de.json"), JSON.stringify({ sentences, clauses }));
+};
+await layTemplates();
+
 // Beside each file lies what it is when it is compressed: the server sends that to browsers that take it.
 const packed = (name) => ["gz", "br"].map((end) => join(outdir, `${name}.${end}`));
 const texts = () => readdirSync(outdir).filter((name) => /\.(js|css|svg|json)$/.test(name)).sort();

@@ -277,6 +277,8 @@ async def test_a_german_browser_is_answered_in_german(visit: Visit) -> None:
         assert await typist.run("fault nonsense") != "" and "es gibt keinen" in await typist.run("heal nobody")
         assert "Haltepunkte" in await typist.run("help") and "in Ruhe" in await typist.run("settle")
         assert await typist.run("why pod nobody") == "why: kein Schritt hat pods/default/nobody berührt\n"
+        await typist.run("kubectl create deployment deutsch --image=nginx; settle")
+        assert "Das Deployment deutsch" in (chain := await typist.run("why deploy/deutsch")) and "bittet den API-Server um create" in chain
         assert "nach kind wird" in await typist.run("until kind Pod") and "Befehl nicht gefunden" in await typist.run("emcas x")
         assert "not found" in await typist.run("kubectl get cm nobody"), "what Kubernetes prints stays as it is"
         await typist.send(type="nonsense")

@@ -11,6 +11,7 @@ from clusterlab.scenario.model import FAULT_KINDS
 from clusterlab.stream.conditions import ConditionError, parse_condition
 from clusterlab.web import runs
 from clusterlab.web.labs.lab import Lab, LabError
+from clusterlab.web.said.steps import step_said
 from clusterlab.web.terminal import limits
 from clusterlab.web.terminal.tools import own_tool, refused, usage
 from clusterlab.web.terminal.tools_help import about
@@ -32,8 +33,9 @@ def _clock(time_ms: int) -> str:
     return (f"{hours:02}:" if hours else "") + f"{minutes:02}:{rest_ms / 1000:06.3f}"
 
 
-def _told(step: Any) -> str:
-    return f"{step.seq:>6}  {_clock(step.time_ms)}  {step.actor}: {step.explain or f'{step.verb} {step.object}'}\n"
+def _told(step: Any, language: str) -> str:
+    what = step_said(step.explain, language) or f"{step.verb} {step.object}"
+    return f"{step.seq:>6}  {_clock(step.time_ms)}  {step.actor}: {what}\n"
 
 
 def _state(lab: Lab) -> str:
@@ -42,10 +44,10 @@ def _state(lab: Lab) -> str:
     return f"step {state['seq']} of {state['last']}, {_clock(state['time'])}, {state['mode']}, {words}\n"
 
 
-def _since(lab: Lab, seq: int, most: int = 40) -> str:
+def _since(lab: Lab, seq: int, language: str, most: int = 40) -> str:
     sim = lab.cluster.sim
     new = [step for step in sim.steps[max(0, seq - sim.first_seq + 1):] if not step.routine]
-    shown = "".join(_told(step) for step in new[-most:])
+    shown = "".join(_told(step, language) for step in new[-most:])
     return (f"… {len(new) - most} steps that are not shown\n" if len(new) > most else "") + shown
 
 
@@ -78,7 +80,7 @@ def step(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
         seq = lab.cluster.sim.last_seq
         for _ in range(count):
             await runs.run(lab, {"until": "step"})
-        return _since(lab, seq) or "nothing but routine is left to do\n"
+        return _since(lab, seq, shell.desk.language) or "nothing but routine is left to do\n"
 
     return _do(shell, argv, work())
 
@@ -91,7 +93,7 @@ def settle(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     async def work() -> str:
         seq = lab.cluster.sim.last_seq
         await runs.run(lab, {"until": "settled"})
-        return _since(lab, seq, 12) + _state(lab)
+        return _since(lab, seq, shell.desk.language, 12) + _state(lab)
 
     return _do(shell, argv, work())
 
@@ -166,7 +168,8 @@ def why(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
         chain = lab.cluster.why(key)
         if not chain:
             return Result(1, "", f"why: no step has touched {key}\n")
-        return Result(0, "".join(("       because of\n" if at else "") + _told(step) for at, step in enumerate(chain[:50])))
+        told = (_told(step, shell.desk.language) for step in chain[:50])
+        return Result(0, "".join(("       because of\n" if at else "") + each for at, each in enumerate(told)))
 
     return _do(shell, argv, work())
 
@@ -261,6 +264,6 @@ def raw_line(shell: Shell, line: str) -> Result | None:
         seq = lab.cluster.sim.last_seq
         await runs.run(lab, {"until": {"condition": rest}})
         new = lab.cluster.sim.steps[-1:]
-        return Result(0, (_told(new[0]) if new and new[0].seq > seq else "") + _state(lab))
+        return Result(0, (_told(new[0], shell.desk.language) if new and new[0].seq > seq else "") + _state(lab))
 
     return _do(shell, [name, rest], work())
