@@ -163,6 +163,15 @@ def test_the_inspector_by_keyboard(open_lab: OpenLab) -> None:
     expect(lab.by("inspector").locator("h2")).to_have_text(above.split("/")[-1] if above.startswith(("nodes/", "pods/")) else above)
     lab.page.keyboard.press("Escape")
     expect(lab.by("step-sentence")).to_be_visible()
+    # By name, wherever it stands.
+    lab.page.keyboard.press("g")
+    expect(lab.by("find-text")).to_be_focused()
+    lab.page.keyboard.type("pod web")
+    expect(lab.by("found")).to_have_count(2)
+    lab.page.keyboard.press("ArrowDown")
+    expect(lab.by("found").first).to_be_focused()
+    lab.page.keyboard.press("Enter")
+    expect(lab.by("inspector").locator("h2")).to_have_text(re.compile("^web-"))
 
 
 def test_a_fault_and_its_end(open_lab: OpenLab) -> None:

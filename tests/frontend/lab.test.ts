@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { spawnSync } from "node:child_process";
 import { binsOf } from "../../static/src/lab/bins";
+import { finding, MOST_FOUND } from "../../static/src/lab/finding";
 import { Headings } from "../../static/src/lab/headings";
 import { OneAtATime } from "../../static/src/lab/oneAtATime";
 import { litLines, pathsOf } from "../../static/src/lab/yaml";
@@ -129,4 +130,17 @@ test("work that asks the server is done one at a time, and once more for all tha
   await settle();
   work.ask();
   assert.deepEqual([ends.length, most], [3, 1]);
+});
+
+test("things are found by any part of their names, the closest first, and never more than can be read", () => {
+  const view = (kind: string, name: string, namespace?: string) => ({ kind, name, namespace, uid: name, labels: {}, owner: null, created: 0, deleting: null });
+  const objects = Object.fromEntries([view("Pod", "web-1", "default"), view("Deployment", "web", "default"), view("Pod", "coredns-web", "kube-system"), view("Node", "node-1"), view("Event", "web-1.18", "default")]
+    .map((one) => [`${one.kind}/${one.name}`, one]));
+  assert.deepEqual(finding(objects, ["etcd-0", "kube-scheduler"], "WEB").keys, ["Deployment/web", "Pod/web-1", "Pod/coredns-web"]);
+  assert.deepEqual(finding(objects, ["etcd-0", "kube-scheduler"], "pod web").keys, ["Pod/web-1", "Pod/coredns-web"]);
+  assert.deepEqual(finding(objects, ["etcd-0", "kube-scheduler"], "sched").keys, ["kube-scheduler"]);
+  assert.deepEqual(finding(objects, [], "  "), { keys: [], count: 0 });
+  const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`pods/default/p-${i}`, view("Pod", `p-${i}`, "default")]));
+  const found = finding(many, [], "p-");
+  assert.deepEqual([found.keys.length, found.count, found.keys[1]], [MOST_FOUND, 500, "pods/default/p-1"]);
 });

@@ -16,6 +16,9 @@ export const isLowest = (size: Size): boolean => size.height < 430 && size.width
 /** Not much height, as on a laptop: what frames the nodes gives some of its own. */
 export const isShort = (size: Size): boolean => size.height < 760;
 
+/** As wide as a tablet: the logs of etcd stand under its members, not beside them. */
+const isMedium = (size: Size): boolean => size.width < 800;
+
 /** The component that a lens is about; "" where it is about something else. */
 const ABOUT: Partial<Record<Lens, "controllers" | "scheduler" | "etcd">> = { "control-plane": "controllers", scheduling: "scheduler", etcd: "etcd" };
 /** Lenses that are about what is below the API server: the control plane is a row of headings. */
@@ -49,7 +52,7 @@ export function controlPlane(lens: Lens, size: Size, narrow: boolean): [Box, Box
   const row = { x: MARGIN, y: 30, w: size.width - 2 * MARGIN, h: size.height > 820 ? 146 : isShort(size) ? 108 : 122 };
   const about = ABOUT[lens];
   if (!about) return share(isLow(lens, size) ? { ...row, ...(isLowest(size) ? { y: 10, h: 46 } : { h: SLIM }) } : row, isLow(lens, size) ? [0.6, 1, 1.1, 1.1] : WEIGHTS, GAP) as [Box, Box, Box, Box];
-  const tall = { ...row, h: clamp(Math.round(Math.min(size.height * (lens === "etcd" ? 0.52 : 0.46), size.height - BELOW_FOCUS)), 190, 470) };
+  const tall = { ...row, h: clamp(Math.round(Math.min(size.height * (lens === "etcd" ? 0.52 : 0.46), size.height - BELOW_FOCUS)), lens === "etcd" && isMedium(size) ? 246 : 190, 470) };
   const side = clamp(row.w * 0.2, 150, 230);
   const focus = { ...tall, x: row.x + side + GUTTER, w: row.w - side - GUTTER };
   const stack = (i: number): Box => ({ x: row.x, y: tall.y + (i * (tall.h + 10)) / 3, w: side, h: (tall.h + 10) / 3 - 10 });

@@ -73,7 +73,7 @@ function drawScores(d: Drawing, last: Decision | undefined): void {
   const scores = [...(last.scores ?? [])].sort((a, b) => b.total - a.total || Number(b.node === last.chosen) - Number(a.node === last.chosen));
   if (!scores.length) {
     const words = last.chosen ? t("{node}: the only one that fits", { node: last.chosen }) : (last.message ?? "");
-    wrap(words, w, 4, pen.width.bind(pen)).forEach((line, i) => pen.text(line, x, y + 10 + i * 13, { size: 10.2, color: last.chosen ? theme.text : theme.warn, max: w }));
+    wrap(words, w, Math.max(1, Math.min(4, Math.floor((h + 6) / 13))), pen.width.bind(pen)).forEach((line, i) => pen.text(line, x, y + 10 + i * 13, { size: 10.2, color: last.chosen ? theme.text : theme.warn, max: w }));
     return;
   }
   const wide = at.lens === "scheduling";

@@ -8,6 +8,7 @@ import { recall, remember } from "../lab/remember";
 import { sentenceOf } from "../lab/words";
 import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
+import "./find";
 import { icons } from "./icons";
 import { LENSES } from "./lenses";
 import "./picture";
@@ -72,7 +73,7 @@ export class ToolsElement extends LabElement {
 
   protected override render(): TemplateResult {
     const theme = recall("theme") ?? "auto";
-    return html`<button type="button" class="quiet" data-testid="theme" title=${t("Theme: {theme}", { theme: t(theme) })} aria-label=${t("Theme: {theme}", { theme: t(theme) })} @click=${this.theme}>${icons.theme}</button>
+    return html`<cl-find></cl-find><button type="button" class="quiet" data-testid="theme" title=${t("Theme: {theme}", { theme: t(theme) })} aria-label=${t("Theme: {theme}", { theme: t(theme) })} @click=${this.theme}>${icons.theme}</button>
       <cl-picture class="wide-only"></cl-picture>
       <button type="button" class="quiet wide-only" data-testid="present" title=${t("Presentation (P)")} aria-label=${t("Presentation")} @click=${this.present}>${icons.screen}</button>
       <button type="button" class="quiet" data-testid="help" title=${t("Keys (?)")} aria-label=${t("Keys")} @click=${this.help}>${icons.help}</button>
@@ -95,7 +96,7 @@ export class ToolsElement extends LabElement {
 const KEYS: [string, string][] = [
   ["Space", "play or pause"], ["→  .", "one step"], ["←", "one step back"], ["Home", "to the start"], ["End", "run until settled"], ["[  ]", "ten steps back or on"], ["I", "into the step: one stage of its requests at a time"], ["O", "out of the step"], ["B", "a breakpoint"], ["Shift B", "a breakpoint for steps like this one"], ["C", "continue to the next breakpoint"], ["U", "run until a condition holds"],
   ["W", "watch a field"], ["M", "mark this step"], ["F", "fork: the same past, another future"], ["X", "compare with the last fork"], ["H", "hold requests until the next step"],
-  ["/", "the kubectl command line"], ["1 … 9", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["S", "save the picture (PNG)"], ["Shift S", "save the drawing (SVG)"], ["Esc", "close, select nothing"], ["?", "this list"],
+  ["/", "the kubectl command line"], ["G", "find something by its name"], ["1 … 9", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["S", "save the picture (PNG)"], ["Shift S", "save the drawing (SVG)"], ["Esc", "close, select nothing"], ["?", "this list"],
 ];
 
 /** A bar between two panels: drag it, or focus it and use the arrow keys. Double click or Enter folds the panel. */

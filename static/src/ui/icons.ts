@@ -18,6 +18,7 @@ export const icons = {
   theme: icon(svg`<path d="M8 2a6 6 0 1 0 0 12z"/><circle class="stroke" cx="8" cy="8" r="6"/>`),
   screen: icon(svg`<path class="stroke" d="M2 3h12v8H2zM8 11v3M5 14h6"/>`),
   picture: icon(svg`<path class="stroke" d="M2.500 3.500h11v9h-11zM2.500 10.500l3-3 3 3 2-2 3 3"/><circle cx="10.600" cy="6.200" r="1.100"/>`),
+  find: icon(svg`<circle class="stroke" cx="7" cy="7" r="4.4"/><path class="stroke" d="M10.400 10.400L14 14"/>`),
   help: icon(svg`<circle class="stroke" cx="8" cy="8" r="6.2"/><path class="stroke" d="M6.2 6.3a1.9 1.9 0 1 1 2.6 2c-.6.3-.8.6-.8 1.3M8 11.6v.3"/>`),
   up: icon(svg`<path class="stroke" d="M4 10l4-4 4 4"/>`),
   down: icon(svg`<path class="stroke" d="M4 6l4 4 4-4"/>`),

@@ -20,7 +20,7 @@ export function listenToKeys(lab: Lab): void {
   };
   const anyone: Record<string, () => void> = {
     "/": () => drawer()?.focusLine(), "?": () => void document.dispatchEvent(new Event("clusterlab:help")), Escape: () => lab.select(""),
-    w: () => drawer()?.debug("path"), m: () => markStep(lab), f: () => void fork(lab),
+    g: () => void document.dispatchEvent(new Event("clusterlab:find")), w: () => drawer()?.debug("path"), m: () => markStep(lab), f: () => void fork(lab),
     x: () => lab.compare(lab.comparing ? "" : (forksOf(lab)[0] ?? "")),
     l: () => drawer()?.show("log"), s: () => void savePicture(lab, "png"), S: () => void savePicture(lab, "svg"),
     p: () => {
