@@ -70,6 +70,8 @@ export class Lab {
   private noticeTimer = 0;
   private filling = false;
   /** Play or pause that the lab has not answered yet. */
+  /** The last command was a single step. */
+  private closely = false;
   private asked: "playing" | "paused" | "" = "";
   private askedAt = 0;
   private askedTimer = 0;
@@ -117,10 +119,12 @@ export class Lab {
     return this.player.frame?.seq ?? this.player.state.seq;
   }
 
-  /** The step that is told about: the one on the stage, or the last before it that matters. */
+  /** The step that is told about: the one on the stage, or the last before it that matters; in a settled cluster whoever steps sees routine too. */
   get shown(): Heading | undefined {
     const frame = this.player.frame;
-    if (frame && !frame.routine) return frame;
+    if (frame && (!frame.routine || this.closely)) return frame;
+    const last = this.closely && this.mode.settled ? this.headings.get(this.shownSeq) : undefined;
+    if (last) return last;
     return this.headings.newest(this.shownSeq, 1, (step) => !step.routine)[0] ?? frame ?? this.headings.get(this.shownSeq);
   }
 
@@ -178,6 +182,7 @@ export class Lab {
     const sent = this.stream.send(command);
     if (!sent) this.say(t("Not connected."));
     if (!DRIVES.has(command.type)) return sent;
+    this.closely = command.type === "run" && command["until"] === "step";
     const asked = command.type === "play" ? "playing" : command.type === "pause" ? "paused" : "";
     this.asked = sent && (this.asked || asked !== this.mode.mode) ? asked : "";
     this.askedAt = this.mode.seq;

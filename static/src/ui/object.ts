@@ -152,7 +152,7 @@ export class ObjectElement extends LabElement {
     const view = this.lab.player.state.objects[this.key];
     return html`${view && !view.deleting ? faultButtons(this.lab, this.key) : nothing}
       ${RELEASED.test(this.key) && view && this.answer ? html`<cl-release .key=${this.key} .object=${this.answer.object}></cl-release>` : nothing}
-      ${this.chain.length ? html`<section><h3 class="eyebrow">${t("Why is it here?")}</h3><ol class="why" data-testid="why">${this.chain.map((step) => html`<li>${stepLink(this.lab, step)}</li>`)}</ol></section>` : nothing}
+      ${this.chain.length ? html`<section><h3 class="eyebrow">${t("Why is it here?")}</h3><ol class="why" data-testid="why">${this.chain.map((step) => html`<li>${stepLink(this.lab, step)}</li>`)}</ol></section>` : this.answer ? html`<p class="soft" data-testid="no-why">${t("No step that is known has touched it: it was there before.")}</p>` : nothing}
       ${this.changedPart()}${this.relatedPart()}${this.describePart()}`;
   }
 
