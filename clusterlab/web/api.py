@@ -166,7 +166,7 @@ async def new_lab(request: HttpRequest, body: dict[str, Any]) -> tuple[Lab, str]
     )
     await remember_made(request, lab)
     if begin is not None:
-        await runs.run(lab, {"until": begin})
+        await runs.run(lab, {"until": begin, "limit": runs.CONDITION_LIMIT})  # whoever asks for a page waits for it
         await lesson_done.begun(lab)
         if playing:
             await lab.play()
