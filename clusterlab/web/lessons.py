@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 
 from clusterlab.lessons.allowed import refusal
 from clusterlab.lessons.checks import Past, check_task
-from clusterlab.lessons.loader import PATHS, Lesson, LessonError, load_all, load_lesson
+from clusterlab.lessons.loader import PATHS, Lesson, LessonError, load_all, load_lesson, run_lines
 from clusterlab.lessons.render import render_end, render_step
+from clusterlab.lessons.running import named
 from clusterlab.web import lesson_done
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -185,19 +186,37 @@ def checks(lab: Lab) -> dict[str, Any]:
 def refused(lab: Lab, line: str) -> str:
     """Why the lesson of a lab does not allow a kubectl line now, or "".
 
-    Its first task that was neither done once nor skipped may name the verbs to use."""
+    Its first task that was neither done once nor skipped may name the verbs to use. What the lesson's own text runs is always allowed: a
+    line above the task may prepare it."""
     if not lab.lesson:
         return ""
     try:
-        tasks = _lesson(lab.lesson).tasks
+        lesson = _lesson(lab.lesson)
     except LabError:
         return ""
-    if not any(task.allow for task in tasks):
+    tasks = lesson.tasks
+    if not any(task.allow for task in tasks) or _stands_in(lesson, line, lab):
         return ""
     checks(lab)
     past = lesson_done.so_far(lab) | _skipped.get(lab, set())
     current = next((task for task in tasks if task.id not in past), None)
     return refusal(line, current.allow) if current is not None else ""
+
+
+def _stands_in(lesson: Lesson, line: str, lab: Lab) -> bool:
+    """Whether a block of the lesson's text runs this line, or applies the manifest that it applies."""
+    line = line.strip()
+    for directive in (each for step in lesson.steps for each in step.directives):
+        if directive.kind == "manifest":
+            name, *words = directive.info.split()
+            if "draft" not in words and line == f"kubectl apply -f {name}":
+                return True
+        elif directive.kind == "run":
+            for known, _words in run_lines(directive):
+                with contextlib.suppress(LookupError):  # nobody is there whom it could name
+                    if line in (known, named(known, lab.cluster)):
+                        return True
+    return False
 
 
 def put_files(lab: Lab, folder: Path) -> None:

@@ -7,6 +7,8 @@ import json
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -221,10 +223,11 @@ def test_a_picture_shows_a_moment_that_is_past_and_the_lab_stays(browser: Browse
     assert "loops" in browser.ask("GET", f"{lab}/lesson/picture?{lens}")[1]
 
 
-def test_a_task_that_names_its_verbs_refuses_others_until_it_is_skipped(browser: Browser) -> None:
+@contextmanager
+def terminal(browser: Browser, lab_id: str) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """The command line of a lab's page."""
     from websockets.sync.client import connect
 
-    lab_id = browser.start("13-declarative-configuration")
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.jar)
     address = f"{browser.server.url.replace('http', 'ws')}/ws/labs/{lab_id}/"
     with connect(address, additional_headers={"Cookie": cookies, "Origin": browser.server.url}) as socket:
@@ -237,6 +240,21 @@ def test_a_task_that_names_its_verbs_refuses_others_until_it_is_skipped(browser:
                 if told["type"] == "kubectl":
                     return told
 
+        yield kubectl
+
+
+def test_a_task_allows_what_the_text_above_it_runs(browser: Browser) -> None:
+    lab_id = browser.start("14-rollouts-and-rollbacks")
+    assert browser.ask("POST", f"/api/labs/{lab_id}/lesson/skip/v2", {})[0] == 200
+    with terminal(browser, lab_id) as kubectl:
+        told = kubectl("kubectl set image deployment/web web=shop/web:v2")
+        assert told["exit"] == 1 and "solved with kubectl rollout" in told["stderr"]
+        assert kubectl("kubectl set image deployment/web web=shop/web:v3")["exit"] == 0
+
+
+def test_a_task_that_names_its_verbs_refuses_others_until_it_is_skipped(browser: Browser) -> None:
+    lab_id = browser.start("13-declarative-configuration")
+    with terminal(browser, lab_id) as kubectl:
         told = kubectl("kubectl create deployment other --image=nginx:1.25")
         assert told["exit"] == 1 and "solved with kubectl apply" in told["stderr"]
         assert kubectl("kubectl get pods")["exit"] == 0
