@@ -81,6 +81,21 @@ def as_seen(runtime: Runtime, container: Container, serve: Serve) -> Serve:
     return serve
 
 
+def _gate(runtime: Runtime, container: Container, path: str) -> tuple[int, str]:
+    """What Flagger's load tester answers (pkg/loadtester/server.go): its gates are opened and closed by requests. Bodies do not come this
+    far, so there is one gate of each kind, for all Canaries; no load is sent."""
+    _, kind, what = (*path.split("/", 2), "", "")[:3]
+    if kind not in {"gate", "rollback"} or what not in {"approve", "halt", "check", "open", "close"}:
+        return 200, "OK"
+    if what in {"approve", "halt"}:
+        return (200, "OK") if what == "approve" else (403, "Forbidden")
+    box = Box(runtime, container)
+    if what in {"open", "close"}:
+        box.put(f"/run/{kind}", what)
+        return 202, ""
+    return (200, "Approved") if box.read(f"/run/{kind}") == "open" else (403, "Forbidden")
+
+
 def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> Answer:
     status, body, until = 200, serve.body, None
     plain = path.partition("?")[0]
@@ -102,6 +117,8 @@ def _served(runtime: Runtime, container: Container, serve: Serve, path: str) -> 
             status, body = 500, f"error: {(runtime.sim.time_ms - container.started_ms) / 1000:.0f}"
     if container.program.special == "netexec" and plain == "/echo":
         body = (parse_qs(path.partition("?")[2]).get("msg") or [""])[0]
+    if container.program.special == "loadtester":
+        status, body = _gate(runtime, container, plain)
     if serve.errors_ppm >= 1_000_000:
         status, body = 500, ""
     elif serve.errors_ppm:

@@ -311,8 +311,18 @@ def _canary(obj: Object, epoch: datetime) -> View:
         "message": condition.get("message", ""), "provider": spec.get("provider", ""), "weight": status.get("canaryWeight", 0),
         "wanted": steps[-1] if steps else plan.get("maxWeight", 0), "iteration": status.get("iterations", 0),
         "iterations": plan.get("iterations", 0), "failed": status.get("failedChecks", 0), "threshold": max(1, plan.get("threshold") or 1),
-        "skip": bool(spec.get("skipAnalysis")), "suspended": bool(spec.get("suspend")),
+        "gates": _gates(spec), "skip": bool(spec.get("skipAnalysis")), "suspended": bool(spec.get("suspend")),
     }
+
+
+def _gates(spec: Object) -> list[Object]:
+    """The webhooks of a Canary that people open and close, each with the place of its address in the spec."""
+    part = "analysis" if spec.get("analysis") else "canaryAnalysis"
+    kinds = ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
+    return [
+        {"name": each.get("name", ""), "type": each["type"], "url": str(each.get("url", ""))[:300],
+         "path": f"/spec/{part}/webhooks/{number}/url"}
+        for number, each in enumerate((spec.get(part) or {}).get("webhooks") or ()) if each.get("type") in kinds][:8]
 
 
 def _http_route(obj: Object, epoch: datetime) -> View:

@@ -56,7 +56,7 @@ test("an Ingress shows its canary's weight and measured share beside its own", (
   const board = boardOf("traffic", index, { traffic: { sources: { shop: { rate: 40, to: "http://shop.example" } }, pods: {}, shares } }, "");
   const routes = board.columns.find((column) => column.title === "ROUTES")!.cards;
   assert.deepEqual(routes.map((card) => [card.id, card.tag]), [["ingresses/default/web", "Ingress"], ["ingresses/default/lost", "no effect"]]);
-  assert.deepEqual(routes[0]!.lines, ["shop.example", "canary new: x-canary → next"]);
+  assert.deepEqual(routes[0]!.lines, ["shop.example", "x-canary → next"]);
   assert.deepEqual(board.wires.filter((wire) => wire.from === "ingresses/default/web").map((wire) => [wire.to, wire.label]), [["services/default/web", "80/100 · 81.0 %"], ["services/default/next", "20/100 · 19.0 %"]]);
   assert.ok(board.wires.some((wire) => wire.from === "traffic/shop" && wire.to === "ingresses/default/web"));
 });

@@ -69,6 +69,9 @@ class Lab(Net):
     def said(self) -> list[str]:
         return [each["message"] for _, each in self.cluster.objects("events") if each["involvedObject"].get("kind") == "Canary"]
 
+    def get_from(self, client: str, url: str) -> Any:
+        return self.fabric.request(self.source(client), url)
+
     def tag(self, name: str) -> str:
         found: str = self.get("deployments", name)["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]
         return found
@@ -244,3 +247,51 @@ def test_a_checkpoint_in_the_midst_leads_to_the_same_end() -> None:
     lab.cluster.restore(kept)
     lab.until("Succeeded")
     assert (lab.status, lab.sim.time_ms) == (end, count)
+
+
+TESTER = "http://flagger-loadtester.default"
+GATED = {
+    **CANARY, "webhooks": [
+        {"name": "start", "type": "confirm-rollout", "url": f"{TESTER}/gate/check"},
+        {"name": "promotion", "type": "confirm-promotion", "url": f"{TESTER}/gate/halt"},
+        {"name": "back", "type": "rollback", "url": f"{TESTER}/rollback/check"}]}
+
+
+def test_gates_of_a_load_tester_are_opened_and_closed_by_requests() -> None:
+    """As docs/gitbook/usage/webhooks.md of Flagger has it (Manual Gating)."""
+    lab = Lab(gatewayApi=True, traffic=OUTSIDE)
+    lab.gateway()
+    lab.deployment("flagger-loadtester", "ghcr.io/fluxcd/flagger-loadtester:0.36.0", replicas=1)
+    lab.service("flagger-loadtester", target=8080)
+    lab.pod("client")
+    lab.canary(GATED, ROUTE)
+    lab.until("Initialized")
+
+    def ask(path: str) -> tuple[int, str]:
+        found = lab.do(lambda: lab.get_from("client", f"{TESTER}{path}"))
+        return found.status, found.body
+
+    assert ask("/gate/check") == (403, "Forbidden") and ask("/gate/approve") == (200, "OK")
+    lab.image("shop/web:v2")
+    lab.until("Waiting")
+    assert "Halt shop.default advancement waiting for approval start" in lab.said()
+    assert ask("/gate/open")[0] == 202 and ask("/gate/check") == (200, "Approved")
+    lab.until("WaitingPromotion")
+    lab.run(20)
+    assert lab.status["phase"] == "WaitingPromotion" and lab.tag("shop-primary") == "v1"
+    ask("/rollback/open")
+    lab.until("Failed")
+    assert "Rolling back shop.default manual webhook invoked" in lab.said() and lab.tag("shop-primary") == "v1"
+    ask("/rollback/close")
+    lab.do(lambda: lab.client.patch("canaries.flagger.app", "default", "shop", [
+        {"op": "replace", "path": "/spec/analysis/webhooks/1/url", "value": f"{TESTER}/gate/approve"}], "json"))
+    lab.image("shop/web:slow2")
+    lab.until("Succeeded")
+    assert lab.tag("shop-primary") == "slow2"
+
+
+def test_a_rollback_gate_that_nobody_opened_stays_shut() -> None:
+    lab = routed({**CANARY, "webhooks": [{"name": "back", "type": "rollback", "url": "http://flagger-loadtester.test/rollback/check"}]})
+    lab.image("shop/web:v2")
+    lab.until("Succeeded")
+    assert lab.tag("shop-primary") == "v2"

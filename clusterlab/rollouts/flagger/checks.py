@@ -42,7 +42,7 @@ NGINX = {
 _PLACE = re.compile(r"\{\{-?\s*(\w+)(?:\s*\.\s*(\w+))?\s*-?\}\}")
 _INDEX = re.compile(r"\{\{-?\s*index\s+variables\s+\"(\w+)\"\s*-?\}\}")
 #: What a load tester's gates answer by their names.
-GATES = {"/gate/approve": True, "/gate/halt": False}
+GATES = {"/gate/approve": True, "/gate/halt": False, "/rollback/check": False}
 
 
 class NoValues(ValueError):

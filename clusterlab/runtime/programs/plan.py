@@ -133,7 +133,7 @@ def _arguments(behaviour: Behaviour, argv: tuple[str, ...]) -> tuple[tuple[Serve
     if "podinfo" in match and port.isdigit():
         rest = behaviour.serves[0]
         return (Serve(int(port), cpu_us=rest.cpu_us, body=rest.body, paths=rest.paths), *behaviour.serves[1:]), "", None
-    return None, "", None
+    return None, "loadtester" if "flagger-loadtester" in match else "", None
 
 
 def _agnhost(argv: tuple[str, ...]) -> tuple[tuple[Serve, ...], str, tuple[str, ...] | None]:

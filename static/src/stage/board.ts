@@ -197,6 +197,8 @@ export function placeBoard(board: Board, area: Box, narrow: boolean): PlacedBoar
 
 /** On a phone the columns follow one another, two cards abreast; wires would only tangle, so those of what is selected are enough. */
 function placeStacked(board: Board, area: Box): PlacedBoard {
+  /** What stands beside wires otherwise: the weight of a Service, in place of its address. */
+  const weights = new Map(board.wires.filter((wire) => wire.label && /\d\/\d/.test(wire.label)).map((wire) => [wire.to, wire.label!]));
   const placed: PlacedBoard = { boxes: new Map(), cards: new Map(), wires: [], titles: [], hidden: [], note: board.note, bottom: area.y };
   const w = (area.w - 10) / 2;
   let y = area.y;
@@ -208,7 +210,7 @@ function placeStacked(board: Board, area: Box): PlacedBoard {
       const h = Math.max(...pair.map(heightOf));
       pair.forEach((card, side) => {
         placed.boxes.set(card.id, { x: area.x + side * (w + 10), y, w, h });
-        placed.cards.set(card.id, card);
+        placed.cards.set(card.id, weights.has(card.id) ? { ...card, lines: [weights.get(card.id)!, ...card.lines.slice(1)] } : card);
       });
       y += h + 8;
     }

@@ -72,7 +72,7 @@ export function ingressCards(index: ClusterIndex, shares: Shares, wires: Wire[])
       paired.add(found[0]);
       wire(found[2], asked.weight);
       const who = [asked.header ?? "", asked.cookie ? t("cookie {name}", { name: asked.cookie }) : ""].filter(Boolean);
-      lines.push([t("canary {name}", { name: found[1].name }), who.length ? `${who.join(", ")} → ${found[2]}` : ""].filter(Boolean).join(": "));
+      lines.push(who.length ? `${who.join(", ")} → ${found[2]}` : t("canary {name}", { name: found[1].name }));
     }
     return { id: key, title: ingress.name, lines: lines.slice(0, 2), tag: "Ingress", tone: "soft", link: true };
   });

@@ -121,6 +121,8 @@ export interface CanaryView extends View {
   threshold: number;
   skip: boolean;
   suspended: boolean;
+  /** Webhooks that people open and close; `path`: where the address stands in the spec. */
+  gates: { name: string; type: string; url: string; path: string }[];
 }
 
 export interface AnalysisRunView extends View {

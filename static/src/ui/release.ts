@@ -7,7 +7,7 @@ import { fetchObject } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { clock } from "../lab/words";
 import { capacities, cores, familyOf, times } from "../stage/capacity";
-import { nameOf, namespaceOf, type AnalysisRunView, type CanaryView, type MetricView, type RolloutView } from "../stream/views";
+import { nameOf, namespaceOf, type AnalysisRunView, type CanaryView, type MetricView, type RolloutView, type WorkloadView } from "../stream/views";
 import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
 import { theScene } from "./stage";
@@ -92,12 +92,32 @@ export class ReleaseElement extends LabElement {
       { name: t("Roll back"), line: `kubectl rollout undo deployment ${deployment}${this.where}`, off: !going, testid: "release:undo" },
       { name: t("Retry"), line: `kubectl rollout restart deployment ${deployment}${this.where}`, off: going, testid: "release:retry" },
     ];
+    acts.push(...this.gateActs(view, nameOf(found[0])));
     return html`<p><span class="pill ${tone}" data-testid="release-phase">${view.phase || "–"}</span> <span data-testid="release-message">${view.message}</span></p>
       <dl class="fields"><dt>Canary</dt><dd>${nameOf(found[0])} <small>${view.provider}</small></dd>
         <dt>${t("weight")}</dt><dd>${view.weight} <small>${view.wanted ? t("of {count}", { count: view.wanted }) : nothing}</small></dd>
         ${view.iterations ? html`<dt>${t("iteration")}</dt><dd>${view.iteration} <small>${t("of {count}", { count: view.iterations })}</small></dd>` : nothing}
         <dt>${t("failed checks")}</dt><dd>${view.failed} <small>${t("of {count}", { count: view.threshold })}</small></dd></dl>
       ${canEdit ? html`<p class="acts">${acts.map((act) => html`<button type="button" class="small" data-testid=${act.testid} ?disabled=${act.off} title=${act.line} @click=${() => void this.act(act)} @focus=${() => (this.shown = act.line)} @pointerenter=${() => (this.shown = act.line)}>${act.name}</button> `)}</p>` : nothing}`;
+  }
+
+  /** Gates of a Canary: those of the load tester by their address, others by the Deployment whose pods answer for them. */
+  private gateActs(view: CanaryView, canary: string): Act[] {
+    const made: Act[] = [];
+    (view.gates ?? []).forEach((gate, number) => {
+      const [, head, path] = /^(\w+:\/\/[^/]+)(\/.*)?$/.exec(gate.url) ?? ["", "", ""];
+      const tester = /^\/(gate|rollback)\/\w+$/.test(path ?? "");
+      const [service, namespace] = (head ?? "").replace(/^\w+:\/\//, "").replace(/:\d+$/, "").split(".");
+      const behind = this.lab.player.state.objects[`deployments/${namespace ?? namespaceOf(this.key)}/${service}`] as WorkloadView | undefined;
+      if (!tester && !behind) return;
+      const open = tester ? path === "/gate/approve" : !!behind?.desired;
+      const line = tester
+        ? `kubectl patch canary ${canary}${this.where} --type=json -p ${quoted([{ op: "replace", path: gate.path, value: `${head}${open ? "/gate/halt" : "/gate/approve"}` }])}`
+        : `kubectl scale deployment ${service}${namespace && namespace !== "default" ? ` -n ${namespace}` : ""} --replicas=${open ? 0 : 1}`;
+      const values = { name: gate.name };
+      made.push({ name: open ? t("Close gate {name}", values) : gate.type === "rollback" ? t("Roll back by {name}", values) : t("Open gate {name}", values), line, testid: `release:gate-${number}` });
+    });
+    return made;
   }
 
   // Bounds of a rolling update.
