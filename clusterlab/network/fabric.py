@@ -340,6 +340,14 @@ class Fabric(Component):
         canary = f"{to.namespace}-{to.service}-{to.port}" if to == route.beside else ""
         return [(each._replace(group=each.group._replace(ingress=route.ingress, canary=canary)), part, copy) for each, part, copy in flows]
 
+    def answers_outside(self, url: str) -> bool:
+        """Whether the host of an address is one that an Ingress or a Gateway answers for."""
+        asked = urls.parse(url)
+        if asked is None or is_ip(asked.host):
+            return False
+        trip = Trip(self, Source(), "GET", asked.target, {}, asked.host)
+        return trip.route_at(trip.resolve(asked.host), asked.port, lambda key, weights: 0) is not None
+
     def sticky(self, source: Source, url: str, method: str, headers: dict[str, str]) -> tuple[str, ...]:
         """The Services that sessions stay with once they have met them (sessionPersistence of an HTTPRoute); () where none do."""
         asked = urls.parse(url)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from clusterlab.network import calls, connections, urls
 from clusterlab.network.fabric import Backend, Fabric, Source
+from clusterlab.network.loads import Task, task_of
 from clusterlab.network.series import BUCKETS_US as BUCKETS
 from clusterlab.network.series import Counts, Group, Key, Series, add, slot_of
 from clusterlab.sim import Component, Simulation
@@ -134,6 +135,17 @@ class Traffic(Component):
             self.running = True
             self.after(TICK_MS, "tick", idle=True)
 
+    def run_task(self, name: str, command: str) -> bool:
+        """Load by a command line, from now on for as long as it says; one that goes on is prolonged. False where it is no known one."""
+        task = task_of(name, command, self.sim.time_ms - self.began_ms)
+        known = self.sources.get(name)
+        if task is None or (known is not None and not isinstance(known, Task)):
+            return False
+        if self.fabric.answers_outside(task.to):
+            task = task._replace(source="outside")
+        self.set_source(task if known is None else task._replace(from_ms=known.from_ms))
+        return True
+
     def add_sender(self, node: str, container: Any) -> None:
         """A container has started whose program sends requests."""
         self.senders[container.id] = node
@@ -170,7 +182,10 @@ class Traffic(Component):
         shares: list[Share] = []
         told: dict[str, Object] = {}
         self.fan = calls.Fan(self, self.calls_rest)
-        for name, source in self.sources.items():
+        for name, source in list(self.sources.items()):
+            if isinstance(source, Task) and self.sim.time_ms - self.began_ms >= source.until_ms:
+                del self.sources[name]  # it has sent all that it was to send
+                continue
             rate = rate_at(source, self.sim.time_ms - self.began_ms)
             owed = self.owed.get(name, 0) + rate
             count, self.owed[name] = owed // 1000, owed % 1000

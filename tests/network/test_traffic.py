@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clusterlab.network.loads import task_of
 from clusterlab.network.traffic import Totals, Traffic, quantile, rate_at
 from clusterlab.scenario import load
 from tests.network.conftest import Net
@@ -96,3 +97,30 @@ def test_goes_back() -> None:
     net.sim.restore(kept)
     net.run(20)
     assert traffic.totals == first
+
+
+@pytest.mark.parametrize(("command", "rate", "seconds", "to"), [
+    ("hey -z 1m -q 10 -c 2 http://podinfo.test:9898/", 20, 60, "http://podinfo.test:9898/"),
+    ("hey -z 30s -q 5 -c 2 -H 'Cookie: canary=always' -host app.example.com web.test", 10, 30, "http://web.test"),
+    ("/usr/bin/hey -n 500 -c 10 http://web", 100, 5, "http://web"), ("wrk -t1 -c2 -d2m --latency http://web", 200, 120, "http://web"),
+    ("hey -z 1h -q 1000000 -c 1000000 http://web", 1000, 3600, "http://web"),
+])
+def test_command_lines_of_load_generators_are_read(command: str, rate: int, seconds: int, to: str) -> None:
+    found = task_of("load", command, 5_000)
+    assert found is not None and (found.rate_milli, found.from_ms, found.until_ms, found.to) == (rate * 1000, 5_000, 5_000 + seconds * 1000, to)
+    assert found.headers == ({"Cookie": "canary=always", "Host": "app.example.com"} if "-host" in command else {})
+
+
+@pytest.mark.parametrize("command", ["", "curl -s http://web", "hey", "hey -z", "hey 'http://web", "ghz -z 1m web:9000"])
+def test_what_is_no_load_sends_none(command: str) -> None:
+    assert task_of("load", command, 0) is None
+
+
+def test_a_load_ends_when_its_time_is_over(net: Net) -> None:
+    net.run(10)
+    assert net.cluster.traffic.run_task("load-test", "hey -z 10s -q 5 -c 2 http://web")
+    net.run(5)
+    assert net.cluster.traffic.run_task("load-test", "hey -z 10s -q 5 -c 2 http://web")  # goes on, and is not doubled
+    net.run(20)
+    totals = net.cluster.traffic.totals["load-test"]
+    assert "load-test" not in net.cluster.traffic.sources and 140 <= totals.sent == totals.answered <= 160

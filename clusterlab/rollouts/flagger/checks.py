@@ -2,7 +2,7 @@
 
 Follows pkg/controller/scheduler_metrics.go, webhook.go and pkg/metrics/observers/{http,render}.go of Flagger. Webhooks are called over the
 lab's own network, so whatever Service they name has to be there; a load tester that is not there is stood in for: its gates answer as
-they are named, and what would send load passes, because the scenario's traffic is the load.
+they are named. What it runs of hey and wrk becomes traffic.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ NGINX = {
 }
 _PLACE = re.compile(r"\{\{-?\s*(\w+)(?:\s*\.\s*(\w+))?\s*-?\}\}")
 _INDEX = re.compile(r"\{\{-?\s*index\s+variables\s+\"(\w+)\"\s*-?\}\}")
+TESTER = "flagger-loadtester"
 #: What a load tester's gates answer by their names.
 GATES = {"/gate/approve": True, "/gate/halt": False, "/rollback/check": False}
 
@@ -61,11 +62,19 @@ def call(by: CanaryController, cd: Object, hook: Object) -> str:
     """Asks a webhook. "" where it agrees, else why it does not."""
     url = str(hook.get("url", ""))
     traffic: Any = by.sim.components["traffic"]
+    why = _asked(by, url, traffic)
+    command = (hook.get("metadata") or {}).get("cmd")
+    if not why and command and (urlsplit(url).hostname or "").startswith(TESTER):
+        traffic.run_task(hook["name"], str(command))
+    return why
+
+
+def _asked(by: CanaryController, url: str, traffic: Any) -> str:
     found = traffic.fabric.request(Source(traffic.fabric.any_node(), name="flagger", namespace="flagger-system"), url, "POST")
     if not found.error:
         return "" if found.status <= 202 else found.body or f"status {found.status}"
     host, path = urlsplit(url).hostname or "", urlsplit(url).path.rstrip("/")
-    if found.error == "name" and host.split(".", maxsplit=1)[0] == "flagger-loadtester":
+    if found.error == "name" and host.split(".", maxsplit=1)[0] == TESTER:
         return "" if GATES.get(path, not path.startswith("/gate/")) else "Forbidden"
     if found.error == "name":
         return f'Post "{url}": dial tcp: lookup {host}: no such host'
