@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 import daphne.server
@@ -248,12 +249,16 @@ def can_adopt() -> bool:
 
 def adopt(descriptor: int, tls: bool = False) -> None:
     """Serves one more listening socket, of any network namespace. The descriptor stays the caller's. Raises OSError where there is to
-    be TLS and its certificates cannot be kept."""
+    be TLS and its certificates cannot be kept.
+
+    In a context of its own: what comes in over a socket is served in the one in which it was begun to listen, and that of the request
+    that happened to ask for it holds a thread for the database, which ends with it."""
     from twisted.internet import reactor
 
     os.set_blocking(descriptor, False)
     factory = _running[0].http_factory
-    reactor.adoptStreamPort(descriptor, socket.AF_INET, listener.factory(factory) if tls else factory)  # type: ignore[attr-defined]
+    made = listener.factory(factory) if tls else factory
+    Context().run(reactor.adoptStreamPort, descriptor, socket.AF_INET, made)  # type: ignore[attr-defined]
 
 
 def listen_with_tls(host: str, port: int) -> None:

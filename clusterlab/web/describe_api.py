@@ -7,6 +7,7 @@ key; who asks meanwhile waits for the one that is under way.
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import Any
 
 from django.http import HttpRequest
@@ -36,7 +37,7 @@ async def describe(request: HttpRequest, lab: Lab) -> Any:
     asked = (lab.id, own, key, lab.cluster.sim.last_seq)
     task = _answers.get(asked)
     if task is None or (task.done() and (task.cancelled() or task.exception())):
-        task = _answers[asked] = asyncio.create_task(_run(lab, own, words))
+        task = _answers[asked] = asyncio.create_task(_run(lab, own, words), context=Context())
         for old in list(_answers)[:-MOST]:
             del _answers[old]
     text = await asyncio.shield(task)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import Callable
+from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import twisted.internet
 from django.conf import settings
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -148,6 +152,20 @@ def http_factory() -> tuple[Clock, HTTPFactory]:
     clock, factory = Clock(), HTTPFactory(Served())
     factory.reactor = clock
     return clock, factory
+
+
+def test_what_the_jails_socket_serves_outlives_the_request_that_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line that somebody ran began to listen for all kubectls, within its own request: later ones met its thread for the
+    database, which had ended."""
+    asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")
+    seen: list[str] = []
+    monkeypatch.setattr(bounded, "_running", [SimpleNamespace(http_factory=None)])
+    monkeypatch.setitem(sys.modules, "twisted.internet.reactor", SimpleNamespace(adoptStreamPort=lambda *_: seen.append(asked_by.get())))
+    monkeypatch.setattr(twisted.internet, "reactor", sys.modules["twisted.internet.reactor"], raising=False)
+    asked_by.set("a request")
+    with socket.socket() as listening:
+        bounded.adopt(listening.fileno())
+    assert seen == ["nobody"]
 
 
 @pytest.mark.parametrize("head", [b"", b"POST / HT"], ids=["nothing", "half a line"])

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class Jailer:
             self.loop, self._starting = loop, None
         if self._control is None:
             if self._starting is None or self._starting.done():
-                self._starting = asyncio.create_task(self._start())
+                self._starting = asyncio.create_task(self._start(), context=Context())
             await asyncio.shield(self._starting)
         return self.walls
 
