@@ -138,7 +138,7 @@ class Cache:
 
     def checkpoint(self) -> dict[str, Any]:
         return {
-            "assumed": self.assumed.copy(),
+            "assumed": {key: (node, self._where[key].pods[key].pod) for key, node in self.assumed.items()},
             "zones": [(zone, tuple(names)) for zone, names in self.tree.zones.items()],
             "images": {name: state.size for name, state in self.snapshot.images.items()},
         }
@@ -164,10 +164,10 @@ class Cache:
         for pod in pods.values():
             if pod["spec"].get("nodeName") and (pod.get("status") or {}).get("phase") not in FINISHED:
                 self.set_pod(pod)
-        for key, node_name in data["assumed"].items():
+        for key, (node_name, chosen) in data["assumed"].items():
             pending = pods.get(key)
             if pending is not None and not pending["spec"].get("nodeName"):
-                self.assume(PodInfo(pending), node_name)
+                self.assume(PodInfo(chosen), node_name)  # as it was when it was chosen a node, which is what its events name
 
 
 def _same(known: PodInfo, pod: Object) -> bool:

@@ -358,7 +358,7 @@ def main(first: int, last: int | None) -> None:
             run = Combination(seed, print if last is None else lambda text: None)
             try:
                 run.play()
-                if seed % 5 == 0:
+                if seed % 3 == 0:
                     run.again()
             except AssertionError as error:
                 raise AssertionError(f"at {run.world.now_s} s: {error}") from error

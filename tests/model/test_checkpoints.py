@@ -12,6 +12,8 @@ from clusterlab.sim.plain import PlainError, decode, encode
 from clusterlab.stream.compare import fingerprint
 from clusterlab.web.labs.checkpoints import pack, unpack
 from tests.model import script
+from tests.model.combined import stateful_set
+from tests.model.drive import World
 from tests.model.test_chaos import Chaos
 
 
@@ -42,6 +44,25 @@ def test_one_that_is_taken_up_goes_on_as_the_first_did(seed: int) -> None:
         go_on(second, first.sim.dispatched)
         assert [fingerprint(step) for step in second.sim.steps] == steps[begun:], f"seed {seed}, from step {begun}"
         assert dict(second.objects()) == dict(first.objects())
+
+
+def test_a_pod_that_waits_for_its_disk_is_bound_as_it_was_chosen() -> None:
+    """What the scheduler has assumed is kept as it was then: the event of the binding names that version of the pod."""
+    world = World(seed=4)
+    world.make({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "disk"},
+                "provisioner": "disk.csi.example.com", "volumeBindingMode": "WaitForFirstConsumer"}, *stateful_set("db", 3))
+    first = world.cluster
+    waiting: Any = first.sim.components["kube-scheduler/scheduler"]
+    while not any(step.verb == "bind" and step.object == "pods/default/db-2" for step in first.sim.steps):
+        first.history.advance()
+        if waiting.waiting and first.history.checkpoints[-1][0] < first.sim.last_seq:
+            first.history.checkpoints.append((first.sim.last_seq, first.history.cursor, 0, first.checkpoint()))
+    steps = [fingerprint(step) for step in first.sim.steps]
+    for place in (1, len(first.history.checkpoints) - 1):
+        second = taken_up(first, place)
+        begun = second.sim.last_seq
+        go_on(second, first.sim.dispatched)
+        assert [fingerprint(step) for step in second.sim.steps] == steps[begun:], f"from step {begun}"
 
 
 def test_it_learns_its_past_and_can_go_back_there() -> None:
