@@ -62,6 +62,7 @@ class Learner:
         passes_ms = int(until[1]) * {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}[until[2]] if until else 0
         before = self.page.evaluate("document.querySelector('cl-stage').lab.mode.time")
         button.click()
+        expect(button).to_be_enabled()  # it is off until the run has ended
         reached = "time => document.querySelector('cl-stage').lab.mode.time >= time"
         self.page.wait_for_function(reached, arg=before + passes_ms)
         self.settle()

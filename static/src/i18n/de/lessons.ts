@@ -53,6 +53,7 @@ export const lessons: Record<string, string> = {
   "reading": "wird gelesen",
   "record what I do as a solution": "was ich tue als Lösung aufnehmen",
   "replay it": "noch einmal ansehen",
+  "running …": "läuft …",
   "save as a folder": "als Ordner speichern",
   "save as a zip": "als Zip speichern",
   "save": "speichern",
