@@ -54,6 +54,10 @@ def test_every_text_of_the_templates_is_translated() -> None:
     for template in sorted((ROOT / "templates").rglob("*.html")):
         for quote, text in re.findall(r"""{% translate (["'])(.*?)\1""", template.read_text()):
             assert quote and (known.gettext(text) != text or text in SAME), f"{template.name}: {text}"
+        for marks, block in re.findall(r"{% blocktranslate(.*?)%}(.*?){% endblocktranslate %}", template.read_text(), re.DOTALL):
+            for part in re.split(r"{% plural %}", block):
+                text = re.sub(r"{{ (\w+) }}", r"%(\1)s", " ".join(part.split()) if "trimmed" in marks else part)
+                assert known.gettext(text) != text or known.ngettext(text, text, 1) != text, f"{template.name}: {text}"
 
 
 def test_the_stage_can_be_saved_as_a_picture(open_lab: OpenLab) -> None:
