@@ -36,6 +36,7 @@ const bundles = [
       import: "static/src/import.ts",
       terminal: "static/src/terminal/screen.ts",
       editor: "static/src/editor/editor.ts",
+      describe: "static/src/lab/describing.ts",
       releases: "static/src/releases.ts",
     },
   },

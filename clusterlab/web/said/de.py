@@ -24,6 +24,7 @@ _LABS = {
     "no lab host answers at the moment; try again in a few seconds":
         "im Augenblick antwortet kein Rechner mit Laboren; versuchen Sie es in einigen Sekunden wieder",
     "no step has touched {0}": "kein Schritt hat {0} berührt",
+    "{0} was there before the first step": "{0} war schon vor dem ersten Schritt da",
     "object is written as pods/default/NAME, or nodes/NAME": "ein Objekt schreibt man als pods/default/NAME oder nodes/NAME",
     "secrets are shown to those who hold the lab's key": "Secrets sieht nur, wer den Schlüssel des Labors hat",
     "port must be a number between 1 and 65535": "port muss eine Zahl von 1 bis 65535 sein",

@@ -167,7 +167,8 @@ def why(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     async def work() -> Result:
         chain = lab.cluster.why(key)
         if not chain:
-            return Result(1, "", f"why: no step has touched {key}\n")
+            there = f"{key} was there before the first step" if lab.cluster.find(key) else f"no step has touched {key}"
+            return Result(1, "", f"why: {there}\n")
         told = (_told(step, shell.desk.language) for step in chain[:50])
         return Result(0, "".join(("       because of\n" if at else "") + each for at, each in enumerate(told)))
 

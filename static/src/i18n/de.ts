@@ -10,6 +10,7 @@ import { probes } from "./de/probes";
 import { releases } from "./de/releases";
 import { classroom } from "./de/classroom";
 import { faults } from "./de/faults";
+import { gallery } from "./de/gallery";
 import { held } from "./de/held";
 import { inside } from "./de/inside";
 import { lab } from "./de/lab";
@@ -28,6 +29,7 @@ export const german: Record<string, string> = {
   ...describe,
   ...editor,
   ...faults,
+  ...gallery,
   ...held,
   ...inside,
   ...picture,

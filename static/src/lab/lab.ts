@@ -69,9 +69,9 @@ export class Lab {
   private readonly listeners = new Map<Topic, Set<Listener>>();
   private noticeTimer = 0;
   private filling = false;
-  /** Play or pause that the lab has not answered yet. */
   /** The last command was a single step. */
   private closely = false;
+  /** Play or pause that the lab has not answered yet. */
   private asked: "playing" | "paused" | "" = "";
   private askedAt = 0;
   private askedTimer = 0;

@@ -155,7 +155,7 @@ export class ManifestsElement extends LabElement {
   protected override render(): TemplateResult {
     if (!this.lab.options.canEdit) return html`<p class="soft pad">${t("You watch this lab, and cannot change it at the moment.")}</p>`;
     return html`<div class="manifests" data-testid="manifests"><div class="terminal-bar">
-        <select aria-label=${t("Gallery")} data-testid="gallery" @change=${this.choose}><option value="">${t("Gallery")} …</option>${this.gallery.map(({ name, title }) => html`<option value=${name}>${title}</option>`)}</select>
+        <select aria-label=${t("Gallery")} data-testid="gallery" @change=${this.choose}><option value="">${t("Gallery")} …</option>${this.gallery.map(({ name, title }) => html`<option value=${name}>${t(title)}</option>`)}</select>
         <label class="button small">${t("Open files")}<input type="file" multiple accept=".yaml,.yml,.json,.zip" @change=${this.picked} /></label>
         <label class="button small wide-only">${t("Open a folder")}<input type="file" webkitdirectory @change=${this.picked} /></label>
         <span class="spacer"></span>

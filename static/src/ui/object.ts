@@ -4,7 +4,7 @@ import { html, nothing, svg, type PropertyValues, type TemplateResult } from "li
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
 import { ApiError, fetchDescribed, fetchObject, fetchPast, fetchUsage, fetchWhy, type ObjectAnswer, type PastAnswer, type UsageAnswer } from "../lab/api";
-import { describe } from "../lab/describe";
+import type { Section } from "../lab/describe";
 import { OneAtATime } from "../lab/oneAtATime";
 import { related } from "../lab/related";
 import { recall, remember } from "../lab/remember";
@@ -32,6 +32,15 @@ const MOST = 60;
 /** What is released by changing its template. */
 const RELEASED = /^(canaries\.flagger\.app|deployments|rollouts\.argoproj\.io)\//;
 
+type Describe = (object: ObjectAnswer["object"]) => Section[];
+let describing: Promise<Describe | null> | null = null;
+
+/** What `describe` knows of each kind; null where it cannot be had now. */
+function loadDescribe(): Promise<Describe | null> {
+  describing ??= import(new URL("./describe.js", import.meta.url).href).then(({ describe }: { describe: Describe }) => describe, () => (describing = null));
+  return describing;
+}
+
 @customElement("cl-object")
 export class ObjectElement extends LabElement {
   protected override readonly topics: Topic[] = ["step", "state", "mode"];
@@ -43,6 +52,7 @@ export class ObjectElement extends LabElement {
   @state() private described: { text: string; line: string } | null = null;
   @state() private usage: UsageAnswer | null = null;
   @state() private problem = "";
+  private sections: Section[] = [];
   private readonly samples = new Map<string, { time: number; cpu: number; memory: number }[]>();
   private fetched = "";
   private timer = 0;
@@ -79,6 +89,7 @@ export class ObjectElement extends LabElement {
 
   private async load(): Promise<void> {
     const { key, tab, asking } = this, { id } = this.lab.options;
+    const rows = loadDescribe();
     this.fetched = this.version;
     try {
       const answer = await fetchObject(id, key);
@@ -87,8 +98,10 @@ export class ObjectElement extends LabElement {
       const usage = tab === "use" ? await fetchUsage(id).catch(() => null) : this.usage;
       // Whoever may not, or a server that runs no kubectl, has our own rendering.
       const described = tab === "described" && this.lab.options.canEdit ? await fetchDescribed(id, key).catch(() => null) : this.described;
+      const describe = await rows;
       if (this.asking !== asking) return;
       this.described = described;
+      this.sections = describe ? describe(answer.object) : [];
       [this.answer, this.chain, this.past, this.usage, this.problem] = [answer, why.chain, past, usage, ""];
       if (usage) this.sample(key, usage);
     } catch (error) {
@@ -180,7 +193,7 @@ export class ObjectElement extends LabElement {
 
   private describePart(): TemplateResult | typeof nothing {
     if (!this.answer) return nothing;
-    return html`<div data-testid="describe">${describe(this.answer.object).map(({ title, rows }) => html`<section><h3 class="eyebrow">${title || t("Described")}</h3><dl class="fields">${rows.map(([name, value]) => html`<dt>${t(name)}</dt><dd>${value}</dd>`)}</dl></section>`)}</div>`;
+    return html`<div data-testid="describe">${this.sections.map(({ title, rows }) => html`<section><h3 class="eyebrow">${title || t("Described")}</h3><dl class="fields">${rows.map(([name, value]) => html`<dt>${t(name)}</dt><dd>${value}</dd>`)}</dl></section>`)}</div>`;
   }
 
   private eventsPart(): TemplateResult {

@@ -99,6 +99,7 @@ export class StageElement extends LabElement {
       this.scene.wait(this.lab.mode.held);
     }
     if (topic === "theme") this.scene.retheme();
+    this.toggleAttribute("data-empty", !this.lab.player.state.objects["namespaces/default"]); // what is drawn before the first snapshot is no cluster
     if (topic === "state" || topic === "lens") this.fetchDecision();
     if (topic === "state" || topic === "step") this.scene.hold(this.lab.shown ? (this.lab.frameOf(this.lab.shown.seq) ?? null) : null);
     this.scene.asking = this.lab.player.gated !== null || (this.lab.ask.on && this.lab.ask.pod !== "");

@@ -111,6 +111,7 @@ export const sentences: readonly (readonly [english: string, german: string])[] 
   ["It is {0} UTC, so CronJob {1} creates the Job {2}.", "Es ist {0} UTC, also macht CronJob {1} den Job {2}."],
   ["CronJob {0} is due, but its last Job still runs and concurrency is forbidden.", "CronJob {0} ist fällig, aber sein letzter Job läuft noch, und Überlappung ist verboten."],
   ["The Job {0} of CronJob {1} has ended: {2}.", "Der Job {0} von CronJob {1} ist beendet: {2}."],
+  ["The autoscaler {0} cannot tell how many pods {1} needs: {2*}", "Der Autoscaler {0} kann nicht sagen, wie viele Pods {1} braucht: {2}"],
   ["The autoscaler {0} leaves {1} at {2} pods.", "Der Autoscaler {0} lässt {1} bei {2} Pods."],
   ["The autoscaler {0} scales {1} from {2} to {3} pods: {4*}.", "Der Autoscaler {0} skaliert {1} von {2} auf {3} Pods: {4}."],
   ["The autoscaler {0} scales {1} from {2} to {3} pods.", "Der Autoscaler {0} skaliert {1} von {2} auf {3} Pods."],
