@@ -43,6 +43,8 @@ class ExternalWatch:
         self.bookmarks = bookmarks
         self.closed = False
         self.on_event: Callable[[], None] | None = None
+        #: Objects that another resource's objects imply (registry/derived.py): that resource's bucket, and what one of them implies.
+        self.source: tuple[Bucket, Callable[[Object], dict[str, Object]]] | None = None
         self._cache = cache
         self._prefix = f"{namespace}/" if namespace else ""
         self._match = match
@@ -63,6 +65,19 @@ class ExternalWatch:
         elif before:
             self.push("DELETED", write.last if write.new is None else _at(write.old, write.revision))
         return before or after
+
+    def follow(self, write: Write) -> bool:
+        """Takes a change of what implies the objects watched. They come and go with it, but never change."""
+        assert self.source is not None
+        imply = self.source[1]
+        before = imply(write.old) if write.old is not None else {}
+        after = imply(write.new) if write.new is not None else {}
+        gone = [("DELETED", _at(obj, write.revision)) for name, obj in before.items() if name not in after]
+        told = gone + [("ADDED", obj) for name, obj in after.items() if name not in before]
+        told = [(kind, obj) for kind, obj in told if self.selects(obj["metadata"]["name"], obj)]
+        for kind, obj in told:
+            self.push(kind, obj)
+        return bool(told)
 
     def selects(self, key: str, obj: Object) -> bool:
         """Whether an object belongs to what is watched."""

@@ -115,6 +115,8 @@ def _handle(
         route.verb not in resource.verbs
     ):
         raise _no_such_method()
+    if route.verb == "create" and route.name and not route.subresource:
+        raise _no_such_method()
     if route.subresource == "finalize" and route.verb == "get" and route.resource == "namespaces":
         raise _no_such_method()
     asked = options.parse(params)

@@ -86,8 +86,10 @@ def write_options(options: dict[str, Any], kind: str, applying: bool = False) ->
     manager = options.get("fieldManager", "")
     if len(manager) > 128:
         errors.append(FieldError("FieldValueTooLong", "fieldManager", manager, "may not be more than 128 bytes"))
-    if not manager.isprintable():
-        errors.append(FieldError("FieldValueInvalid", "fieldManager", manager, "should only contain printable characters"))
+    odd = next((i for i, each in enumerate(manager) if not each.isprintable()), -1)
+    if odd >= 0:
+        detail = f"invalid character U+{ord(manager[odd]):04X} (at position {len(manager[:odd].encode())})"
+        errors.append(FieldError("FieldValueInvalid", "fieldManager", manager, detail))
     if errors:
         raise invalid(kind, "meta.k8s.io", "", errors)
 

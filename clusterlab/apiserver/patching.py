@@ -11,13 +11,14 @@ import orjson
 
 from clusterlab.apiserver.bodies import Raw
 from clusterlab.machinery.apply import apply
-from clusterlab.machinery.convert import DecodeError, decode_node, from_unstructured, strict_error
+from clusterlab.machinery.convert import DecodeError, decode_node, from_unstructured, json_kind, strict_error
 from clusterlab.machinery.errors import StatusError, bad_request, invalid, status, too_large, unsupported_media_type
 from clusterlab.machinery.field import FieldError
 from clusterlab.machinery.go_order import in_go_order
 from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic
 from clusterlab.machinery.patch.errors import go_print
 from clusterlab.machinery.schema import node_of
+from clusterlab.machinery.scheme import split_api_version
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -29,6 +30,7 @@ Object = dict[str, Any]
 __all__ = ["Patching", "as_client_error"]
 
 MAX_OPERATIONS = 10_000
+_NO_MAP = "json: cannot unmarshal {} into Go value of type map[string]interface {{}}"
 _SCHEME = "pkg/api/legacyscheme/scheme.go:30"  # what Kubernetes calls its table of kinds
 
 
@@ -51,7 +53,7 @@ class Patching:
         if call.subresource != "scale":
             old = self.server.rules.converted(old, call.resource, storage)
         duplicates: list[str] = []
-        body = request.body.parsed("", duplicates) if isinstance(request.body, Raw) else request.body
+        body: Any = request.body.parsed("", duplicates) if isinstance(request.body, Raw) else request.body
         node = self._node(call, old)
         if not call.subresource and _concerns_owners(body):
             store = call.store
@@ -61,6 +63,8 @@ class Patching:
             if request.patch_type == "json":
                 new = self._json(old, body)
             elif request.patch_type == "merge":
+                if body is not None and not isinstance(body, dict) and call.options.get("fieldValidation") != "Ignore":
+                    raise bad_request(f"error decoding patch: {_NO_MAP.format(json_kind(body))}")
                 new = apply_merge_patch(old, body)
             elif node is None or call.resource.custom:
                 raise unsupported_media_type(
@@ -68,7 +72,7 @@ class Patching:
                     "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
                 )
             else:
-                new = apply_strategic(old, body, node)
+                new = apply_strategic(old, {} if body is None else body, node)
         except PatchError as error:
             raise self._refusal(error) from None
         if not call.trusted:
@@ -85,8 +89,11 @@ class Patching:
         return self.server.node(call.resource)
 
     def _json(self, old: Object, body: Any) -> Any:
-        if not isinstance(body, list):
-            raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp")
+        if body is None:
+            return old
+        wrong = _wrong_operations(body)
+        if wrong:
+            raise bad_request(f"error decoding patch: json: cannot unmarshal {wrong}")
         if len(body) > MAX_OPERATIONS:
             raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(body)}")
         return apply_json_patch(old, body)
@@ -114,6 +121,10 @@ class Patching:
             new = {**new, "apiVersion": api_version, "kind": kind}
         elif new.get("kind") != kind or new.get("apiVersion") != api_version:
             text = f'no kind "{new.get("kind", "")}" is registered for version "{new.get("apiVersion", "")}" in scheme "{_SCHEME}"'
+            made_group, made_version = split_api_version(str(new.get("apiVersion") or ""))
+            if node_of(made_group, made_version, str(new.get("kind") or "")) is not None:
+                wanted = f"{group.partition('.')[0] or 'core'}.{kind}"
+                text = f"converting ({made_version}.{new['kind']}) to ({wanted}): unknown conversion"
             raise self._unfit(call, new, text)
         try:
             made, unknown = from_unstructured(node, new) if strategic else decode_node(node, new)
@@ -149,7 +160,8 @@ class Patching:
         body = call.request.body
         body = body.parsed() if isinstance(body, Raw) else body
         if not isinstance(body, dict):
-            raise bad_request("error decoding YAML: the apply patch must be an object")
+            text = f"error unmarshaling JSON: while decoding JSON: {_NO_MAP.format(json_kind(body))}"
+            raise bad_request(f"error decoding YAML: {text}")
         if not call.options.get("fieldManager"):
             error = FieldError("FieldValueRequired", "fieldManager", detail="is required for apply patch")
             raise invalid("PatchOptions", "meta.k8s.io", "", [error])
@@ -158,14 +170,14 @@ class Patching:
             raise unsupported_media_type("the kind has no schema to apply by")
         if not isinstance(body.get("metadata", {}), dict):
             raise bad_request("error decoding YAML: metadata must be an object")
-        if body.get("apiVersion") != resource.api_version and (not body.get("apiVersion") or not body.get("kind")):
+        if (body.get("apiVersion"), body.get("kind")) != (resource.api_version, resource.kind):
             group, _, version = str(body.get("apiVersion") or "").rpartition("/")
             raise bad_request(f"invalid object type: {group}/{version}, Kind={body.get('kind') or ''}")
         name = (body.get("metadata") or {}).get("name")
         if old is None and not name:
-            raise bad_request("the name of the object (made based on URL) was undeterminable: name must be provided")
+            raise bad_request(f"the name of the object ({call.request.name} based on URL) was undeterminable: name must be provided")
         if name not in (None, "", call.request.name):
-            raise bad_request(f"metadata.name must match the name in the request: {name} != {call.request.name}")
+            raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.request.name})")
         live = server.presented(resource, old) if old is not None else None
         force = bool(call.options.get("force"))
         try:
@@ -186,6 +198,22 @@ def _concerns_owners(body: Any) -> bool:
     if isinstance(body, list):
         return any(isinstance(one, dict) and str(one.get("path") or "").startswith("/metadata/managedFields") for one in body)
     return isinstance(body, dict) and isinstance(body.get("metadata"), dict) and "managedFields" in body["metadata"]
+
+
+def _wrong_operations(body: Any) -> str:
+    """What Go cannot read of a JSON patch, "" if it can read all."""
+    if not isinstance(body, list):
+        return f"{json_kind(body)} into Go value of type []handlers.jsonPatchOp"
+    for operation in body:
+        if operation is None:
+            continue
+        if not isinstance(operation, dict):
+            return f"{json_kind(operation)} into Go value of type handlers.jsonPatchOp"
+        for name in ("op", "from", "path"):
+            value = operation.get(name)
+            if value is not None and not isinstance(value, str):
+                return f"{json_kind(value)} into Go struct field jsonPatchOp.{name} of type string"
+    return ""
 
 
 def _touched(body: Any) -> Any:

@@ -241,7 +241,7 @@ class ApiServer(ServerCore):
 
     def dispatch(self, call: Call) -> Any:
         """Runs an authorized request."""
-        if call.subresource and call.subresource != "status":
+        if call.subresource and (call.subresource != "status" or "status" not in call.resource.subresources):
             return catalog.subresource(self, call)
         special = catalog.SPECIAL.get((call.store.label, call.verb))
         if special is not None:

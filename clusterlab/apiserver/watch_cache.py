@@ -38,6 +38,7 @@ class WatchCache:
         self.streams: dict[str, list[WatchEvent]] = {}
         self.last_number = 0
         self.external: dict[str, list[ExternalWatch]] = {}
+        self._following: dict[str, list[ExternalWatch]] = {}  # by the resource that implies what they watch
         self._all: dict[str, list[Target]] = {}
         self._by_field: dict[str, dict[str, dict[str, list[Target]]]] = {}  # resource -> field -> value -> watches
         self._logs: dict[str, deque[Write]] = {}
@@ -90,11 +91,15 @@ class WatchCache:
 
     def add_external(self, watch: ExternalWatch) -> None:
         self.external.setdefault(watch.bucket.label, []).append(watch)
+        if watch.source is not None:
+            self._following.setdefault(watch.source[0].label, []).append(watch)
 
     def remove_external(self, watch: ExternalWatch) -> None:
         watches = self.external.get(watch.bucket.label)
         if watches and watch in watches:
             watches.remove(watch)
+            if watch.source is not None:
+                self._following[watch.source[0].label].remove(watch)
 
     def close_external(self) -> None:
         """Ends every watch over HTTP; its client lists and watches again."""
@@ -147,6 +152,9 @@ class WatchCache:
         if external:
             for watch in list(external):
                 told += watch.offer(write)
+        if self._following:
+            for watch in list(self._following.get(label, ())):
+                told += watch.follow(write)
         return told
 
     def _tell_by_field(self, path: str, values: dict[str, list[Target]], write: Write) -> int:

@@ -11,6 +11,7 @@ from clusterlab.apiserver.answers import warning_headers
 from clusterlab.apiserver.call import Call
 from clusterlab.apiserver.encoding import WatchEncoder
 from clusterlab.apiserver.external_watch import INITIAL_EVENTS_END, ExternalWatch
+from clusterlab.apiserver.registry.derived import implied, source_of
 from clusterlab.apiserver.registry.read import matcher, unreadable_version
 from clusterlab.client.api import Request, User
 from clusterlab.machinery.errors import StatusError, invalid
@@ -46,6 +47,9 @@ def open_watch(
         server.cache, call.store.bucket, namespace, match, encode, media, [], resource,
         float(options.get("timeoutSeconds") or DEFAULT_TIMEOUT_S), bool(options.get("allowWatchBookmarks")),
     )
+    source = source_of(call.store.label)
+    if source is not None:
+        watch.source = server.stores[source[0]].bucket, source[1]
     watch.headers += warning_headers(request.warnings)
     try:
         _first_events(server, call, watch)
@@ -92,6 +96,10 @@ def _first_events(server: ApiServer, call: Call, watch: ExternalWatch) -> None:
             obj = bucket.objects[key]
             if watch.selects(key, obj):
                 watch.push("ADDED", obj)
+        if watch.source is not None:
+            for name, obj in implied(server, bucket.label).items():
+                if name not in bucket.objects and watch.selects(name, obj):
+                    watch.push("ADDED", obj)
         if initial and watch.bookmarks:
             watch.push("BOOKMARK", _bookmark(call, current, True))
         return
@@ -102,6 +110,9 @@ def _first_events(server: ApiServer, call: Call, watch: ExternalWatch) -> None:
         return
     for write in server.cache.since(call.store.bucket.label, version):
         watch.offer(write)
+    if watch.source is not None:
+        for write in server.cache.since(watch.source[0].label, version):
+            watch.follow(write)
 
 
 def _bookmark(call: Call, revision: int, initial_end: bool = False) -> dict[str, Any]:

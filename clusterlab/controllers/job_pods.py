@@ -22,14 +22,14 @@ ENV = "JOB_COMPLETION_INDEX"
 class JobPods(JobState):
     """Creates and deletes the pods of a Job."""
 
-    def _act(self, satisfied: bool) -> bool:
-        """Creates or deletes pods; whether the Suspended condition changed."""
+    def _act(self, satisfied: bool) -> tuple[bool, StatusError | None]:
+        """Creates or deletes pods; whether the Suspended condition changed, and what was refused meanwhile."""
         if self.finish is not None:
             wanted = self.active
             deleted = self._delete(self.active_pods, expect=False)
             if deleted != wanted or not satisfied:
                 self.finish = None
-            return False
+            return False, None
         managed = satisfied and not deleting(self.job)
         refused: StatusError | None = None
         if managed:
@@ -43,9 +43,7 @@ class JobPods(JobState):
             self.finish = self._condition("SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods")
         elif managed:
             changed = self._note_suspension()
-        if refused is not None:
-            raise refused
-        return changed
+        return changed, refused
 
     def _note_suspension(self) -> bool:
         conditions: Objects = list(self.status.get("conditions") or ())

@@ -44,7 +44,7 @@ class JobSync(JobPods, JobStatus):
         self._decide(now)
         changed, refused = False, None
         try:
-            changed = self._act(satisfied)
+            changed, refused = self._act(satisfied)
         except StatusError as error:
             refused = error
         by.note(desired=self.completions if self.completions is not None else 1, observed=self.succeeded, active=self.active)

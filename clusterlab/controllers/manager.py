@@ -38,6 +38,7 @@ from clusterlab.controllers.resourceclaim import ResourceClaimController
 from clusterlab.controllers.resourcequota import ResourceQuotaController
 from clusterlab.controllers.service_lb import ServiceLBController
 from clusterlab.controllers.serviceaccount import RootCACertPublisher, ServiceAccountController, TokensController
+from clusterlab.controllers.servicecidr import ServiceCIDRController
 from clusterlab.controllers.statefulset import StatefulSetController
 from clusterlab.controllers.taint_eviction import TaintEvictionController
 from clusterlab.controllers.ttl import TTLController
@@ -77,7 +78,7 @@ CONTROLLERS: tuple[type[BaseController], ...] = (
     EphemeralVolumeController,
     EndpointsController, EndpointSliceMirroringController, PodGCController, NodeIpamController, TTLController,
     ClusterRoleAggregationController, CSRSigningController, CSRApprovingController, CSRCleanerController,
-    ValidatingAdmissionPolicyStatusController, ResourceClaimController,
+    ValidatingAdmissionPolicyStatusController, ResourceClaimController, ServiceCIDRController,
 )
 
 

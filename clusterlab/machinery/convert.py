@@ -19,7 +19,7 @@ from clusterlab.machinery.go_time import TimeError, parse_micro_time, parse_time
 from clusterlab.machinery.quantity import QuantityError, canonical
 from clusterlab.machinery.schema import Node, node_of
 
-__all__ = ["DecodeError", "decode", "decode_node", "from_unstructured", "strict_error"]
+__all__ = ["DecodeError", "decode", "decode_node", "from_unstructured", "json_kind", "strict_error"]
 
 Where = tuple[Any, str, str, Node | None, Node | None]
 
@@ -40,7 +40,8 @@ def strict_error(problems: Iterable[str]) -> str:
     return "strict decoding error: " + ", ".join(problems)
 
 
-def _kind_of(value: Any) -> str:
+def json_kind(value: Any) -> str:
+    """What Go's JSON calls a value's type."""
     if isinstance(value, str):
         return "string"
     if isinstance(value, bool):
@@ -79,7 +80,7 @@ class _Decoder:
         """Notes that a value does not fit its type."""
         if not self.first:
             target = self.target(where)
-            self.first = f"json: cannot unmarshal {kind or _kind_of(value)} into Go {target} of type {type or node.go_kind}"
+            self.first = f"json: cannot unmarshal {kind or json_kind(value)} into Go {target} of type {type or node.go_kind}"
 
     def target(self, where: Where | None) -> str:
         stack: list[str] = []
@@ -286,9 +287,9 @@ class _FromUnstructured(_Decoder):
         return super().path(where, field)
 
     def mismatch(self, node: Node, value: Any, where: Where | None, type: str = "", kind: str = "") -> None:
-        found = self._GO.get(_kind_of(value)) or ("float64" if isinstance(value, float) else "int64")
+        found = self._GO.get(json_kind(value)) or ("float64" if isinstance(value, float) else "int64")
         if type in ("int32", "string"):
-            raise _Abort(f"json: cannot unmarshal {kind or _kind_of(value)} into Go value of type {type}")
+            raise _Abort(f"json: cannot unmarshal {kind or json_kind(value)} into Go value of type {type}")
         if node.kind == "struct":
             raise _Abort(f"cannot restore struct from: {found}")
         if node.kind in ("map", "list", "bytes"):

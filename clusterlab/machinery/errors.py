@@ -32,10 +32,10 @@ class StatusError(Exception):
 
 
 def status(code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> StatusError:
-    """A failure Status; `details` as in metav1.StatusDetails, empty values dropped."""
-    body: dict[str, Any] = {
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason,
-    }
+    """A failure Status; `details` as in metav1.StatusDetails, empty values dropped; a reason of "" is left out."""
+    body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
+    if reason:
+        body["reason"] = reason
     kept = {key: value for key, value in (details or {}).items() if value}
     if kept:
         body["details"] = kept

@@ -22,7 +22,10 @@ __all__ = ["check_namespace", "create", "create_decoded", "generate_name"]
 
 _MAX_GENERATED_BASE = 58  # of 63, five are random
 _TRIES = 8
-_NOT_FROM_CLIENTS = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "creationTimestamp", "namespace")
+_NOT_FROM_CLIENTS = (
+    "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "creationTimestamp", "namespace",
+    "resourceVersion",
+)
 
 
 def create(server: ApiServer, call: Call) -> Object:
@@ -114,8 +117,9 @@ def _with_names(server: ApiServer, call: Call, obj: Object) -> Object:
     """The object with the metadata that only the server may set."""
     given = obj.get("metadata") or {}
     namespace = check_namespace(call, given)
-    if given.get("resourceVersion"):
-        raise bad_request("resourceVersion should not be set on objects to be created")
+    version = str(given.get("resourceVersion") or "")
+    if version.isdigit() and int(version) and call.verb == "create" and not call.dry_run:  # pkg/storage/etcd3/store.go
+        raise status(500, "", "resourceVersion should not be set on objects to be created")
     meta = {key: value for key, value in given.items() if key not in _NOT_FROM_CLIENTS}
     name, base = given.get("name"), given.get("generateName")
     call.request_generates_name = bool(base) and not name

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.registry.create import create_decoded
-from clusterlab.apiserver.registry.update import check_uid, replace
+from clusterlab.apiserver.registry.update import replace
 from clusterlab.machinery.errors import bad_request, conflict, not_found
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def _apply(server: ApiServer, call: Call, old: Object | None) -> Object:
     call.operation = "Apply"
     new = server.patching.applied(call, old)
     if old is not None:
-        check_uid(call, new, old)
         return replace(server, call, new, old)
     meta = new.get("metadata") or {}
     if meta.get("uid"):

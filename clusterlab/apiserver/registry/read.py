@@ -7,6 +7,7 @@ and apimachinery/pkg/apis/meta/internalversion/validation.
 from __future__ import annotations
 
 import base64
+import binascii
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,9 @@ def get(server: ApiServer, call: Call) -> Object:
     version = call.options.get("resourceVersion") or ""
     if version != "0":
         server.storage.check_quorum()
-    wanted = _parse_version(version)
+    if version and not str(version).isdigit():
+        raise status(500, "", unreadable_version(str(version)))
+    wanted = int(version or 0)
     if wanted > server.storage.revision:
         raise too_new(wanted, server.storage.revision)
     return existing(call)
@@ -159,8 +162,6 @@ def _list_object(call: Call, items: list[Object], revision: int, **more: Any) ->
 
 
 def _continued(server: ApiServer, call: Call, match: Match | None, token: str, limit: int) -> Object:
-    if call.options.get("resourceVersion"):
-        raise bad_request("specifying resource version is not allowed when using continue")
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         if text[:1] not in (b"{", b""):
@@ -170,8 +171,13 @@ def _continued(server: ApiServer, call: Call, match: Match | None, token: str, l
         revision, start = int(data["rv"]), str(data["start"])
         if data["v"] != "meta.k8s.io/v1":
             raise ValueError
+    except binascii.Error:
+        at = len(token) // 4 * 4
+        raise bad_request(f"invalid continue token: continue key is not valid: illegal base64 data at input byte {at}") from None
     except (ValueError, KeyError, TypeError):
         raise bad_request("invalid continue token: continue key is not valid: unexpected end of JSON input") from None
+    if call.options.get("resourceVersion"):
+        raise bad_request("specifying resource version is not allowed when using continue")
     if revision == -1:
         revision = server.storage.revision
     return _page(server, call, match, revision, start, limit)

@@ -115,7 +115,9 @@ def local_subject_access_review(server: ApiServer, call: Call) -> Object:
     _validate(call, spec, True)
     asked = spec.get("resourceAttributes") or {}
     if asked.get("namespace", "") != call.namespace:
-        raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.namespace}")
+        field = "spec.resourceAttributes.namespace"
+        error = FieldError("FieldValueInvalid", field, asked.get("namespace", ""), "must match metadata.namespace")
+        raise invalid("", "authorization.k8s.io", "", [error])
     return _answer(server, body, _subject(spec))
 
 

@@ -28,6 +28,11 @@ _BUILT_IN: Paths = (".spec.replicas", ".status.replicas", "")
 
 def scale(server: ApiServer, call: Call) -> Object:
     """Get, update or patch the scale of an object."""
+    body = None
+    if call.verb == "update":  # read before it is looked whether there is anything to change
+        body = server.subresource_body(call)
+        if not call.trusted and not (body.get("metadata") or {}).get("name"):
+            raise bad_request(f"the name of the object ({call.request.name} based on URL) was undeterminable: name must be provided")
     old = existing(call)
     paths = _paths(server, call)
     shown = _scale_of(call, old, paths, reading=call.verb == "get")
@@ -35,7 +40,7 @@ def scale(server: ApiServer, call: Call) -> Object:
         return shown
     if call.verb not in ("update", "patch"):
         raise method_not_supported(call.resource.plural, call.resource.group, call.verb)
-    wanted = server.patching.patched(call, shown) if call.verb == "patch" else server.subresource_body(call)
+    wanted = server.patching.patched(call, shown) if call.verb == "patch" else body or {}
     return _set(server, call, old, wanted, paths)
 
 

@@ -7,15 +7,13 @@ first, as Kubernetes does to leave the lower one to those who choose for themsel
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.bootstrap import SERVICE_CIDR
+from clusterlab.apiserver.registry.service_addresses import FULL, ServiceAddresses
 from clusterlab.apiserver.registry.store import Hooks
 from clusterlab.apiserver.validation.service import cluster_addresses
 from clusterlab.machinery.errors import internal_error, invalid
 from clusterlab.machinery.field import FieldError
-from clusterlab.network.addresses import SERVICE_CIDR_6
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -25,11 +23,7 @@ Object = dict[str, Any]
 __all__ = ["ServiceHooks"]
 
 PORT_FIRST, PORT_LAST = 30000, 32767
-_PORT_BAND, _ADDRESS_BAND = 86, 256
-_RANGE = IPv4Network(SERVICE_CIDR)
-_FIRST, _SIZE = int(_RANGE.network_address), _RANGE.num_addresses
-_RANGE_6 = IPv6Network(SERVICE_CIDR_6)
-_FIRST_6, _SIZE_6 = int(_RANGE_6.network_address), _RANGE_6.num_addresses
+_PORT_BAND = 86
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 
 
@@ -110,7 +104,8 @@ class _Allocation:
             found["spec"] for found in self.server.stores["services"].bucket.objects.values()
             if old is None or found["metadata"]["uid"] != old["metadata"]["uid"]
         ]
-        self.addresses = {address for spec in others for address in spec.get("clusterIPs") or ()}
+        taken = {address for spec in others for address in spec.get("clusterIPs") or ()}
+        self.addresses = ServiceAddresses(self.server, taken, call.dry_run)
         self.ports = {port for spec in others for port in (*_ports_of(spec), spec.get("healthCheckNodePort") or 0)}
 
     def run(self, spec: Object) -> None:
@@ -205,46 +200,25 @@ class _Allocation:
             ip = given[i] if i < len(given) else ""
             if ip and ip not in (self.before.get("clusterIPs") or ()):
                 self._check_address(ip, given)
-            found.append(ip or (self._free_address() if family == "IPv4" else self._free_address_6()))
+            found.append(ip or self._free_address(4 if family == "IPv4" else 6))
         if not self.name:  # the IPAddress that records it wants a Service's name, before the Service itself does
             detail = f'failed to allocate IP: IPAddress.networking.k8s.io "{found[0]}" is invalid: spec.parentRef.name: Required value'
             raise self._refuse("spec.clusterIPs", given or [""], detail)
         spec["clusterIP"], spec["clusterIPs"] = found[0], [*found, *given[len(found):]]
 
-    def _free_address_6(self) -> str:
-        stream = self.server.sim.rng("dry-run" if self.call.dry_run else "service-addresses-6")
-        for _ in range(4096):
-            address = str(IPv6Address(_FIRST_6 + stream.randint(_ADDRESS_BAND + 1, _SIZE_6 - 2)))
-            if address not in self.addresses:
-                return address
-        raise internal_error(f'failed to allocate a serviceIP for Service "{self.name}": range is full')
+    def _free_address(self, version: int) -> str:
+        found = self.addresses.free(version)
+        if not found:
+            raise internal_error(f'failed to allocate a serviceIP for Service "{self.name}": {FULL}')
+        return found
 
     def _check_address(self, given: str, shown: list[str]) -> None:
-        cidr, size = (SERVICE_CIDR, _SIZE) if ":" not in given else (SERVICE_CIDR_6, _SIZE_6)
         try:
-            number = int(IPv4Address(given)) - _FIRST if ":" not in given else int(IPv6Address(given)) - _FIRST_6
+            why = self.addresses.refusal(given)
         except ValueError:
             return  # validation has better words for it
-        if not 0 <= number < size:
-            detail = f"failed to allocate IP {given}: the provided network does not match the current range"
-            raise self._refuse("spec.clusterIPs", shown, detail)
-        if number in (0, size - 1):
-            detail = (
-                f"failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. "
-                f"The range of valid IPs is {cidr}"
-            )
-            raise self._refuse("spec.clusterIPs", shown, detail)
-        if given in self.addresses:
-            raise self._refuse("spec.clusterIPs", shown, f"failed to allocate IP {given}: provided IP is already allocated")
-
-    def _free_address(self) -> str:
-        stream = self.server.sim.rng("dry-run" if self.call.dry_run else "service-addresses")
-        start = stream.randint(_ADDRESS_BAND + 1, _SIZE - 2)
-        for number in (*range(start, min(start + 4096, _SIZE - 1)), *range(1, 4096)):
-            address = str(IPv4Address(_FIRST + number))
-            if address not in self.addresses:
-                return address
-        raise internal_error(f'failed to allocate a serviceIP for Service "{self.name}": range is full')
+        if why:
+            raise self._refuse("spec.clusterIPs", shown, f"failed to allocate IP {given}: {why}")
 
     # Node ports.
 
@@ -270,7 +244,7 @@ class _Allocation:
         spec["ports"] = ports
 
     def _check_port(self, field: str, number: int, taken: set[int]) -> None:
-        if not PORT_FIRST <= number <= PORT_LAST:
+        if not PORT_FIRST <= number <= PORT_LAST and not self.call.dry_run:
             valid = f"{PORT_FIRST}-{PORT_LAST}"
             raise self._refuse(field, number, f"provided port is not in the valid range. The range of valid ports is {valid}")
         if number in taken:

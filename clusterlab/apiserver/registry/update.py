@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.registry.create import check_namespace, create_decoded
 from clusterlab.apiserver.storage import CompareFailed
-from clusterlab.machinery.errors import bad_request, conflict, invalid, not_found
+from clusterlab.machinery.errors import bad_request, conflict, invalid, not_found, status
 from clusterlab.machinery.field import FieldError
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ def _check_version(call: Call, new: Object, old: Object) -> None:
         error = FieldError("FieldValueInvalid", "metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.plural, resource.group, name, [error])
     if not str(version).isdigit():
-        error = FieldError("FieldValueInvalid", "metadata.resourceVersion", version, _parse_error(version))
-        raise invalid(resource.plural, resource.group, name, [error])
+        raise status(500, "", _parse_error(version))
     raise conflict(resource.plural, resource.group, name, MODIFIED)
 
 
@@ -168,7 +167,7 @@ def _keep_system_fields(call: Call, new: Object, old: Object) -> Object:
     for key in ("generation", "deletionTimestamp"):
         if key in before:
             meta[key] = before[key]
-        else:
+        elif key == "generation" or meta.get(key) is None:  # a client's own deletionTimestamp is refused
             meta.pop(key, None)
     if "deletionGracePeriodSeconds" in before:
         meta.setdefault("deletionGracePeriodSeconds", before["deletionGracePeriodSeconds"])

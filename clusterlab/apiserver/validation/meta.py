@@ -104,7 +104,7 @@ def _finalizers(path: str, names: list[str]) -> Errors:
 def _owner_reference(path: str, ref: Obj) -> Errors:
     out: Errors = []
     api_version, kind = text(ref, "apiVersion"), text(ref, "kind")
-    if not api_version or api_version.endswith("/"):
+    if not api_version or api_version.endswith("/") or api_version.count("/") > 1:
         out.append(invalid(f"{path}.apiVersion", api_version, "version must not be empty"))
     for name in ("kind", "name", "uid"):
         if not ref.get(name):

@@ -59,6 +59,7 @@ def _struct_errors(value: Any, node: Node, path: str) -> list[str]:
         if field is None:
             if not node.preserve:
                 found.append(f"{path}.{key}: field not declared in schema")
+                break  # typed/validate.go stops at the first one, in whatever order its map has
             continue
         found += type_errors(item, field, f"{path}.{key}")
     return found
@@ -78,7 +79,7 @@ def _list_errors(value: Any, node: Node, path: str) -> list[str]:
             element = element_of(node, item)
         except DuplicateKey as error:
             found.append(f"{path}: element {i}: {error}")
-            continue
+            break
         text = path_text((element,))
         if element in seen:
             found.append(f"{path}: duplicate entries for key {text}")

@@ -34,7 +34,7 @@ def apply_json_patch(document: Any, patch: Any) -> Any:
     copied = 0
     for operation in patch:
         if not isinstance(operation, dict):
-            raise PatchError("json: cannot unmarshal into Go value of type jsonpatch.Operation", 400)
+            raise PatchError("Unexpected kind: unknown")
         op = operation.get("op")
         done = _OPERATIONS.get(op) if isinstance(op, str) else None
         if done is None:
