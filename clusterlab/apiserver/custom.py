@@ -192,6 +192,10 @@ class Custom:
         found = [(d.resource, d.schema or {}) for (g, v, _), d in self.definitions.items() if (g, v) == (group, version)]
         return openapi.custom_document(found) if found else None
 
+    def definitions_v2(self) -> dict[str, Any]:
+        """The types of all custom resources for /openapi/v2, by name."""
+        return openapi.custom_definitions_v2((each.resource, each.schema or {}) for each in self.definitions.values())
+
 
 def _walk_schema(schema: Any) -> None:
     """Raises TypeError where something that must be a schema is none."""

@@ -27,7 +27,7 @@ def answer(server: ApiServer, path: str, headers: Mapping[str, str]) -> HttpAnsw
     accepted = headers.get("accept", "")
     if path == "/openapi/v2" and openapi_v2.MEDIA_TYPE in accepted:
         media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-        return HttpAnswer(200, [("Content-Type", media), ("Vary", "Accept")], openapi_v2.protobuf_document())
+        return HttpAnswer(200, [("Content-Type", media), ("Vary", "Accept")], openapi_v2.protobuf_document(server.custom.definitions_v2()))
     if accepted and "json" not in accepted and "*/*" not in accepted:
         raise status(406, "NotAcceptable", "only the following media types are accepted: application/json")
     body = _body(server, path)
@@ -42,7 +42,7 @@ def answer(server: ApiServer, path: str, headers: Mapping[str, str]) -> HttpAnsw
 
 def _body(server: ApiServer, path: str) -> bytes | None:
     if path == "/openapi/v2":
-        return documents.document_v2()
+        return openapi_v2.json_document(server.custom.definitions_v2())
     name = path.removeprefix("/openapi/v3").strip("/")
     if not name:
         return orjson.dumps(documents.index(server.scheme, server.custom.schema_texts()))

@@ -14,7 +14,7 @@ import yaml
 
 from clusterlab.machinery.openapi import document_v2
 
-__all__ = ["MEDIA_TYPE", "protobuf_document"]
+__all__ = ["MEDIA_TYPE", "json_document", "protobuf_document"]
 
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 
@@ -71,10 +71,26 @@ def _schema(schema: Json) -> bytes:
     return b"".join(parts)
 
 
+def protobuf_document(custom: Json) -> bytes:
+    """The types of all kinds as an openapi.v2.Document. `custom`: those of custom resources, by name."""
+    return _built_in() + (_bytes(9, _definitions(custom)) if custom else b"")  # messages that come twice are merged
+
+
+def json_document(custom: Json) -> bytes:
+    """The same in JSON, with the paths of the built-in kinds."""
+    document = document_v2()
+    if not custom:
+        return document
+    begin = b'"definitions":{'  # the first one is the document's own: its paths know no such key
+    return document.replace(begin, begin + orjson.dumps(custom)[1:-1] + b",", 1)
+
+
+def _definitions(schemas: Json) -> bytes:
+    return b"".join(_named(1, name, _schema(schema)) for name, schema in schemas.items())
+
+
 @cache
-def protobuf_document() -> bytes:
-    """The types of all built-in kinds as an openapi.v2.Document."""
+def _built_in() -> bytes:
     document = orjson.loads(document_v2())
     info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
-    definitions = b"".join(_named(1, name, _schema(schema)) for name, schema in document["definitions"].items())
-    return _text(1, document["swagger"]) + _bytes(2, info) + _bytes(8, b"") + _bytes(9, definitions)
+    return _text(1, document["swagger"]) + _bytes(2, info) + _bytes(8, b"") + _bytes(9, _definitions(document["definitions"]))

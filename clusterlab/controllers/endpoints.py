@@ -11,6 +11,7 @@ from clusterlab.controllers.endpointslice import by_label, endpoint_state, selec
 from clusterlab.controllers.endpointslice_reconciler import HEADLESS, TRIGGER_TIME, Ports, endpoint_ports, in_endpoints, ports_as_objects
 from clusterlab.controllers.objects import Object, Objects, deleting, key_of, pod_ready, split_key
 from clusterlab.controllers.podcontrol import namespace_terminating
+from clusterlab.controllers.port_order import CORE, ports_by_hash
 from clusterlab.machinery.errors import StatusError
 
 __all__ = ["EndpointsController"]
@@ -118,13 +119,14 @@ class EndpointsController(BaseController):
             ready, unready = groups.setdefault(ports, ([], []))
             (ready if publish or pod_ready(pod) else unready).append(address)
         subsets = []
-        for ports, (ready, unready) in groups.items():
+        for ports, (ready, unready) in _repacked(groups).items():
             subset: Object = {}
             for field, addresses in (("addresses", ready), ("notReadyAddresses", unready)):
                 if addresses:
                     subset[field] = sorted(addresses, key=lambda each: (each["ip"], each["targetRef"]["uid"]))
             if ports:
-                subset["ports"] = [{k: v for k, v in port.items() if v != ""} for port in ports_as_objects(ports)]
+                told = [{k: v for k, v in port.items() if v != ""} for port in ports_as_objects(ports)]
+                subset["ports"] = ports_by_hash(told, CORE)
             subsets.append(subset)
         return subsets
 
@@ -159,6 +161,23 @@ class EndpointsController(BaseController):
             raise
         count = sum(len(subset.get("addresses") or ()) for subset in subsets[0])
         self.tell(f"The Endpoints of the Service {name} now list {count} ready addresses.")
+
+
+def _repacked(groups: dict[Ports, tuple[Objects, Objects]]) -> dict[Ports, tuple[Objects, Objects]]:
+    """Each port once, with all who serve it; ports of the very same addresses stand together (endpoints/util.go, RepackSubsets)."""
+    if len(groups) < 2:
+        return groups
+    serving: dict[Ports, tuple[Objects, Objects]] = {}
+    for ports, (ready, unready) in groups.items():
+        for port in ports:
+            mine = serving.setdefault((port,), ([], []))
+            mine[0].extend(ready)
+            mine[1].extend(unready)
+    alike: dict[tuple[frozenset[str], ...], list[Ports]] = {}
+    for one, served in serving.items():
+        key = tuple(frozenset(each["targetRef"]["uid"] for each in addresses) for addresses in served)
+        alike.setdefault(key, []).append(one)
+    return {tuple(port for one in same for port in one): serving[same[0]] for same in alike.values()}
 
 
 def truncate(subsets: Objects) -> tuple[Objects, bool]:

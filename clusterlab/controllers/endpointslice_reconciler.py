@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.controllers.objects import Object, Objects, controller_ref, deleting, key_of, pod_ready
 from clusterlab.controllers.podcontrol import namespace_terminating
+from clusterlab.controllers.port_order import DISCOVERY, ports_by_hash
 from clusterlab.controllers.topology import Topology, add_hints, hints_close, traffic_distribution, without_hints
 from clusterlab.machinery import errors
 from clusterlab.machinery.errors import StatusError
@@ -285,7 +286,7 @@ class SliceReconciler:
                 "generateName": meta["name"] + "-", "namespace": meta["namespace"], "labels": self._labels(),
                 "ownerReferences": [controller_ref(self.service, "v1", "Service")],
             },
-            "addressType": family, "endpoints": [], "ports": ports_as_objects(ports),
+            "addressType": family, "endpoints": [], "ports": ports_by_hash(ports_as_objects(ports), DISCOVERY),
         }
 
     @staticmethod

@@ -13,6 +13,7 @@ from clusterlab.controllers.endpointslice import by_service
 from clusterlab.controllers.endpointslice_reconciler import MANAGED_BY, MAX_ENDPOINTS, SERVICE_NAME, TRIGGER_TIME, ip_family
 from clusterlab.controllers.objects import Object, Objects, controller_ref, key_of
 from clusterlab.controllers.podcontrol import namespace_terminating
+from clusterlab.controllers.port_order import DISCOVERY, ports_by_hash
 from clusterlab.machinery.errors import StatusError
 
 __all__ = ["EndpointSliceMirroringController"]
@@ -129,7 +130,7 @@ def desired_slices(endpoints: Object) -> Objects:
                     "generateName": meta["name"] + "-", "namespace": meta["namespace"], "labels": labels,
                     "ownerReferences": [controller_ref(endpoints, "v1", "Endpoints")],
                 },
-                "addressType": family, "endpoints": found[:MAX_ENDPOINTS * 10], "ports": ports,
+                "addressType": family, "endpoints": found[:MAX_ENDPOINTS * 10], "ports": ports_by_hash(ports, DISCOVERY),
             }
             if annotations:
                 made["metadata"]["annotations"] = annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
-    "OMIT", "FieldError", "Path", "Raw", "duplicate", "forbidden", "go_json", "go_quote", "internal", "invalid", "not_found",
+    "OMIT", "FieldError", "Path", "Raw", "duplicate", "escape_html", "forbidden", "go_json", "go_quote", "internal", "invalid", "not_found",
     "not_supported", "required", "too_few", "too_long", "too_long_characters", "too_many", "too_short", "type_invalid", "unique",
 ]
 
@@ -98,7 +98,11 @@ def _printed(value: Any) -> str:
 
 def go_json(value: Any) -> str:
     """JSON as Go's encoding/json writes it: no spaces, keys of maps sorted, <, > and & escaped."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    return escape_html(json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True))
+
+
+def escape_html(text: str) -> str:
+    """JSON text with what Go's encoding/json escapes for the sake of pages."""
     for char, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
         if char in text:
             text = text.replace(char, escape)

@@ -11,9 +11,25 @@ from typing import Any
 Object = dict[str, Any]
 
 __all__ = [
-    "controller_of", "deep_equal", "find_condition", "fnv32", "fnv32a", "is_condition_true", "is_deleting", "name_of",
-    "namespace_of", "owned_by", "owner_reference", "owner_references", "safe_encode", "uid_of",
-    "with_condition", "with_finalizer", "with_meta", "without_finalizer",
+    "controller_of",
+    "deep_equal",
+    "find_condition",
+    "fnv32",
+    "fnv32a",
+    "fnv128a",
+    "is_condition_true",
+    "is_deleting",
+    "name_of",
+    "namespace_of",
+    "owned_by",
+    "owner_reference",
+    "owner_references",
+    "safe_encode",
+    "uid_of",
+    "with_condition",
+    "with_finalizer",
+    "with_meta",
+    "without_finalizer",
 ]
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -169,6 +185,14 @@ def fnv32a(data: bytes) -> int:
     value = 0x811C9DC5
     for byte in data:
         value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def fnv128a(data: bytes) -> int:
+    """The 128-bit FNV-1a hash."""
+    value = 0x6C62272E07BB014262B821756295C58D
+    for byte in data:
+        value = ((value ^ byte) * 0x1000000000000000000013B) & ((1 << 128) - 1)
     return value
 
 

@@ -19,7 +19,7 @@ from clusterlab.machinery.openapi_paths import operations
 from clusterlab.machinery.schema import VERSION, definitions, type_name
 from clusterlab.machinery.scheme import BUILTIN, Registry, Resource
 
-__all__ = ["custom_document", "custom_schema_name", "document", "document_v2", "index", "path_of"]
+__all__ = ["custom_definitions_v2", "custom_document", "custom_schema_name", "document", "document_v2", "index", "path_of"]
 
 Json = dict[str, Any]
 
@@ -287,6 +287,43 @@ def _custom_list(resource: Resource, name: str) -> Json:
 
 
 # Version 2.
+
+
+def custom_definitions_v2(resources: Iterable[tuple[Resource, Json]]) -> Json:
+    """The types of custom resources for /openapi/v2, by name (apiextensions-apiserver, controller/openapi/v2/conversion.go)."""
+    found: Json = {}
+    for resource, schema in resources:
+        name = custom_schema_name(*resource.gvk)
+        found[name] = _lowered(_custom_schema(resource, schema))
+        found[custom_schema_name(resource.group, resource.version, resource.list_kind)] = _lowered(_custom_list(resource, name))
+    return found
+
+
+def _lowered(schema: Json) -> Json:
+    """A schema of version 3 in what version 2 can say; what may be null, or of several types, has no type there."""
+    out: Json = {}
+    for key, value in schema.items():
+        if key == "properties":
+            out[key] = {name: _lowered(part) for name, part in value.items()}
+        elif key in ("items", "additionalProperties") and isinstance(value, dict):
+            out[key] = _lowered(value)
+        elif key == "allOf" and len(value) == 1 and "$ref" in value[0]:
+            out["$ref"] = value[0]["$ref"].replace(_V3, _V2)
+        elif key == "$ref":
+            out[key] = value.replace(_V3, _V2)
+        elif key not in ("allOf", "anyOf", "oneOf", "not", "nullable", "default", "x-kubernetes-validations"):
+            out[key] = value
+    if schema.get("nullable") or schema.get("x-kubernetes-int-or-string"):
+        out.pop("type", None)
+    if schema.get("nullable"):
+        for key in ("items", "properties", "additionalProperties"):
+            out.pop(key, None)
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        for key in ("items", "properties"):
+            out.pop(key, None)
+        if "x-kubernetes-group-version-kind" not in schema:
+            out.pop("type", None)
+    return out
 
 
 @cache

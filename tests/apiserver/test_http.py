@@ -81,7 +81,7 @@ def test_patches_that_the_router_or_their_options_refuse(web: Http) -> None:
     refused = web("PATCH", MAPS + "/c?fieldManager=a", apply, media="application/apply-patch+yaml")
     assert refused.json["message"] == "invalid object type: /, Kind=ConfigMap"
     nameless = web("PATCH", MAPS + "/new?fieldManager=a", {**apply, "apiVersion": "v1"}, media="application/apply-patch+yaml")
-    assert nameless.json["message"] == "the name of the object (made based on URL) was undeterminable: name must be provided"
+    assert nameless.json["message"] == "the name of the object (new based on URL) was undeterminable: name must be provided"
 
 
 def test_tables_with_and_without_their_objects(web: Http) -> None:

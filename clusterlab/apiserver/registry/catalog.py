@@ -13,7 +13,7 @@ from clusterlab.apiserver.registry.scale import scale
 from clusterlab.apiserver.registry.store import Hooks, Store
 from clusterlab.apiserver.registry.virtual import VIRTUAL
 from clusterlab.apiserver.storage import resource_prefix
-from clusterlab.machinery.errors import method_not_supported, status
+from clusterlab.machinery.errors import method_not_supported, not_found, status
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -86,6 +86,8 @@ def reload(server: ApiServer) -> None:
 def subresource(server: ApiServer, call: Call) -> Any:
     """Serves a subresource other than status."""
     name = call.subresource
+    if name not in call.resource.subresources and call.resource.custom:
+        raise not_found(call.resource.plural, call.resource.group, call.request.name)
     if name not in call.resource.subresources:
         raise status(404, "NotFound", "the server could not find the requested resource")
     for label in (call.store.label, "*"):

@@ -247,6 +247,20 @@ def _network_policy(obj: Obj) -> Warnings:
     return out
 
 
+def _slice_addresses(obj: Obj) -> Warnings:
+    if (struct(struct(obj, "metadata"), "labels").get("endpointslice.kubernetes.io/managed-by") or "").startswith("endpointslice"):
+        return []  # the controllers write what they were given in its standard form
+    return [
+        warning for i, endpoint in enumerate(structs(obj, "endpoints")) for j, address in enumerate(strings(endpoint, "addresses"))
+        for warning in _ip(f"endpoints[{i}].addresses[{j}]", address)
+    ]
+
+
+def _endpoint_slice(obj: Obj) -> Warnings:
+    old = ["spec.addressType: FQDN endpoints are deprecated"] if text(obj, "addressType") == "FQDN" else []
+    return old + _slice_addresses(obj)
+
+
 def _endpoints(obj: Obj) -> Warnings:
     if struct(struct(obj, "metadata"), "labels").get("endpoints.kubernetes.io/managed-by") == "endpoint-controller":
         return []
@@ -280,6 +294,7 @@ _CREATE: dict[str, Callable[[Obj], Warnings]] = {
     "daemonsets": _template,
     "deployments": _workload,
     "endpoints": _endpoints,
+    "endpointslices": _endpoint_slice,
     "ingresses": _ingress,
     "jobs": _job,
     "networkpolicies": _network_policy,
@@ -317,6 +332,8 @@ def on_update(key: str, new: Obj, old: Obj) -> Warnings:
     """Warnings about a changed object."""
     if key in _ALIKE:
         return _CREATE[key](new)
+    if key == "endpointslices":
+        return _slice_addresses(new)
     changed = struct(new, "metadata").get("generation") != (old.get("metadata") or EMPTY).get("generation")
     if key == "statefulsets":
         return _stateful_set(new, ".Spec") if changed else []

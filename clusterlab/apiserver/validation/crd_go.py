@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from clusterlab.apiserver.validation.common import Obj, struct, structs, text
-from clusterlab.machinery.field import Raw
+from clusterlab.machinery.field import Raw, escape_html
 
 __all__ = ["go_versions"]
 
@@ -89,11 +89,11 @@ def go_versions(versions: list[Obj]) -> Raw:
         if all(part[i] == parts[0][i] for part in parts):
             for part in parts:
                 part[i] = None
-    return Raw(json.dumps([
+    return Raw(escape_html(json.dumps([
         {
             "Name": text(version, "name"), "Served": bool(version.get("served")), "Storage": bool(version.get("storage")),
             "Deprecated": bool(version.get("deprecated")), "DeprecationWarning": version.get("deprecationWarning"),
             "Schema": part[0], "Subresources": part[1], "AdditionalPrinterColumns": part[2], "SelectableFields": part[3],
         }
         for version, part in zip(versions, parts, strict=True)
-    ], separators=(",", ":"), ensure_ascii=False))
+    ], separators=(",", ":"), ensure_ascii=False)))

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from clusterlab.apiserver.validation.amounts import canonical
-from clusterlab.machinery.field import Raw
+from clusterlab.machinery.field import Raw, escape_html
 
 __all__ = ["META_ORDER", "diff", "go_equal", "go_struct", "selector", "tree"]
 
@@ -87,9 +87,7 @@ def _sorted(value: Any) -> Any:
 def go_struct(name: str, value: Any) -> Raw:
     """A struct as an error message shows it; `name` as in gotypes.json, with `*` or `[]` before it where it applies."""
     kind = name if name[0] in "*[" else f":{name}"
-    text = json.dumps(tree(kind, value), separators=(",", ":"), ensure_ascii=False)
-    for char in "<>&":
-        text = text.replace(char, f"\\u{ord(char):04x}")
+    text = escape_html(json.dumps(tree(kind, value), separators=(",", ":"), ensure_ascii=False))
     return Raw(text)
 
 
@@ -120,5 +118,5 @@ def diff(name: str, old: Any, new: Any) -> str:
 
 def selector(value: Any) -> Raw:
     """A LabelSelector as Go shows it."""
-    text = json.dumps(None if value is None else tree("S", value), separators=(",", ":"), ensure_ascii=False)
+    text = escape_html(json.dumps(None if value is None else tree("S", value), separators=(",", ":"), ensure_ascii=False))
     return Raw(text)
