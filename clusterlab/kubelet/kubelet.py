@@ -41,6 +41,7 @@ class Kubelet(KubeletParts):
     STATE: tuple[str, ...] = (
         *Process.STATE, "pods", "due", "node", "lease", "reported_ms", "images_reported", "used", "admitted", "pressure", "pressure_ms",
         "starved", "starved_ms", "preempting", "collected_ms", "registered", "refreshing", "cache", "started_ms", "skew_ms",
+        "refused_static",
     )
 
     def __init__(self, sim: Simulation, api: Api, config: NodeConfig, runtime: Runtime, world: World) -> None:
@@ -54,7 +55,8 @@ class Kubelet(KubeletParts):
         self.recorder = EventRecorder(owner, "kubelet", config.name)
         self.informer("pods", ("spec.nodeName", config.name)).on_change(self._pod_changed)
         self.informer("nodes", ("metadata.name", config.name)).on_change(self._node_changed)
-        self.static = static_pods.manifests(config.name, config.address) if config.control_plane else []
+        self.own_static = static_pods.manifests(config.name, config.address) if config.control_plane else []
+        self.refused_static: tuple[str, ...] = ()  # files of pods that the API server did not take, by their hash
         self.allocatable: Object = {}
         self.allocatable_amounts: Amounts = {}
         self._said: list[str] = []
@@ -147,6 +149,11 @@ class Kubelet(KubeletParts):
         if all(container.state == EXITED for container in self.runtime.of_pod(uid)):
             self.runtime.remove_pod(uid)
 
+    @property
+    def static(self) -> list[Object]:
+        """The manifests of its static pods."""
+        return [*self.own_static, *static_pods.written(self)]
+
     def on_mirror(self) -> None:
         """Shows the static pods in the API."""
         step = self.begin("mirror", f"nodes/{self.config.name}")
@@ -161,6 +168,7 @@ class Kubelet(KubeletParts):
         try:
             eviction.manage(self)
             step.explain = node_status.heartbeat(self)
+            static_pods.look(self)
         except StatusError as error:
             step.explain = f"The kubelet on {self.config.name} cannot reach the API server: {error.message}"
 

@@ -1,13 +1,17 @@
 """Static pods: what kubeadm puts in /etc/kubernetes/manifests of a control-plane node, and their mirrors in the API.
 
 Follows cmd/kubeadm/app/phases/controlplane/manifests.go and phases/etcd/local.go for the manifests, pkg/kubelet/pod/mirror_client.go
-and config/common.go for the mirrors.
+and config/common.go for the mirrors, pkg/kubelet/config/file.go for files that somebody puts there or takes away: they are looked at with
+each heartbeat. What cannot be read as a pod is passed over. The files of kubeadm's own manifests can be read, not changed.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from clusterlab.kubelet.config import VERSION
 from clusterlab.kubelet.records import Pod
@@ -18,7 +22,10 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["HASH", "MIRROR", "create_mirrors", "manifests"]
+__all__ = ["HASH", "MIRROR", "create_mirrors", "look", "manifests", "written"]
+
+FOLDER = "/etc/kubernetes/manifests"
+FILES_MOST, SIZE_MOST = 20, 100_000
 
 MIRROR = "kubernetes.io/config.mirror"
 HASH = "kubernetes.io/config.hash"
@@ -89,18 +96,69 @@ def _manifest(name: str, node: str, address: str) -> Object:
     }
 
 
+def written(kl: Kubelet) -> list[Object]:
+    """The pods of the files that lie in the folder of manifests on a node's disk."""
+    from clusterlab.runtime.shell import hostfiles
+
+    if not any(name.startswith(hostfiles.PREFIX) and files for name, files in kl.runtime.volumes.items()):
+        return []
+    volume = hostfiles.PREFIX + FOLDER
+    names = sorted(name for name in hostfiles.listing(kl.runtime, volume) if name.endswith((".yaml", ".yml", ".json")) and "/" not in name)
+    own = {f"{name}.yaml" for name in _IMAGES} if kl.config.control_plane else set()
+    found = [_of_file(hostfiles.read(kl.runtime, volume, name) or "", f"{FOLDER}/{name}", kl.config.name)
+             for name in names[:FILES_MOST] if name not in own]
+    return [each for each in found if each is not None]
+
+
+@lru_cache(maxsize=256)
+def _of_file(text: str, path: str, node: str) -> Object | None:
+    try:
+        pod = yaml.load(text[:SIZE_MOST], yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+    meta = pod.get("metadata") if isinstance(pod, dict) else None
+    spec = pod.get("spec") if isinstance(pod, dict) else None
+    if not isinstance(meta, dict) or not isinstance(spec, dict) or pod.get("kind") != "Pod" or not isinstance(meta.get("name"), str):
+        return None
+    if not isinstance(spec.get("containers"), list) or not all(isinstance(each, dict) for each in spec["containers"]):
+        return None
+    given: Object = meta["annotations"] if isinstance(meta.get("annotations"), dict) else {}
+    uid = md5(f"{node}/{path}/{text}".encode(), usedforsecurity=False).hexdigest()
+    tolerations: list[Object] = spec["tolerations"] if isinstance(spec.get("tolerations"), list) else []
+    return {
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {**meta, "name": f"{meta['name']}-{node}", "namespace": str(meta.get("namespace") or "default"),
+                     "annotations": {**given, HASH: uid, "kubernetes.io/config.source": "file"}},
+        "spec": {**spec, "nodeName": node, "tolerations": [*tolerations, {"effect": "NoExecute", "operator": "Exists"}]},
+    }
+
+
+def look(kl: Kubelet) -> None:
+    """Takes up pods of new files, and ends those whose files have gone."""
+    now = {each["metadata"]["annotations"][HASH] for each in kl.static}
+    for uid, rec in list(kl.pods.items()):
+        if rec.static and uid not in now and rec.stage == "sync":
+            _delete_mirror(kl, rec)
+            kl.pods[uid] = rec._replace(static=False, removed=True)
+            kl.wake(uid)
+    if any(uid not in kl.pods and uid not in kl.refused_static for uid in now):
+        kl.after(0, "mirror")
+
+
 def create_mirrors(kl: Kubelet) -> bool:
     """Makes the mirrors that are missing; False where the API server would not have one yet."""
     complete = True
     for manifest in kl.static:
         uid = manifest["metadata"]["annotations"][HASH]
         rec = kl.pods.get(uid)
-        if rec is not None and not rec.removed:
+        if (rec is not None and not rec.removed) or uid in kl.refused_static:
             continue
         try:
             _create_mirror(kl, manifest, uid, rec)
         except StatusError as error:
-            if error.reason != "AlreadyExists":
+            if error.reason in ("Invalid", "BadRequest", "Forbidden"):  # such a file is passed over until it changes
+                kl.refused_static = (*kl.refused_static[-50:], uid)
+            elif error.reason != "AlreadyExists":
                 complete = False
     return complete
 

@@ -122,3 +122,23 @@ def test_a_pod_is_resized_as_a_whole_and_an_attached_shell_is_logged(lab: Server
     assert "hello\n" in attached.stdout
     assert do(lab, "logs shell") == "hello\nls: /nope: No such file or directory\n"
     assert run(lab, "redis", "redis-cli rpush job2 apple banana >/dev/null; redis-cli lrange job2 0 -1") == "apple\nbanana\n"
+
+
+def test_static_pods_follow_the_files_of_their_node(lab: ServerLab) -> None:
+    """Task: Create static Pods."""
+    manifest = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "static-web", "labels": {"role": "myrole"}},
+                           "spec": {"containers": [{"name": "web", "image": "nginx", "ports": [{"name": "web", "containerPort": 80}]}]}})
+
+    def on_node(script: str) -> None:
+        do(lab, ["debug", "node/node-1", "--image=busybox", "--", "sh", "-c", script], settle=True)
+        lab.call("POST", "/run", {"until": {"time": lab.call("GET")["time"] + 25_000}})
+
+    on_node(f"cd /host/etc/kubernetes/manifests; echo '{manifest}' > static-web.yaml; echo 'kind: [' > broken.yaml; echo '{{\"kind\": \"Pod\", "
+            "\"metadata\": {\"name\": \"Bad_Name\"}, \"spec\": {\"containers\": []}}' > refused.json")
+    pod = lab.get("pod static-web-node-1")
+    assert pod["status"]["phase"] == "Running" and pod["metadata"]["ownerReferences"][0]["kind"] == "Node"
+    first = pod["status"]["containerStatuses"][0]["containerID"]
+    do(lab, "delete pod static-web-node-1 --wait=false", settle=True)
+    assert lab.get("pod static-web-node-1")["status"]["containerStatuses"][0]["containerID"] == first  # the mirror alone was deleted
+    on_node("rm /host/etc/kubernetes/manifests/static-web.yaml")
+    assert "NotFound" in lab.kubectl("get pod static-web-node-1").stderr

@@ -119,7 +119,7 @@ def made(runtime: Runtime) -> dict[str, Callable[[], str]]:
         "/etc/passwd": lambda: "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
         "/etc/crictl.yaml": lambda: f"runtime-endpoint: {runtime.flavour.socket}\n",
     }
-    for each in getattr(kubelet, "static", ()):
+    for each in getattr(kubelet, "own_static", ()):
         name = each["spec"]["containers"][0]["name"]
         found[f"/etc/kubernetes/manifests/{name}.yaml"] = partial(_manifest, each)
     for container in list(runtime.containers.values())[:500]:
