@@ -86,10 +86,11 @@ class NodeServer:
         self._reachable(kubelet)
         name = self.container(kubelet.pods[uid].pod, container)
         found = kubelet.runtime.latest(uid, name)
-        if found is None or found.state != RUNNING:
+        why = kubelet.runtime.refusal or ("" if found is not None and found.state == RUNNING else f'container not found ("{name}")')
+        if why or found is None:
             raise StatusError({
                 "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 500, "reason": "InternalError",
-                "message": f"Internal error occurred: unable to upgrade connection: container not found (\"{name}\")",
+                "message": f"Internal error occurred: unable to upgrade connection: {why}",
             })
         return kubelet, found
 

@@ -83,6 +83,9 @@ def crictl(runtime: Runtime, argv: Sequence[str]) -> Answer:
     found = _COMMANDS.get(line.command)
     if found is None:
         return 1, "", f"No help topic for '{line.command[:60]}'\n"
+    if runtime.refusal:
+        where = f'validate CRI v1 runtime API for endpoint "{runtime.flavour.socket}"'
+        return 1, "", f"FATA[0000] validate service connection: {where}: {runtime.refusal} \n"
     return found(runtime, line)
 
 

@@ -62,6 +62,15 @@ class Runtime(ImageStore):
         self.chance = sim.rng(self.name)
         self._room = addresses.room(pod_cidr) - 3
 
+    @property
+    def refusal(self) -> str:
+        """What a gRPC client is told while nobody answers at the runtime's socket; "" while somebody does."""
+        if self.cri_down_ms < 0:
+            return ""
+        path = self.flavour.socket.removeprefix("unix://")
+        why = f"transport: Error while dialing: dial unix {path}: connect: connection refused"
+        return f'rpc error: code = Unavailable desc = connection error: desc = "{why}"'
+
     def new_id(self) -> str:
         """64 hexadecimal digits."""
         bits = self.chance.bits64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clusterlab.runtime.crictl import crictl
 from tests.model.combined import stateful_set
 from tests.model.drive import MERGE, World, deployment
 from tests.model.script import request
@@ -57,6 +58,8 @@ def test_a_runtime_that_is_down() -> None:
     world.make(deployment("web", 4))
     world.settle()
     fault = world.fault("runtime-stop", "node-1")
+    code, _, err = crictl(world.cluster.runtimes["node-1"], ["ps"])
+    assert code == 1 and 'dial unix /run/containerd/containerd.sock: connect: connection refused"' in err
     took = world.until(lambda: node_ready(world)[0] == "False")
     assert 30 <= took <= 41 and node_ready(world)[1] == "container runtime is down"
     assert world.events("NodeNotReady", "node-1")

@@ -105,7 +105,7 @@ class _Webhooks(PolicyPlugin):
             if passed_over:
                 return Verdict()
             raise _internal(f'failed calling webhook "{name}": {failure}') from None
-        self._tell(call, pod, f"{name}: " + ("refused" if not said.allowed else f"changes {len(said.patch)}" if said.patch else "allowed"))
+        self._tell(call, pod, f"{name}: " + ("refused" if not said.allowed else "changed" if said.patch else "allowed"))
         for text in said.warnings:
             call.warn(text)
         if not said.allowed:

@@ -63,6 +63,8 @@ def runtime_client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         from clusterlab.runtime.crictl import crictl
 
         return Result(*crictl(box.runtime, argv[1:]))
+    if box.runtime.refusal:
+        return Result(1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n")
     words = [each for each in argv[1:] if not each.startswith("-")]
     command = words[0] if words else ""
     if command == "history" and len(words) > 1:
@@ -116,7 +118,7 @@ def systemctl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(1, "", "systemctl: status and is-active of kubelet and containerd are known here, on a node\n")
     engine = {"cri-o": "crio"}.get(box.runtime.flavour.name, box.runtime.flavour.name)
     kubelet: Any = box.runtime.sim.components.get(f"kubelet/{box.runtime.node}")
-    active = {"kubelet": kubelet is not None and kubelet.up, engine: box.runtime.up}.get(words[1])
+    active = {"kubelet": kubelet is not None and kubelet.up, engine: box.runtime.up and not box.runtime.refusal}.get(words[1])
     if active is None:
         return Result(4, "", f"Unit {words[1]}.service could not be found.\n")
     if words[0] == "is-active":
