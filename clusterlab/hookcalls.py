@@ -34,7 +34,7 @@ class HookCalls:
         if not found.container:
             return Reached(NO_PROGRAM)
         node, runtime = self._where(found.container)
-        if cluster.api.is_cut_off(f"kubelet/{node}"):
+        if cluster.fault_board.others("node-cut-off", node):
             return Reached("timeout", found.pod)
         container = runtime.containers[found.container]
         program = container.program.behaviour.admission
