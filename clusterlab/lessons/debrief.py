@@ -34,7 +34,7 @@ def chain_of(directive: Directive, cluster: Cluster) -> tuple[list[dict[str, Any
         causes = [step for step in cluster.chain(end) if not step.routine or step is end][:MOST_STEPS]
         links = {step.seq: _link(step) for step in causes}
     for note in data.get("notes", ()):
-        step = next(_meeting(note["when"], cluster), None)
+        step = _first(note, cluster)
         if step is None:
             missing.append(note["when"])
             continue
@@ -42,6 +42,15 @@ def chain_of(directive: Directive, cluster: Cluster) -> tuple[list[dict[str, Any
         link["note"] = f"{link['note']} {note['say']}".strip()
         link.update({name: note[name] for name in ("select", "lens") if name in note})
     return [links[seq] for seq in sorted(links)], missing
+
+
+def _first(note: dict[str, Any], cluster: Cluster) -> Step | None:
+    """The first step that met a note's `when`, after the first one that met its `since`."""
+    steps = _meeting(note["when"], cluster)
+    if "since" not in note:
+        return next(steps, None)
+    begun = next(_meeting(note["since"], cluster), None)
+    return next((step for step in steps if begun is not None and step.seq > begun.seq), None)
 
 
 def _meeting(condition: str, cluster: Cluster) -> Iterator[Step]:

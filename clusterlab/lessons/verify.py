@@ -186,7 +186,7 @@ def _wrong_with(directive: Directive) -> Iterator[str]:
             except ConditionError as error:
                 yield f"stage: {error}"
     if directive.kind == "debrief":
-        for text in [data["end"], *(note["when"] for note in data.get("notes", ()))]:
+        for text in [data["end"], *(note[part] for note in data.get("notes", ()) for part in ("when", "since") if part in note)]:
             try:
                 parse_condition(text)
             except ConditionError as error:
@@ -311,6 +311,9 @@ class _Player:
         told, missing = chain_of(directive, self.cluster)
         for condition in missing:
             yield f"debrief {directive.id}: no step of this lesson met {condition!r}"
+        said = [link["seq"] for note in directive.data.get("notes", ()) for link in told if note["say"] in link["note"]]
+        if not missing and said != sorted(said):
+            yield f"debrief {directive.id}: its notes are told in another order than they are written in; since: … takes a later step"
         if not missing and len(told) < 2:
             yield f"debrief {directive.id}: the chain is a single step; name the causes in notes"
 
