@@ -156,6 +156,17 @@ async def test_questions(server: Server) -> None:
             teacher.call("POST", f"/api/labs/{lab}/run", {"until": "settled"})
             bound = teacher.http.get(f"/kube/{key}/api/v1/namespaces/default/pods/next").json()["spec"]["nodeName"]
             assert said == f"nodes/{bound}"
+            # It is over with the next mode, and any other when it is put away: no page shows it again.
+            await board.send("mode", mode="together")
+            await ada.until(lambda p: p.state["mode"] == "together" and p.state["poll"] is None)
+            await board.send("poll", question="Again?", kind="choice", choices=["a", "b"])
+            again = (await ada.until(lambda p: p.state["poll"]))["id"]
+            assert (await ada.answer("put-away", poll=again))["code"] == "Forbidden"
+            await board.send("put-away", poll=again)
+            await ada.until(lambda p: p.state["poll"] is None)
+            assert (await ada.answer("vote", poll=again, choice="a"))["code"] == "Conflict"
+            assert (await board.answer("put-away", poll=0))["code"] == "NotFound"
+        assert "Again?" in teacher.get(f"/classes/{room}/report").text
 
 
 async def test_predictions_of_a_lesson(server: Server) -> None:
