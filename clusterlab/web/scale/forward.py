@@ -8,6 +8,7 @@ is tried again for as long as a dead host's labs take to be taken up; what may h
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 from django.conf import settings
+from django.db import DatabaseError
 from yarl import URL
 
 from clusterlab.web import access
@@ -36,6 +38,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 __all__ = ["Forwarder"]
+
+_log = logging.getLogger(__name__)
 
 #: How long a request waits for a lab whose host has died.
 PATIENCE_S, PAUSE_S = 15.0, 0.3
@@ -59,6 +63,23 @@ class Forwarder:
         self.app, self.internal = app, Internal()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves; while the database is away, with 503 and a word instead of an error of the server's."""
+        begun = False
+
+        async def sending(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._take(scope, receive, sending)
+        except DatabaseError as error:
+            if begun or scope["type"] not in ("http", "websocket"):
+                raise
+            _log.warning("a request met a database that does not answer: %s", error)
+            await _refuse(scope, send, 503, "ServiceUnavailable", "the database does not answer just now; try again in a moment")
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not settings.SCALED or scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return

@@ -157,6 +157,12 @@ class Stack:
             time.sleep(0.1)
         time.sleep(0.3)  # the socket is there a moment before it answers
 
+    def restart_database(self) -> None:
+        """Has PostgreSQL die on the spot, and start again."""
+        options = ["-D", str(self._base / "data"), "-m", "immediate", "-w", "-s", "-l", os.devnull]
+        command = [*self._as, _program("pg_ctl"), *options, "restart"]
+        subprocess.run(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=120)
+
     def stop(self) -> None:
         """Ends everything, the databases last; their data goes."""
         for node in [*self.webs, *self.hosts]:

@@ -1,0 +1,1 @@
+"""PostgreSQL for a process that outlives it."""
