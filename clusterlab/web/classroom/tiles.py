@@ -26,7 +26,7 @@ def lesson_size(room: Classroom) -> int:
 
 def stuck(member: Member, tasks: int) -> str:
     """Why somebody may need help; "" when not: "failing", "trying", "idle"."""
-    if member.removed or not member.online or (tasks and len(member.progress) >= tasks):
+    if member.removed or not member.online or member.room.ended or (tasks and len(member.progress) >= tasks):
         return ""
     now = timezone.now()
     still_s = (now - (member.progressed or member.joined)).total_seconds()
@@ -39,7 +39,7 @@ def stuck(member: Member, tasks: int) -> str:
 async def tiles(room: Classroom) -> list[dict[str, Any]]:
     """The tiles of all learners, in the order in which they came; of what the hosts have seen in their labs (classroom/looking.py)."""
     out, tasks = [], lesson_size(room)
-    async for member in Member.objects.filter(room=room, removed=False):
+    async for member in Member.objects.select_related("room").filter(room=room, removed=False):
         own = member.lab_id is not None and room.mode == OWN
         out.append({
             "seat": member.seat, "name": member.name, "online": member.online, "hand": ms(member.hand), "taken": member.taken,
