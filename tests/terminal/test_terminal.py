@@ -89,6 +89,7 @@ async def test_what_examinations_are_typed_with(visit: Visit) -> None:
         assert await typist.run("!! two") == "echo one two\none two\n"
         assert await typist.run("!nothing") == "bash: !nothing: event not found\n"
         assert (await typist.run("timeout 1 kubectl get ns -w -o name"), typist.exit)[1] == 124
+        assert await typist.run("timeout 1 sleep 5; echo $?; ssh nope crictl ps 2>&1 | cut -c1-22") == "124\nssh: Could not resolve\n"
         await typist.run("kubectl proxy --port=8009 &")
         assert '"name": "default"' in await typist.run("curl -s localhost:8009/api/v1/namespaces/default")
         assert await typist.run("kill %1; jobs") == ""
@@ -102,6 +103,8 @@ async def test_yq_as_people_use_it(visit: Visit) -> None:
         assert await typist.run("yq -o json -I0 '[.metadata.labels, .spec.replicas]' d.yaml") == '[{"app":"yq","on-call":"yes"},3]\n'
         assert await typist.run("kubectl apply -f <(yq '.spec.replicas = 1' d.yaml) && kubectl get deploy yq -o yaml | yq .spec.replicas") == "deployment.apps/yq created\n1\n"
         assert await typist.run("printf 'a: on\\n---\\n- 1\\n' | yq .") == 'a: "on"\n---\n- 1\n'
+        assert await typist.run("printf 'a: |\\n  x\\n  y\\n' | yq '.b = \"z\"'") == "a: |\n  x\n  y\nb: z\n"
+        assert "parsing ../tmp/63" in await typist.run("kubectl apply -f <(echo 'a: b: [')")
         assert "Error: syntax error" in await typist.run("yq '.a[' d.yaml") and typist.exit == 1
         assert "Error: open no.yaml" in await typist.run("yq . no.yaml") and typist.exit == 1
         bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))

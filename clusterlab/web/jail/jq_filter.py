@@ -93,6 +93,11 @@ class _Writer(yaml.SafeDumper):
         return True
 
 
+def _text(writer: Any, text: str) -> Any:
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Writer.add_representer(str, _text)
 _Reader.yaml_implicit_resolvers = {}
 for _tag, _form, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"), ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),

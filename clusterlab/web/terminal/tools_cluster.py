@@ -91,7 +91,9 @@ def ssh(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
             return Result(2, "", f"bash: {error}\n")
     if rest[:1] == ["sudo"]:
         rest = rest[1:]
-    if rest and rest[0] in UNITS and node in nodes_of(lab):
+    if node not in nodes_of(lab):
+        return Result(255, "", f"ssh: Could not resolve hostname {node}: Name or service not known\n")
+    if rest and rest[0] in UNITS:
         return on_node(shell, node, rest)
     if not rest or rest[0] not in (*CLIENTS, *VIEWS, "hostname"):
         problem = f"ssh: on a node there are {', '.join((*VIEWS, *UNITS, *CLIENTS))}: write ssh {node} crictl ps\n"

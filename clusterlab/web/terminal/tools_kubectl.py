@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 from collections.abc import Callable
@@ -44,17 +45,19 @@ def _command(words: list[str]) -> str:
         return ""
 
 
-def _with_pipes(shell: Shell, argv: list[str]) -> list[str]:
-    """The words with what `<(…)` wrote as files that kubectl can read: its own, in its folder for such."""
+def _with_pipes(shell: Shell, argv: list[str], cwd: str) -> list[str]:
+    """The words with what `<(…)` wrote as files that kubectl can read: in its folder for such, named from where it runs."""
+    desk = shell.desk
+    place = desk.folder.real(cwd) or desk.space.files
 
     def named(found: re.Match[str]) -> str:
         text = shell.pipes.get(found[0])
         if text is None:
             return found[0]
-        path = shell.desk.space.tmp / found[0].rpartition("/")[2]
+        path = desk.space.tmp / found[0].rpartition("/")[2]
         path.unlink(missing_ok=True)
         path.write_text(text)
-        return str(path)
+        return os.path.relpath(path.resolve(), place.resolve())
 
     return [re.sub(r"/dev/fd/\d+$", named, word) for word in argv] if shell.pipes else argv
 
@@ -71,7 +74,7 @@ def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
         return argo_rollouts(shell, run, argv[3:])
     if _command(argv[1:]) == "proxy" and not {"-h", "--help"} & set(argv):
         return proxy(shell, run, argv[1:])
-    argv = _with_pipes(shell, argv)
+    argv = _with_pipes(shell, argv, run.cwd)
     problem = _refusal(shell, argv[1:])
     if problem:
         return in_language(shell, Result(1, "", f"{problem}\n"))

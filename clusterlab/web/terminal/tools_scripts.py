@@ -83,9 +83,12 @@ def timeout(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
         done = Result(124)
     finally:
         timer.cancel()
+    limit_ms = int(float(found[1]) * _SECONDS[found[2]] * 1000)
     if late.is_set():
         shell.desk.interrupted = False
         done = done._replace(code=124)
+    elif done.wait_ms < 0 or done.wait_ms > limit_ms:  # a wait that the shell is to do
+        done = done._replace(code=124, wait_ms=limit_ms)
     return done
 
 

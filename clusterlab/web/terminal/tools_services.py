@@ -47,11 +47,15 @@ def on_node(shell: Shell, node: str, argv: list[str]) -> Result:
     verb, unit = words[0] if words else "", (words[1] if len(words) > 1 else "").removesuffix(".service")
     if verb in ("daemon-reload", "enable", "reset-failed"):
         return Result()
+    if verb in ("", "list-units"):
+        rows = (f"  {name}.service  loaded  {'active   running' if _active(lab, node, name) else 'inactive dead   '}  {about}\n"
+                for name, about in _ABOUT.items())
+        return Result(0, "  UNIT  LOAD  ACTIVE  SUB  DESCRIPTION\n" + "".join(rows))
     if unit not in _ABOUT:
         return Result(4, "", f"Unit {unit or verb or 'of that name'}.service could not be found.\n")
     if verb == "is-active":
         return Result(0, "active\n") if _active(lab, node, unit) else Result(3, "inactive\n")
-    if verb in ("status", ""):
+    if verb == "status":
         return _status(lab, node, unit)
     if verb not in _CHANGES:
         return Result(1, "", f"Unknown command verb '{verb}'.\n")
