@@ -132,7 +132,9 @@ function drawLogs(d: Drawing, members: Member[]): void {
   const most = Math.max(3, Math.min(8, Math.floor((area.w - nameW - 6) / 52)));
   const first = Math.max(1, newest - most + 1);
   const cellW = (area.w - nameW) / most;
-  const pitch = Math.min(58, Math.max(CELL_H + 2, (area.h - 16 - CELL_H) / Math.max(1, members.length - 1)));
+  // Where there is little height the rows move together, before the last of them is left out.
+  const roomy = (area.h - 40) / Math.max(1, members.length), close = (area.h - 16 - CELL_H) / Math.max(1, members.length - 1);
+  const pitch = roomy >= CELL_H + 6 ? Math.min(58, roomy) : Math.min(CELL_H + 6, Math.max(CELL_H + 2, close));
   pen.text(t("LOG"), area.x, area.y + 8, { size: 10, color: theme.soft, spacing: 0.6 });
   for (let i = 0; i < most; i++) pen.text(String(first + i), area.x + nameW + cellW * (i + 0.5), area.y + 8, { size: 10, mono: true, align: "center", color: theme.soft, max: cellW });
   members.forEach((member, row) => {
