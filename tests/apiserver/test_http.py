@@ -309,3 +309,22 @@ def test_nothing_unexpected_leaves_half_a_write(web: Http, monkeypatch: pytest.M
     answer = web.raw("POST", MAPS, {"metadata": {"name": "c"}})
     assert answer.code == 500 and b"Traceback" not in answer.body and json.loads(answer.body)["kind"] == "Status"
     assert web.etcd.revision == before
+
+
+def test_what_other_objects_imply_can_be_watched(web: Http) -> None:
+    addresses = "/apis/networking.k8s.io/v1/ipaddresses"
+    watch = web.raw("GET", addresses + "?watch=true")
+    before = {event["object"]["metadata"]["name"] for event in lines(watch)}
+    assert before == {item["metadata"]["name"] for item in web("GET", addresses).json["items"]} and "10.96.0.1" in before
+    services = "/api/v1/namespaces/default/services"
+    web("POST", services, {"metadata": {"name": "one"}, "spec": {"clusterIP": "10.96.0.77", "ports": [{"port": 80}]}})
+    version = web("GET", addresses + "/10.96.0.77").json["metadata"]["resourceVersion"]
+    web("PATCH", services + "/one", {"metadata": {"labels": {"a": "b"}}}, media="application/merge-patch+json")
+    web("DELETE", services + "/one")
+    told = [(event["type"], event["object"]["metadata"]["name"]) for event in lines(watch)]
+    assert told == [("ADDED", "10.96.0.77"), ("DELETED", "10.96.0.77")]
+    later = web.raw("GET", f"{addresses}?watch=true&resourceVersion={version}&fieldSelector=metadata.name%3D10.96.0.77")
+    assert [event["type"] for event in lines(later)] == ["DELETED"]
+    later.close()
+    watch.close()
+    assert web.api.external_watch_count() == 0

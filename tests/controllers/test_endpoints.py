@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clusterlab.controllers.port_order import CORE, DISCOVERY, ports_by_hash
 from clusterlab.controllers.topology import Topology, add_hints
 from tests.controllers.conftest import Lab, workload
 from tests.controllers.test_nodes import add_node
@@ -157,3 +158,25 @@ def test_burst_costs_little() -> None:
     lab = cluster(300)
     writes = [entry for entry in lab.api.log if entry[1] in ("replicasets", "endpointslices", "endpoints") and entry[0] != "create"]
     assert len(writes) < 100
+
+
+def test_ports_stand_in_the_order_of_their_hashes() -> None:
+    """As a recorded cluster had them."""
+    http, alt = {"name": "http", "port": 8080, "protocol": "TCP"}, {"name": "alt", "port": 81, "protocol": "TCP"}
+    a, b = {"name": "a", "port": 8080, "protocol": "TCP"}, {"name": "b", "port": 9, "protocol": "UDP"}
+    assert ports_by_hash([alt, http], DISCOVERY) == ports_by_hash([alt, http], CORE) == [http, alt]
+    assert ports_by_hash([a, b], DISCOVERY) == [b, a]
+
+
+def test_a_port_that_only_some_pods_serve_stands_alone_in_endpoints() -> None:
+    ports = [{"name": name, "port": 80, "targetPort": target, "protocol": "TCP"} for name, target in (("all", 81), ("some", "http"))]
+    lab = cluster(2, ports=ports)
+    pod = lab.pods()[0]
+    containers = [{**each, "ports": [{"name": "http", "containerPort": 8080}]} for each in pod["spec"]["containers"]]
+    lab.api.put("pods", {
+        "metadata": {"name": "extra", "namespace": "default", "labels": pod["metadata"]["labels"]},
+        "spec": {**pod["spec"], "containers": containers}, "status": {**pod["status"], "podIP": "10.9.9.9", "podIPs": [{"ip": "10.9.9.9"}]},
+    })
+    lab.settle()
+    found = lab.api.get("endpoints", "default/web")["subsets"]  # type: ignore[index]
+    assert sorted((s["ports"][0]["name"], len(s["ports"]), len(s["addresses"])) for s in found) == [("all", 1, 2), ("some", 1, 1)]  # the ReplicaSet keeps two of the three

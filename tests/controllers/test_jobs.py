@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clusterlab.machinery.cron import CronError, parse
+from clusterlab.machinery.errors import forbidden
 from tests.controllers.conftest import Lab, template
 
 Object = dict[str, Any]
@@ -295,3 +296,20 @@ def test_nobody_says_that_a_job_has_ended_which_history_has_no_room_for() -> Non
     lab.settle()
     told = [reason for reason, _ in lab.api.events()]
     assert "SuccessfulDelete" in told and "SawCompletedJob" not in told
+
+
+def test_a_job_is_resumed_once_though_its_pods_are_refused() -> None:
+    lab = start(suspend=True)
+
+    def refuse(request: Any) -> None:
+        if request.verb == "create" and request.resource == "pods":
+            raise forbidden("pods", "", "once", "no room")
+
+    lab.api.refuse.append(refuse)
+    spec = lab.api.get("jobs", "default/once")["spec"]  # type: ignore[index]
+    lab.api.change("jobs", "default/once", spec={**spec, "suspend": False})
+    lab.settle()
+    suspended = [c for c in status(lab)["conditions"] if c["type"] == "Suspended"]
+    assert [(c["status"], c["reason"]) for c in suspended] == [("False", "JobResumed")] and status(lab)["startTime"]
+    resumed = [event for event in lab.api.all("events") if event["reason"] == "Resumed"]
+    assert [event.get("count", 1) for event in resumed] == [1]
