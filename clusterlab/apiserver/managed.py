@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.machinery.apply import track
+from clusterlab.machinery.apply.managed import entries_of
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -145,8 +146,10 @@ class Ledger:
         """Whether a request changes who owns what, though it changes no field."""
         if call.operation == "Apply":
             return call.entries != self.entries(call.resource, bucket, key)
-        given = _given(call)
-        return given is not None and given != self.entries(call.resource, bucket, key)
+        given, entries = _given(call), self.entries(call.resource, bucket, key)
+        if given is None:
+            return False
+        return entries_of({"metadata": {"managedFields": entries}}, {"metadata": {"managedFields": given}}, "") != entries
 
     def _worked_out(self, resource: Resource, record: Record) -> list[Entry]:
         node = self.server.node(resource)

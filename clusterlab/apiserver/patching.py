@@ -76,7 +76,10 @@ class Patching:
         except PatchError as error:
             raise self._refusal(error) from None
         if not call.trusted:
+            emptied = isinstance(new, dict) and isinstance(new.get("metadata"), dict) and new["metadata"].get("managedFields") == []
             new = self._decoded(call, node, new, duplicates)
+            if emptied:  # Go tells an empty list from none, and takes it as the wish to have none
+                new = {**new, "metadata": {**new["metadata"], "managedFields": []}}
         elif new["metadata"].get("finalizers") == [] or new["metadata"].get("ownerReferences") == []:
             new = {**new, "metadata": {key: value for key, value in new["metadata"].items() if value != []}}
         if call.subresource == "scale":

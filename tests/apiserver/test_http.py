@@ -328,3 +328,17 @@ def test_what_other_objects_imply_can_be_watched(web: Http) -> None:
     later.close()
     watch.close()
     assert web.api.external_watch_count() == 0
+
+
+def test_managed_fields_are_reset_once_and_kept_where_they_cannot_be_read(web: Http) -> None:
+    web("POST", MAPS, {"metadata": {"name": "c"}, "data": {"a": "b"}})
+
+    def patch(fields: list[Any]) -> tuple[str, list[Any]]:
+        meta = web("PATCH", MAPS + "/c", {"metadata": {"managedFields": fields}}, media="application/merge-patch+json").json["metadata"]
+        return meta["resourceVersion"], meta.get("managedFields") or []
+
+    first = web("GET", MAPS + "/c").json["metadata"]
+    assert patch([{"manager": "x", "operation": "Foo"}]) == (first["resourceVersion"], first["managedFields"])
+    version, fields = patch([])
+    assert version != first["resourceVersion"] and fields == []
+    assert patch([{}]) == patch([{"manager": "x", "operation": "Foo"}]) == (version, [])
