@@ -16,7 +16,7 @@ import orjson
 from django.conf import settings
 
 from clusterlab.machinery.errors import StatusError
-from clusterlab.web import access, lent, pieces
+from clusterlab.web import access, pieces
 from clusterlab.web.hosts import allowed_host
 from clusterlab.web.labs.host import host
 from clusterlab.web.labs.lab import Lab, LabError
@@ -62,9 +62,6 @@ class KubeApi:
             await _send(send, *_failure(404, "NotFound", "there is no lab with this key; start one on the front page"))
             return
         headers = headers_of(scope)
-        rest, token = lent.taken(rest)
-        if token:
-            headers["authorization"] = f"Bearer {token}"
         if (name := scope.get("guest")) and not any(one in CREDENTIALS or one.startswith("impersonate-") for one in headers):
             headers |= {"impersonate-user": name, "impersonate-group": "system:masters"}  # so that steps tell who did it
         method, path, query = scope["method"], "/" + rest, scope.get("query_string", b"").decode("latin-1")

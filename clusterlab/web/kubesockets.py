@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from clusterlab.machinery.errors import StatusError
 from clusterlab.runtime.talk import Talk
-from clusterlab.web import lent, portforward
+from clusterlab.web import portforward
 from clusterlab.web.kubeapi import headers_of, lab_of
 from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.podsession import Gone, PodSession
@@ -32,14 +32,11 @@ class KubeSockets:
             lab = await lab_of(key, scope)
         except LabError:  # a plain request then tells what is wrong
             lab = None
-        rest, token = lent.taken(rest)
         parts = rest.split("/")
         if lab is None or len(parts) != 7 or parts[:3] != ["api", "v1", "namespaces"] or parts[4] != "pods":
             await send({"type": "websocket.close", "code": 4404})
             return
         headers = headers_of(scope)
-        if token:
-            headers["authorization"] = f"Bearer {token}"
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         if parts[6] == "portforward":
             await _forward(lab, parts[3], parts[5], headers, scope, receive, send)

@@ -141,7 +141,7 @@ class Cell:
         self.folder, self.port = folder, port
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-I", "-S", "-c", SPAWNER.format(str(ROOT)), str(theirs.fileno()), "0"]
+            command = [sys.executable, "-I", "-S", "-c", SPAWNER.format(str(ROOT)), str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         self.hello = json.loads(self.control.recv(65536))["hello"]
 
@@ -151,7 +151,7 @@ class Cell:
         libraries = [*{str(Path(path).resolve()) for path in (sys.base_prefix, "/usr/lib", "/lib", "/lib64", "/usr/local/lib")}, "/dev/null"]
         program = str(Path(sys.executable).resolve())
         order = {"id": 1, "argv": [program, "-I", "-S", "-c", code], "env": {}, "cwd": str(self.folder), "read": libraries, "write": [str(self.folder)],
-                 "execute": [str(path) for path in Path("/").glob("lib*/ld-linux*")], "port": self.port, "jail": True, "forks": False, "tty": False, **more}
+                 "execute": [str(path) for path in Path("/").glob("lib*/ld-linux*")], "ports": [self.port], "jail": True, "forks": False, "tty": False, **more}
         socket.send_fds(self.control, [json.dumps(order).encode()], [write, write, write])
         os.close(write)
         self.control.settimeout(60)

@@ -64,8 +64,8 @@ def abi() -> int:
         return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str], execute: Iterable[str], port: int | None, keep: Iterable[str] = ()) -> None:
-    """Confines this process for good. `port`: the one TCP port it may connect to; None: none. `keep`: folders in
+def restrict(read: Iterable[str], write: Iterable[str], execute: Iterable[str], ports: Iterable[int], keep: Iterable[str] = ()) -> None:
+    """Confines this process for good. `ports`: the TCP ports that it may connect to. `keep`: folders in
     which it may make files but remove none. Raises OSError where Landlock fails.
 
     The caller must have set PR_SET_NO_NEW_PRIVS. Paths that do not exist are passed over."""
@@ -80,7 +80,7 @@ def restrict(read: Iterable[str], write: Iterable[str], execute: Iterable[str], 
         for paths, rights in ((read, READ), (write, WRITE), (keep, KEEP), (execute, EXECUTE | READ_FILE)):
             for path in paths:
                 _allow_path(ruleset, path, rights & handled)
-        if version >= 4 and port is not None:
+        for port in ports if version >= 4 else ():
             rule = _Port(CONNECT_TCP, port)
             _syscall(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_NET_PORT), ctypes.byref(rule), ctypes.c_uint32(0))
         _syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))

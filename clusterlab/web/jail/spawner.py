@@ -3,10 +3,10 @@
 The server is large and has threads; a fork of it would be slow and unsafe. This process is started once. Orders come over a socket as
 JSON with three descriptors (stdin, stdout, stderr); answers go back as JSON. When the server goes, so do all programs.
 
-Where it may, it lives in a network namespace of its own: nothing is there but a loopback device, and on it one listening socket that
-is handed to the server. So programs reach the server's API and nothing else, whatever address they are given.
+Where it may, it lives in a network namespace of its own: nothing is there but a loopback device, and on it listening sockets (without
+and with TLS) that are handed to the server. So programs reach the server's API and nothing else, whatever address they are given.
 
-    order  {"id", "argv", "env", "cwd", "read", "write", "execute"?, "port", "jail", "forks", "tty", "filter"?}  or  {"kill": pid, "signal"}
+    order  {"id", "argv", "env", "cwd", "read", "write", "execute"?, "ports", "jail", "forks", "tty", "filter"?} or {"kill": pid, "signal"}
     answer {"hello": {"landlock", "seccomp", "network"}}, {"id", "pid"}, {"ended": pid, "code"}
 """
 
@@ -43,26 +43,27 @@ def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def own_network(port: int) -> socket.socket | None:
-    """Moves this process into a network of its own; the socket that listens there, or None where that is not allowed."""
-    if not sys.platform.startswith("linux") or not port:
-        return None
+def own_network(ports: list[int]) -> list[socket.socket]:
+    """Moves this process into a network of its own; the sockets that listen there, none where that is not allowed."""
+    if not sys.platform.startswith("linux") or not ports:
+        return []
     uid, gid = os.getuid(), os.getgid()
     if _libc().unshare(_NEWNET) != 0:
         if _libc().unshare(_NEWUSER | _NEWNET) != 0:
-            return None
+            return []
         for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
             with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             fcntl.ioctl(control, 0x8914, struct.pack("16sh14x", b"lo", 0x41))  # SIOCSIFFLAGS: up and running
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(256)
+        listeners = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in ports]
+        for listener, port in zip(listeners, ports, strict=True):
+            listener.bind(("127.0.0.1", port))
+            listener.listen(256)
     except OSError:
-        return None
-    return listener
+        return []
+    return listeners
 
 
 def _drop_capabilities() -> None:
@@ -94,7 +95,7 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
         if order.get("jail"):
             _libc().prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
             execute = [] if order.get("filter") else [order["argv"][0], *order.get("execute", ())]
-            landlock.restrict(order["read"], order["write"], execute, order.get("port"), order.get("keep", ()))
+            landlock.restrict(order["read"], order["write"], execute, order.get("ports", ()), order.get("keep", ()))
             _drop_capabilities()
             if seccomp.available():
                 seccomp.confine(bool(order.get("forks")))
@@ -182,13 +183,13 @@ class _Spawner:
 
 
 def main() -> None:
-    """`spawner.main()` of a process with the arguments CONTROL-DESCRIPTOR PORT (0: no network of its own)."""
+    """`spawner.main()` of a process with the arguments CONTROL-DESCRIPTOR PORT… (no port: no network of its own)."""
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the server's terminal is the server's affair
-    listener = own_network(int(sys.argv[2]))
-    hello = {"landlock": landlock.abi(), "seccomp": seccomp.available(), "network": listener is not None}
-    socket.send_fds(control, [json.dumps({"hello": hello}).encode()], [listener.fileno()] if listener else [])
-    if listener:
+    listeners = own_network([int(port) for port in sys.argv[2:]])
+    hello = {"landlock": landlock.abi(), "seccomp": seccomp.available(), "network": bool(listeners)}
+    socket.send_fds(control, [json.dumps({"hello": hello}).encode()], [listener.fileno() for listener in listeners])
+    for listener in listeners:
         listener.close()
     spawner = _Spawner(control)
     try:

@@ -20,7 +20,6 @@ from django.conf import settings
 from clusterlab.web import access, lessons
 from clusterlab.web.labs.host import hash_key
 from clusterlab.web.labs.lab import Lab
-from clusterlab.web.tls.kubeconfig import kubeconfig
 
 __all__ = ["HOME", "Folder", "Space", "forget", "space_of", "write_atomically"]
 
@@ -41,6 +40,11 @@ class Space:
     @property
     def kubeconfig(self) -> Path:
         return self.home / ".kube" / "config"
+
+    @property
+    def door(self) -> Path:
+        """Where the server was when the kubeconfig was made to point at it."""
+        return self.root / "door"
 
     def used(self) -> tuple[int, int]:
         """(files, bytes) of all that lies here; counting ends soon after the limits."""
@@ -76,24 +80,14 @@ def space_of(lab: Lab, key: str) -> Space:
     """The lab's folders, made where they are missing, with its kubeconfig and its lesson's files."""
     own = f"-{hash_key(key)[:12]}" if key.startswith(access.GUEST) else ""  # those who share a lab share no files and no key
     space = Space(lab.id + own)
-    if not space.kubeconfig.exists():
+    if not space.kubeconfig.parent.exists():
         for folder in (space.root, space.files, space.home, space.tmp, space.home / ".kube"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lessons.put_files(lab, space.files)
-        write_kubeconfig(space, key)
+    from clusterlab.web.terminal.kubeconfig import keep_kubeconfig
+
+    keep_kubeconfig(space, key)
     return space
-
-
-def write_kubeconfig(space: Space, key: str) -> None:
-    """A kubeconfig as it was at the start, whatever `kubectl config` made of it."""
-    space.kubeconfig.unlink(missing_ok=True)
-    space.kubeconfig.touch(mode=0o600)
-    space.kubeconfig.write_text(kubeconfig_text(key))
-
-
-def kubeconfig_text(key: str, namespace: str = "default") -> str:
-    """The kubeconfig that points kubectl of this machine at a lab."""
-    return kubeconfig(f"http://127.0.0.1:{os.environ.get('CLUSTERLAB_PORT', '8000')}/kube/{key}", "clusterlab", namespace)
 
 
 def forget(lab_id: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import logging
 import os
 import signal
 import socket
@@ -24,7 +25,7 @@ from django.conf import settings
 from clusterlab.web import bounded
 from clusterlab.web.jail.spawner import MESSAGE
 
-__all__ = ["Child", "Jailer", "Walls", "jailer"]
+__all__ = ["Child", "Jailer", "Walls", "jailer", "plain_port"]
 
 ROOT = Path(__file__).resolve().parents[3]
 _START = "import sys; sys.path[:0] = {!r}; from clusterlab.web.jail.spawner import main; main()"
@@ -32,6 +33,15 @@ _START = "import sys; sys.path[:0] = {!r}; from clusterlab.web.jail.spawner impo
 START_S = 60
 #: The spawner reads no faster: what could not be said is said again so much later.
 AGAIN_S = 0.02
+#: Where TLS is in a network of the programs' own: where every kube-apiserver is.
+TLS_PORT = 6443
+
+_log = logging.getLogger(__name__)
+
+
+def plain_port() -> int:
+    """Where programs reach the server without TLS."""
+    return int(os.environ.get("CLUSTERLAB_PORT", "8000"))
 
 
 def _places() -> list[str]:
@@ -78,12 +88,19 @@ class Jailer:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.walls = Walls()
+        #: Where programs reach the Kubernetes endpoint over TLS on their 127.0.0.1; 0 where they do not.
+        self.tls_port = 0
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._starting: asyncio.Task[None] | None = None
         self._orders: dict[int, asyncio.Future[Child]] = {}
         self._children: dict[int, Child] = {}
         self._last = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether the spawner runs, so that what is said here holds."""
+        return self._control is not None
 
     async def ready(self) -> Walls:
         """Starts the spawner unless it runs; how programs are confined."""
@@ -100,26 +117,41 @@ class Jailer:
     async def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET if sys.platform.startswith("linux") else socket.SOCK_DGRAM)
         jail = settings.CLUSTERLAB["TERMINAL_JAIL"]
-        port = int(os.environ.get("CLUSTERLAB_PORT", "8000")) if jail in ("auto", "network") and bounded.can_adopt() else 0
+        ports = [plain_port(), TLS_PORT + (plain_port() == TLS_PORT)] if jail in ("auto", "network") and bounded.can_adopt() else []
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START.format(_places()), str(theirs.fileno()), str(port)],
+                [sys.executable, "-I", "-S", "-c", _START.format(_places()), str(theirs.fileno()), *map(str, ports)],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/", env={"PATH": "/usr/bin:/bin"},
             )
         ours.settimeout(START_S)
         loop = asyncio.get_running_loop()
-        data, descriptors, _, _ = await loop.run_in_executor(None, socket.recv_fds, ours, MESSAGE, 1)
+        data, descriptors, _, _ = await loop.run_in_executor(None, socket.recv_fds, ours, MESSAGE, 2)
         if not data:
             raise OSError("the process that starts programs did not come up")
         hello = json.loads(data)["hello"]
-        for descriptor in descriptors:
-            bounded.adopt(descriptor)
-            os.close(descriptor)
+        self.tls_port = 0
+        for descriptor, tls in zip(descriptors, (False, True), strict=False):
+            self._adopt(descriptor, tls)
+        if not descriptors and bounded.can_adopt():  # on the machine's loopback, then
+            with socket.create_server(("127.0.0.1", 0)) as door:
+                self._adopt(os.dup(door.fileno()), True)
         ours.setblocking(False)
         self._control = ours
         files = hello["landlock"] >= 1 and jail != "off"
         self.walls = Walls(files, hello["network"], files and hello["landlock"] >= 4, files and hello["seccomp"])
         loop.add_reader(ours, self._hear)
+
+    def _adopt(self, descriptor: int, tls: bool) -> None:
+        """Has the server serve a listening socket. Where it can have no certificates, there is no TLS."""
+        try:
+            bounded.adopt(descriptor, tls)
+            if tls:
+                with socket.socket(fileno=os.dup(descriptor)) as door:
+                    self.tls_port = door.getsockname()[1]
+        except OSError:
+            _log.exception("the terminals have no TLS")
+        finally:
+            os.close(descriptor)
 
     def say(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Raises BlockingIOError where more was said than the spawner has read."""
@@ -187,7 +219,7 @@ class Jailer:
         message = {
             "id": self._last, "argv": list(argv), "env": env, "cwd": str(cwd), "read": [str(path) for path in read],
             "write": [str(path) for path in write], "keep": [str(keep)] if keep else [],
-            "port": int(os.environ.get("CLUSTERLAB_PORT", "8000")),
+            "ports": [plain_port(), *([self.tls_port] if self.tls_port else [])],
             "jail": walls.files and walls.calls, "forks": forks, "tty": tty, "filter": filters,
         }
         while not order.done():

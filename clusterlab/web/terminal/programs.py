@@ -17,16 +17,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-from clusterlab.machinery.decode import parse_yaml
-from clusterlab.web import lent
 from clusterlab.web.terminal import editing
 from clusterlab.web.terminal.desk import Desk
-from clusterlab.web.terminal.files import HOME, Space, kubeconfig_text
+from clusterlab.web.terminal.files import HOME
 from clusterlab.web.terminal.jailer import jailer
+from clusterlab.web.terminal.kubeconfig import for_edit
 from clusterlab.web.terminal.pool import pool
 from clusterlab.web.words import command_of
 
-__all__ = ["Done", "interrupt", "jq", "kubectl", "kubectl_path", "namespace_of", "resize"]
+__all__ = ["Done", "interrupt", "jq", "kubectl", "kubectl_path", "resize"]
 
 #: Bytes of a program that go through a pipe to another one.
 MOST_CAPTURED = 4 << 20
@@ -59,52 +58,6 @@ def _real_words(words: list[str], desk: Desk) -> list[str]:
     return [_HOME_IN_WORD.sub(lambda found: found[1] + str(desk.folder.root), word) for word in words[:end]] + words[end:]
 
 
-def namespace_of(space: Space) -> str:
-    """The namespace that `kubectl config set-context` has chosen."""
-    try:
-        config = parse_yaml(space.kubeconfig.read_bytes()[:100_000])
-        current = next(each["context"] for each in config["contexts"] if each["name"] == config["current-context"])
-        namespace = str(current.get("namespace") or "default")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
-        return "default"
-    return namespace if re.fullmatch(r"[a-z0-9-]{1,63}", namespace) else "default"
-
-
-def _with_token(words: list[str], desk: Desk) -> list[str]:
-    """The words with the token that they, or kubectl's configuration, name as part of the server's address (`web.lent`)."""
-    end = words.index("--") if "--" in words else len(words)
-    own, rest = words[:end], words[end:]
-    if any(word.startswith(("--server", "-s=", "--kubeconfig")) or word == "-s" for word in own):
-        return words
-    token = ""
-    for at, word in enumerate(own):
-        name, mark, value = word.partition("=")
-        if name == "--token" and (mark or at + 1 < len(own)):
-            token, own = (value, own[:at] + own[at + 1:]) if mark else (own[at + 1], own[:at] + own[at + 2:])
-            break
-    token = token or _configured(own, desk.space)
-    if not token or token == desk.key or len(token) > 8000 or "config" in own[:1]:
-        return words
-    port = os.environ.get("CLUSTERLAB_PORT", "8000")
-    return [*own, f"--server=http://127.0.0.1:{port}/kube/{desk.key}/{lent.MARK}{lent.lend(token)}", *rest]
-
-
-def _configured(words: list[str], space: Space) -> str:
-    """The token of the user that `kubectl config` has chosen, or that a flag names; "" where there is none."""
-    try:
-        text = space.kubeconfig.read_bytes()[:100_000]
-        if b"token:" not in text:
-            return ""
-        config = parse_yaml(text)
-        flags = {name: value for name, mark, value in (word.partition("=") for word in words) if mark}
-        flags |= {word: words[at + 1] for at, word in enumerate(words[:-1]) if word in ("--context", "--user")}
-        chosen = flags.get("--context") or config["current-context"]
-        user = flags.get("--user") or next(each["context"]["user"] for each in config["contexts"] if each["name"] == chosen)
-        return str(next(each["user"].get("token", "") for each in config["users"] if each["name"] == user))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
-        return ""
-
-
 async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, direct: bool, keep: Path | None = None) -> Done:
     """Runs kubectl. `direct`: its output goes to where the person looks, else into the answer. `keep`: a folder for temporary files from
     which it cannot remove any. Raises LabError and OSError."""
@@ -125,14 +78,14 @@ async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, dir
             tmp.mkdir(mode=0o700)
             config = space.root / f"{token}.kubeconfig"
             # It may start programs: its configuration is one that names none.
-            config.write_text(kubeconfig_text(desk.key, namespace_of(space)))
+            config.write_text(for_edit(space, desk.key))
             env |= {"TMPDIR": str(tmp), "KUBE_EDITOR": editing.command(path, token), "KUBECONFIG": str(config)}
             read.append(config)
             editing.open_desk(token, desk.io, tmp)
         try:
             run = _Run(desk, direct)
             return await run.run(
-                [path, *_real_words(_with_token(words, desk), desk)], env, place if place is not None and place.is_dir() else space.files,
+                [path, *_real_words(words, desk)], env, place if place is not None and place.is_dir() else space.files,
                 stdin, edits and walls.confined, read, keep,
             )
         finally:

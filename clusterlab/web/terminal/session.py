@@ -19,7 +19,7 @@ from clusterlab.web.scale.seen import Here
 from clusterlab.web.terminal import programs
 from clusterlab.web.terminal.complete import complete
 from clusterlab.web.terminal.desk import Desk
-from clusterlab.web.terminal.files import write_kubeconfig
+from clusterlab.web.terminal.kubeconfig import write_kubeconfig
 from clusterlab.web.terminal.recall import NotFound, recalled
 from clusterlab.web.terminal.shell import Shell, unfinished
 from clusterlab.web.terminal.tools_clock import RAW

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clusterlab.machinery import labels
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import Lab
-from clusterlab.web.terminal import programs
+from clusterlab.web.terminal.kubeconfig import namespace_of
 from clusterlab.web.terminal.tools import tool
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def port_forward(shell: Shell, run: Run, words: list[str]) -> Result:
 
 @contextlib.contextmanager
 def _opened(shell: Shell, lab: Lab, plain: list[str], namespace: str) -> Iterator[tuple[str, list[int]]]:
-    namespace = namespace or programs.namespace_of(shell.desk.space)
+    namespace = namespace or namespace_of(shell.desk.space)
     pod, service = _pod_of(lab, plain[0], namespace)
     phase = pod.get("status", {}).get("phase", "Pending")
     if phase != "Running":

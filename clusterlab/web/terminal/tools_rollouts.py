@@ -15,6 +15,7 @@ from clusterlab.controllers.objects import Object, controlled_by, now_ms
 from clusterlab.rollouts import plugin, spec
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.terminal import limits, programs
+from clusterlab.web.terminal.kubeconfig import namespace_of
 from clusterlab.web.terminal.tools import in_language
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class _Plugin:
     def __init__(self, shell: Shell, run: Run, line: _Line) -> None:
         self.shell, self.run, self.line, self.desk = shell, run, line, shell.desk
         self.lab = self.desk.lab
-        self.namespace = line.value("-n", "--namespace") or programs.namespace_of(self.desk.space)
+        self.namespace = line.value("-n", "--namespace") or namespace_of(self.desk.space)
         self.direct = shell.is_direct(run)
 
     # Reading.
