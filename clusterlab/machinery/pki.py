@@ -126,8 +126,9 @@ def sign(request: x509.CertificateSigningRequest, usages: list[str], seconds: in
     made = (
         x509.CertificateBuilder().subject_name(request.subject).issuer_name(_name("kubernetes")).public_key(request.public_key())
         .serial_number(serial).not_valid_before(now - BACKDATE).not_valid_after(ends)
-        .add_extension(_usage(usages), critical=True)
     )
+    if any(usage in _BITS for usage in usages):
+        made = made.add_extension(_usage(usages), critical=True)
     extended = list(dict.fromkeys(_EXTENDED[usage] for usage in usages if usage in _EXTENDED))
     if extended:
         made = made.add_extension(x509.ExtendedKeyUsage(extended), critical=False)

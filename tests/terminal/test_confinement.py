@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from clusterlab.web.jail import landlock, seccomp
 from tests.server import ROOT, Server
 from tests.terminal.typist import Visit
 
 needs_walls = pytest.mark.skipif(landlock.abi() < 4 or not seccomp.available(), reason="this kernel has no Landlock for files and TCP")
-SPAWNER = "import sys; sys.path.insert(0, {!r}); from clusterlab.web.jail.spawner import main; main()"
+SPAWNER = "import sys; sys.path[:0] = {!r}; from clusterlab.web.jail.spawner import main; main()"
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ class Cell:
         self.folder, self.port = folder, port
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-I", "-S", "-c", SPAWNER.format(str(ROOT)), str(theirs.fileno())]
+            command = [sys.executable, "-I", "-S", "-c", SPAWNER.format([str(ROOT), str(Path(yaml.__file__).parents[1])]), str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         self.hello = json.loads(self.control.recv(65536))["hello"]
 

@@ -73,6 +73,16 @@ def _drop_capabilities() -> None:
         raise OSError(ctypes.get_errno(), "capabilities cannot be dropped")
 
 
+def _filter(name: str) -> Any:
+    """The program of a filter. openssl's is loaded when it is needed first, here, where its files can still be read."""
+    if name != "openssl":
+        return jq_filter
+    from clusterlab.web.jail import openssl_filter
+
+    openssl_filter.warm()
+    return openssl_filter
+
+
 def _become(order: dict[str, Any], descriptors: list[int]) -> None:
     """In the new process: walls, then the program. Never returns."""
     try:
@@ -100,7 +110,7 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
             if seccomp.available():
                 seccomp.confine(bool(order.get("forks")))
         if order.get("filter"):  # no program of its own: it is here already
-            os._exit(jq_filter.main())
+            os._exit(_filter(order["filter"]).main())
         os.execve(order["argv"][0], order["argv"], order["env"])
     except BaseException as error:
         os.write(2, f"clusterlab: this cannot be run confined: {error}\n".encode())
@@ -140,12 +150,14 @@ class _Spawner:
                 if order["kill"] in self.children:
                     os.killpg(order["kill"], order["signal"])
                 return
+            if order.get("filter"):
+                _filter(order["filter"])
             pid = os.fork()
             if pid == 0:
                 _become(order, descriptors)
             self.children[pid] = order["id"]
             self.say(id=order["id"], pid=pid)
-        except OSError as error:
+        except (OSError, ImportError) as error:
             if "id" in order:
                 self.say(id=order["id"], error=str(error))
         finally:

@@ -208,10 +208,10 @@ class Jailer:
 
     async def spawn(
         self, argv: Sequence[str], env: dict[str, str], cwd: Path, read: Sequence[Path], write: Sequence[Path], descriptors: Sequence[int],
-        tty: bool = False, forks: bool = False, keep: Path | None = None, filters: bool = False,
+        tty: bool = False, forks: bool = False, keep: Path | None = None, filters: str = "",
     ) -> Child:
         """Starts a program on three descriptors. Raises OSError. `forks`: it has to start another kubectl.
-        `keep`: a folder in which it may make files but remove none. `filters`: it is jq, for which no program is started."""
+        `keep`: a folder in which it may make files but remove none. `filters`: it is "jq" or "openssl", for which no program is started."""
         walls = await self.ready()
         self._last += 1
         order: asyncio.Future[Child] = asyncio.get_running_loop().create_future()

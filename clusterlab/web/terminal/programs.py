@@ -25,7 +25,7 @@ from clusterlab.web.terminal.kubeconfig import for_edit
 from clusterlab.web.terminal.pool import pool
 from clusterlab.web.words import command_of
 
-__all__ = ["Done", "interrupt", "jq", "kubectl", "kubectl_path", "resize"]
+__all__ = ["Done", "interrupt", "jq", "kubectl", "kubectl_path", "openssl", "resize"]
 
 #: Bytes of a program that go through a pipe to another one.
 MOST_CAPTURED = 4 << 20
@@ -99,13 +99,20 @@ async def jq(desk: Desk, text: str) -> Done:
     """Runs jq over what `jq_filter` reads. Raises LabError and OSError."""
     await jailer.ready()
     async with pool.turn(desk.lab.id, desk.io.waits):
-        return await _Run(desk, False, filters=True).run(["jq"], {}, Path("/"), text, False, [])
+        return await _Run(desk, False, filters="jq").run(["jq"], {}, Path("/"), text, False, [])
+
+
+async def openssl(desk: Desk, order: str) -> Done:
+    """Has `openssl_filter` carry out an order. Raises LabError and OSError."""
+    await jailer.ready()
+    async with pool.turn(desk.lab.id, desk.io.waits):
+        return await _Run(desk, False, filters="openssl").run(["openssl"], {}, Path("/"), order, False, [])
 
 
 class _Run:
     """One process from its start to its end."""
 
-    def __init__(self, desk: Desk, direct: bool, filters: bool = False) -> None:
+    def __init__(self, desk: Desk, direct: bool, filters: str = "") -> None:
         self.desk, self.direct, self.filters = desk, direct, filters
         self.tty = direct and desk.io.tty
         self.out: list[bytes] = []

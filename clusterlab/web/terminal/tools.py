@@ -75,6 +75,7 @@ def find_tool(name: str, missing: Any = _missing) -> Any:
             tools_help,
             tools_jq,
             tools_kubectl,
+            tools_openssl,
             tools_scripts,
             tools_services,
             tools_shell,
