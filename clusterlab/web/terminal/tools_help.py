@@ -23,7 +23,7 @@ step play pause back seek settle until status      the clock of this lab
 break continue bookmark               breakpoints (break kind = Pod and status = CrashLoopBackOff)
 why fault heal fork                   causes, faults, another future
 vi nano FILE      opens a file in the page's editor
-ls cat cp mv rm find grep sed awk head tail wc sort uniq cut tr column tee xargs jq yq diff bash base64 date watch time alias history clear
+ls cat cp mv rm find grep sed awk head tail wc sort uniq cut tr column tee xargs jq yq openssl diff bash base64 date watch time alias history clear
 Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), <(…), variables, functions and loops work as in bash. help COMMAND tells more.
 """
 
@@ -54,6 +54,9 @@ ABOUT: dict[str, str] = {
     "watch": "watch [-n SECONDS] COMMAND\n\nRuns a command again and again, until Ctrl-C.\n  watch kubectl get pods",
     "alias": "alias [NAME='VALUE' …]\n\nOther words for the beginning of a command; they last as long as this terminal.\n"
              "  alias kgp='kubectl get pods'",
+    "openssl": "openssl genrsa | genpkey | req | x509 | verify | rand …\n\nKeys, requests and certificates; a subject has to be given.\n"
+               "  openssl genrsa -out bob.key 2048\n  openssl req -new -key bob.key -subj \"/CN=bob/O=dev\" -out bob.csr\n"
+               "  openssl x509 -in bob.crt -noout -text",
     "jq": "jq [-r] [-c] [-s] [-n] [-e] [--arg NAME VALUE] FILTER [FILE …]\n\nFilters JSON, as jq does.\n"
           "  kubectl get pods -o json | jq -r '.items[].metadata.name'\n"
           "  kubectl get nodes -o json | jq '.items[] | {name: .metadata.name, cpu: .status.capacity.cpu}'",
