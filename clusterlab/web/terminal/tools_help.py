@@ -18,12 +18,13 @@ kubectl (or k)    the real one: get -w, logs -f, exec -it, edit, diff, port-forw
 kubectl argo rollouts …               get, list, status, promote, abort, retry, undo, set image, pause, restart, terminate
 curl wget nslookup dig ping nc        from a client inside the cluster's network
 ssh NODE COMMAND  on a node: crictl, systemctl and journalctl of the kubelet, iptables-save, ipvsadm, curl, nslookup, ping
+openssl           genrsa, req, x509, verify …: keys and certificates of users
 etcdctl           get / --prefix --keys-only, member list, endpoint status …
 step play pause back seek settle until status      the clock of this lab
 break continue bookmark               breakpoints (break kind = Pod and status = CrashLoopBackOff)
 why fault heal fork                   causes, faults, another future
 vi nano FILE      opens a file in the page's editor
-ls cat cp mv rm find grep sed awk head tail wc sort uniq cut tr column tee xargs jq yq openssl diff bash base64 date watch time alias history clear
+ls cat cp mv rm find grep sed awk head tail wc sort uniq cut tr column tee xargs jq yq diff bash base64 date watch time alias history clear
 Files live in /lab. Pipes, > < <<, ;, &&, ||, $(…), <(…), variables, functions and loops work as in bash. help COMMAND tells more.
 """
 
