@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import re
@@ -26,6 +27,7 @@ from tests.sockets import connect
 from tests.web.classes import Page, join
 from tests.web.people import Person, manage
 from tests.web.test_socket import Browser
+from tests.web.test_tls import certificate_of, keys_of, whoami
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -163,6 +165,22 @@ async def test_a_killed_host_loses_nothing(stack: Stack, capsys: pytest.CaptureF
     assert len(lines) >= 20 and watch.returncode == 0  # it had followed until its host died, and ended well by itself then
     victim.start()
     await asyncio.to_thread(victim.await_ready)
+
+
+def test_a_certificate_is_known_wherever_the_lab_is(stack: Stack, tmp_path: Path) -> None:
+    """TLS ends at the web process; who has shown what is for the lab's host to judge."""
+    lab = Door(stack.webs[0]).lab(nodes=0)
+    for node in stack.webs:  # a port may have been taken
+        with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(f"{node.url}/kube/{lab.key}/kubeconfig?tls=1", timeout=20) as answer:
+            lab.kubeconfig.write_bytes(answer.read())
+    assert "server: https://" in lab.kubeconfig.read_text()
+    key, request = keys_of(tmp_path, "bob", "dev")
+    shown = [f"--client-certificate={certificate_of(lab, 'bob', request, tmp_path / 'bob.crt')}", f"--client-key={key}"]
+    assert (whoami(lab)["username"], whoami(lab, *shown)["username"]) == ("kubernetes-admin", "bob")
+    assert 'User "bob" cannot list resource "pods"' in lab.kubectl(["get", "pods", *shown]).stderr
+    forged = urllib.request.Request(lab.kube + "/api/v1/nodes", headers={"X-Clusterlab-Tls": base64.b64encode(b'{"chain":["x"]}').decode()})
+    with urllib.request.urlopen(forged, timeout=20) as answer:
+        assert answer.status == 200
 
 
 async def test_streams_of_a_host_that_hangs_end(stack: Stack) -> None:

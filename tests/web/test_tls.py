@@ -22,9 +22,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from clusterlab.web.tls import certificates, listener
 from tests.server import Server, ServerLab, free_port
@@ -224,6 +226,20 @@ def test_who_greets_and_says_no_more_is_let_go(tmp_path: Path) -> None:
     assert doors.knock("203.0.113.8") is not None, "but another one may"
     doors.clock.advance(listener.HANDSHAKE_S + 1)
     assert all(each is not None and each[1].disconnecting for each in opened)
+    for each in opened:
+        assert each is not None
+        each[0].connectionLost(Failure(ConnectionLost()))
+    assert doors.knock("203.0.113.7") is not None, "and the address may come again"
+
+
+def test_one_address_cannot_take_all_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_OF_ONE", 3)
+    doors = Doors(tmp_path)
+    opened = [doors.knock("203.0.113.10") for _ in range(4)]
+    assert [each is not None for each in opened] == [True, True, True, False]
+    assert opened[0] is not None
+    opened[0][0].connectionLost(Failure(ConnectionLost()))
+    assert doors.knock("203.0.113.10") is not None
 
 
 def test_handshakes_of_an_address_are_counted(tmp_path: Path, settings: Any) -> None:

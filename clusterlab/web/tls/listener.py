@@ -38,11 +38,14 @@ HANDSHAKE_S = 10.0
 MAX_UNDER_WAY = 40
 #: Connections over TLS that are open at the same time; each holds some 50 kB.
 MAX_CONNECTIONS = 2000
+#: … of one address that is not loopback: thirty learners behind one router, each with a dozen watches.
+MAX_OF_ONE = 500
 #: How often it is looked whether certificates are about to run out.
 LOOK_S = 3600.0
 
 handshakes = Throttle("HANDSHAKES_PER_MINUTE")
 _under_way: dict[str, int] = {}
+_open: dict[str, int] = {}
 
 
 def _context(certificates: Kept) -> SSL.Context:
@@ -59,16 +62,24 @@ def _context(certificates: Kept) -> SSL.Context:
     return context
 
 
+def _add(counts: dict[str, int], address: str, number: int) -> None:
+    counts[address] = counts.get(address, 0) + number
+    if not counts[address]:
+        del counts[address]
+
+
 class TlsTransport(BufferingTLSTransport):
     """One connection. Its handshake is counted, and may not last."""
 
     _address = ""
     _patience: Any = None
+    _gone = False
     _chain: list[str] | None = None
 
     def makeConnection(self, transport: Any) -> None:
         self._address = str(getattr(transport.getPeer(), "host", ""))
-        _under_way[self._address] = _under_way.get(self._address, 0) + 1
+        _add(_under_way, self._address, 1)
+        _add(_open, self._address, 1)
         self._patience = self.factory._clock.callLater(HANDSHAKE_S, self.abortConnection)
         super().makeConnection(transport)
 
@@ -79,6 +90,9 @@ class TlsTransport(BufferingTLSTransport):
 
     def connectionLost(self, reason: Any = None) -> None:
         self._settled()
+        if not self._gone:
+            self._gone = True
+            _add(_open, self._address, -1)
         super().connectionLost(reason)
 
     def _settled(self) -> None:
@@ -88,9 +102,7 @@ class TlsTransport(BufferingTLSTransport):
         patience, self._patience = self._patience, None
         if patience.active():
             patience.cancel()
-        _under_way[self._address] -= 1
-        if not _under_way[self._address]:
-            del _under_way[self._address]
+        _add(_under_way, self._address, -1)
 
     def client_chain(self) -> list[str]:
         """The certificate that the client has shown, as PEM, in a list of at most one."""
@@ -127,7 +139,8 @@ class TlsFactory(TLSMemoryBIOFactory):
         if len(self.protocols) >= MAX_CONNECTIONS:
             return None
         if not is_loopback(address):  # which all terminals of the page come from
-            if handshakes.exhausted(address) or _under_way.get(address, 0) >= MAX_UNDER_WAY:
+            full = _under_way.get(address, 0) >= MAX_UNDER_WAY or _open.get(address, 0) >= MAX_OF_ONE
+            if full or handshakes.exhausted(address):
                 return None
             handshakes.count(address)
         inner = self.wrappedFactory.buildProtocol(addr)
