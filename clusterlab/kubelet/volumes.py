@@ -151,6 +151,9 @@ def content(kl: Kubelet, rec: Pod, volume: Object) -> Files | None:
         return _projected(kl, rec, volume["projected"].get("sources") or ())
     if "persistentVolumeClaim" in volume:
         return None if key_of(rec, volume) in kl.runtime.volumes else {}
+    if "image" in volume:
+        registry, name = kl.runtime.registry, volume["image"].get("reference", "")
+        return {path.strip("/"): text for path, text in registry.behaviour(name).files if not registry.pull_error(name)}
     if "hostPath" in volume:
         why = obstacle(kl, volume["hostPath"])
         if why:
@@ -247,7 +250,8 @@ def _token(kl: Kubelet, rec: Pod, source: Object) -> str:
         "aud": [source.get("audience") or "https://kubernetes.default.svc.cluster.local"], "iss":
         "https://kubernetes.default.svc.cluster.local", "exp": issued + int(source.get("expirationSeconds", 3607)), "iat": issued,
         "kubernetes.io": {
-            "namespace": meta["namespace"], "node": {"name": kl.config.name}, "pod": {"name": meta["name"], "uid": meta["uid"]},
+            "namespace": meta["namespace"], "node": {"name": kl.config.name, "uid": kl.node_uid()},
+            "pod": {"name": meta["name"], "uid": meta["uid"]},
             "serviceaccount": {"name": account},
         }, "jti": meta["uid"], "nbf": issued, "sub": f"system:serviceaccount:{meta['namespace']}:{account}",
     }
@@ -265,7 +269,7 @@ def container_mounts(kl: Kubelet, rec: Pod, container: Object, env: dict[str, st
     for each in mounts:
         volume = by_name.get(each["name"])
         key = key_of(rec, volume) if volume is not None else f"{rec.uid}/{each['name']}"
-        live = volume is not None and any(kind in volume for kind in ("configMap", "secret", "projected", "downwardAPI"))
+        live = volume is not None and any(kind in volume for kind in ("configMap", "secret", "projected", "downwardAPI", "image"))
         sub_path = each.get("subPath") or _expanded(each.get("subPathExpr") or "", env)
         if ".." in sub_path.split("/"):
             raise MountError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")

@@ -153,6 +153,7 @@ LIBRARY: tuple[Behaviour, ...] = (
               distribution="alpine"),
     Behaviour(match="*/ubuntu:*", size_bytes=29_000_000, memory_base=2 * MIB, cpu_milli=0, arguments=("/bin/bash",)),
     Behaviour(match="*/debian:*", size_bytes=49_000_000, memory_base=2 * MIB, cpu_milli=0, arguments=("bash",)),
+    Behaviour(match="quay.io/crio/artifact:*", size_bytes=2_000, shell=False, files=(("/dir/file", "1\n"), ("/file", "2\n"))),
     Behaviour(match="*/bash:*", size_bytes=6_000_000, memory_base=1 * MIB, cpu_milli=0, arguments=("bash",)),
     Behaviour(match="*curl*", size_bytes=9_000_000, memory_base=1 * MIB, cpu_milli=0, entrypoint=("/entrypoint.sh",), arguments=("curl",),
               distribution="alpine"),

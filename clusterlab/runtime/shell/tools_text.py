@@ -436,11 +436,20 @@ def base(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     found, errors = _sources(box, run, names, stdin, "base64")
     text = "".join(content for _, content in found)
     if "d" in flags or "decode" in flags:
-        try:
-            return Result(0, base64.b64decode(text).decode("utf-8", "replace"), errors)
-        except ValueError:
-            return Result(1, "", "base64: invalid input\n")
-    return Result(0, base64.b64encode(text.encode()).decode() + "\n", errors)
+        digits = "".join(text.split())
+        good = _BASE64.match(digits)
+        whole = good[0] if good is not None else ""
+        missing = -len(whole) % 4  # what a token lacks at its end is told, after what can be read
+        out = base64.b64decode((whole if missing < 3 else whole[:-1]) + "=" * (missing % 3)).decode("utf-8", "replace")
+        wrong = missing or len(whole) < len(digits)
+        return Result(1, out, "base64: invalid input\n") if wrong else Result(0, out, errors)
+    width = int(flags["w"]) if flags.get("w", "").isdigit() else 76
+    line = base64.b64encode(text.encode()).decode()
+    lines = [line[at:at + width] for at in range(0, len(line), width)] if width else [line]
+    return Result(0, "\n".join(lines) + ("\n" if width else ""), errors)
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
 def names_of(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
