@@ -60,6 +60,8 @@ TERMINAL = {
     "usage: ssh NODE COMMAND, with NODE one of {0}": "Aufruf: ssh NODE BEFEHL, mit NODE einem von {0}",
     "on a node there are {0}: write ssh {1} crictl ps": "auf einem Node gibt es {0}: Schreiben Sie ssh {1} crictl ps",
     "(on {0}; ssh NODE {1} looks at another node)": "(auf {0}; mit ssh NODE {1} sehen Sie auf einen anderen Node)",
+    "kubectl here reaches this lab alone, not {0}: open that in your browser, paste its text into a file (vi FILE)":
+        "kubectl erreicht hier nur dieses Labor, nicht {0}: Öffnen Sie das im Browser, und fügen Sie den Text in eine Datei ein (vi DATEI)",
     "what? For example: watch kubectl get pods": "was? Zum Beispiel: watch kubectl get pods",
     "-n takes seconds": "-n erwartet Sekunden",
     "{0} was left as it was": "{0} bleibt, wie es war",

@@ -45,6 +45,16 @@ def _command(words: list[str]) -> str:
         return ""
 
 
+def _elsewhere(words: list[str]) -> str:
+    """The address of a file on another server that kubectl is to read, as documentation has it (`-f https://…`)."""
+    for at, word in enumerate(words):
+        value = word.partition("=")[2] if word.startswith(("--filename=", "-f=", "-k=", "--kustomize=")) else word.removeprefix("-f")
+        before = words[at - 1] if at else ""
+        if value.startswith(("http://", "https://")) and (value != word or before in ("-f", "--filename", "-k", "--kustomize")):
+            return value
+    return ""
+
+
 def _with_pipes(shell: Shell, argv: list[str], cwd: str) -> list[str]:
     """The words with what `<(…)` wrote as files that kubectl can read: in its folder for such, named from where it runs."""
     desk = shell.desk
@@ -77,6 +87,9 @@ def kubectl(shell: Shell, run: Run, argv: list[str], stdin: str) -> Result:
     argv = _with_pipes(shell, argv, run.cwd)
     problem = _refusal(shell, argv[1:])
     if problem:
+        return in_language(shell, Result(1, "", f"{problem}\n"))
+    if desk.confined and (url := _elsewhere(argv[1:])):
+        problem = f"kubectl here reaches this lab alone, not {url[:200]}: open that in your browser, paste its text into a file (vi FILE)"
         return in_language(shell, Result(1, "", f"{problem}\n"))
     if _command(argv[1:]) == "port-forward":
         if not {"-h", "--help"} & set(argv):
