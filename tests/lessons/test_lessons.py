@@ -46,7 +46,7 @@ def test_the_example_holds(example: Path, bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "said"), [
-    ("equals: 3", "equals: 2", "is done before its solution"),
+    ("equals: 3", "equals: 2", "is done before its step begins"),
     ("replicas=3\n```", "replicas=4\n```", "still fails"),
     ("choices: [1, 2, 3]", "choices: [1, 3]", "answer is '2'"),
     ("choices: [1, 2, 3]", "choices: [1, 2, 2]", "offers a choice twice"),
