@@ -76,11 +76,19 @@ def _not_acceptable(message: str) -> StatusError:
     return status(406, "NotAcceptable", message)
 
 
+_KIND = ("kind", "apiVersion")
+
+
 def _ordered(server: ApiServer, resource: Resource, shape: Object) -> Object:
-    """One object, or a short list, with its fields in Go's order; long lists are not worth the time."""
+    """One object, or a short list, with its fields in Go's order; long lists are not worth the time. What stands in a list of built-in
+    objects does not say its kind, as the list has said it (of custom ones each does)."""
     items = shape.get("items")
     if isinstance(items, list):
-        return shape if len(items) > ORDERED_MOST else {**shape, "items": [_ordered(server, resource, item) for item in items]}
+        if len(items) <= ORDERED_MOST:
+            items = [_ordered(server, resource, item) for item in items]
+        if not resource.custom:
+            items = [{key: value for key, value in item.items() if key not in _KIND} for item in items]
+        return {**shape, "items": items}
     if shape.get("kind") != resource.kind or resource.custom:
         return shape
     made: Object = in_go_order(shape, server.node(resource))

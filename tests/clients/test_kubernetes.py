@@ -162,8 +162,19 @@ def test_scale_and_status(api: client.ApiClient) -> None:
     apps.create_namespaced_deployment("default", deployment("scaled", 1))
     scale = apps.read_namespaced_deployment_scale("scaled", "default")
     assert (scale.kind, scale.spec.replicas, scale.status.selector) == ("Scale", 1, "app=scaled")
-    scale.spec.replicas = 3
-    assert apps.replace_namespaced_deployment_scale("scaled", "default", scale).spec.replicas == 3
+
+    def scaled() -> bool:
+        """The controller may have written the Deployment's status since it was read; whoever replaces reads it again then."""
+        there = apps.read_namespaced_deployment_scale("scaled", "default")
+        there.spec.replicas = 3
+        try:
+            return apps.replace_namespaced_deployment_scale("scaled", "default", there).spec.replicas == 3
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            return False
+
+    wait_for(scaled, "it is scaled")
     apps.patch_namespaced_deployment_scale("scaled", "default", {"spec": {"replicas": 2}})
     wait_for(lambda: apps.read_namespaced_deployment_status("scaled", "default").status.ready_replicas == 2, "two are ready")
     apps.delete_namespaced_deployment("scaled", "default", propagation_policy="Foreground")
