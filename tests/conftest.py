@@ -22,6 +22,10 @@ LONG = (
     "web/test_debug_api.py", "browser/test_language.py", "browser/test_inside.py", "security/test_limits.py",
 )
 
+# Thousands of kubectls live for a moment each: collecting less garbage saves a sixth of their processor time.
+for _name, _value in (("GOGC", "400"), ("GOMEMLIMIT", "300MiB")):
+    os.environ.setdefault(_name, _value)
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Workers take up long files first, then those with many tests (`--no-loadscope-reorder` has xdist keep this order)."""

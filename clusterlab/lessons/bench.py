@@ -61,7 +61,10 @@ class Bench:
             "contexts:\n- name: lab\n  context: {cluster: lab, user: lab, namespace: default}\n"
             "current-context: lab\nusers:\n- name: lab\n  user: {}\n"
         )
-        self._env = {"HOME": str(folder / "home"), "KUBECONFIG": str(config), "PATH": os.environ.get("PATH", ""), "TERM": "dumb"}
+        self._env = {
+            "HOME": str(folder / "home"), "KUBECONFIG": str(config), "PATH": os.environ.get("PATH", ""), "TERM": "dumb",
+            "GOMEMLIMIT": "300MiB", "GOGC": "400",  # as in the terminal: kubectl lives for a moment
+        }
 
     def close(self) -> None:
         self._server.shutdown()
