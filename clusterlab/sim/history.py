@@ -16,7 +16,7 @@ from clusterlab.sim.step import Step
 __all__ = ["Command", "History"]
 
 #: How many references to objects all checkpoints together may hold (about 160 bytes each); then every second of the older half goes.
-MAX_REFERENCES = 2_000_000
+MAX_REFERENCES = 2_300_000
 #: Steps between checkpoints in a small cluster; grows with what a checkpoint has to copy.
 MIN_SPACING = 40
 
