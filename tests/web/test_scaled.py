@@ -184,7 +184,8 @@ def test_a_certificate_is_known_wherever_the_lab_is(stack: Stack, tmp_path: Path
 
 
 async def test_streams_of_a_host_that_hangs_end(stack: Stack) -> None:
-    """Nothing closes the connections to a host that neither answers nor dies; its lease does."""
+    """Nothing closes the connections to a host that neither answers nor dies; its lease does. It hangs where it does most harm: in the
+    middle of a transaction, with rows of the database locked."""
     one = await asyncio.to_thread(Door(stack.webs[0]).lab)
     assert one.kubectl("run hello --image=nginx:1.25").returncode == 0
     one.settle()
@@ -194,24 +195,50 @@ async def test_streams_of_a_host_that_hangs_end(stack: Stack) -> None:
     watch.stdout.readline(), logs.stdout.readline()
     victim = holder_of(stack, one.id)
     assert victim is not None and victim.process is not None
-    victim.process.send_signal(signal.SIGSTOP)
-    try:
-        for each in (watch, logs):
-            await asyncio.to_thread(each.communicate, timeout=120)
-        assert watch.returncode == 0
-        await asyncio.to_thread(until_created, one, "after")  # new requests are answered by the host that takes the lab up
-        assert [pod["metadata"]["name"] for pod in (await asyncio.to_thread(one.get, "pods"))["items"]] == ["hello"]
-    finally:
-        victim.process.send_signal(signal.SIGCONT)
-        shell.kill()
+    with Writer([one]) as writer:
+        await asyncio.to_thread(stop_in_a_transaction, stack, victim.process)
+        try:
+            for each in (watch, logs):
+                await asyncio.to_thread(each.communicate, timeout=120)
+            assert watch.returncode == 0
+            await asyncio.to_thread(created, one, "after")  # new requests are answered by the host that takes the lab up
+            assert [pod["metadata"]["name"] for pod in (await asyncio.to_thread(one.get, "pods"))["items"]] == ["hello"]
+        finally:
+            victim.process.send_signal(signal.SIGCONT)
+            shell.kill()
     await asyncio.to_thread(victim.await_ready)
-    assert (await asyncio.to_thread(one.get, "configmap after"))["metadata"]["name"] == "after"
+    names = {each["metadata"]["name"] for each in (await asyncio.to_thread(one.get, "configmaps"))["items"]}
+    missing = [name for _, name in writer.acknowledged if name not in names]
+    assert "after" in names and not missing, f"acknowledged and lost: {missing}"
 
 
-def until_created(lab: ServerLab, name: str) -> None:
+def stop_in_a_transaction(stack: Stack, process: subprocess.Popen[bytes]) -> None:
+    """Stops a host at a moment at which it has begun a transaction and PostgreSQL waits for what comes next in it."""
+    waiting = "SELECT pid, xact_start FROM pg_stat_activity WHERE state = 'idle in transaction'"
+    with psycopg.connect(stack.env["DATABASE_URL"], autocommit=True) as database:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            process.send_signal(signal.SIGSTOP)
+            before = set(database.execute(waiting).fetchall())
+            time.sleep(0.05 if before else 0)  # those of processes that go on are over by then
+            if before & set(database.execute(waiting).fetchall()):
+                return
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.005)
+    pytest.fail("in a minute the host was never met in the middle of a transaction")
+
+
+def created(lab: ServerLab, name: str) -> None:
     """Creates a config map, again where it was not certain whether it was."""
-    while lab.kubectl(f"create configmap {name}").returncode and lab.kubectl(f"get configmap {name}").returncode:
+    until, told = time.monotonic() + 60, []
+    while time.monotonic() < until:
+        for line in (f"create configmap {name}", f"get configmap {name}"):
+            done = lab.kubectl(line)
+            if done.returncode == 0:
+                return
+            told.append(done.stderr)
         time.sleep(0.2)
+    pytest.fail(f"nobody has taken the lab up: {told[-2:]}")
 
 
 def test_streams_go_through_any_web_process(stack: Stack) -> None:

@@ -17,7 +17,7 @@ from contextvars import Context
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 
 from clusterlab.cluster import Cluster
 from clusterlab.sim import Step
@@ -467,7 +467,8 @@ class Lab:
             self.lose("this lab has gone to another host; ask again")
             raise LabError(self.failed, code="Elsewhere", status=503) from None
         except DatabaseError as error:  # what it holds now is not known: the lab is woken anew from what is stored
-            _log.error("lab %s could not be stored", self.id, exc_info=error)
+            # A database that went away needs no traceback; an entry that it refuses is a mistake of ours.
+            _log.error("lab %s could not be stored: %s", self.id, error, exc_info=None if isinstance(error, OperationalError) else error)
             self.lose("the database did not answer; ask again")
             raise LabError(self.failed, code="Unavailable", status=503) from None
 
