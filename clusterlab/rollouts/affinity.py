@@ -26,12 +26,14 @@ def wrong(ro: Object) -> str:
     plan = spec.canary(ro) or spec.blue_green(ro) or {}
     if plan.get("antiAffinity") is None:
         return ""
-    path = f"spec.strategy.{'canary' if spec.canary(ro) is not None else 'blueGreen'}.antiAffinity"
+    path = "spec.strategy.antiAffinity"
     preferred, required = (plan["antiAffinity"].get(kind) for kind in (PREFERRED, REQUIRED))
     if (preferred is None) == (required is None):
-        return f"{path}: Invalid value: AntiAffinity must have exactly one strategy listed"
+        there = " ".join(f"antiAffinity.{kind[0].upper()}{kind[1:]}: {str(plan['antiAffinity'].get(kind) is not None).lower()}"
+                         for kind in (PREFERRED, REQUIRED))
+        return f'{path}: Invalid value: "{there}": AntiAffinity must have exactly one strategy listed'
     if preferred is not None and not 1 <= int(preferred.get("weight") or 0) <= 100:
-        return f"{path}.{PREFERRED}.weight: Invalid value: {preferred.get('weight', 0)}: AntiAffinity weight must be between 1-100"
+        return f"{path}.weight: Invalid value: {preferred.get('weight', 0)}: AntiAffinity weight must be between 1-100"
     return ""
 
 

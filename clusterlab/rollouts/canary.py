@@ -22,19 +22,30 @@ def reconcile(context: Context) -> None:
     pods.mark(context)
     pods.restart(context)
     workload.scale_down(context)
-    plan = spec.canary(context.ro) or {}
-    context.ensure_service(plan.get("stableService", ""), context.stable, need_available=True)
-    if not spec.rolling_back_to(context.ro, context.new):
-        to = context.stable if context.aborted and spec.routed(context.ro) is None else context.new
-        # What was aborted stays with the stable pods once it has come to them (routing).
-        if not (context.aborted and spec.routed(context.ro) is not None and context.weights and not context.weights["canary"]["weight"]):
-            context.ensure_service(plan.get("canaryService", ""), to, need_available=True)
+    _services(context)
     routing.reconcile(context)
     experiments.reconcile(context)
     analyses.reconcile(context)
     if not context.add_pauses and not context.halted() and not _scale(context):
         _pause(context)
     _sync(context)
+
+
+def _services(context: Context) -> None:
+    """Points the Services at the ReplicaSets that they stand for."""
+    stable, canary = spec.services(context.ro)
+    if spec.ping_pong(context.ro):
+        # The stable one stays as it is: at the promotion the two change parts, not pods.
+        if not spec.fully_promoted(context.ro):
+            context.ensure_service(canary, context.new, need_available=False)
+        return
+    context.ensure_service(stable, context.stable, need_available=True)
+    if spec.rolling_back_to(context.ro, context.new):
+        return
+    to = context.stable if context.aborted and spec.routed(context.ro) is None else context.new
+    # What was aborted stays with the stable pods once it has come to them (routing).
+    if not (context.aborted and spec.routed(context.ro) is not None and context.weights and not context.weights["canary"]["weight"]):
+        context.ensure_service(canary, to, need_available=True)
 
 
 def changed(context: Context) -> bool:
@@ -87,12 +98,13 @@ def _scale_others(context: Context) -> bool:
 
 def _referenced(context: Context, rs: Object) -> bool:
     """Whether traffic may still be sent to a ReplicaSet."""
-    old, plan, digest = spec.status_of(context.ro), spec.canary(context.ro) or {}, spec.hash_of(rs)
+    old, digest = spec.status_of(context.ro), spec.hash_of(rs)
     weights = (old.get("canary") or {}).get("weights") or {}
     named = [(weights.get(each) or {}).get("podTemplateHash") for each in ("canary", "stable")]
     if digest in (old.get("stableRS"), old.get("currentPodHash"), *named):
         return True
-    for name in (plan.get("canaryService"), plan.get("stableService")):
+    # The Services of a ping-pong stay with the pods that they had; the weights alone tell which of them are asked.
+    for name in () if spec.ping_pong(context.ro) else spec.services(context.ro):
         service = context.by.services.get(f"{context.ro['metadata']['namespace']}/{name}") if name else None
         if service is not None and (service["spec"].get("selector") or {}).get(spec.HASH) == digest:
             return True
@@ -148,6 +160,8 @@ def _sync(context: Context) -> None:
     made = status.base(context)
     made["currentStepHash"] = spec.step_hash(ro)
     inner: Object = {"weights": context.weights} if context.weights is not None else {}
+    if part := (old.get("canary") or {}).get("stablePingPong"):
+        inner["stablePingPong"] = part
     steps = len(spec.steps_of(ro))
     step, index = spec.current_step(ro)
     if changed(context):
@@ -214,6 +228,9 @@ def promote(context: Context, made: Object, reason: str) -> None:
     before = spec.status_of(context.ro).get("stableRS", "")
     made["stableRS"] = made["currentPodHash"]
     if before != made["stableRS"]:
+        if spec.ping_pong(context.ro):
+            part = "pong" if (made.get("canary") or {}).get("stablePingPong") == "ping" else "ping"
+            made["canary"] = {**(made.get("canary") or {}), "stablePingPong": part}
         revision = spec.revision_of(context.new) or spec.revision_of(context.ro)
         context.event("RolloutCompleted", f"Rollout completed update to revision {revision} ({made['currentPodHash']}): {reason}")
         context.by.tell(f"Rollout {context.ro['metadata']['name']} is promoted: {reason}.")

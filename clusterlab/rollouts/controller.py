@@ -15,10 +15,9 @@ from clusterlab.machinery.errors import StatusError
 from clusterlab.rollouts import bluegreen, canary, nginx, references, spec, status, workload
 from clusterlab.rollouts.context import Context
 from clusterlab.rollouts.routing import ROUTES, routes_of
-from clusterlab.rollouts.validation import problem
+from clusterlab.rollouts.validation import of_template, problem
 
 __all__ = ["RolloutController"]
-
 
 class RolloutController(BaseController):
     """Keys are those of Rollouts."""
@@ -72,8 +71,8 @@ class RolloutController(BaseController):
         if old is not None and new is not None and old["spec"] == new["spec"]:
             return
         for key, ro in self.rollouts.store.items():
-            plan = spec.canary(ro) or spec.blue_green(ro) or {}
-            names = [plan.get(each) for each in ("stableService", "canaryService", "activeService", "previewService")]
+            plan = spec.blue_green(ro) or {}
+            names = [*spec.services(ro), plan.get("activeService"), plan.get("previewService")]
             names += [*(name for _, name in routes_of(ro)), *nginx.stable_ingresses(ro)]
             if ro["metadata"]["namespace"] == meta["namespace"] and meta["name"] in names:
                 self.enqueue(key)
@@ -105,6 +104,9 @@ class RolloutController(BaseController):
         ro = self.rollouts.get(key)
         if ro is None or deleting(ro):
             return
+        if ro["spec"].get("replicas") is None:
+            meta = ro["metadata"]
+            ro = self.client.patch(spec.ROLLOUTS, meta["namespace"], meta["name"], {"spec": {"replicas": 1}})
         try:
             ro = workload.resolved(self, ro)
         except workload.WorkloadError as error:
@@ -114,9 +116,6 @@ class RolloutController(BaseController):
         if wrong:
             self._invalid(ro, wrong)
             return
-        if ro["spec"].get("replicas") is None:
-            meta = ro["metadata"]
-            ro = workload.resolved(self, self.client.patch(spec.ROLLOUTS, meta["namespace"], meta["name"], {"spec": {"replicas": 1}}))
         context = Context(self, ro, self._owned_by(self.sets, ro), self._owned_by(self.runs, ro), self._owned_by(self.experiments, ro))
         before = self.sim.current.requests if self.sim.current is not None else []
         count = len(before)
@@ -125,9 +124,9 @@ class RolloutController(BaseController):
             if spec.canary(ro) is not None:
                 canary.prune(context, context.others)
         except StatusError as error:
-            if error.reason in ("NotFound", "Invalid") and error.code in (404, 422):
+            if error.code in (400, 404, 422):
                 # A Service, route or template that isn't there, or pods that can't be: the Rollout says so and looks again.
-                self._invalid(context.ro, error.message)
+                self._invalid(context.ro, of_template(error.message))
                 self.queue.add_after(key, 5_000, idle=True)
                 return
             raise

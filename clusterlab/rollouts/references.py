@@ -14,7 +14,7 @@ from clusterlab.rollouts import nginx, spec
 if TYPE_CHECKING:
     from clusterlab.rollouts.controller import RolloutController
 
-__all__ = ["missing"]
+__all__ = ["SERVICES", "missing", "unfit"]
 
 SERVICES = {"blueGreen": ("activeService", "previewService"), "canary": ("stableService", "canaryService")}
 TEMPLATES_MOST = 50
@@ -29,6 +29,10 @@ def missing(by: RolloutController, ro: Object) -> str:
             wrong = _service(by, ro, name) if name else ""
             if wrong:
                 return f'spec.strategy.{kind}.{field}: Invalid value: "{name}": {wrong}'
+    for field, name in ((strategy.get("canary") or {}).get("pingPong") or {}).items():
+        wrong = _service(by, ro, name)
+        if wrong:
+            return f'spec.strategy.canary.pingPong.{field}: Invalid value: "{name}": {wrong}'
     for path, analysis, background in _analyses(strategy):
         wrong = _analysis(by, ro, path, analysis, background)
         if wrong:
@@ -38,8 +42,12 @@ def missing(by: RolloutController, ro: Object) -> str:
 
 def _service(by: RolloutController, ro: Object, name: str) -> str:
     service = by.services.get(f"{ro['metadata']['namespace']}/{name}")
-    if service is None:
-        return f'service "{name}" not found'
+    return f'service "{name}" not found' if service is None else unfit(ro, service)
+
+
+def unfit(ro: Object, service: Object) -> str:
+    """Why a Service that a Rollout names cannot be its own; "" where it can."""
+    name = service["metadata"]["name"]
     labels = ((ro["spec"].get("template") or {}).get("metadata") or {}).get("labels") or {}
     for key, value in (service["spec"].get("selector") or {}).items():
         if key != spec.HASH and labels.get(key) != value:

@@ -78,7 +78,8 @@ def reconcile(context: Context) -> None:
     weight, most = desired_weight(context), spec.max_weight(ro)
     step, _ = spec.current_step(ro)
     if context.aborted and not weight and not spec.fully_promoted(ro):
-        context.ensure_service((spec.canary(ro) or {}).get("canaryService", ""), context.stable, need_available=False)
+        if not spec.ping_pong(ro):
+            context.ensure_service(spec.services(ro)[1], context.stable, need_available=False)
     # The stable pods must be able to take their share before they get it.
     share = (most - weight) * spec.replicas_of(ro) // most
     if context.stable is None or (sizes.available(context.stable) < share and not sizes.enough(ro, context.stable, share)):
@@ -93,11 +94,11 @@ def reconcile(context: Context) -> None:
         _write(context, route, weight, extra, None if quiet or spec.revision_of(ro) < 2 else step, quiet)
     nginx.set_weight(context, weight)
     before = (spec.status_of(ro).get("canary") or {}).get("weights")
-    plan = spec.canary(ro) or {}
+    stable, canary = spec.services(ro)
     rest = most - weight - sum(each["weight"] for each in extra)
     context.weights = {
-        "canary": _share(weight, plan.get("canaryService"), spec.rolling_back_to(ro, context.new) or spec.hash_of(context.new)),
-        "stable": _share(rest, plan.get("stableService"), spec.hash_of(context.stable)), **({"additional": extra} if extra else {}),
+        "canary": _share(weight, canary, spec.rolling_back_to(ro, context.new) or spec.hash_of(context.new)),
+        "stable": _share(rest, stable, spec.hash_of(context.stable)), **({"additional": extra} if extra else {}),
     }
     if before is None:
         context.event("TrafficWeightUpdated", f"Traffic weight updated to {weight}")
@@ -113,7 +114,7 @@ def _share(weight: int, service: str | None, digest: str) -> Object:
 
 def _write(context: Context, route: Object, weight: int, extra: list[Object], step: Object | None, quiet: bool) -> None:
     """Writes one route where it differs."""
-    plan, meta = spec.canary(context.ro) or {}, route["metadata"]
+    plan, meta = dict(zip(("stableService", "canaryService"), spec.services(context.ro), strict=True)), route["metadata"]
     managed = _managed(route)
     rules = [rule for rule in route["spec"].get("rules") or () if not _is_ours(rule, managed)]
     rules = [_weighed(rule, plan, weight, spec.max_weight(context.ro), extra) for rule in rules]

@@ -14,8 +14,8 @@ from clusterlab.machinery.go_dump import revision_hash
 __all__ = [
     "ANALYSIS_RUNS", "ANALYSIS_TEMPLATES", "API", "CLUSTER_TEMPLATES", "DEADLINE", "DESIRED", "EXPERIMENTS", "HASH", "MANAGED_BY",
     "REVISION", "ROLLOUTS", "blue_green", "canary", "current_set_weight", "current_step", "duration_s", "fully_promoted", "hash_of",
-    "max_surge", "max_unavailable", "max_weight", "pause_condition", "paused_since", "replicas_of", "revision_of", "rolling_back_to",
-    "routed", "size_of", "status_of", "step_hash", "step_text", "steps_of",
+    "max_surge", "max_unavailable", "max_weight", "pause_condition", "paused_since", "ping_pong", "replicas_of", "revision_of",
+    "rolling_back_to", "routed", "services", "size_of", "status_of", "step_hash", "step_text", "steps_of",
 ]
 
 API = "argoproj.io/v1alpha1"
@@ -69,6 +69,23 @@ def routed(ro: Object) -> Object | None:
     """The traffic routing of a canary, where it has one."""
     found: Object | None = (canary(ro) or {}).get("trafficRouting")
     return found
+
+
+def services(ro: Object) -> tuple[str, str]:
+    """(stable Service, canary Service) of a canary, "" for one that it has not. Those of a ping-pong change parts with each promotion."""
+    plan = canary(ro) or {}
+    stable, other = plan.get("stableService") or "", plan.get("canaryService") or ""
+    pair = plan.get("pingPong")
+    if not pair or stable or other:
+        return stable, other
+    ping, pong = pair["pingService"], pair["pongService"]
+    return (ping, pong) if (status_of(ro).get("canary") or {}).get("stablePingPong") == "ping" else (pong, ping)
+
+
+def ping_pong(ro: Object) -> bool:
+    """Whether a canary's two Services change parts with each promotion."""
+    plan = canary(ro) or {}
+    return bool(plan.get("pingPong")) and not plan.get("stableService") and not plan.get("canaryService")
 
 
 def replicas_of(ro: Object) -> int:

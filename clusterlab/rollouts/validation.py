@@ -1,10 +1,13 @@
 """What a Rollout must say, and what is not to be had here. Its status tells the first thing that is wrong.
 
-Follows pkg/apis/rollouts/validation/validation.go of Argo Rollouts.
+Follows pkg/apis/rollouts/validation/validation.go of Argo Rollouts, its order and its paths (which leave out `canary` and
+`blueGreen`). The pod template is checked by the API server, when a ReplicaSet is made of it.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from clusterlab.controllers.objects import Object
@@ -12,79 +15,137 @@ from clusterlab.machinery.labels import matches
 from clusterlab.rollouts import affinity, nginx, spec
 from clusterlab.rollouts.routing import PLUGIN, routes_of
 
-__all__ = ["problem"]
+__all__ = ["of_template", "problem"]
 
+PATH = "spec.strategy"
 ROUTERS = ("istio", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix")
 STEP_KINDS = ("setWeight", "pause", "experiment", "analysis", "setCanaryScale", "setHeaderRoute", "setMirrorRoute", "plugin")
+STEP = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause"
+ONE_OF = "of the following: exact, regex, prefix"
+
+
+_REFUSED = re.compile(r'ReplicaSet\.apps "[^"]*" is invalid: ')
+
+
+def of_template(message: str) -> str:
+    """What the API server says about a ReplicaSet, as a matter of the template that it was made of."""
+    if message.startswith("ReplicaSet in version "):
+        return f"spec.template: Invalid value: {message.partition(': ')[2]}"
+    return _REFUSED.sub("", message)
 
 
 def problem(ro: Object) -> str:
     """What is wrong with a Rollout; "" where nothing is."""
     body = ro["spec"]
-    if (body.get("workloadRef") or {}).get("scaleDown", "never") not in ("never", "onsuccess", "progressively"):
-        return f'spec.workloadRef.scaleDown: Invalid value: "{body["workloadRef"]["scaleDown"]}": must be never, onsuccess or progressively'
-    if not body.get("selector"):
-        return "Rollout has missing field '.spec.selector'"
-    labels = ((body.get("template") or {}).get("metadata") or {}).get("labels") or {}
-    if not (body.get("template") or {}).get("spec"):
-        return "Rollout has missing field '.spec.template'"
-    if not body["selector"].get("matchLabels") and not body["selector"].get("matchExpressions"):
-        return "This rollout is selecting all pods. A non-empty selector is required."
-    if not matches(body["selector"], labels):
-        return f"spec.template.metadata.labels: Invalid value: {_go_map(labels)}: `selector` does not match template `labels`"
-    deadline, ready = body.get("progressDeadlineSeconds"), body.get("minReadySeconds") or 0
-    if deadline is not None and deadline <= ready:
+    scale_down = (body.get("workloadRef") or {}).get("scaleDown", "never")
+    if scale_down not in ("never", "onsuccess", "progressively"):
+        return f'spec.workloadRef.scaleDown: Invalid value: "{scale_down}": must be never, onsuccess or progressively'
+    return _negative(body, "replicas") or _template(body) or _times(body) or _strategy(ro)
+
+
+def _negative(body: Object, field: str) -> str:
+    value = body.get(field)
+    return f"spec.{field}: Invalid value: {value}: must be greater than or equal to 0" if value is not None and value < 0 else ""
+
+
+def _template(body: Object) -> str:
+    selector = body.get("selector")
+    if selector is None:
+        return "spec.selector: Required value: Rollout has missing field '.spec.selector'"
+    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        return "spec.selector: Invalid value: {}: empty selector is invalid for deployment"
+    template = body.get("template") or {}
+    meta = template.get("metadata") or {}
+    labels = (meta.get("labels") or {}) if isinstance(meta, dict) else None
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        return f"spec.template.metadata: Invalid value: {_json(meta)}: labels must be a map of names to texts"
+    if not matches(selector, labels):
+        return f"spec.template.metadata.labels: Invalid value: {_json(labels)}: `selector` does not match template `labels`"
+    if not isinstance(template.get("spec"), dict):
+        return "spec.template.spec.containers: Required value"
+    return ""
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)[:500]
+
+
+def _times(body: Object) -> str:
+    wrong = _negative(body, "minReadySeconds") or _negative(body, "revisionHistoryLimit") or _negative(body, "progressDeadlineSeconds")
+    deadline = body.get("progressDeadlineSeconds")
+    deadline = 600 if deadline is None else deadline
+    if not wrong and deadline <= (body.get("minReadySeconds") or 0):
         return f"spec.progressDeadlineSeconds: Invalid value: {deadline}: must be greater than minReadySeconds"
-    plans = [each for each in ("blueGreen", "canary") if (body.get("strategy") or {}).get(each) is not None]
+    return wrong
+
+
+def _strategy(ro: Object) -> str:
+    plans = [each for each in ("blueGreen", "canary") if (ro["spec"].get("strategy") or {}).get(each) is not None]
     if not plans:
-        return "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'"
+        return f"{PATH}.strategy: Required value: Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'"
     if len(plans) > 1:
-        return "spec.strategy.blueGreen: Invalid value: Multiple Strategies can not be listed"
-    apart = affinity.wrong(ro)
-    if apart:
-        return apart
-    return _blue_green(spec.blue_green(ro) or {}) if plans == ["blueGreen"] else _canary(ro, spec.canary(ro) or {})
-
-
-def _go_map(labels: dict[str, str]) -> str:
-    return "map[string]string{" + ", ".join(f'"{key}":"{value}"' for key, value in sorted(labels.items())) + "}"
+        return f'{PATH}.strategy: Invalid value: "blueGreen: true canary: true": Multiple Strategies can not be listed'
+    plan = spec.canary(ro) if plans == ["canary"] else spec.blue_green(ro)
+    return (_canary if plans == ["canary"] else _blue_green)(ro, plan or {}) or affinity.wrong(ro)
 
 
 def _same(which: str) -> str:
     return f"This rollout uses the same service for the {which} services, but two different services are required."
 
 
-def _blue_green(plan: Object) -> str:
-    path = "spec.strategy.blueGreen"
-    if not plan.get("activeService"):
-        return f"{path}.activeService: Required value"
-    if plan["activeService"] == plan.get("previewService"):
-        return f'{path}.activeService: Invalid value: "{plan["activeService"]}": {_same("active and preview")}'
+def _blue_green(ro: Object, plan: Object) -> str:
+    active = plan.get("activeService", "")
+    if not active:
+        return f"{PATH}.blueGreen.activeService: Required value"
+    if active == plan.get("previewService"):
+        return f'{PATH}.activeService: Invalid value: "{active}": {_same("active and preview")}'
+    kept, limit = ro["spec"].get("revisionHistoryLimit"), plan.get("scaleDownDelayRevisionLimit")
+    if limit is not None and (10 if kept is None else kept) < limit:
+        return (f"{PATH}.scaleDownDelayRevisionLimit: Invalid value: {limit}: This rollout's revision history limit can not be smaller "
+                "than the rollout's scale down limit")
     return ""
 
 
 def _canary(ro: Object, plan: Object) -> str:
-    path = "spec.strategy.canary"
-    if plan.get("stableService") and plan.get("stableService") == plan.get("canaryService"):
-        return f'{path}.stableService: Invalid value: "{plan["stableService"]}": {_same("stable and canary")}'
-    if plan.get("pingPong"):
-        return f"{path}.pingPong: not supported by this lab's controller"
-    if not spec.max_surge(ro) and not spec.max_unavailable(ro):
-        return f"{path}.maxUnavailable: Invalid value: 0: MaxSurge and MaxUnavailable both can not be zero"
+    stable, canary = plan.get("stableService"), plan.get("canaryService")
+    if _zero(plan.get("maxSurge", "25%")) and _zero(plan.get("maxUnavailable", "25%")):
+        return f"{PATH}.maxSurge: Invalid value: {_json(plan.get('maxSurge'))}: MaxSurge and MaxUnavailable both can not be zero"
+    if stable and stable == canary:
+        return f'{PATH}.stableService: Invalid value: "{stable}": {_same("stable and canary")}'
     routing = plan.get("trafficRouting")
-    if routing is not None:
-        found = _routing(ro, plan, routing)
+    found = (_ping_pong(plan, routing) or _unknown(ro, routing) or _services(plan, routing) or _delays(plan, routing))
+    for number, step in enumerate(plan.get("steps") or () if not found else ()):
+        found = _step(f"{PATH}.steps[{number}]", step, routing)
         if found:
-            return found
-    for number, step in enumerate(plan.get("steps") or ()):
-        found = _step(step, routing)
-        if found:
-            return f"{path}.steps[{number}].{found}"
+            break
+    return found or (nginx.problem(ro) if routing is not None else "")
+
+
+def _zero(value: Any) -> bool:
+    text = str(value).removesuffix("%")
+    return not text.lstrip("-").isdecimal() or not int(text)
+
+
+def _ping_pong(plan: Object, routing: Object | None) -> str:
+    pair = plan.get("pingPong")
+    if pair is None:
+        return ""
+    if routing is not None and not any(routing.get(each) for each in ("alb", "istio", "plugins")):
+        return (f"{PATH}.trafficRouting.alb: Invalid value: null: "
+                "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only")
+    for field in ("pingService", "pongService"):
+        if not pair.get(field):
+            return f'{PATH}.pingPong.{field}: Invalid value: "": Ping service and Pong service must to be set to use Ping-Pong feature'
+    if pair["pingService"] == pair["pongService"]:
+        return f'{PATH}.pingPong.pingService: Invalid value: "{pair["pingService"]}": {_same("ping and pong")}'
     return ""
 
 
-def _routing(ro: Object, plan: Object, routing: Object) -> str:
-    path = "spec.strategy.canary.trafficRouting"
+def _unknown(ro: Object, routing: Object | None) -> str:
+    """What of the routing this lab has not."""
+    path = f"{PATH}.canary.trafficRouting"
+    if routing is None:
+        return ""
     for name in ROUTERS:
         if routing.get(name):
             return (f"{path}.{name}: this lab has no such router; it routes by the Gateway API ({path}.plugins.{PLUGIN}) "
@@ -94,42 +155,79 @@ def _routing(ro: Object, plan: Object, routing: Object) -> str:
         return f"{path}.plugins: this lab has no plugin {others[0]!r}, only {PLUGIN}"
     if routing.get("nginx") is None and not routes_of(ro):
         return f"{path}.plugins: Required value: {PLUGIN} with httpRoute"
+    return ""
+
+
+def _services(plan: Object, routing: Object | None) -> str:
+    if routing is None or (plan.get("pingPong") and routing.get("nginx") is None):
+        return ""
     for field in ("stableService", "canaryService"):
         if not plan.get(field):
-            return (f'spec.strategy.canary.{field}: Invalid value: "": '
-                    "Canary service and Stable service must to be set to use Traffic Routing")
-    return nginx.problem(ro)
+            return f'{PATH}.{field}: Invalid value: "": Canary service and Stable service must to be set to use Traffic Routing'
+    return ""
 
 
-def _step(step: Object, routing: Any) -> str:
+def _delays(plan: Object, routing: Object | None) -> str:
+    delay, dynamic = plan.get("scaleDownDelaySeconds"), bool(plan.get("dynamicStableScale"))
+    if routing is None and delay is not None:
+        return f"{PATH}.scaleDownDelaySeconds: Invalid value: {delay}: Canary scaleDownDelaySeconds can only be used with traffic routing"
+    if routing is None and dynamic:
+        return f"{PATH}.dynamicStableScale: Invalid value: true: Canary dynamicStableScale can only be used with traffic routing"
+    if delay is not None and dynamic:
+        return f"{PATH}.dynamicStableScale: Invalid value: true: Canary dynamicStableScale cannot be used with scaleDownDelaySeconds"
+    return ""
+
+
+def _step(path: str, step: Object, routing: Object | None) -> str:
     kinds = [kind for kind in STEP_KINDS if kind in step]
-    if not kinds:
-        return "Invalid value: Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause"
-    if len(kinds) > 1:
-        return f"{kinds[1]}: Invalid value: a step is one thing; this one is {' and '.join(kinds)}"
+    if len(kinds) != 1:
+        there = " ".join(f"step.{kind[0].upper()}{kind[1:]}: {str(kind not in step).lower()}" for kind in STEP_KINDS)
+        return f'{path}: Invalid value: "{there}": {STEP}' + (f"; this one is {' and '.join(kinds)}" if kinds else "")
     kind = kinds[0]
-    if kind == "plugin":
-        return "plugin: step plugins are not supported by this lab's controller"
-    if kind == "setWeight" and not 0 <= int(step["setWeight"]) <= int((routing or {}).get("maxTrafficWeight") or 100):
-        return f"setWeight: Invalid value: {step['setWeight']}: SetWeight needs to be between 0 and max weight"
+    most = int((routing or {}).get("maxTrafficWeight") or 100)
+    if kind == "setWeight" and not 0 <= int(step["setWeight"]) <= most:
+        return f"{path}.setWeight: Invalid value: {step['setWeight']}: SetWeight needs to be between 0 and {most}"
     if kind == "pause":
         duration = (step["pause"] or {}).get("duration")
-        if duration is not None and (spec.duration_s(duration) is None or (spec.duration_s(duration) or 0) < 0):
-            return f'pause.duration: Invalid value: "{duration}": Duration needs to be greater than 0 and in a format such as "30s" or "1h"'
-    if kind in ("setCanaryScale", "setHeaderRoute", "setMirrorRoute") and not routing:
-        return f"{kind}: Invalid value: {kind} requires TrafficRouting to be set"
-    if kind in ("setHeaderRoute", "setMirrorRoute") and not routing.get("plugins"):
-        routers = "Istio and ALB and Apisix" if kind == "setHeaderRoute" else "Istio and Plugins"
-        return f"{kind}: Invalid value: S{kind[1:]} requires TrafficRouting, supports {routers}"
-    if kind == "experiment" and routing and not routing.get("plugins"):
-        for number, each in enumerate(step[kind].get("templates") or ()):
-            if each.get("weight") is not None:
-                return (f"experiment.templates[{number}].weight: Invalid value: {each['weight']}: Experiment template weight is only "
-                        "available for TrafficRouting with SMI, ALB, Istio and Plugins at this time")
-    if kind in ("setHeaderRoute", "setMirrorRoute"):
-        names = [each["name"] for each in (routing or {}).get("managedRoutes") or ()]
-        if step[kind].get("name") not in names:
-            return f"{kind}.name: Invalid value: {step[kind].get('name')!r}: must be one of trafficRouting.managedRoutes"
+        seconds = 0.0 if duration is None else spec.duration_s(duration)
+        if seconds is None or seconds < 0:
+            return f"{path}.pause.duration: Invalid value: {_json(duration)}: Duration needs to be greater than 0"
+    if kind == "setCanaryScale" and not routing:
+        return f"{PATH}.trafficRouting: Required value: SetCanaryScale requires TrafficRouting to be set"
+    if kind == "plugin":
+        return f"{path}.plugin: step plugins are not supported by this lab's controller"
     if kind == "analysis" and not (step["analysis"] or {}).get("templates"):
-        return "analysis.templates: Required value"
+        return f"{path}.analysis.templates: Required value"
+    if kind == "experiment":
+        return _experiment(f"{path}.experiment", step[kind], routing)
+    return _route_step(path, kind, step[kind], routing) if kind in ("setHeaderRoute", "setMirrorRoute") else ""
+
+
+def _route_step(path: str, kind: str, asked: Object, routing: Object | None) -> str:
+    if not (routing or {}).get("plugins"):
+        routers = "Istio and ALB and Apisix" if kind == "setHeaderRoute" else "Istio and Plugins"
+        return f"{path}.{kind}: Invalid value: {_json(asked)}: S{kind[1:]} requires TrafficRouting, supports {routers}"
+    for number, each in enumerate(asked.get("match") or ()):
+        parts = [each.get("headerValue") or {}] if kind == "setHeaderRoute" else [each[key] for key in ("method", "path") if key in each]
+        for part in parts:
+            said = [key for key in ("exact", "regex", "prefix") if part.get(key)]
+            if len(said) != 1:
+                words = f"match value must have exactly one {ONE_OF}" if said else f"value missed, match value must have one {ONE_OF}"
+                return f"{path}.{kind}.match[{number}]: Invalid value: {_json(part)}: StringMatch {words}"
+    if (routing or {}).get("managedRoutes") is None:
+        return (f"{PATH}.trafficRouting.managedRoutes: Required value: Rollout has missing field "
+                "'spec.strategy.canary.trafficRouting.managedRoutes'")
+    if asked.get("name") not in [each["name"] for each in (routing or {})["managedRoutes"]]:
+        return (f"{path}.{kind}: Invalid value: {_json(asked.get('name', ''))}: Steps define a route that does not exist in "
+                "spec.strategy.canary.trafficRouting.managedRoutes")
+    return ""
+
+
+def _experiment(path: str, asked: Object, routing: Object | None) -> str:
+    for number, each in enumerate(asked.get("templates") or ()):
+        weight = each.get("weight")
+        if weight is not None and not (routing or {}).get("plugins"):
+            why = ("is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time" if routing
+                   else "cannot be set unless TrafficRouting is enabled")
+            return f"{path}.templates[{number}].weight: Invalid value: {weight}: Experiment template weight {why}"
     return ""

@@ -322,3 +322,24 @@ def test_a_stable_part_that_was_scaled_down_gets_its_traffic_back_as_its_pods_co
     assert path(14) == [(3, 3, 75), (4, kept or 1, 25), (4, kept, 0), *([(4, 0, 0)] if kept else [])]
     assert lab.counted("failed", began) == 0
     assert lab.get("services", "canary")["spec"]["selector"] == lab.get("services", "stable")["spec"]["selector"]
+
+
+def test_the_services_of_a_ping_pong_change_parts_with_each_promotion_and_lose_nothing() -> None:
+    lab = Lab(gatewayApi=True, traffic=OUTSIDE[:1])
+    plan = routed(lab, {"setWeight": 50}, {"pause": {"duration": "10s"}})
+    del plan["canary"]["canaryService"], plan["canary"]["stableService"]
+    lab.rollout({"canary": {**plan["canary"], "pingPong": {"pingService": "stable", "pongService": "canary"}}})
+    lab.healthy()
+    lab.run(5)
+    began = lab.sim.time_ms
+    for image, stable, other in (("v1", "stable", "canary"), ("v2", "canary", "stable"), ("slow", "stable", "canary")):
+        lab.image(f"shop/web:{image}")
+        lab.run(2)
+        lab.healthy()
+        assert lab.status["canary"]["stablePingPong"] == {"stable": "ping", "canary": "pong"}[stable]
+        assert lab.get("services", stable)["spec"]["selector"]["rollouts-pod-template-hash"] == lab.status["stableRS"]
+        refs = lab.get(f"httproutes.{GATEWAY}", "shop")["spec"]["rules"][0]["backendRefs"]
+        assert {each["name"]: each["weight"] for each in refs} == {stable: 100, other: 0}
+        lab.run(5)
+    lab.run(40)
+    assert lab.counted("failed", began) == 0 and lab.sizes() == {"slow": 5}

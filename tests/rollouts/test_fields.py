@@ -196,3 +196,35 @@ def test_what_a_rollout_names_is_looked_at_before_anything_is_made(lab: Lab) -> 
     lab.patch({"spec": {"strategy": {"canary": {"canaryService": "other"}}}})
     lab.run(3)
     assert 'canaryService: Invalid value: "other": Service "other" has unmatch label "app" in rollout' in lab.status["message"]
+
+
+@pytest.mark.parametrize(("template", "told"), [
+    ({"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "web", "image": "a", "resources": {"requests": {"cpu": "much"}}}]}},
+     "spec.template: Invalid value: quantities must match the regular expression"),
+    ({"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"image": "a"}]}}, "spec.template.spec.containers[0].name: Required value"),
+    ({"metadata": {"labels": {"app": "shop"}}, "spec": "pods"}, "spec.template.spec.containers: Required value"),
+    ({"metadata": "shop"}, 'spec.template.metadata: Invalid value: "shop"'), ({}, "`selector` does not match template `labels`")])
+def test_a_template_of_which_no_pods_can_be_made_is_told(lab: Lab, template: Any, told: str) -> None:
+    body = {"selector": {"matchLabels": {"app": "shop"}}, "strategy": steps({"setWeight": 20}), "template": template}
+    lab.create("rollouts.argoproj.io", {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"}, "spec": body})
+    lab.run(3)
+    assert lab.status["phase"] == "Degraded" and told in lab.status["message"] and lab.reasons() == ["InvalidSpec"]
+    assert lab.ro["spec"]["replicas"] == 1 and not lab.cluster.errors
+    lab.patch({"spec": {"template": {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "web", "image": "shop/web:v1"}]}}}})
+    lab.healthy()
+
+
+@pytest.mark.parametrize(("plan", "told"), [
+    ({}, "spec.strategy.strategy: Required value"),
+    ({"canary": {"maxSurge": 0, "maxUnavailable": "0%"}}, "spec.strategy.maxSurge: Invalid value: 0: MaxSurge and MaxUnavailable both"),
+    (steps({"setWeight": 101}), "spec.strategy.steps[0].setWeight: Invalid value: 101: SetWeight needs to be between 0 and 100"),
+    (steps({"setWeight": 1}, {"pause": {"duration": "soon"}}), "spec.strategy.steps[1].pause.duration: Invalid value"),
+    (steps({"setCanaryScale": {"weight": 1}}), "SetCanaryScale requires TrafficRouting to be set"),
+    (steps(dynamicStableScale=True), "Canary dynamicStableScale can only be used with traffic routing"),
+    (steps(scaleDownDelaySeconds=5), "Canary scaleDownDelaySeconds can only be used with traffic routing"),
+    (steps(pingPong={"pingService": "a", "pongService": "a"}), "This rollout uses the same service for the ping and pong services")])
+def test_what_a_strategy_cannot_be_is_told_as_argo_rollouts_does(lab: Lab, plan: Any, told: str) -> None:
+    lab.rollout(plan)
+    lab.run(3)
+    assert lab.status["phase"] == "Degraded" and told in lab.status["message"], lab.status["message"]

@@ -322,6 +322,18 @@ async def test_the_plugin_of_argo_rollouts(server: Server) -> None:
         assert "unable to find container" in await typist.run("kubectl argo rollouts set image shop x=y")
         assert 'rollouts.argoproj.io "none" not found' in await typist.run("kubectl argo rollouts abort none")
         assert "unknown command" in await typist.run("kubectl argo rollouts fly")
+        assert "there is no dashboard here" in await typist.run("kubectl argo rollouts dashboard")
+        await typist.run("kubectl get ro shop -o yaml | sed 's/setWeight: 30/setWeight: 300/' > bad.yaml; kubectl get ro shop -o yaml > good.yaml")
+        assert await typist.run("kubectl argo rollouts lint -f good.yaml") == "" and typist.exit == 0
+        refused = "Invalid value: 300: SetWeight needs to be between 0 and 100"
+        assert (await typist.run("kubectl argo rollouts lint -f bad.yaml")).splitlines() == [
+            refused, f"Error: spec.strategy.steps[2].setWeight: {refused}"]
+        await typist.run("sed 's/^  name: shop$/  name: other/' good.yaml | grep -v -e resourceVersion -e uid: > other.yaml")
+        assert await typist.run("kubectl argo rollouts create -f other.yaml") == "rollout.argoproj.io/other created\n"
+        assert await typist.run("kubectl argo rollouts create analysisrun --from success-rate --name by-hand -a service=shop-canary") == (
+            "analysisrun.argoproj.io/by-hand created\n")
+        assert 'name: service\n    value: shop-canary' in await typist.run("kubectl get ar by-hand -o yaml")
+        assert "one of --from or --from-file must be specified" in await typist.run("kubectl argo rollouts create ar")
         await typist.start("kubectl argo rollouts get rollout shop -w")
         assert "Rollout" in await typist.read(until="revision:2")
         await typist.send(type="input", data="\u0003")

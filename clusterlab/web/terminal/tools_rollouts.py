@@ -1,11 +1,13 @@
 """`kubectl argo rollouts`: what it shows is read from the lab; what it changes are the patches of the real plugin, made by kubectl itself.
 
-Follows pkg/kubectl-argo-rollouts/cmd/ of Argo Rollouts. Left out: create and lint (kubectl apply does both), dashboard, notifications.
+Follows pkg/kubectl-argo-rollouts/cmd/ of Argo Rollouts. create and lint are in
+tools_rollouts_files.py. Left out: dashboard, notifications, completion, which say so.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -15,14 +17,16 @@ from clusterlab.controllers.objects import Object, controlled_by, now_ms
 from clusterlab.rollouts import plugin, spec
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.terminal import limits, programs
+from clusterlab.web.terminal import tools_rollouts_files as files
 from clusterlab.web.terminal.kubeconfig import namespace_of
 from clusterlab.web.terminal.tools import in_language
+from clusterlab.web.terminal.tools_rollouts_files import RolloutsError
 
 if TYPE_CHECKING:
     from clusterlab.web.terminal.desk import Desk
     from clusterlab.web.terminal.shell import Shell
 
-__all__ = ["argo_rollouts", "plugin_words"]
+__all__ = ["Plugin", "argo_rollouts", "plugin_words"]
 
 USAGE = """\
 Manage argo rollouts
@@ -32,7 +36,9 @@ Usage:
 
 Available Commands:
   abort         Abort a rollout
+  create        Create a Rollout, Experiment, AnalysisTemplate, ClusterAnalysisTemplate, or AnalysisRun resource
   get           Get details about rollouts and experiments
+  lint          Lint and validate a Rollout
   list          List rollouts or experiments
   pause         Pause a rollout
   promote       Promote a rollout
@@ -47,18 +53,16 @@ Available Commands:
 KINDS = {"rollout": "rollout", "rollouts": "rollout", "ro": "rollout", "experiment": "experiment", "experiments": "experiment",
          "exp": "experiment", "analysisrun": "analysisrun", "ar": "analysisrun", "analysisruns": "analysisrun"}
 RESOURCES = {"rollout": spec.ROLLOUTS, "experiment": spec.EXPERIMENTS, "analysisrun": spec.ANALYSIS_RUNS}
-WITH_VALUE = ("-n", "--namespace", "--timeout-seconds", "--timeout", "-t", "--to-revision", "--in", "-i", "--name")
+WITH_VALUE = ("-n", "--namespace", "--timeout-seconds", "--timeout", "-t", "--to-revision", "--in", "-i", "--name", "-f", "--filename",
+              "--from", "--from-file", "-a", "--argument", "--generate-name", "--instance-id")
 FRESH = "\x1b[H\x1b[2J\x1b[0;0H"
 LOOK_S = 0.5
-
-
-class _Failed(Exception):
-    """What goes wrong, as the plugin says it."""
 
 
 class _Line(NamedTuple):
     words: list[str]
     flags: dict[str, str]
+    every: list[tuple[str, str]]
 
     def has(self, *names: str) -> bool:
         return any(self.flags.get(name, "false") != "false" for name in names)
@@ -66,10 +70,13 @@ class _Line(NamedTuple):
     def value(self, *names: str) -> str:
         return next((self.flags[name] for name in names if name in self.flags), "")
 
+    def values(self, *names: str) -> list[str]:
+        return [value for name, value in self.every if name in names]
+
 
 def _read(argv: list[str]) -> _Line:
     words: list[str] = []
-    flags: dict[str, str] = {}
+    every: list[tuple[str, str]] = []
     rest = list(argv)
     while rest:
         word = rest.pop(0)
@@ -77,15 +84,15 @@ def _read(argv: list[str]) -> _Line:
         if not word.startswith("-"):
             words.append(word)
         elif mark:
-            flags[name] = value
+            every.append((name, value))
         elif name in WITH_VALUE:
-            flags[name] = rest.pop(0) if rest else ""
+            every.append((name, rest.pop(0) if rest else ""))
         else:
-            flags[name] = "true"
-    return _Line(words, flags)
+            every.append((name, "true"))
+    return _Line(words, dict(every), every)
 
 
-class _Plugin:
+class Plugin:
     """One call of the plugin."""
 
     def __init__(self, shell: Shell, run: Run, line: _Line) -> None:
@@ -102,7 +109,7 @@ class _Plugin:
     def find(self, kind: str, name: str) -> Object:
         found = self.lab.cluster.find(f"{RESOURCES[kind]}/{self.namespace}/{name}")
         if found is None:
-            raise _Failed(f'{RESOURCES[kind]} "{name}" not found')
+            raise RolloutsError(f'{RESOURCES[kind]} "{name}" not found')
         return found
 
     def shown(self, kind: str, name: str) -> str:
@@ -126,11 +133,14 @@ class _Plugin:
 
     # Changing.
 
-    def kubectl(self, *words: str) -> None:
-        done = self.shell.wait_for(programs.kubectl(self.desk, [*words, "-n", self.namespace], self.run.cwd, None, False))
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        """What kubectl prints. Raises RolloutsError with what it complains of."""
+        done = self.shell.wait_for(programs.kubectl(self.desk, [*words, "-n", self.namespace], self.run.cwd, stdin, False))
         if done.code:
-            text = (done.err or done.out).strip()
-            raise _Failed(text.partition("): ")[2] if text.startswith("Error from server (") else text)
+            text = (done.err or done.out).strip().removeprefix("error: ")
+            text = text.partition("): ")[2] if text.startswith("Error from server (") else text
+            raise RolloutsError(re.sub(r'^error when creating "[^"]*": ', "", text))
+        return str(done.out)
 
     def _status(self, kind: str, name: str, status: Object | None) -> None:
         self.patch(kind, name, {"status": status}, "--subresource=status")
@@ -151,7 +161,7 @@ class _Plugin:
     def list(self, words: list[str]) -> str:
         kind = KINDS.get(words[0] if words else "", "")
         if kind not in ("rollout", "experiment") or len(words) > 1:
-            raise _Failed(f"usage: kubectl argo rollouts list <rollouts|experiments>; not {' '.join(words) or 'nothing'}")
+            raise RolloutsError(f"usage: kubectl argo rollouts list <rollouts|experiments>; not {' '.join(words) or 'nothing'}")
         everywhere = self.line.has("-A", "--all-namespaces")
 
         def every() -> list[Object]:
@@ -182,17 +192,25 @@ class _Plugin:
                 last = words_now
                 self.run.emit(1, words_now + "\n")
             if phase == "Degraded":
-                raise _Failed(f"The rollout is in a degraded state with message: {message}")
+                raise RolloutsError(f"The rollout is in a degraded state with message: {message}")
             if not watch or phase == "Healthy":
                 return ""
             if limit and time.monotonic() > until:
-                raise _Failed("Rollout status watch exceeded timeout")
+                raise RolloutsError("Rollout status watch exceeded timeout")
             self.shell.sleep(LOOK_S)
 
     def promote(self, words: list[str]) -> str:
         name = _one(words, "promote ROLLOUT_NAME")
         ro, full = self.find("rollout", name), self.line.has("--full")
+        steps, one, all_ = spec.steps_of(ro), self.line.has("-c", "--skip-current-step"), self.line.has("-a", "--skip-all-steps")
+        if one and all_:
+            raise RolloutsError("Cannot use skip-current-step and skip-all-steps flags at the same time")
+        if (one or all_) and not steps:
+            why = "a bluegreen rollout. Run without a flags" if spec.blue_green(ro) is not None else "a rollout without steps"
+            raise RolloutsError(f"Cannot skip steps of {why}")
         change = _promotion(ro, full)
+        if one or all_:
+            change = {"currentStepIndex": len(steps) if all_ else min(len(steps), (spec.current_step(ro)[1] or 0) + 1)}
         if change is not None:
             self._status("rollout", name, change)
         if ro["spec"].get("paused"):
@@ -207,12 +225,11 @@ class _Plugin:
 
     def _each(self, words: list[str], usage: str, act: Any, done: str, kind: str = "rollout") -> str:
         if not words:
-            raise _Failed(f"usage: kubectl argo rollouts {usage}")
-        told = ""
+            raise RolloutsError(f"usage: kubectl argo rollouts {usage}")
         for name in words:
             act(name)
-            told += f"{kind} '{name}' {done}\n"
-        return told
+            self.run.emit(1, f"{kind} '{name}' {done}\n")
+        return ""
 
     def retry(self, words: list[str]) -> str:
         kind, _ = _two(words[:2])
@@ -223,7 +240,7 @@ class _Plugin:
     def terminate(self, words: list[str]) -> str:
         kind = KINDS.get(words[0] if words else "", "")
         if kind not in ("analysisrun", "experiment"):
-            raise _Failed("usage: kubectl argo rollouts terminate <analysisrun|experiment> NAME")
+            raise RolloutsError("usage: kubectl argo rollouts terminate <analysisrun|experiment> NAME")
         shown = "analysisRun" if kind == "analysisrun" else kind
         return self._each(words[1:], f"terminate {kind} NAME", lambda name: self.patch(kind, name, {"spec": {"terminate": True}}),
                           "terminated", shown)
@@ -232,28 +249,28 @@ class _Plugin:
         name, wait = _one(words, "restart ROLLOUT"), self.line.value("-i", "--in") or "0s"
         seconds = spec.duration_s(wait)
         if seconds is None:
-            raise _Failed(f'time: invalid duration "{wait}"')
+            raise RolloutsError(f'time: invalid duration "{wait}"')
         at = datetime.fromtimestamp(now_ms(self.lab.cluster.sim) // 1000 + int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.patch("rollout", name, {"spec": {"restartAt": at}})
         return f"rollout '{name}' restarts in {wait}\n"
 
     def set(self, words: list[str]) -> str:
         if len(words) != 3 or words[0] != "image" or words[2].count("=") != 1:
-            raise _Failed("usage: kubectl argo rollouts set image ROLLOUT_NAME CONTAINER=IMAGE")
+            raise RolloutsError("usage: kubectl argo rollouts set image ROLLOUT_NAME CONTAINER=IMAGE")
         name, (container, image) = words[1], words[2].split("=")
         ro = self.find("rollout", name)
         where, owner, shown = "rollout", ro, "rollout"
         if ro["spec"].get("workloadRef"):
             found = self.lab.cluster.find(f"deployments/{self.namespace}/{ro['spec']['workloadRef']['name']}")
             if found is None:
-                raise _Failed(f'deployments.apps "{ro["spec"]["workloadRef"]["name"]}" not found')
+                raise RolloutsError(f'deployments.apps "{ro["spec"]["workloadRef"]["name"]}" not found')
             where, owner, shown = "deployments", found, "deployment"
         pod = owner["spec"]["template"]["spec"]
         changes = [{"op": "replace", "path": f"/spec/template/spec/{field}/{at}/image", "value": image}
                    for field in ("initContainers", "containers") for at, each in enumerate(pod.get(field) or ())
                    if container in (each["name"], "*")]
         if not changes:
-            raise _Failed(f'unable to find container named "{container}"')
+            raise RolloutsError(f'unable to find container named "{container}"')
         self.patch(where, owner["metadata"]["name"], changes, how="json")
         return f'{shown} "{owner["metadata"]["name"]}" image updated\n'
 
@@ -264,9 +281,9 @@ class _Plugin:
         if wanted:
             chosen = next((rs for rs in sets if spec.revision_of(rs) == wanted), None)
             if chosen is None:
-                raise _Failed(f"unable to find specified revision {wanted} in history")
+                raise RolloutsError(f"unable to find specified revision {wanted} in history")
         elif len(sets) < 2:
-            raise _Failed(f'no revision found for rollout "{name}"')
+            raise RolloutsError(f'no revision found for rollout "{name}"')
         else:
             chosen = sets[-2]
         if spec.hash_of(chosen) == spec.status_of(ro).get("currentPodHash"):
@@ -282,20 +299,35 @@ class _Plugin:
     def version(self, words: list[str]) -> str:
         return "kubectl-argo-rollouts: clusterlab\n"
 
+    def create(self, words: list[str]) -> str:
+        return files.create(self, words)
 
-COMMANDS = ("abort", "get", "list", "pause", "promote", "restart", "retry", "set", "status", "terminate", "undo", "version")
+    def lint(self, words: list[str]) -> str:
+        return files.lint(self)
+
+
+COMMANDS = ("abort", "create", "get", "lint", "list", "pause", "promote", "restart", "retry", "set", "status", "terminate", "undo",
+            "version")
+
+
+#: What the plugin has and a lab has not -> what stands for it.
+ABSENT = {
+    "dashboard": "there is no dashboard here: the lab's page shows a selected Rollout, its analyses and its buttons",
+    "notifications": "nothing is sent anywhere from a lab: kubectl get events tells what would be",
+    "completion": "this terminal completes the plugin's words by itself: press Tab",
+}
 
 
 def _one(words: list[str], usage: str) -> str:
     if len(words) != 1:
-        raise _Failed(f"usage: kubectl argo rollouts {usage}")
+        raise RolloutsError(f"usage: kubectl argo rollouts {usage}")
     return words[0]
 
 
 def _two(words: list[str]) -> tuple[str, str]:
     kind = KINDS.get(words[0] if words else "", "")
     if len(words) != 2 or kind not in ("rollout", "experiment"):
-        raise _Failed(f"two words are wanted, <rollout|experiment> NAME; not {' '.join(words) or 'nothing'}")
+        raise RolloutsError(f"two words are wanted, <rollout|experiment> NAME; not {' '.join(words) or 'nothing'}")
     return kind, words[1]
 
 
@@ -319,6 +351,8 @@ def argo_rollouts(shell: Shell, run: Run, argv: list[str]) -> Result:
     line = _read(argv)
     if not line.words or line.has("-h", "--help") or line.words[0] == "help":
         return Result(0, USAGE)
+    if line.words[0] in ABSENT:
+        return in_language(shell, Result(1, "", f"{ABSENT[line.words[0]]}\n"))
     if line.words[0] not in COMMANDS:
         return Result(1, "", f'Error: unknown command "{line.words[0]}" for "kubectl argo rollouts"\n')
     reason = limits.refusal(shell.desk.lab, ["kubectl", "argo", "rollouts", *argv])
@@ -326,10 +360,10 @@ def argo_rollouts(shell: Shell, run: Run, argv: list[str]) -> Result:
         return in_language(shell, Result(1, "", f"{reason}\n"))
     if shell.desk.lab.cluster.find(f"customresourcedefinitions/{spec.ROLLOUTS}") is None:
         return Result(1, "", "Error: the server could not find the requested resource (get rollouts.argoproj.io)\n")
-    called = _Plugin(shell, run, line)
+    called = Plugin(shell, run, line)
     try:
         return Result(0, getattr(called, line.words[0])(line.words[1:]))
-    except _Failed as error:
+    except RolloutsError as error:
         return Result(1, "", f"Error: {error}\n")
     except ValueError as error:
         return Result(1, "", f"Error: invalid argument: {error}\n")
@@ -339,7 +373,8 @@ def plugin_words(desk: Desk, words: list[str]) -> list[str]:
     """What may come after these words of the plugin."""
     if not words:
         return list(COMMANDS)
-    if len(words) == 1 and words[0] in ("get", "list", "retry", "terminate", "set"):
-        return {"set": ["image"], "terminate": ["analysisrun", "experiment"]}.get(words[0], ["rollout", "experiment"])
+    if len(words) == 1 and words[0] in ("get", "list", "retry", "terminate", "set", "create"):
+        some = {"set": ["image"], "create": ["analysisrun"], "terminate": ["analysisrun", "experiment"]}
+        return some.get(words[0], ["rollout", "experiment"])
     kind = KINDS.get(words[1] if len(words) > 1 else "", "rollout")
     return [each["metadata"]["name"] for _, each in desk.lab.cluster.objects(RESOURCES[kind])]
