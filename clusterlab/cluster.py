@@ -25,6 +25,7 @@ from clusterlab.autoscaler import ClusterAutoscaler, Group, Options, options
 from clusterlab.client.api import Request
 from clusterlab.client.process import Process
 from clusterlab.controllers.gateway import gateway_controller
+from clusterlab.controllers.ingress import CLASS, ingress_controller
 from clusterlab.controllers.manager import cloud_controller_manager, controller_manager
 from clusterlab.etcd.cluster import Etcd
 from clusterlab.etcdshell import EtcdShell
@@ -99,6 +100,8 @@ class Cluster:
             self._add(cloud_controller_manager(self.sim, self.api))
         if scenario.gateway_api:
             self._add(gateway_controller(self.sim, self.api))
+        if scenario.ingress_controller:
+            self._add(ingress_controller(self.sim, self.api))
         if scenario.cluster_autoscaler is not None:
             workers = tuple(node.name for node in scenario.all_nodes() if not node.control_plane)
             self._add(ClusterAutoscaler(self.sim, self.api, _like_workers(scenario), self, workers))
@@ -229,6 +232,9 @@ class Cluster:
         """Applies the scenario's manifests and plans its timeline."""
         for definition in crds.gateway_api() if self.scenario.gateway_api else ():
             self.apply(definition)
+            yield
+        if self.scenario.ingress_controller:
+            self.apply(CLASS)
             yield
         for definition in crds.rollouts() if self.scenario.rollouts else ():
             self.apply(definition)

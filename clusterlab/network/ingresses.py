@@ -18,9 +18,11 @@ from clusterlab.network.routing import Backend, Pick, Route, host_rank, prefix_f
 
 Object = dict[str, Any]
 
-__all__ = ["PREFIX", "is_canary", "known_host", "route"]
+__all__ = ["ADDRESS", "PREFIX", "answers", "is_canary", "known_host", "route"]
 
 PREFIX = "nginx.ingress.kubernetes.io/"
+#: Where an ingress controller answers: a benchmarking address (RFC 2544), apart from those of Gateways.
+ADDRESS = "198.18.1.1"
 
 
 class _Place(NamedTuple):
@@ -44,6 +46,12 @@ def _number(ingress: Object, name: str) -> int:
 
 def _flag(ingress: Object, name: str) -> bool:
     return _note(ingress, name).lower() in {"true", "1", "t"}
+
+
+def answers(ingresses: Iterable[Object]) -> bool:
+    """Whether there is a controller at `ADDRESS`: some Ingress says so in its status."""
+    return any(each.get("ip") == ADDRESS for ingress in ingresses
+               for each in ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ())
 
 
 def is_canary(ingress: Object) -> bool:

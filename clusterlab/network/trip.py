@@ -355,7 +355,7 @@ class Trip:
     def route_at(self, ip: str, port: int, pick: routing.Pick) -> tuple[str, routing.Route | None] | None:
         """What a request meets at the address of a gateway or of the ingress controller; None at any other address."""
         host = next((value for name, value in self.headers.items() if name.lower() == "host"), self.host).partition(":")[0]
-        if ip == "ingress":
+        if ip == "ingress" or (ip == ingresses.ADDRESS and ingresses.answers(self._ingresses())):
             return "ingress controller", ingresses.route(self._ingresses(), host, self.path, self.headers, pick, self.has_endpoints)
         for gateway in self._gateways():
             if gateways.address_of(gateway) == ip:

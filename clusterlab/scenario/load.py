@@ -23,7 +23,8 @@ VALUES_MOST = 200_000
 
 _TOP = (
     "apiVersion", "kind", "metadata", "name", "seed", "start", "controlPlaneNode", "addons", "etcd", "replicas", "nodes", "runtime",
-    "kubelet", "proxyMode", "ipFamilies", "loadBalancers", "gatewayApi", "rollouts", "flagger", "metricsServer", "clusterAutoscaler",
+    "kubelet", "proxyMode", "ipFamilies", "loadBalancers", "gatewayApi", "ingressController", "rollouts", "flagger",
+    "metricsServer", "clusterAutoscaler",
     "scheduler",
     "images", "traffic", "manifests", "timeline",
 )
@@ -79,6 +80,7 @@ def load(data: Any) -> Scenario:
         proxy_mode=top.take("proxyMode", one_of("iptables", "ipvs", "nftables"), "iptables"),
         load_balancers=top.take("loadBalancers", boolean, False),
         gateway_api=top.take("gatewayApi", boolean, False),
+        ingress_controller=top.take("ingressController", boolean, False),
         rollouts=top.take("rollouts", boolean, False),
         flagger=top.take("flagger", boolean, False),
         metrics_server=top.take("metricsServer", boolean, True),

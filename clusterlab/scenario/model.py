@@ -125,6 +125,7 @@ class Scenario:
     proxy_mode: str = "iptables"
     load_balancers: bool = False
     gateway_api: bool = False
+    ingress_controller: bool = False
     rollouts: bool = False
     flagger: bool = False
     metrics_server: bool = True

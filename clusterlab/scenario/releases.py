@@ -187,6 +187,7 @@ def _canary_ingress() -> Object:
         [(f"{at}s", weighed_to(share)) for at, share in ((60, 20), (90, 50), (120, 100))],
         inside=False,
         gatewayApi=False,
+        ingressController=True,
         traffic=[testers],
     )
 

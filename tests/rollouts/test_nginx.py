@@ -225,3 +225,23 @@ def test_flagger_leads_testers_through_an_ingress() -> None:
         "": "true", "-weight": "0", "-by-header": "x-canary", "-by-header-value": "insider", "-by-cookie": "canary"}
     lab.until("Succeeded")
     assert lab.tag("shop-primary") == "v2" and notes(lab, "shop-canary") == {"": "true", "-weight": "0"}
+
+
+def test_an_ingress_controller_tells_within_a_minute_where_ingresses_answer() -> None:
+    lab = Lab(ingressController=True, traffic=[SHOPPERS])
+    lab.deployment("shop", "shop/web:v1", replicas=1)
+    lab.service("shop")
+    backend = {"service": {"name": "shop", "port": {"number": 80}}}
+    lab.create("ingresses", {
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "shop"}, "spec": {
+            "ingressClassName": "nginx", "rules": [{"host": "shop.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]}})
+    lab.run(2)
+    assert lab.reasons().count("Sync") == 1 and not lab.get("ingresses", "shop")["status"]["loadBalancer"]
+    assert lab.outside("http://198.18.1.1/").error
+    lab.run(60)
+    assert lab.get("ingresses", "shop")["status"]["loadBalancer"] == {"ingress": [{"ip": "198.18.1.1"}]}
+    asked = [lab.outside("http://198.18.1.1/", **headers).status for headers in ({"Host": "shop.example"}, {})]
+    assert asked == [200, 404] and lab.cluster.find("ingressclasses/nginx")["spec"] == {"controller": "k8s.io/ingress-nginx"}
+    before = len(lab.sim.steps)
+    lab.run(120)
+    assert not [step for step in lab.sim.steps[before:] if step.actor == "nginx-ingress-controller"]

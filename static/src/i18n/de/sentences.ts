@@ -124,6 +124,8 @@ export const sentences: readonly (readonly [english: string, german: string])[] 
   ["The cloud gives the Service {0} a load balancer at {1}.", "Die Cloud gibt dem Service {0} einen Load-Balancer unter {1}."],
   ["The load balancer of the Service {0} is given back to the cloud.", "Der Load-Balancer des Service {0} geht an die Cloud zurück."],
   ["The gateway controller tells how {0} {1} stands.", "Der Gateway-Controller sagt, wie es um {0} {1} steht."],
+  ["The ingress controller leads the requests of Ingress {0} from now on.", "Der Ingress-Controller leitet ab jetzt die Anfragen des Ingress {0}."],
+  ["The ingress controller tells that Ingress {0} answers at {1}.", "Der Ingress-Controller sagt, dass Ingress {0} unter {1} antwortet."],
   // Nodes.
   ["Nothing was heard of node {0} for {1} seconds, so its conditions become Unknown.", "Von Node {0} war {1} Sekunden lang nichts zu hören, also werden seine Conditions Unknown."],
   ["The node controller notes of {0}: {1*}.", "Der Node-Controller vermerkt zu {0}: {1}."],
