@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.load.figures import call, cpu_s, deployment, memory_mb, visitor
 from tests.server import Server
@@ -182,7 +182,7 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "", vis
             visit, came = Visitor(server, mine, done), time.monotonic()
             try:
                 await visit.visit()
-            except (ConnectionClosed, OSError, KeyError, TypeError, TimeoutError) as error:
+            except (ConnectionClosed, InvalidHandshake, OSError, KeyError, TypeError, TimeoutError) as error:
                 done[f"broken: {type(error).__name__}"] += 1
                 broke(f"visit, {visit.doing}", came - begin)
             done["visits"] += 1
@@ -195,7 +195,7 @@ async def soak(server: Server, seconds: float, seed: int = 7, csv: str = "", vis
             try:
                 await klass(server, number, chance)
                 done["classes"] += 1
-            except (ConnectionClosed, OSError, KeyError, TimeoutError, httpx.HTTPError) as error:
+            except (ConnectionClosed, InvalidHandshake, OSError, KeyError, TimeoutError, httpx.HTTPError) as error:
                 done[f"broken class: {type(error).__name__}"] += 1
                 broke("class", came - begin)
             await asyncio.sleep(10 * VISITORS / visitors)
@@ -235,8 +235,8 @@ def main() -> None:
         server.start()
         try:
             print(asyncio.run(soak(server, options.seconds, options.seed, options.csv, options.visitors)), flush=True)
-            print((Path(folder) / "server.log").read_text()[-3000:])
         finally:
+            print((Path(folder) / "server.log").read_text()[-3000:], flush=True)
             server.stop()
 
 

@@ -92,7 +92,7 @@ async def test_own_copies_catching_up_taking_over_and_reset(server: Server) -> N
             assert "mine" not in teacher.http.get(f"/kube/{key}{configmaps}").text
             # Bob may look at nothing of hers but what an id shows, and change nothing.
             assert bob.call("POST", f"/api/labs/{mine}/pause").status_code == 403
-            await board.until(lambda b: b.tiles.get("Ada", {}).get("picture"))
+            await board.until(lambda b: b.tiles["Ada"]["picture"] and b.tiles["Ada"]["line"])
             tile = board.tiles["Ada"]
             assert tile["line"].startswith("POST") and tile["commands"] == 1 and [node[0] for node in tile["picture"]][-1] == ""
             # The instructor looks, takes over, gives back; she sees it.

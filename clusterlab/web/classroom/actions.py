@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusterlab.web.classroom import modes, news, opening, polls, pushing
+from clusterlab.web.classroom import modes, news, opening, polls, pushing, teachers
 from clusterlab.web.classroom.keys import Seat
 from clusterlab.web.classroom.models import Member
 from clusterlab.web.labs.lab import LabError
@@ -84,7 +84,7 @@ async def _pointer(seat: Seat, message: dict[str, Any]) -> None:
     x, y = message.get("x"), message.get("y")
     if not all(isinstance(one, int | float) and 0 <= one <= 1 for one in (x, y)):
         raise LabError(_("x and y go from 0 to 1"), "x")
-    await news.point(seat.room.pk, {"id": name, "x": x, "y": y})
+    await news.point(seat.room.pk, {"id": name, "x": x, "y": y, **({"by": seat.name} if seat.helper is not None else {})})
 
 
 async def _lock(seat: Seat, message: dict[str, Any]) -> None:
@@ -112,12 +112,13 @@ async def _decide(seat: Seat, message: dict[str, Any]) -> None:
 
 
 async def _push(seat: Seat, message: dict[str, Any]) -> None:
+    by = seat.name if seat.helper is not None else ""
     if "step" in message:
-        await pushing.push_step(seat.room, message["step"])
+        await pushing.push_step(seat.room, message["step"], by)
     elif "manifest" in message:
-        await pushing.push_manifest(seat.room, message["manifest"])
+        await pushing.push_manifest(seat.room, message["manifest"], by)
     elif "fault" in message:
-        await pushing.push_fault(seat.room, message["fault"])
+        await pushing.push_fault(seat.room, message["fault"], by)
     else:
         raise LabError(_("push has a step, a manifest or a fault"), "push")
 
@@ -149,6 +150,14 @@ async def _end(seat: Seat, message: dict[str, Any]) -> None:
     await opening.end(seat.room)
 
 
+async def _invite(seat: Seat, message: dict[str, Any]) -> None:
+    await teachers.invite(seat.room, seat.user, message.get("name"))
+
+
+async def _uninvite(seat: Seat, message: dict[str, Any]) -> None:
+    await teachers.uninvite(seat.room, message.get("name"))
+
+
 async def _learner(seat: Seat, message: dict[str, Any]) -> Member:
     member = await Member.objects.filter(room=seat.room, seat=str(message.get("seat"))[:8], removed=False).afirst()
     if member is None:
@@ -157,7 +166,7 @@ async def _learner(seat: Seat, message: dict[str, Any]) -> Member:
 
 
 async def _take(seat: Seat, message: dict[str, Any]) -> None:
-    await modes.take(await _learner(seat, message), bool(message.get("on")))
+    await modes.take(await _learner(seat, message), seat.user if message.get("on") else None)
 
 
 async def _reset(seat: Seat, message: dict[str, Any]) -> None:
@@ -180,14 +189,18 @@ async def _remove(seat: Seat, message: dict[str, Any]) -> None:
 LEARNER: dict[str, Handler] = {"hand": _hand, "vote": _vote, "at": _at, "catch-up": _catch_up, "leave": _leave}
 INSTRUCTOR: dict[str, Handler] = {
     "mode": _mode, "view": _view, "pointer": _pointer, "lock": _lock, "freeze": _freeze, "poll": _ask, "close": _close, "decide": _decide,
-    "put-away": _put_away, "push": _push, "timer": _timer, "code": _code, "end": _end,
+    "put-away": _put_away, "push": _push, "timer": _timer, "code": _code,
     "roster": _roster, "take": _take, "reset": _reset, "lower": _lower, "remove": _remove,
 }
-KINDS = {*LEARNER, *INSTRUCTOR, "watch"}
+#: What those who teach along may not: the class is its instructor's.
+OWNER: dict[str, Handler] = {"end": _end, "invite": _invite, "uninvite": _uninvite}
+KINDS = {*LEARNER, *INSTRUCTOR, *OWNER, "watch"}
 #: Asks for something that takes a while: answered with {"type": "done"} when it is done.
-ANSWERED = {"catch-up", "push", "decide", "take", "reset", "end", "roster"}
+ANSWERED = {"catch-up", "push", "decide", "take", "reset", "end", "roster", "invite", "uninvite"}
 
 
 def handler_of(seat: Seat, kind: str) -> Handler | None:
     """What does a message of this kind, if the one on this seat may send it."""
-    return (INSTRUCTOR if seat.teaches else LEARNER).get(kind)
+    if not seat.teaches:
+        return LEARNER.get(kind)
+    return INSTRUCTOR.get(kind) or (OWNER.get(kind) if seat.owns else None)

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clusterlab.web.classroom import actions, news
+from clusterlab.web.classroom import actions, activity, news
 from clusterlab.web.classroom.keys import Seat, seat_of
 from clusterlab.web.classroom.models import Member
 from clusterlab.web.classroom.modes import watch
@@ -89,7 +89,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
         await self._begin(*found)
 
     async def _begin(self, seat: Seat, state: dict[str, Any]) -> None:
-        who = seat.member.pk if seat.member else f"{self.room_id} {seat.room.owner_id}"
+        who = seat.member.pk if seat.member else f"{self.room_id} {seat.user.pk if seat.user else 0}"
         if open_pages.get(who, 0) >= MAX_SOCKETS:
             await self._error("TooManySockets", _("you have this class open in as many windows as you may"))
             await self.close(4429)
@@ -103,6 +103,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
             await Member.objects.filter(pk=seat.member.pk).aupdate(online=True, left=None, seen=timezone.now())
         await self._send({"type": "hello", "version": VERSION, "now": ms(timezone.now()), "class": state})
         self.told = state
+        self.news.set()  # what changed between the reading of the state and the joining of the groups was told to nobody here
         self.tasks.append(asyncio.create_task(self._feed()))
         if seat.teaches:
             self.tasks.append(asyncio.create_task(self._tiles()))
@@ -122,7 +123,7 @@ class ClassConsumer(AsyncWebsocketConsumer):
         for group in (news.everyone(self.room_id), news.staff(self.room_id)):
             await layer.group_discard(group, self.channel_name)
         if self.watching:
-            await watch(self.seat.room, self.watching, False)
+            await watch(self.seat.room, self.watching, self.seat.user, False)
         if self.seat.member is not None and not left:
             await Member.objects.filter(pk=self.seat.member.pk).aupdate(online=False, left=timezone.now())
 
@@ -159,28 +160,35 @@ class ClassConsumer(AsyncWebsocketConsumer):
         if seat is None:
             await self._stop(4404)
             return
+        if self.seat is not None and seat.teaches != self.seat.teaches:
+            await self._stop(4001)
+            return
         self.seat = seat
         if kind == "watch" and seat.teaches:
             await self._watch(seat, message)
             return
         handler: Callable[[Seat, dict[str, Any]], Awaitable[None]] | None = actions.handler_of(seat, kind)
         if handler is None:
+            if seat.teaches and kind in actions.OWNER:
+                raise LabError(_("only the instructor whose class it is may do that"), code="Forbidden", status=403)
             if kind in actions.KINDS:
                 raise LabError(_("only the instructor may do that"), code="Forbidden")
             raise LabError(_("unknown message type {kind!r}").format(kind=kind))
         if seat.room.ended is not None and kind != "leave":
             raise LabError(_("this class has ended"), code="Ended", status=409)
         await handler(seat, message)
+        if seat.teaches:
+            await activity.note_deed(seat, message)
         if kind in actions.ANSWERED:
             await self._send({"type": "done", "of": kind})
 
     async def _watch(self, seat: Seat, message: dict[str, Any]) -> None:
         """The instructor looks at a learner's lab, or away."""
         if self.watching:
-            await watch(seat.room, self.watching, False)
+            await watch(seat.room, self.watching, seat.user, False)
         self.watching = str(message.get("seat") or "")[:8]
         if self.watching:
-            await watch(seat.room, self.watching, True)
+            await watch(seat.room, self.watching, seat.user, True)
 
     async def _bad(self, code: str, text: str, field: str = "") -> None:
         await self._error(code, text, field)
@@ -219,6 +227,10 @@ class ClassConsumer(AsyncWebsocketConsumer):
                 await self._send({"type": "out"})
                 await self._stop(4404)
                 return
+            assert self.seat is not None
+            if found[0].teaches != self.seat.teaches or found[0].owns != self.seat.owns:  # the page comes again as what it is now
+                await self._stop(4001)
+                return
             if found[1] != self.told:
                 self.told = found[1]
                 await self._send({"type": "class", "class": found[1]})
@@ -228,9 +240,13 @@ class ClassConsumer(AsyncWebsocketConsumer):
         told: dict[str, dict[str, Any]] | None = None
         while True:
             assert self.seat is not None
+            if not self.seat.teaches:  # no more
+                return
             now = {tile["seat"]: tile for tile in await tiles(self.seat.room)}
             changed = [tile for seat, tile in now.items() if told is None or told.get(seat) != tile]
             gone = [seat for seat in told or () if seat not in now]
+            if self.watching and not (now.get(self.watching) or {"watched": True})["watched"]:  # another one who looked has left
+                await watch(self.seat.room, self.watching, self.seat.user, True)
             if changed or gone or told is None:  # the first ones in any case: a page that comes back holds those of before
                 await self._send({"type": "tiles", "tiles": changed, "gone": gone})
             told = now

@@ -46,7 +46,7 @@ _seen: WeakKeyDictionary[Lab, tuple[int, int]] = WeakKeyDictionary()
 async def look_on() -> None:
     """Looks, again and again, for as long as the process hosts labs."""
     if not settings.SCALED:  # whoever was there when the server ended has not said so
-        await Member.objects.filter(Q(online=True) | Q(watched=True)).aupdate(online=False, watched=False)
+        await Member.objects.filter(Q(online=True) | Q(watched_by__isnull=False)).aupdate(online=False, watched_by=None)
     forgot_s = time.monotonic()
     while True:
         begun_s = time.monotonic()

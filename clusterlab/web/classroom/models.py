@@ -9,7 +9,7 @@ from django.db import models
 
 from clusterlab.web.models import Lab
 
-__all__ = ["FOLLOW", "MODES", "OWN", "TOGETHER", "Activity", "Classroom", "Member", "Poll", "Vote", "token"]
+__all__ = ["FOLLOW", "MODES", "OWN", "TOGETHER", "Activity", "Classroom", "CoTeacher", "Member", "Poll", "Vote", "token"]
 
 FOLLOW, OWN, TOGETHER = MODES = ("follow", "own", "together")
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -56,6 +56,29 @@ class Classroom(models.Model):
         return f"class {self.id}"
 
 
+class CoTeacher(models.Model):
+    """An account that was asked to teach a class along with its instructor, and does so once it has accepted."""
+
+    room = models.ForeignKey(Classroom, on_delete=models.CASCADE, related_name="co_teachers")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="co_teaching")
+    #: What the class knows them by: the account's name, or with a number where a learner has it.
+    name = models.CharField(max_length=160)
+    #: Stands for the lab of the class; the key of the lab itself stays with its owner.
+    guest_key = models.CharField(max_length=40, unique=True)
+    invited = models.DateTimeField(auto_now_add=True)
+    accepted = models.DateTimeField(null=True)
+    #: The last line heard from them, and when.
+    last_line = models.CharField(max_length=200, default="")
+    active = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["room", "user"], name="one_invitation_to_a_class")]
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} teaching class {self.room_id}"
+
+
 class Member(models.Model):
     """A learner in a class. The browser's session holds the id, which is the right to be this learner."""
 
@@ -72,8 +95,11 @@ class Member(models.Model):
     #: Stands for whatever lab the learner may change just now; never the key of a lab itself.
     guest_key = models.CharField(max_length=40, unique=True)
     hand = models.DateTimeField(null=True)
-    taken = models.BooleanField(default=False)
-    watched = models.BooleanField(default=False)
+    #: Who has taken the copy over, and the key that stands for it meanwhile: another one each time.
+    taken_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    taken_key = models.CharField(max_length=40, null=True, unique=True)
+    #: Who looks at the copy; of several the last.
+    watched_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     removed = models.BooleanField(default=False)
     online = models.BooleanField(default=False)
     #: When a process last said that a page of this learner is open there.
@@ -105,6 +131,14 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} in class {self.room_id}"
+
+    @property
+    def taken(self) -> bool:
+        return self.taken_by_id is not None
+
+    @property
+    def watched(self) -> bool:
+        return self.watched_by_id is not None
 
 
 class Poll(models.Model):
@@ -147,11 +181,13 @@ class Vote(models.Model):
 
 
 class Activity(models.Model):
-    """Who did what in a lab that all act on."""
+    """Who did what: in a lab that all act on, and (`staff`) with a class that several teach."""
 
     room = models.ForeignKey(Classroom, on_delete=models.CASCADE, related_name="activity")
-    who = models.CharField(max_length=48)
+    who = models.CharField(max_length=160)
     text = models.CharField(max_length=200)
+    #: Shown to those who teach alone.
+    staff = models.BooleanField(default=False)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -7,16 +7,18 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakValueDictionary
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clusterlab.web.accounts.models import User
 from clusterlab.web.classroom import news
-from clusterlab.web.classroom.keys import lab_of
+from clusterlab.web.classroom.keys import TAKEN, lab_of, new_key
 from clusterlab.web.classroom.models import MODES, OWN, Classroom, Member, Poll
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.scale.at import at, drop
 
-__all__ = ["catch_up", "class_lab", "current_lab", "reset", "set_mode", "take", "watch"]
+__all__ = ["catch_up", "class_lab", "current_lab", "give_back", "reset", "set_mode", "take", "watch"]
 
 #: How long a copy outlives the one that takes its place.
 LINGER_S = 8.0
@@ -96,15 +98,26 @@ async def reset(member: Member) -> None:
     await news.changed(member.room_id)
 
 
-async def take(member: Member, on: bool) -> None:
-    """Lets the instructor act on a learner's copy, and nobody else; or gives it back."""
-    if on:
+async def take(member: Member, by: User | None) -> None:
+    """Lets one of those who teach act on a learner's copy, and nobody else, whoever had it before; or gives it back (None)."""
+    if by is None:
+        await give_back(Member.objects.filter(pk=member.pk))
+    else:
         _own_lab(member)
-    await Member.objects.filter(pk=member.pk).aupdate(taken=on)
+        await Member.objects.filter(pk=member.pk).aupdate(taken_by=by, taken_key=new_key(TAKEN))
     await news.changed(member.room_id)
 
 
-async def watch(room: Classroom, seat: str, on: bool) -> None:
-    """Shows a learner that the instructor looks at the own lab."""
-    await Member.objects.filter(room=room, seat=seat).aupdate(watched=on)
+async def give_back(members: QuerySet[Member]) -> None:
+    """Gives copies back to their learners; the keys of those who had taken them open nothing any more."""
+    await members.aupdate(taken_by=None, taken_key=None)
+
+
+async def watch(room: Classroom, seat: str, by: User | None, on: bool) -> None:
+    """Shows a learner that somebody who teaches looks at the own lab; of several the last is shown."""
+    row = Member.objects.filter(room=room, seat=seat)
+    if on:
+        await row.aupdate(watched_by=by)
+    elif not await row.filter(watched_by=by).aupdate(watched_by=None):
+        return
     await news.changed(room.pk)

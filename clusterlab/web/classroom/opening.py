@@ -16,13 +16,14 @@ from clusterlab.web.accounts.models import User
 from clusterlab.web.accounts.names import MAX_NAME, clean_name
 from clusterlab.web.classroom import news
 from clusterlab.web.classroom.keys import SEATS, new_guest_key, seat_of
-from clusterlab.web.classroom.models import Classroom, Member, token
+from clusterlab.web.classroom.models import Classroom, CoTeacher, Member, token
+from clusterlab.web.classroom.modes import give_back
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.scale.at import drop
 
 __all__ = [
-    "by_code", "delete_room", "end", "forget", "join", "leave", "may_open", "new_code", "open_class", "plain_code", "revoke_code",
-    "shown_code",
+    "by_code", "delete_room", "end", "forget", "free_name", "join", "leave", "may_open", "new_code", "open_class", "plain_code",
+    "revoke_code", "shown_code", "taken_names",
 ]
 
 #: Forty bits: with the misses that an address has, a guess takes longer than a code holds.
@@ -105,16 +106,29 @@ async def join(session: Any, room: Classroom, name: str, user: User | None) -> M
     return member
 
 
-async def _seated(room: Classroom, wanted: str, user: User | None) -> Member:
-    """A new member, under the name wanted or, where somebody has it, with a number behind it."""
-    taken = {name.casefold() async for name in Member.objects.filter(room=room).values_list("name", flat=True)}
+async def taken_names(room: Classroom) -> set[str]:
+    """The names by which a class knows somebody already, casefolded: nobody passes for another, or for who teaches."""
+    found = {name.casefold() async for name in Member.objects.filter(room=room).values_list("name", flat=True)}
+    found |= {name.casefold() async for name in CoTeacher.objects.filter(room=room).values_list("name", flat=True)}
+    owner = await User.objects.filter(pk=room.owner_id).values_list("username", flat=True).afirst()
+    return found | {(owner or "").casefold()}
+
+
+def free_name(wanted: str, taken: set[str]) -> str:
+    """The name wanted, or one with a number behind it that is not taken."""
     name, number = wanted, 1
     while name.casefold() in taken:
         number += 1
-        name = f"{wanted[: MAX_NAME]} {number}"
+        name = f"{wanted} {number}"
+    return name
+
+
+async def _seated(room: Classroom, wanted: str, user: User | None) -> Member:
+    """A new member, under the name wanted or, where somebody has it, with a number behind it."""
+    name = free_name(wanted[:MAX_NAME], await taken_names(room))
     now = timezone.now()
     return await Member.objects.acreate(
-        id=token(24), room=room, user=user, seat=token(6), name=name, guest_key=new_guest_key(token(32)), active=now, progressed=now
+        id=token(24), room=room, user=user, seat=token(6), name=name, guest_key=new_guest_key(), active=now, progressed=now
     )
 
 
@@ -135,7 +149,8 @@ async def leave(member: Member) -> None:
 
 async def end(room: Classroom) -> None:
     """Ends a class: nobody joins or changes its lab any more. The report stays, and each learner's own copy stays the learner's."""
-    await Member.objects.filter(room=room).aupdate(taken=False, watched=False, hand=None)
+    await give_back(Member.objects.filter(room=room))
+    await Member.objects.filter(room=room).aupdate(watched_by=None, hand=None)
     await news.changed(
         room.pk, ended=timezone.now(), code=None, code_until=None, frozen=False, locked=True, timer_until=None, timer_label="",
     )
@@ -156,3 +171,4 @@ async def forget(user: User) -> None:
         await delete_room(room)
     async for member in Member.objects.filter(user=user):
         await leave(member)
+    await give_back(Member.objects.filter(taken_by=user))

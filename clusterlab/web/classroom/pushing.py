@@ -55,15 +55,15 @@ async def _everywhere(room: Classroom, verb: str, body: dict[str, Any]) -> list[
     return [said for said in await asyncio.gather(*(one(*each) for each in others)) if said]
 
 
-async def _tell(room: Classroom, kind: str, text: str, trouble: list[str]) -> None:
-    pushed = {"kind": kind, "text": text[:200], "at": int(timezone.now().timestamp() * 1000)}
+async def _tell(room: Classroom, kind: str, text: str, trouble: list[str], by: str) -> None:
+    pushed = {"kind": kind, "text": text[:200], "at": int(timezone.now().timestamp() * 1000), "by": by}
     await news.changed(room.pk, pushed=pushed)
     if trouble:
         raise LabError(_("it did not work everywhere: {where}").format(where="; ".join(trouble[:5])), code="Conflict", status=409)
 
 
-async def push_step(room: Classroom, step: Any) -> None:
-    """Opens a step of the lesson on every page."""
+async def push_step(room: Classroom, step: Any, by: str = "") -> None:
+    """Opens a step of the lesson on every page. `by`: who teaches along and did it; "" for the instructor."""
     try:
         steps = load_lesson(folder_for(room.lesson), room.lesson).steps if room.lesson else ()
     except LessonError:
@@ -72,10 +72,10 @@ async def push_step(room: Classroom, step: Any) -> None:
         text = _("step goes from 0 to {most}").format(most=len(steps) - 1) if steps else _("this class is on no lesson")
         raise LabError(text, "step")
     await Classroom.objects.filter(pk=room.pk).aupdate(step=step)
-    await _tell(room, "step", steps[step].title, [])
+    await _tell(room, "step", steps[step].title, [], by)
 
 
-async def push_manifest(room: Classroom, text: Any) -> None:
+async def push_manifest(room: Classroom, text: Any, by: str = "") -> None:
     """Applies a manifest in every lab, as kubectl apply --server-side does. Raises LabError with whose lab refused it."""
     if not isinstance(text, str) or not 0 < len(text) <= MAX_MANIFEST:
         raise LabError(_("{field} must be a text of at most {most} characters").format(field="manifest", most=MAX_MANIFEST), "manifest")
@@ -90,10 +90,10 @@ async def push_manifest(room: Classroom, text: Any) -> None:
         raise LabError(_("a manifest holds 1 to {most} objects").format(most=MAX_OBJECTS), "manifest")
     trouble = await _everywhere(room, "class-apply", {"objects": objects})
     names = ", ".join(f"{obj.get('kind')}/{obj['metadata'].get('name')}" for obj in objects)
-    await _tell(room, "manifest", names, trouble)
+    await _tell(room, "manifest", names, trouble, by)
 
 
-async def push_fault(room: Classroom, fault: Any) -> None:
+async def push_fault(room: Classroom, fault: Any, by: str = "") -> None:
     """Begins a fault in every lab."""
     if not isinstance(fault, dict):
         raise LabError(_("fault must be an object with kind and target"), "fault")
@@ -101,7 +101,7 @@ async def push_fault(room: Classroom, fault: Any) -> None:
         trouble = await _everywhere(room, "class-fault", {"fault": fault})
     except LabError as error:
         raise LabError(str(error), f"fault.{error.field}" if error.field else "fault", error.code, error.status) from None
-    await _tell(room, "fault", f"{fault.get('kind')} {fault.get('target', '')}".strip(), trouble)
+    await _tell(room, "fault", f"{fault.get('kind')} {fault.get('target', '')}".strip(), trouble, by)
 
 
 async def set_timer(room: Classroom, seconds: Any, label: Any = "") -> None:

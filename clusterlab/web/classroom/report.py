@@ -6,16 +6,20 @@ import csv
 import io
 from typing import Any
 
-from clusterlab.web.classroom.models import Classroom, Member, Poll, Vote
+from clusterlab.web.accounts.models import User
+from clusterlab.web.classroom.models import Activity, Classroom, CoTeacher, Member, Poll, Vote
 from clusterlab.web.classroom.tiles import lesson_size
 from clusterlab.web.lti.courses import missing
 from clusterlab.web.lti.models import Course, Identity
 
 __all__ = ["as_csv", "report"]
 
+#: Lines of what those who teach have done that a report shows.
+DEEDS = 200
+
 
 async def report(room: Classroom) -> dict[str, Any]:
-    """The class, its polls, a row for each learner, and who of its course never came."""
+    """The class, who taught it and what they did, its polls, a row for each learner, and who of its course never came."""
     polls = [poll async for poll in Poll.objects.filter(room=room).order_by("pk")]
     votes: dict[str, dict[int, str]] = {}
     async for vote in Vote.objects.filter(poll__room=room):
@@ -45,7 +49,13 @@ async def report(room: Classroom) -> dict[str, Any]:
         absent = missing(course, {subject async for subject in came.values_list("subject", flat=True)})
     decided = sum(bool(poll.answer) for poll in polls)
     tasks = lesson_size(room)
-    return {"absent": absent, "course": course, "room": room, "rows": rows, "polls": asked, "tasks": tasks, "decided": decided}
+    owner = await User.objects.filter(pk=room.owner_id).values_list("username", flat=True).afirst()
+    helpers = [name async for name in CoTeacher.objects.filter(room=room, accepted__isnull=False).values_list("name", flat=True)]
+    deeds = [deed async for deed in Activity.objects.filter(room=room, staff=True)[:DEEDS]][::-1]
+    return {
+        "teachers": [owner or "", *helpers], "deeds": deeds, "absent": absent, "course": course, "room": room, "rows": rows,
+        "polls": asked, "tasks": tasks, "decided": decided,
+    }
 
 
 def _cell(value: Any) -> Any:

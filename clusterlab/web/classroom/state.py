@@ -8,9 +8,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from clusterlab.web.accounts.models import User
 from clusterlab.web.classroom import polls
 from clusterlab.web.classroom.keys import Seat, lab_of, may_change, seat_of
-from clusterlab.web.classroom.models import TOGETHER, Activity, Classroom, Member, Poll, Vote
+from clusterlab.web.classroom.models import TOGETHER, Activity, Classroom, CoTeacher, Member, Poll, Vote
 from clusterlab.web.classroom.opening import shown_code
 from clusterlab.web.lti.courses import missing
 from clusterlab.web.lti.models import Course, Identity
@@ -39,15 +40,24 @@ class _Shared:
     mine: dict[str, str]
     activity: list[dict[str, Any]]
     count: int
+    #: Who teaches along: {name, account, accepted, invited}.
+    helpers: list[dict[str, Any]]
+    #: What those who teach have done, where they are several.
+    deeds: list[dict[str, Any]]
 
 
 async def _load(room: Classroom) -> _Shared:
     poll = await polls.current(room)
     votes = await polls.tally(poll) if poll else {}
     mine = {row[0]: row[1] async for row in Vote.objects.filter(poll=poll).values_list("member_id", "choice")} if poll else {}
-    activity = await _activity(room) if room.mode == TOGETHER else []
+    activity = await _activity(room, staff=False) if room.mode == TOGETHER else []
+    helpers = [
+        {"name": one.name, "account": one.user.username, "accepted": one.accepted is not None}
+        async for one in CoTeacher.objects.select_related("user").filter(room=room)
+    ]
+    deeds = await _activity(room, staff=True) if helpers else []
     count = await Member.objects.filter(room=room, removed=False).acount()
-    return _Shared(room.version, poll, votes, mine, activity, count)
+    return _Shared(room.version, poll, votes, mine, activity, count, helpers, deeds)
 
 
 async def _shared(room: Classroom) -> _Shared:
@@ -82,8 +92,8 @@ def _poll(shared: _Shared, seat: Seat) -> dict[str, Any] | None:
     return shown
 
 
-async def _activity(room: Classroom) -> list[dict[str, Any]]:
-    rows = Activity.objects.filter(room=room)[:ACTIVITY]
+async def _activity(room: Classroom, staff: bool) -> list[dict[str, Any]]:
+    rows = Activity.objects.filter(room=room, staff=staff)[:ACTIVITY]
     return [{"id": row.pk, "who": row.who, "text": row.text, "at": ms(row.at)} async for row in rows]
 
 
@@ -100,15 +110,24 @@ async def _roster(room: Classroom) -> dict[str, Any] | None:
     return {"title": course.title, "expected": expected, "missing": missing(course, there), "fetched": ms(course.fetched)}
 
 
-def _me(seat: Seat) -> dict[str, Any]:
+def _name_of(user: User | None, shared: _Shared) -> str:
+    """What the class knows somebody by who teaches it; "" for nobody, and where there is but one who does."""
+    if user is None or not shared.helpers:
+        return ""
+    return next((str(one["name"]) for one in shared.helpers if one["account"] == user.username), user.username)
+
+
+def _me(seat: Seat, shared: _Shared) -> dict[str, Any]:
     room, member = seat.room, seat.member
     if member is None:
-        return {"teaches": True, "name": "", "lab": room.lab_id}
+        account = seat.user.username if seat.user else ""
+        return {"teaches": True, "owns": seat.owns, "name": seat.name, "account": account, "lab": room.lab_id}
     lab = lab_of(member, room)
     return {
         "teaches": False, "name": member.name, "seat": member.seat, "hand": member.hand is not None, "lab": lab,
         "own": member.lab_id is not None and lab == member.lab_id, "canEdit": lab is not None and may_change(member, room) == lab,
         "taken": member.taken, "watched": member.watched,
+        "by": _name_of(member.taken_by if member.taken else member.watched_by, shared),
     }
 
 
@@ -123,9 +142,11 @@ async def state_for(session: Any, room_id: str) -> tuple[Seat, dict[str, Any]] |
         "id": room.pk, "title": room.title, "lesson": room.lesson, "mode": room.mode, "locked": room.locked, "frozen": room.frozen,
         "step": room.step, "view": room.view, "pushed": room.pushed, "lab": room.lab_id, "ended": room.ended is not None,
         "timer": {"until": ms(room.timer_until), "label": room.timer_label} if room.timer_until else None,
-        "count": shared.count, "poll": _poll(shared, seat), "me": _me(seat), "activity": shared.activity,
+        "count": shared.count, "poll": _poll(shared, seat), "me": _me(seat, shared), "activity": shared.activity,
     }
     if seat.teaches:
         holds = room.code is not None and room.code_until is not None and room.code_until > timezone.now()
         shown |= {"code": shown_code(room.code) if holds else "", "codeUntil": ms(room.code_until), "roster": await _roster(room)}
+        owner = await User.objects.filter(pk=room.owner_id).values_list("username", flat=True).afirst()
+        shown |= {"owner": owner or "", "helpers": shared.helpers, "deeds": shared.deeds}
     return seat, shown

@@ -39,10 +39,11 @@ def stuck(member: Member, tasks: int) -> str:
 async def tiles(room: Classroom) -> list[dict[str, Any]]:
     """The tiles of all learners, in the order in which they came; of what the hosts have seen in their labs (classroom/looking.py)."""
     out, tasks = [], lesson_size(room)
-    async for member in Member.objects.select_related("room").filter(room=room, removed=False):
+    async for member in Member.objects.select_related("room", "taken_by").filter(room=room, removed=False):
         own = member.lab_id is not None and room.mode == OWN
         out.append({
             "seat": member.seat, "name": member.name, "online": member.online, "hand": ms(member.hand), "taken": member.taken,
+            "takenBy": member.taken_by.username if member.taken_by else "",
             "watched": member.watched, "own": member.lab_id is not None, "step": member.step, "done": len(member.progress), "tasks": tasks,
             "commands": member.commands, "line": member.last_line, "failed": member.last_failed, "stuck": stuck(member, tasks),
             "seq": member.seq if own else None, "time": member.time_ms if own else None, "picture": member.picture if own else [],

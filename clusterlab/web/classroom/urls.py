@@ -16,5 +16,7 @@ urlpatterns = [
     path("classes/<slug:room_id>/report", views.report_page, name="report"),
     path("classes/<slug:room_id>/report.csv", views.report_csv, name="report-csv"),
     path("classes/<slug:room_id>/delete", views.delete, name="delete-class"),
+    path("classes/<slug:room_id>/accept", views.accept, name="accept-class"),
+    path("classes/<slug:room_id>/decline", views.decline, name="decline-class"),
     path("classes/<slug:room_id>/leave", views.leave, name="leave-class"),
 ]

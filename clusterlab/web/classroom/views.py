@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import segno
@@ -15,10 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from clusterlab.web.accounts.models import User
 from clusterlab.web.accounts.views import signed_in
-from clusterlab.web.classroom import modes, opening, polls
+from clusterlab.web.classroom import modes, opening, polls, teachers
 from clusterlab.web.classroom.beginnings import begin, choices
 from clusterlab.web.classroom.keys import SEATS, Seat, seat_of
-from clusterlab.web.classroom.models import Classroom, Member
+from clusterlab.web.classroom.models import Classroom, CoTeacher, Member
 from clusterlab.web.classroom.report import as_csv, report
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.lessons import ready
@@ -27,13 +28,16 @@ from clusterlab.web.pages import error_page, lab_context
 from clusterlab.web.said import said
 from clusterlab.web.throttle import address_of, wrong_codes
 
-__all__ = ["code_picture", "delete", "join", "lab", "learner_lab", "leave", "new", "report_csv", "report_page", "room", "teach"]
+__all__ = [
+    "accept", "code_picture", "decline", "delete", "join", "lab", "learner_lab", "leave", "new", "report_csv", "report_page", "room",
+    "teach",
+]
 
 NO_CLASS = "There is no class at this address, or you are not in it. Join with its code."
 
 
 async def _taught(request: HttpRequest, room_id: str) -> Classroom | None:
-    """The class, for its own instructor; None for everybody else, as if it were not there."""
+    """The class, for those who teach it; None for everybody else, as if it were not there."""
     seat = await seat_of(request.session, room_id)
     return seat.room if seat is not None and seat.teaches else None
 
@@ -45,13 +49,17 @@ def _not_there(request: HttpRequest) -> HttpResponse:
 @require_GET
 @signed_in
 async def teach(request: HttpRequest) -> HttpResponse:
-    """An instructor's classes, and the form that opens another one."""
+    """The classes that somebody teaches, invitations to others, and for instructors the form that opens another one."""
     user: User = await request.auser()  # type: ignore[assignment]
-    if not user.may_teach:
+    asked = CoTeacher.objects.select_related("room", "room__owner").filter(user=user).order_by("-room__created")
+    helping = [row async for row in asked[:100]]
+    if not user.may_teach and not helping:
         return render(request, "classroom/not_yet.html", {"person": user}, status=403)
     rooms = [room async for room in Classroom.objects.filter(owner=user).annotate(size=Count("members")).order_by("-created")[:100]]
     courses = [course async for course in user.courses.order_by("title")[:50]]
-    return render(request, "classroom/teach.html", {"person": user, "rooms": rooms, "groups": await choices(request), "courses": courses})
+    groups = await choices(request) if user.may_teach else []
+    found = {"person": user, "rooms": rooms, "helping": helping, "groups": groups, "courses": courses}
+    return render(request, "classroom/teach.html", found)
 
 
 @require_POST
@@ -105,7 +113,7 @@ async def join(request: HttpRequest, code: str = "") -> HttpResponse:
 
 
 def _class_context(seat: Seat, watching: Member | None = None) -> dict[str, Any]:
-    return {"klass": seat.room, "teaches": seat.teaches, "watching": watching}
+    return {"klass": seat.room, "teaches": seat.teaches, "owns": seat.owns, "watching": watching}
 
 
 @require_GET
@@ -113,7 +121,9 @@ async def room(request: HttpRequest, room_id: str) -> HttpResponse:
     """The class: for its instructor the board with the tiles, for a learner the lab that the mode gives."""
     seat = await seat_of(request.session, room_id)
     if seat is None:
-        return HttpResponseRedirect("/join")
+        user = await request.auser()
+        asked = isinstance(user, User) and await teachers.invited(user, room_id) is not None
+        return HttpResponseRedirect("/classes/" if asked else "/join")
     if seat.member is None:
         return await _board(request, seat)
     if seat.room.ended is not None and seat.member.lab_id is None:
@@ -136,7 +146,7 @@ async def _board(request: HttpRequest, seat: Seat) -> HttpResponse:
     here = seat.room
     await ready(here.lesson)
     context = {
-        "room": here, "join": request.build_absolute_uri(reverse("join")), "person": await request.auser(),
+        "room": here, "owns": seat.owns, "join": request.build_absolute_uri(reverse("join")), "person": await request.auser(),
         "predictions": [{"id": one.id, "question": one.data.get("question") or one.info} for one in polls.predictions(here.lesson)],
         "steps": [],
     }
@@ -185,10 +195,10 @@ async def code_picture(request: HttpRequest, room_id: str) -> HttpResponse:
 @require_GET
 async def report_page(request: HttpRequest, room_id: str) -> HttpResponse:
     """What became of the class."""
-    here = await _taught(request, room_id)
-    if here is None:
+    seat = await seat_of(request.session, room_id)
+    if seat is None or not seat.teaches:
         return _not_there(request)
-    return render(request, "classroom/report.html", {**await report(here), "person": await request.auser()})
+    return render(request, "classroom/report.html", {**await report(seat.room), "person": seat.user, "owns": seat.owns})
 
 
 @require_GET
@@ -203,12 +213,35 @@ async def report_csv(request: HttpRequest, room_id: str) -> HttpResponse:
 
 @require_POST
 async def delete(request: HttpRequest, room_id: str) -> HttpResponse:
-    """Deletes a class with its report and the learners' copies."""
-    here = await _taught(request, room_id)
-    if here is None:
+    """Deletes a class with its report and the learners' copies; its own instructor alone may."""
+    seat = await seat_of(request.session, room_id)
+    if seat is None or not seat.owns:
         return _not_there(request)
-    await opening.delete_room(here)
+    await opening.delete_room(seat.room)
     return HttpResponseRedirect("/classes/")
+
+
+async def _asked(request: HttpRequest, room_id: str, then: Callable[[CoTeacher], Awaitable[None]]) -> HttpResponse:
+    user: User = await request.auser()  # type: ignore[assignment]
+    row = await teachers.invited(user, room_id)
+    if row is None:
+        return _not_there(request)
+    await then(row)
+    return HttpResponseRedirect("/classes/")
+
+
+@require_POST
+@signed_in
+async def accept(request: HttpRequest, room_id: str) -> HttpResponse:
+    """Teaches somebody else's class along with them, as they have asked."""
+    return await _asked(request, room_id, teachers.accept)
+
+
+@require_POST
+@signed_in
+async def decline(request: HttpRequest, room_id: str) -> HttpResponse:
+    """Turns such an invitation down, or stops."""
+    return await _asked(request, room_id, teachers.decline)
 
 
 @require_POST

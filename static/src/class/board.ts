@@ -10,6 +10,7 @@ import { chooseLanguage } from "../i18n/choose";
 import { t, useLanguage } from "../i18n/t";
 import { bars, everySecond, handIcon, MODES, modeSwitch, timeLeft, timerPill, verdict } from "./parts";
 import { Room } from "./room";
+import { deeds, invitations } from "./teachers";
 import { drawThumb, thumbText } from "./thumb";
 import type { ClassState, PollState, Tile } from "./types";
 
@@ -45,6 +46,9 @@ export class ClassBoard extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     room.on(["state", "tiles", "connection"], () => this.requestUpdate());
+    room.on(["state"], () => {
+      if (!room.state!.me.teaches) location.reload(); // no more
+    });
     room.on(["connection"], () => {
       if (!room.connected) this.busy = ""; // its answer will not come any more
     });
@@ -54,7 +58,7 @@ export class ClassBoard extends LitElement {
     });
     room.on(["done"], () => {
       this.busy = "";
-      this.say({ push: t("Sent to everyone."), reset: t("Reset."), end: t("The class has ended.") }[room.lastDone] ?? "");
+      this.say({ push: t("Sent to everyone."), reset: t("Reset."), end: t("The class has ended."), invite: t("Asked. It stands under Teach, on their own page.") }[room.lastDone] ?? "");
     });
     everySecond(() => {
       if (room.state?.timer) this.requestUpdate();
@@ -92,7 +96,7 @@ export class ClassBoard extends LitElement {
       <p class="soft what">${state.ended ? t("The class has ended") : t(MODES.find(([mode]) => mode === state.mode)![2])}</p>
       <div class="sides">
         <div class="main">${this.tiles(state)}</div>
-        <div class="side">${this.code(state)}${this.roster(state)}${this.poll(state)}${this.pushes(state)}${this.controls(state)}</div></div>
+        <div class="side">${this.code(state)}${this.roster(state)}${this.poll(state)}${this.pushes(state)}${this.controls(state)}${deeds(state)}</div></div>
       <div class="notice" role="status" ?hidden=${!this.notice}>${this.notice}</div>`;
   }
 
@@ -186,12 +190,20 @@ export class ClassBoard extends LitElement {
   };
 
   private controls(state: ClassState): TemplateResult | typeof nothing {
+    if (state.ended && !state.me.owns) return nothing;
     if (state.ended) return html`<section class="box"><form method="post" action=${`/classes/${state.id}/delete`} @submit=${this.deleting}><input type="hidden" name="csrfmiddlewaretoken" value=${csrf()}><button type="submit" class="danger">${t("Delete the class and its report")}</button></form></section>`;
     return html`<section class="box"><h2>${t("The class")}</h2><p class="row">
       <button type="button" aria-pressed=${String(state.locked)} class=${state.locked ? "on" : ""} data-testid="lock" @click=${() => this.send({ type: "lock", on: !state.locked })}>${state.locked ? t("Locked: nobody else joins") : t("Lock: nobody else joins")}</button>
       <button type="button" aria-pressed=${String(state.frozen)} class=${state.frozen ? "on" : ""} data-testid="freeze" @click=${() => this.send({ type: "freeze", on: !state.frozen })}>${state.frozen ? t("Hands are off") : t("Hands off")}</button>
       <a class="button" href=${`/classes/${state.id}/report`}>${t("Report")}</a>
-      <button type="button" class="danger" data-testid="end" @click=${() => this.end()}>${t("End the class")}</button></p></section>`;
+      ${state.me.owns ? html`<button type="button" class="danger" data-testid="end" @click=${() => this.end()}>${t("End the class")}</button>` : nothing}</p>
+      ${invitations(state, this.busy === "invite", (message) => this.invite(message))}</section>`;
+  }
+
+  private invite(message: { type: "invite" | "uninvite"; name: string }): boolean {
+    const sent = this.send(message);
+    if (sent && message.type === "invite") this.busy = "invite";
+    return sent;
   }
 
   private end(): void {
@@ -231,7 +243,7 @@ export class ClassBoard extends LitElement {
     const part = tile.tasks ? Math.round((100 * tile.done) / tile.tasks) : 0;
     return html`<li class="tile ${tile.online ? "" : "offline"} ${tile.stuck ? "stuck" : ""} ${tile.hand !== null ? "hand" : ""}" data-testid=${`tile:${tile.name}`} data-seat=${tile.seat}>
       <div class="name"><b title=${tile.name}>${tile.name}</b>${tile.hand !== null ? html`<button type="button" class="small" data-testid="lower" aria-label=${t("Lower {name}'s hand", { name: tile.name })} @click=${() => this.send({ type: "lower", seat: tile.seat })}>${handIcon}</button>` : nothing}
-        <span class="spacer"></span>${tile.online ? nothing : html`<span class="pill is-away">${t("away")}</span>`}${tile.taken ? html`<span class="pill warn">${t("taken over")}</span>` : nothing}</div>
+        <span class="spacer"></span>${tile.online ? nothing : html`<span class="pill is-away">${t("away")}</span>`}${tile.taken ? html`<span class="pill warn">${state.helpers?.length ? t("taken over by {who}", { who: tile.takenBy }) : t("taken over")}</span>` : nothing}</div>
       ${state.mode === "own" && tile.own ? html`<canvas data-seat=${tile.seat} width="232" height="92" role="img" aria-label=${t("{nodes} nodes, {pods} pods: {ready} ready, {bad} in trouble", seen)}></canvas>` : nothing}
       ${tile.tasks ? html`<div class="progress"><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="6" class="rail"></rect><rect width=${part} height="6" class="fill"></rect></svg><span data-testid="done">${t("{done} of {tasks} tasks", { done: tile.done, tasks: tile.tasks })}</span></div>` : nothing}
       <p class="line" title=${tile.line}>${tile.online ? nothing : html`<span class="pill gone">${t("away")}</span> `}${tile.line ? html`<span aria-hidden="true" class=${tile.failed ? "bad" : ""}>${tile.failed ? "✗" : "$"}</span>${tile.failed ? html`<span class="visually-hidden">${t("failed:")}</span>` : nothing} <code>${tile.line}</code>` : html`<span class="soft">${t("nothing typed yet")}</span>`}</p>

@@ -94,6 +94,8 @@ export class StageLayer {
     }
     this.dot.hidden = !button;
     if (!button || !this.pointer) return;
+    const name = this.pointer.by || this.pointerName;
+    if (this.dot.textContent !== name) this.dot.textContent = name;
     const box = button.getBoundingClientRect(), origin = sheet.getBoundingClientRect();
     this.dot.style.transform = `translate(${box.left - origin.left + this.pointer.x * box.width}px, ${box.top - origin.top + this.pointer.y * box.height}px)`;
   }

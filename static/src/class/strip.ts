@@ -11,7 +11,7 @@ import { sharePointer, StageLayer } from "./stageLayer";
 import type { ClassState, PollState } from "./types";
 
 useLanguage();
-const { classId = "", teaches, seat = "", seatName = "", labId = "", canEdit } = document.body.dataset;
+const { classId = "", teaches, owns, seat = "", seatName = "", labId = "", canEdit } = document.body.dataset;
 const teaching = teaches === "true";
 const room = new Room(classId);
 const RELOAD_MS = 4000;
@@ -78,7 +78,9 @@ function followPushes(state: ClassState): void {
   pushedAt = state.pushed.at ?? 0;
   const text = state.pushed.text ?? "";
   const words = { step: "The instructor opened: {text}", manifest: "The instructor applied {text}", fault: "The instructor broke something: {text}" }[state.pushed.kind ?? ""];
-  if (words && !teaching) lab.say(t(words, { text }));
+  const byName = { step: "{who} opened: {text}", manifest: "{who} applied {text}", fault: "{who} broke something: {text}" }[state.pushed.kind ?? ""];
+  const who = state.pushed.by ?? "";
+  if (words && byName && !teaching) lab.say(who ? t(byName, { who, text }) : t(words, { text }));
 }
 
 /** Tells which step of the lesson is being read. */
@@ -118,11 +120,11 @@ export class ClassStrip extends LitElement {
   private learner(state: ClassState): TemplateResult {
     const { me } = state;
     const mode = state.ended ? t("The class is over") : { follow: t("Follow"), own: t("On your own"), together: t("Together") }[state.mode];
-    const words = state.ended ? t("What you see stays yours to try things in.") : me.taken && me.own ? t("The instructor has taken over your lab for a moment.") : state.frozen ? t("Hands off for a moment: the instructor is speaking.")
+    const words = state.ended ? t("What you see stays yours to try things in.") : me.taken && me.own ? (me.by ? t("{who} has taken over your lab for a moment.", { who: me.by }) : t("The instructor has taken over your lab for a moment.")) : state.frozen ? t("Hands off for a moment: the instructor is speaking.")
       : { follow: t("You see the instructor's lab."), own: t("This is your own copy."), together: t("Everyone acts on this lab.") }[state.mode];
     // What changes who may act is said on a phone too, where there is no room for the rest.
     const matters = state.ended || state.frozen || (state.mode === "own" && (me.taken || me.watched));
-    return html`<b class="mode" data-testid="mode">${mode}</b><span class="words ${matters ? "matters" : ""}" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${t("The instructor is looking at your lab")}</span>` : nothing}</span>${this.activity(state)}
+    return html`<b class="mode" data-testid="mode">${mode}</b><span class="words ${matters ? "matters" : ""}" role="status">${words}${me.watched && !me.taken && state.mode === "own" ? html` <span class="pill" data-testid="watched">${me.by ? t("{who} is looking at your lab", { who: me.by }) : t("The instructor is looking at your lab")}</span>` : nothing}</span>${this.activity(state)}
       <span class="spacer"></span>${timerPill(room)}
       ${state.mode === "own" && !state.ended ? html`<button type="button" class="small" data-testid="catch-up" ?disabled=${me.taken} title=${t("A new copy, from where the instructor's lab stands. Yours goes.")} @click=${() => this.catchUp()}>${t("Catch up")}</button>` : nothing}
       ${state.ended ? nothing : html`<button type="button" class="small ${me.hand ? "on" : ""}" data-testid="hand" aria-pressed=${String(me.hand ?? false)} aria-label=${me.hand ? t("Lower your hand") : t("Raise your hand")} @click=${() => room.act({ type: "hand", up: !me.hand })}>${handIcon} <span class="hand-words">${me.hand ? t("Lower your hand") : t("Raise your hand")}</span></button>`}
@@ -134,9 +136,10 @@ export class ClassStrip extends LitElement {
     const hands = [...room.tiles.values()].filter((tile) => tile.hand !== null).length;
     const back = html`<a class="small button" href=${`/classes/${state.id}/`} data-testid="board">${t("Board")}</a>`;
     if (seat) {
-      const tile = room.tiles.get(seat);
-      return html`${back}<b class="mode">${t("{name}'s lab", { name: seatName })}</b><span class="words">${tile?.taken ? t("You act; {name} watches.", { name: seatName }) : t("You watch; {name} sees that you do.", { name: seatName })}</span><span class="spacer"></span>${timerPill(room)}
-        <button type="button" class="small ${tile?.taken ? "on" : ""}" data-testid="take" aria-pressed=${String(tile?.taken ?? false)} @click=${() => this.take(!tile?.taken)}>${tile?.taken ? t("Give it back") : t("Take over")}</button>
+      const tile = room.tiles.get(seat), mine = takenByMe(), other = tile?.taken && !mine ? tile.takenBy : "";
+      const words = mine ? t("You act; {name} watches.", { name: seatName }) : other ? t("{who} acts here just now.", { who: other }) : t("You watch; {name} sees that you do.", { name: seatName });
+      return html`${back}<b class="mode">${t("{name}'s lab", { name: seatName })}</b><span class="words" role="status">${words}</span><span class="spacer"></span>${timerPill(room)}
+        <button type="button" class="small ${mine ? "on" : ""}" data-testid="take" aria-pressed=${String(mine)} @click=${() => this.take(!mine)}>${mine ? t("Give it back") : t("Take over")}</button>
         <button type="button" class="small" data-testid="reset-lab" @click=${() => this.reset()}>${t("Reset to where it began")}</button>`;
     }
     return html`${back}<b class="mode">${state.title}</b>${state.ended ? html`<span class="words matters" role="status">${t("The class is over")}</span>` : modeSwitch(room, state)}${this.activity(state)}<span class="spacer"></span>${timerPill(room)}
@@ -201,9 +204,16 @@ function csrf(): string {
   return document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
+/** Whether it is the one at this page who has taken over the learner's lab that it shows. */
+function takenByMe(): boolean {
+  const tile = room.tiles.get(seat);
+  return tile !== undefined && tile.taken && tile.takenBy === room.state?.me.account;
+}
+
 const strip = document.querySelector<ClassStrip>("class-strip")!;
 room.on(["state"], () => {
   const state = room.state!;
+  if (state.me.teaches !== teaching) return location.assign(`/classes/${classId}/`);
   if (!teaching && followLab(state)) return;
   if (!teaching) {
     followView(state);
@@ -217,7 +227,7 @@ room.on(["connection", "tiles"], () => {
   if (seat) {
     // Taking over, and giving back, is a matter of rights: the page is loaded anew with them. It goes by what the page was loaded
     // with, not by the tile before: that may have changed while the page was on its way.
-    const taken = room.tiles.get(seat)?.taken, told = `${seat} ${taken}`;
+    const taken = room.tiles.has(seat) ? takenByMe() : undefined, told = `${seat} ${taken}`;
     if (taken === undefined || taken === (canEdit === "true")) sessionStorage.removeItem("clusterlab.taken");
     else if (sessionStorage.getItem("clusterlab.taken") !== told) {
       sessionStorage.setItem("clusterlab.taken", told);
@@ -228,7 +238,7 @@ room.on(["connection", "tiles"], () => {
 });
 room.on(["connection"], () => {
   if (room.connected && seat) room.send({ type: "watch", seat });
-  if (room.connected && teaching && !seat) sendView();
+  if (room.connected && owns && !seat) sendView(); // who teaches along leads the class's eyes only by looking at something else
 });
 room.on(["pointer"], () => layer.point(room.state?.mode === "own" ? null : room.pointer));
 room.on(["error"], () => lab.say(room.lastError));

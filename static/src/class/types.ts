@@ -17,6 +17,9 @@ export interface PollState {
 
 export interface Me {
   teaches: boolean;
+  /** Of those who teach: whether the class is theirs, and their account. */
+  owns?: boolean;
+  account?: string;
   name: string;
   seat?: string;
   lab: string | null;
@@ -25,6 +28,14 @@ export interface Me {
   hand?: boolean;
   taken?: boolean;
   watched?: boolean;
+  /** Who has taken over, or looks, where several teach. */
+  by?: string;
+}
+
+export interface Helper {
+  name: string;
+  account: string;
+  accepted: boolean;
 }
 
 export interface ClassState {
@@ -36,7 +47,7 @@ export interface ClassState {
   frozen: boolean;
   step: number;
   view: { lens?: string; selected?: string };
-  pushed: { kind?: string; text?: string; at?: number };
+  pushed: { kind?: string; text?: string; at?: number; by?: string };
   lab: string | null;
   ended: boolean;
   timer: { until: number; label: string } | null;
@@ -46,6 +57,10 @@ export interface ClassState {
   activity: { id: number; who: string; text: string; at: number }[];
   code?: string;
   codeUntil?: number | null;
+  /** To those who teach: whose class it is, who teaches along, and what they have done. */
+  owner?: string;
+  helpers?: Helper[];
+  deeds?: { id: number; who: string; text: string; at: number }[];
   roster?: { title: string; expected: number; missing: string[]; fetched: number | null } | null;
 }
 
@@ -55,6 +70,7 @@ export interface Tile {
   online: boolean;
   hand: number | null;
   taken: boolean;
+  takenBy: string;
   watched: boolean;
   own: boolean;
   step: number;
@@ -73,6 +89,7 @@ export interface Pointer {
   id: string;
   x: number;
   y: number;
+  by?: string;
 }
 
 export type Incoming =

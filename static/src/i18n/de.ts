@@ -9,6 +9,7 @@ import { picture } from "./de/picture";
 import { probes } from "./de/probes";
 import { releases } from "./de/releases";
 import { classroom } from "./de/classroom";
+import { coteaching } from "./de/coteaching";
 import { faults } from "./de/faults";
 import { gallery } from "./de/gallery";
 import { held } from "./de/held";
@@ -23,6 +24,7 @@ import { tools } from "./de/tools";
 export const german: Record<string, string> = {
   ...author,
   ...classroom,
+  ...coteaching,
   ...lab,
   ...charts,
   ...connect,
