@@ -22,7 +22,7 @@ __all__ = ["ELEMENTS", "render_end", "render_step"]
 #: The page's own elements, and what they may carry.
 ELEMENTS = {
     "cl-run": {"command"}, "cl-task": {"task", "hints", "allow"}, "cl-manifest": {"file", "text", "draft"},
-    "cl-view": {"lens", "select", "step", "when"},
+    "cl-view": {"lens", "select", "step", "when", "since"},
     "cl-predict": {"name", "question", "choices"}, "cl-quiz": {"name", "question", "choices"},
     "cl-fault": {"name", "kind"}, "cl-wait": {"until"},
     "cl-debrief": {"name"}, "cl-clock": {"minutes"}, "cl-step": {"number", "last"},
@@ -126,7 +126,7 @@ def _asked(directive: Directive) -> str:
 
 def _stage(directive: Directive) -> str:
     data = directive.data
-    moment = {name: data.get(name) for name in ("select", "step", "when")}
+    moment = {name: data.get(name) for name in ("select", "step", "when", "since")}
     return _element("cl-view", _inline(data.get("text", "")), lens=data["lens"], **moment)
 
 

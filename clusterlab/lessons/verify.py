@@ -180,11 +180,12 @@ def _wrong_with(directive: Directive) -> Iterator[str]:
     if directive.kind == "stage":
         if not data.get("text", "").strip():
             yield "stage has no text; say in a sentence what there is to see, for those who do not see it as well"
-        if "when" in data:
+        for part in ("when", "since"):
             try:
-                parse_condition(data["when"])
+                if part in data:
+                    parse_condition(data[part])
             except ConditionError as error:
-                yield f"stage: {error}"
+                yield f"stage: {part}: {error}"
     if directive.kind == "debrief":
         for text in [data["end"], *(note[part] for note in data.get("notes", ()) for part in ("when", "since") if part in note)]:
             try:
@@ -297,8 +298,9 @@ class _Player:
     def _stage(self, directive: Directive) -> str:
         """What a picture shows must have happened, and what it selects must have been there, by the end of its step."""
         data, sim = directive.data, self.cluster.sim
-        if "when" in data and not self.past.met(data["when"], "", self.cluster):
-            return f"stage: no step of this lesson has met {data['when']!r} by the end of this step"
+        if "when" in data and not self.past.met(data["when"], since := data.get("since", ""), self.cluster):
+            after = f" after the first one that met {since!r}" if since else ""
+            return f"stage: no step of this lesson{after} has met {data['when']!r} by the end of this step"
         if data.get("step", 0) > sim.last_seq:
             return f"stage: there is no step {data['step']} by the end of this step; the last one is {sim.last_seq}"
         select = data.get("select", "")

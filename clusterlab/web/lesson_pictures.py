@@ -61,16 +61,19 @@ class _Album:
         self.generation = generation
         self.drawing = asyncio.Lock()
         self.pictures: OrderedDict[tuple[int, str, str], dict[str, Any]] = OrderedDict()
-        self._read: dict[str, tuple[int, int]] = {}  # condition -> (last step read, the one that met it or 0)
+        self._read: dict[tuple[str, str], tuple[int, int]] = {}  # condition, since -> (last step read, the one that met it or 0)
 
-    def first(self, condition: str, cluster: Cluster) -> int:
-        """The first step that met a condition; 0 for none so far."""
+    def first(self, condition: str, cluster: Cluster, since: str = "") -> int:
+        """The first step that met a condition, after the first one that met `since`; 0 for none so far."""
         sim = cluster.sim
-        last, found = self._read.get(condition, (sim.first_seq - 1, 0))
+        begun = self.first(since, cluster) if since else sim.first_seq - 1
+        if since and not begun:
+            return 0
+        last, found = self._read.get((condition, since), (begun, 0))
         if not found and last < sim.last_seq:
             test = parse_condition(condition)
             found = next((step.seq for step in sim.steps[max(0, last - sim.first_seq + 1) :] if test(step, cluster)), 0)
-            self._read[condition] = (sim.last_seq, found)
+            self._read[condition, since] = (sim.last_seq, found)
         return found
 
 
@@ -84,29 +87,29 @@ def _album(lab: Lab) -> _Album:
     return album
 
 
-def _shown(lesson: Lesson, moment: tuple[str, Any], lens: str, select: str) -> bool:
+def _shown(lesson: Lesson, moment: dict[str, Any], lens: str, select: str) -> bool:
     """Whether a stage block of the lesson is this picture; so many may be asked for and no more."""
-    name, value = moment
+    wanted = {**moment, "lens": lens, "select": select}
     blocks = [each.data for step in lesson.steps for each in step.directives if each.kind == "stage"]
-    return any(data.get(name) == value and data["lens"] == lens and data.get("select", "") == select for data in blocks)
+    return any({"since": "", "select": "", **data}.items() >= wanted.items() for data in blocks)
 
 
 @endpoint("GET")
 async def picture(request: HttpRequest, lab: Lab) -> Any:
-    """`lens`, `select`, and for a moment that is past `when` (a condition of the lesson's text) or `seq` (a step of its text).
+    """`lens`, `select`, and for a moment that is past `when` (a condition of the lesson's text) with its `since`, or `seq` (a step of its text).
 
     → {seq, generation, snapshot?, frame?, usage?, loops?, decision?, inside?, access?}; seq is 0 while the moment has not come."""
-    lens, select, when = (request.GET.get(name, "")[:600] for name in ("lens", "select", "when"))
+    lens, select, when, since = (request.GET.get(name, "")[:600] for name in ("lens", "select", "when", "since"))
     if lens not in _LENSES:
         raise LabError(f"lens must be one of {', '.join(_LENSES)}", "lens")
     lesson = lessons.lesson_of(lab)
     if not when and "seq" not in request.GET:
         return {"seq": lab.cluster.sim.last_seq, "generation": lab.generation, **await _beside(lab.cluster, lens, select)}
-    moment = ("when", when) if when else ("step", runs.integer(request.GET, "seq"))
+    moment: dict[str, Any] = {"when": when, "since": since} if when else {"step": runs.integer(request.GET, "seq")}
     if not _shown(lesson, moment, lens, select):
-        raise LabError("no picture of this lesson shows that moment", moment[0], "NotFound", 404)
+        raise LabError("no picture of this lesson shows that moment", next(iter(moment)), "NotFound", 404)
     await lab.past()
-    seq = _album(lab).first(when, lab.cluster) if when else int(moment[1])
+    seq = _album(lab).first(when, lab.cluster, since) if when else int(moment["step"])
     seq = seq if seq <= lab.cluster.sim.last_seq else 0
     if not seq:
         return {"seq": 0, "generation": lab.generation}

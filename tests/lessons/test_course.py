@@ -1,4 +1,4 @@
-"""The course: each statement of docs/course.md names a step of a lesson that exists and shows something that is checked."""
+"""The course: each statement of docs/course.md names a step of a lesson that shows it on the stage and has something that is checked."""
 
 from __future__ import annotations
 
@@ -33,3 +33,5 @@ def test_each_statement_is_shown(name: str) -> None:
         if lesson == name:
             assert title in steps, f"{statement}: {name} has no step {title!r}"
             assert shows(steps[title]), f"{statement}: nothing in {title!r} of {name} is checked"
+            pictures = [each for each in steps[title].directives if each.kind == "stage"]
+            assert pictures, f"{statement}: no picture in {title!r} of {name} turns the stage to it"

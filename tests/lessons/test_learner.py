@@ -223,6 +223,22 @@ def test_a_picture_shows_a_moment_that_is_past_and_the_lab_stays(browser: Browse
     assert "loops" in browser.ask("GET", f"{lab}/lesson/picture?{lens}")[1]
 
 
+def test_a_picture_may_begin_to_look_after_another_moment(browser: Browser) -> None:
+    lab_id = browser.start("12-self-healing")
+    lab = f"/api/labs/{lab_id}"
+    moment = {"lens": "workloads", "select": "deployments/default/web", "when": "actor = replicaset-controller and kind = Pod and name ~ web-*",
+              "since": "actor = kubectl and verb = delete and object ~ pods/default/web-*"}
+    browser.ask("POST", f"{lab}/run", {"until": "settled"})  # the first pods of web are not meant
+    assert browser.ask("GET", f"{lab}/lesson/picture?{urlencode(moment)}")[1]["seq"] == 0
+    begun = browser.ask("GET", lab)[1]["seq"]
+    with terminal(browser, lab_id) as run:
+        run("kubectl delete pod -l app=web --wait=false")
+    browser.ask("POST", f"{lab}/run", {"until": "settled"})
+    told = browser.ask("GET", f"{lab}/lesson/picture?{urlencode(moment)}")[1]
+    assert told["seq"] > begun and told["frame"]["actor"] == "replicaset-controller"
+    assert browser.ask("GET", f"{lab}/lesson/picture?{urlencode({**moment, 'since': 'kind = Pod'})}")[0] == 404
+
+
 @contextmanager
 def terminal(browser: Browser, lab_id: str) -> Iterator[Callable[[str], dict[str, Any]]]:
     """The command line of a lab's page."""

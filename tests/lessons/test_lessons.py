@@ -74,6 +74,8 @@ def test_the_example_holds(example: Path, bench: Bench) -> None:
     ("## Do", "## Do\n\n```stage\nlens: etcd\n```", "stage has no text"),
     ("## Do", "## Do\n\n```stage\nlens: etcd\nwhen: kind = = x\ntext: y\n```", "expected the end"),
     ("## Do", "## Do\n\n```stage\nlens: etcd\nwhen: kind = Pod and name = nobody\ntext: y\n```", "no step of this lesson has met"),
+    ("## Do", "## Do\n\n```stage\nlens: etcd\nsince: kind = Pod\ntext: y\n```", "when"),
+    ("## Do", "## Do\n\n```stage\nlens: etcd\nwhen: kind = Pod\nsince: kind = Pod and name = nobody\ntext: y\n```", "after the first one that met"),
     ("## Do", "## Do\n\n```stage\nlens: etcd\nselect: pods/default/nobody\ntext: y\n```", "which was never there"),
     ("```run\n", "```runn\n", "did you mean run?"),
     ("  equals: 3", "  equls: 3", "lesson.md:38: task checks.0"),

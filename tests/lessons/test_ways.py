@@ -60,6 +60,10 @@ def missing(bench: Bench, name: str, task: str, *lines: str) -> list[str]:
     ("challenge-21-crash-loop", "mend", [
         f"kubectl patch configmap worker -p {MENDED % 'test'!r}", "kubectl delete pod -l app=worker", "10s"], ""),
     ("challenge-04-failing-probe", "mend", [f"kubectl patch deployment shop --type=json -p '{TCP % 8080}'", "30s"], ""),
+    ("challenge-02-selector-mismatch", "mend", ["kubectl label pods -l app=shop app=shoop --overwrite", "20s"], "looks for another label"),
+    ("challenge-06-quota", "mend", ["kubectl patch resourcequota compute -n team --type=merge -p '{\"spec\":{\"hard\":null}}'"], "says nothing of pods"),
+    ("challenge-07-taint", "mend", [
+        f"kubectl taint nodes node-{n} maintenance:NoSchedule- maintenance=yes:PreferNoSchedule" for n in (1, 2, 3)], "still tainted"),
     ("14-rollouts-and-rollbacks", "v2", ["kubectl rollout pause deployment/web", "kubectl set image deployment/web web=shop/web:v2"],
      "rollout is not done"),
 ])

@@ -17,16 +17,27 @@ export function drawServices(d: Drawing): void {
   if (last) pen.text(`+${at.hiddenServices}`, last.x + last.w + 12, last.y + last.h / 2 + 4, { size: 12, color: pen.theme.soft });
 }
 
+/** Where a Service is reached: its address in the cluster, or the name that it stands for; and its type, with what that adds to it. */
+export function doorsOf(service: ServiceView): { address: string; type: string; nobody: string } {
+  const port = service.ports?.[0]?.port, external = [service.external ?? []].flat().filter(Boolean).join(", ");
+  if (service.type === "ExternalName") return { address: `→ ${external}`, type: service.type, nobody: t("only a name") };
+  const nodePorts = (service.ports ?? []).map((one) => one.nodePort).filter(Boolean).join(", ");
+  const more = service.type === "LoadBalancer" ? external : service.type === "NodePort" ? nodePorts : "";
+  return {
+    address: service.clusterIP === "None" ? t("headless") : `${service.clusterIP}${port ? `:${port}` : ""}`,
+    type: more ? `${service.type} ${more}` : service.type, nobody: "",
+  };
+}
+
 function drawService(d: Drawing, key: string, service: ServiceView, box: Box): void {
   const { pen } = d;
   const endpoints = d.index.endpointsOf(service);
   const ready = endpoints.filter((endpoint) => endpoint.ready).length;
-  const port = service.ports?.[0]?.port;
-  const address = service.clusterIP === "None" ? t("headless") : `${service.clusterIP}${port ? `:${port}` : ""}`;
+  const { address, type, nobody } = doorsOf(service);
   const endpointWords = ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready });
   drawCard(d, box, { title: service.name, subtitle: ready ? [`${address} · ${endpointWords}`, endpointWords] : [address], selected: d.selected === key });
-  pen.text(service.type === "ClusterIP" ? t("service") : service.type, box.x + box.w - 12, box.y + 21, { size: 10.5, align: "right", color: pen.theme.soft, max: box.w * 0.4 });
-  if (!ready) pen.text(t("nobody answers"), box.x + box.w - 12, box.y + 38, { size: 10.5, align: "right", color: pen.theme.bad, max: box.w * 0.4 });
+  pen.text(service.type === "ClusterIP" ? t("service") : type, box.x + box.w - 12, box.y + 21, { size: 10.5, align: "right", color: pen.theme.soft, max: box.w * 0.4 });
+  if (!ready) pen.text(nobody || t("nobody answers"), box.x + box.w - 12, box.y + 38, { size: 10.5, align: "right", color: nobody ? pen.theme.soft : pen.theme.bad, max: box.w * 0.4 });
 }
 
 /** A wire from a service to each pod behind it: solid when it gets traffic, dashed while it does not. */

@@ -9,6 +9,7 @@ import { capacities, cores, familyOf, times } from "./capacity";
 import { natural } from "./geometry";
 import type { Tone } from "./pod";
 import { ingressCards, percent, podKey, routeCards, routeOf, total, type Shares } from "./routes";
+import { doorsOf } from "./service";
 
 export interface SourceNote {
   rate: number;
@@ -81,13 +82,13 @@ export function trafficBoard(index: ClusterIndex, components: Components): Board
       pods.set(pod, trafficPod(pod, view, note));
     }
     const ready = endpoints.filter((endpoint) => endpoint.ready).length;
-    const port = service.ports?.[0]?.port;
+    const { address, type, nobody } = doorsOf(service);
     const measured = notes.shares?.[key] ?? {}, whole = total(measured);
     const shares = Object.entries(measured).filter(([, count]) => count).map(([version, count]) => ({ part: count / whole, pod: looks.get(`${service.namespace}/${version}`) }));
     return {
       id: key, title: service.name, link: true, ...(whole ? { shares } : {}),
-      lines: [`${service.clusterIP === "None" ? t("headless") : service.clusterIP}${port ? `:${port}` : ""}`, ...(sharesOf(notes.shares?.[key], versionsOf(index, service)) || [service.type])],
-      tag: ready ? (ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready })) : t("nobody answers"), tone: ready ? "soft" : "bad",
+      lines: [address, ...(sharesOf(notes.shares?.[key], versionsOf(index, service)) || [type])],
+      tag: ready ? (ready === 1 ? t("1 endpoint") : t("{count} endpoints", { count: ready })) : nobody || t("nobody answers"), tone: ready || nobody ? "soft" : "bad",
     };
   });
   // Pods of the same apps that no Service leads to: they stand by, and cost what the others do.

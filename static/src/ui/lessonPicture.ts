@@ -33,6 +33,7 @@ export class ViewElement extends LabElement {
   @property() select = "";
   @property() step = "";
   @property() when = "";
+  @property() since = "";
   @state() private at = 0;
   @query("canvas") private canvas!: HTMLCanvasElement | null;
   private words: Node[] | undefined;
@@ -103,7 +104,7 @@ export class ViewElement extends LabElement {
   }
 
   private question(): string {
-    const moment: Record<string, string> = this.when ? { when: this.when } : this.step ? { seq: this.step } : {};
+    const moment: Record<string, string> = this.when ? { when: this.when, since: this.since } : this.step ? { seq: this.step } : {};
     return String(new URLSearchParams({ lens: this.lens, select: this.select, ...moment }));
   }
 

@@ -158,7 +158,7 @@ export const lab: Record<string, string> = {
   "lists and watches, writes": "listet und beobachtet, schreibt",
   lost: "verloren",
   "no power": "kein Strom",
-  "nobody answers": "niemand antwortet", "no one": "niemand",
+  "nobody answers": "niemand antwortet", "only a name": "nur ein Name", "no one": "niemand",
   "Find": "Suchen", "Find (G)": "Suchen (G)", "find something by its name": "etwas bei seinem Namen finden", "Name of an object or a component": "Name eines Objekts oder einer Komponente", "component": "Komponente", "{shown} of {count}": "{shown} von {count}", "Nothing has such a name.": "So heißt hier nichts.", "No step that is known has touched it: it was there before.": "Kein bekannter Schritt hat es berührt: Es war schon vorher da.",
   "not ready": "nicht bereit",
   "on {node}": "auf {node}",
