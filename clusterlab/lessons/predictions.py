@@ -28,8 +28,13 @@ def answer(directive: Directive, cluster: Cluster, files: Mapping[str, str]) -> 
 def answer_on(directive: Directive, other: Cluster, files: Mapping[str, str]) -> str:
     """The same on a cluster that is used up by it."""
     data = directive.data
+    actions = list(data.get("run", ()))
+    acts = any(isinstance(action, str) or "wait" not in action for action in actions)
+    while acts and isinstance(actions[0], dict) and "wait" in actions[0]:  # what is still going on is not what the question is about
+        with contextlib.suppress(Late):
+            run_until(other, actions.pop(0)["wait"])
     code, start = 200, other.sim.last_seq
-    for action in data.get("run", ()):
+    for action in actions:
         if isinstance(action, str):
             code = perform_line(action, other, files)
         elif "fault" in action:

@@ -204,6 +204,14 @@ def test_a_debrief_tells_the_chain_as_far_as_it_has_come(browser: Browser) -> No
     assert browser.ask("GET", f"{lab}/lesson/debrief/nothing")[0] == 404
 
 
+def test_what_is_still_going_on_does_not_answer_a_prediction(browser: Browser) -> None:
+    lab = f"/api/labs/{browser.start('13-declarative-configuration')}"
+    browser.ask("POST", f"{lab}/pause", {})
+    text = browser.ask("GET", f"{lab}/lesson/manifests/web.yaml")[1]["text"]
+    assert browser.ask("POST", f"{lab}/manifests", {"text": text, "mode": "apply"})[0] == 200  # its pods do not run yet
+    assert browser.ask("POST", f"{lab}/lesson/predict/twice", {"choice": "no"})[1]["right"] is True
+
+
 def test_a_picture_shows_a_moment_that_is_past_and_the_lab_stays(browser: Browser) -> None:
     lab = f"/api/labs/{browser.start('05-the-scheduler')}"
     lens = "lens=scheduling&select=pods/default/big"
