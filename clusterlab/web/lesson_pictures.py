@@ -96,7 +96,7 @@ def _shown(lesson: Lesson, moment: dict[str, Any], lens: str, select: str) -> bo
 
 @endpoint("GET")
 async def picture(request: HttpRequest, lab: Lab) -> Any:
-    """`lens`, `select`, and for a moment that is past `when` (a condition of the lesson's text) with its `since`, or `seq` (a step of its text).
+    """`lens`, `select`, and for a moment that is past `when` and `since` (conditions of the lesson's text) or `seq` (a step of its text).
 
     → {seq, generation, snapshot?, frame?, usage?, loops?, decision?, inside?, access?}; seq is 0 while the moment has not come."""
     lens, select, when, since = (request.GET.get(name, "")[:600] for name in ("lens", "select", "when", "since"))
