@@ -32,7 +32,7 @@ def test_copies_are_the_recordings(pattern: str, folder: str) -> None:
 @pytest.mark.parametrize("folder", [path.name for path in sorted(MANIFESTS.iterdir()) if path.is_dir()] if MANIFESTS.is_dir() else [])
 def test_real_manifests_come_up(folder: str) -> None:
     command = [sys.executable, "manage.py", "simulate", str(MANIFESTS / folder), "--nodes", "3", "--until", "5m", "-o", "json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     items = json.loads(done.stdout)["items"]
     pods = [each for each in items if each["kind"] == "Pod" and each["metadata"]["namespace"] == "default"]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from clusterlab.lessons.kubectl import SHORT_LIVED
 from tests.server import Server
@@ -22,6 +23,10 @@ LONG = (
     "web/test_restart.py", "web/test_classroom.py", "lessons/test_challenges.py", "web/test_authoring.py", "terminal/test_confinement.py",
     "web/test_debug_api.py", "browser/test_language.py", "browser/test_inside.py", "security/test_limits.py",
 )
+
+# The same examples in every run, however busy the machine is; `--hypothesis-profile=default` looks for others.
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 # Thousands of kubectls live for a moment each.
 for _name, _value in SHORT_LIVED.items():

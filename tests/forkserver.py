@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from typing import Any
 __all__ = ["Forked", "start"]
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The first answer comes when it has imported everything.
+ANSWER_S = 180
 #: What takes long to import, makes no threads, no sockets and no event loop, and reads no settings.
 READY = (
     "aiohttp", "plotly.graph_objects", "prometheus_client", "redis.asyncio", "django.db.models", "channels.layers", "requests", "markdown_it",
@@ -72,6 +75,8 @@ def _ask(**order: Any) -> Any:
     with one:
         mother.stdin.write(json.dumps(order) + "\n")
         mother.stdin.flush()
+        if not select.select([mother.stdout], [], [], ANSWER_S)[0]:  # it writes a line for a line, so none waits in our buffer
+            raise RuntimeError(f"the process that servers are forks of did not answer in {ANSWER_S} s")
         return json.loads(mother.stdout.readline())
 
 

@@ -10,15 +10,20 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from tests import forkserver
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A machine may be busy.
@@ -26,14 +31,30 @@ START_S = 180
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
+def _ports() -> Iterator[int]:
+    """The ports of this process of the tests, over and over.
+
+    The system gives those from 32768 up to any connection, and so to another one while a server restarts; two workers that ask for a free
+    one at the same time may be told the same. So each worker has 2,000 below to itself."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw10").removeprefix("gw")) % 11
+    first = 10_100 + 2_000 * number  # browsers refuse 10080
+    return cycle([first + (os.getpid() * 37 + step) % 2_000 for step in range(2_000)])
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens at, and nobody else is given meanwhile."""
+    for port, _ in zip(_PORTS, range(2_000), strict=False):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port of this worker is free")
 
 
 def migrate(env: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env, check=True, timeout=START_S)
 
 
 @cache
@@ -83,8 +104,8 @@ class Server:
                 self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=out, stderr=out)
         else:
             self.process = forkserver.start(self.port, self.env, log)
-        until = time.monotonic() + START_S
-        while time.monotonic() < until:
+        ends = time.monotonic() + START_S
+        while time.monotonic() < ends:
             if self.process.poll() is not None:
                 raise RuntimeError("the server ended:\n" + log.read_text()[-3000:])
             try:
@@ -101,7 +122,7 @@ class Server:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(60)
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
@@ -136,6 +157,38 @@ class Server:
         return ServerLab(self, made)
 
 
+class Followed:
+    """A program under way and the lines that it has written. (`communicate` knows nothing of what was read before.)"""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process, self.lines = process, list[str]()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def until(self, holds: Callable[[list[str]], Any], what: str) -> None:
+        """Waits until something can be said of the lines."""
+        until(lambda: holds(self.lines) or self.process.poll() is not None, what)
+        self._reader.join(0 if self.process.poll() is None else 30)
+        assert holds(self.lines), f"it has ended: {what}: {self.lines[-5:]}"
+
+    def ended(self, timeout_s: float = 60) -> int:
+        """Its exit code, once it has ended by itself and everything is read."""
+        code = self.process.wait(timeout_s)
+        self._reader.join(30)
+        return code
+
+    def terminate(self) -> list[str]:
+        """Ends it; its lines."""
+        self.process.terminate()
+        self.ended()
+        return self.lines
+
+
 class ServerLab:
     """A lab on a test server."""
 
@@ -152,6 +205,10 @@ class ServerLab:
 
     def settle(self) -> dict[str, Any]:
         return self.call("POST", "/run", {"until": "settled"})
+
+    def follow(self, *words: str) -> Followed:
+        """kubectl in the background, whose lines are read as they come."""
+        return Followed(self.start(*words))
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """kubectl in the background."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from clusterlab.cluster import FaultError
 from clusterlab.lessons.running import LATEST_MS, duration_ms
-from clusterlab.stream.conditions import ConditionError, parse_condition
+from clusterlab.stream.conditions import Condition, ConditionError, parse_condition
 from clusterlab.web import access
 from clusterlab.web.labs.lab import Lab, LabError
 
@@ -17,6 +17,8 @@ __all__ = ["fault", "heal", "integer", "number", "play", "run", "scenario_of"]
 MAX_LIMIT = 5_000_000
 #: Steps after which a run gives up waiting for a condition, unless it says otherwise.
 CONDITION_LIMIT = 20_000
+#: How many steps back are looked at for what has come about already.
+LOOK_BACK = 2_000
 
 
 def integer(body: Mapping[str, Any], field: str, default: int | None = None) -> int:
@@ -77,7 +79,14 @@ def _requester(lab: Lab) -> Callable[[Lab], bool]:
     return lambda lab: any(step.requests and not step.routine for step in sim.steps[start - sim.first_seq + 1 :])
 
 
-def _until(lab: Lab, until: Any) -> Callable[[Lab], bool]:
+def _already(lab: Lab, condition: Condition) -> bool:
+    """Whether a step has met a condition since the latest command."""
+    sim = lab.cluster.sim
+    steps = sim.steps[max(0, lab.acted_seq - sim.first_seq + 1) :] if lab.acted_seq <= sim.last_seq else []
+    return any(condition(step, lab.cluster) for step in steps[-LOOK_BACK:])
+
+
+def _until(lab: Lab, until: Any, since: Any = None) -> Callable[[Lab], bool]:
     if until == "settled":
         return lambda lab: lab.history.settled
     if until == "step":
@@ -97,6 +106,8 @@ def _until(lab: Lab, until: Any) -> Callable[[Lab], bool]:
             except ConditionError as error:
                 raise LabError(str(error), "until.condition") from None
             sim = lab.cluster.sim
+            if since == "command" and _already(lab, condition):
+                return lambda _: True
             seen = [sim.last_seq]
 
             def reached(lab: Lab) -> bool:
@@ -128,8 +139,10 @@ async def run(lab: Lab, body: Mapping[str, Any]) -> None:
     limit = integer(body, "limit", CONDITION_LIMIT if isinstance(until, dict) and "condition" in until else MAX_LIMIT)
     if not 1 <= limit <= MAX_LIMIT:
         raise LabError(f"limit goes from 1 to {MAX_LIMIT}", "limit")
+    if (since := body.get("since")) not in (None, "command"):
+        raise LabError('since must be "command": what a condition waits for may have come since the latest one', "since")
     lab.tick_clock()
-    reached = _until(lab, until)
+    reached = _until(lab, until, since)
     await lab.run(reached, limit)
     if isinstance(until, dict) and "time" in until:
         due, sim = lab.history.next_time(), lab.cluster.sim

@@ -17,7 +17,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CLUSTERLAB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 #: A machine may be busy: conditions are waited for, and so long costs nothing where they come true.
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = 120_000
 #: Fills in the front page's form. A lab that ran until its page is there would have come further on a busy machine.
 FORM = """nodes => {
   const select = document.querySelector('select[name=nodes]');

@@ -27,7 +27,7 @@ class LabPage:
         )
         return self
 
-    def wait(self, condition: str, arg: Any = None, timeout_s: float = 60) -> None:
+    def wait(self, condition: str, arg: Any = None, timeout_s: float = 120) -> None:
         """Until an expression of the page is true. Asks again and again: the page's own policy lets nothing be evaluated inside it."""
         until = time.monotonic() + timeout_s
         while not self.page.evaluate(condition, arg):

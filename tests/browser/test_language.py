@@ -45,7 +45,7 @@ def test_a_german_browser_is_served_german(visitor: Visitor, server: Server) -> 
 
 
 def test_catalogues_are_up_to_date() -> None:
-    done = subprocess.run([sys.executable, "scripts/messages.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "scripts/messages.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout
 
 

@@ -43,10 +43,10 @@ def operator(lab: ServerLab, api: client.ApiClient, tmp_path: Path) -> Iterator[
     yield log
     process.send_signal(signal.SIGINT)
     try:
-        assert process.wait(15) == 0, log.read_text()[-3000:]
+        assert process.wait(60) == 0, log.read_text()[-3000:]
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
 
 
 def test_an_operator_converges_and_cleans_up(api: client.ApiClient, operator: Path) -> None:

@@ -228,14 +228,14 @@ def test_an_interactive_shell(api: client.ApiClient) -> None:
         _preload_content=False,
     )
     shell.write_stdin("echo hello\n")
-    assert shell.readline_stdout(timeout=5) == "hello"
+    assert shell.readline_stdout(timeout=60) == "hello"
     shell.write_stdin("cd /tmp\nname=you\nif true; then\n")
     shell.write_stdin("pwd\nfi\n")
-    assert shell.readline_stdout(timeout=5) == "/tmp"
+    assert shell.readline_stdout(timeout=60) == "/tmp"
     shell.write_stdin("ls /nowhere\n")
-    assert "/nowhere" in shell.readline_stderr(timeout=5)
+    assert "/nowhere" in shell.readline_stderr(timeout=60)
     shell.write_stdin("exit 4\n")
-    shell.run_forever(timeout=5)
+    shell.run_forever(timeout=60)
     assert "NonZeroExitCode" in shell.read_channel(ERROR_CHANNEL) or shell.returncode == 4
     shell.close()
 

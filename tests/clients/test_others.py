@@ -102,9 +102,9 @@ def test_kubectl_proxy(lab: ServerLab) -> None:
         assert proxy.stdout is not None
         where = proxy.stdout.readline().strip().rpartition(" ")[2]
         assert where.startswith("127.0.0.1:")
-        with urllib.request.urlopen(f"http://{where}/api/v1/namespaces/default/services/kubernetes", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{where}/api/v1/namespaces/default/services/kubernetes", timeout=60) as answer:
             assert json.load(answer)["metadata"]["name"] == "kubernetes"
-        with urllib.request.urlopen(f"http://{where}/version", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{where}/version", timeout=60) as answer:
             assert json.load(answer)["major"] == "1"
     finally:
         proxy.terminate()

@@ -12,6 +12,7 @@ import pytest
 
 from clusterlab.comparison import STRATEGIES, Outcome, compare
 from tests.server import ROOT, Server
+from tests.waiting import LONG_S
 from tests.web.people import Person
 
 
@@ -41,11 +42,11 @@ def test_the_same_seed_gives_the_same_outcome(outcomes: dict[str, Outcome]) -> N
 
 def test_the_command_tells_how_far_it_is() -> None:
     command = [sys.executable, "manage.py", "compare", "--strategies", "recreate", "--seed", "5", "-o", "lines"]
-    lines = [json.loads(line) for line in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()]
+    lines = [json.loads(line) for line in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()]
     assert [line["share"] for line in lines] == sorted(line["share"] for line in lines) and len(lines) > 5
     outcome = lines[-1]["outcome"]
     assert outcome["failed"] > 0 and outcome["double_minutes"] == 0  # Recreate never has two versions
-    refused = subprocess.run([*command[:4], "moon"], cwd=ROOT, capture_output=True, text=True, check=False)
+    refused = subprocess.run([*command[:4], "moon"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert refused.returncode == 1 and "there is no strategy 'moon'" in refused.stderr
 
 
@@ -60,7 +61,7 @@ def test_a_comparison_goes_on_after_the_request_that_began_it(tmp_path: Path) ->
     try:
         person = Person(server)
         assert person.call("POST", "/api/comparisons", {"seed": 3}).status_code == 202
-        until = time.monotonic() + 60
+        until = time.monotonic() + LONG_S
         while not (found := person.get("/api/comparisons/3").json())["doing"]:
             assert not found["problem"] and time.monotonic() < until, found
             time.sleep(0.1)

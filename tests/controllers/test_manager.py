@@ -20,7 +20,7 @@ def test_second_replica_takes_over() -> None:
     lab.process.stop()
     died = lab.sim.time_ms
     lab.api.put("deployments", workload("Deployment", strategy={"type": "RollingUpdate"}))
-    while not second.leading:  # type: ignore[attr-defined]
+    while not second.leading and lab.sim.time_ms - died < 60_000:  # type: ignore[attr-defined]
         lab.run(1)
     assert 13_000 <= lab.sim.time_ms - died <= 18_000
     lab.settle()

@@ -25,7 +25,7 @@ def test_an_import_is_tried_and_opened(server: Server) -> None:
     assert status == 201 and made["url"] and made["report"]
     status, state = server.call("POST", f"/api/labs/{made['id']}/run", {"until": "settled"}, made["key"])
     assert status == 200 and state["scenario"] == "imported"
-    said = subprocess.run([KUBECTL, "--server", made["server"], "get", "deploy,job,pod", "-n", "shop", "-o", "name"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([KUBECTL, "--server", made["server"], "get", "deploy,job,pod", "-n", "shop", "-o", "name"], capture_output=True, text=True, check=True, timeout=120).stdout
     assert {"deployment.apps/web", "job.batch/going", "pod/alone"} <= set(said.split())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ def web(lab: ServerLab, replicas: int = 3) -> None:
 def test_a_rollout_from_end_to_end(lab: ServerLab) -> None:
     web(lab)
     do(lab, "set image deployment/web nginx=nginx:1.26", settle=True)
-    assert "successfully rolled out" in do(lab, "rollout status deployment/web --timeout=10s")
+    assert "successfully rolled out" in do(lab, "rollout status deployment/web --timeout=60s")
     do(lab, "rollout restart deployment/web", settle=True)
     assert do(lab, "rollout history deployment/web").split()[-6:] == ["1", "<none>", "2", "<none>", "3", "<none>"]
     assert "nginx:1.26" in do(lab, "rollout history deployment/web --revision=2")
@@ -83,12 +82,11 @@ def test_a_rollout_from_end_to_end(lab: ServerLab) -> None:
 
 def test_a_watch_streams_what_happens(lab: ServerLab) -> None:
     web(lab, 1)
-    watch = lab.start("get", "pods", "--watch", "--output-watch-events")
-    time.sleep(1)
+    watch = lab.follow("get", "pods", "--watch", "--output-watch-events")
+    watch.until(lambda lines: len(lines) >= 2, "the pod that is there is shown")
     do(lab, "scale deployment web --replicas=2", settle=True)
-    time.sleep(0.5)
-    watch.terminate()
-    lines = watch.communicate()[0].splitlines()
+    watch.until(lambda lines: len(lines) > 2 and "1/1" in lines[-1], "the new pod becomes ready")
+    lines = watch.terminate()
     new = [line.split()[0] for line in lines[2:]]
     assert new[0] == "ADDED" and set(new[1:]) == {"MODIFIED"}, lines
     assert "1/1" in lines[-1] and "Running" in lines[-1]
@@ -139,11 +137,11 @@ def test_a_port_is_forwarded(lab: ServerLab) -> None:
     try:
         assert forward.stdout is not None and "Forwarding from" in forward.stdout.readline()
         for _ in range(2):
-            with urllib.request.urlopen(f"http://127.0.0.1:{here}/", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{here}/", timeout=60) as answer:
                 assert answer.status == 200 and b"Welcome to nginx!" in answer.read()
     finally:
         forward.terminate()
-        forward.wait(10)
+        forward.wait(30)
 
 
 def test_an_attached_shell_takes_lines_and_ends_its_pod(lab: ServerLab) -> None:
@@ -184,7 +182,7 @@ def test_the_api_server_is_a_proxy_of_services(lab: ServerLab) -> None:
 
 def test_nodes_are_cordoned_drained_and_tainted(lab: ServerLab) -> None:
     web(lab, 4)
-    do(lab, "drain node-1 --ignore-daemonsets --timeout=20s", settle=True)
+    do(lab, "drain node-1 --ignore-daemonsets --timeout=60s", settle=True)
     assert "SchedulingDisabled" in do(lab, "get node node-1")
     assert "node-1" not in {each["spec"]["nodeName"] for each in lab.get("pods")["items"]}
     do(lab, "uncordon node-1")
@@ -276,8 +274,8 @@ def test_configuration_reaches_containers(lab: ServerLab) -> None:
 
 def test_waiting_and_telling(lab: ServerLab) -> None:
     web(lab, 2)
-    assert "condition met" in do(lab, "wait --for=condition=available deployment/web --timeout=10s")
-    assert "condition met" in do(lab, "wait --for=jsonpath={.status.readyReplicas}=2 deployment/web --timeout=10s")
+    assert "condition met" in do(lab, "wait --for=condition=available deployment/web --timeout=60s")
+    assert "condition met" in do(lab, "wait --for=jsonpath={.status.readyReplicas}=2 deployment/web --timeout=60s")
     assert "Scaled up replica set" in do(lab, "events --for deployment/web")
     assert "Scaled up replica set" in do(lab, "describe deployment web")
     assert "podAntiAffinity" in do(lab, "explain pod --recursive")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from tests.server import Server
+from tests.waiting import LONG_S
 
 
 class Browser:
@@ -259,10 +261,10 @@ def terminal(browser: Browser, lab_id: str) -> Iterator[Callable[[str], dict[str
 
         def kubectl(line: str) -> dict[str, Any]:
             socket.send(json.dumps({"type": "kubectl", "line": line}))
-            while True:
-                told = json.loads(socket.recv(60))
-                if told["type"] == "kubectl":
-                    return told
+            end = time.monotonic() + LONG_S
+            while (told := json.loads(socket.recv(60)))["type"] != "kubectl":
+                assert time.monotonic() < end, f"no answer to {line}"
+            return dict(told)
 
         yield kubectl
 

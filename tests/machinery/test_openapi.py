@@ -67,7 +67,7 @@ def kubectl(tmp_path_factory):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     head = ["kubectl", "--server", f"http://127.0.0.1:{server.server_port}", "--cache-dir", home]
     env = {**os.environ, "HOME": home, "KUBECONFIG": f"{home}/none"}
-    yield lambda *args: subprocess.run([*head, *args], capture_output=True, text=True, env=env, check=False)
+    yield lambda *args: subprocess.run([*head, *args], capture_output=True, text=True, env=env, check=False, timeout=120)
     server.shutdown()
     server.server_close()
 

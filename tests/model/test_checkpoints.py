@@ -54,6 +54,7 @@ def test_a_pod_that_waits_for_its_disk_is_bound_as_it_was_chosen() -> None:
     first = world.cluster
     waiting: Any = first.sim.components["kube-scheduler/scheduler"]
     while not any(step.verb == "bind" and step.object == "pods/default/db-2" for step in first.sim.steps):
+        assert first.sim.time_ms < 600_000, "the third pod is never bound"
         first.history.advance()
         if waiting.waiting and first.history.checkpoints[-1][0] < first.sim.last_seq:
             first.history.checkpoints.append((first.sim.last_seq, first.history.cursor, 0, first.checkpoint()))

@@ -31,7 +31,7 @@ def test_same_seed_same_steps_under_any_hash_seed(seed: int) -> None:
     seen = set()
     for hash_seed in ("0", "1", "4242"):
         env = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=120)
         seen.add(done.stdout.strip())
     assert len(seen) == 1, f"seed {seed} gives different steps under different hash seeds"
 

@@ -62,10 +62,10 @@ def test_the_getting_started_of_argo_rollouts(server: Server) -> None:
     lines = lab.kubectl("get ro").stdout.splitlines()
     assert lines[0].split() == ["NAME", "DESIRED", "CURRENT", "UP-TO-DATE", "AVAILABLE", "AGE"]
     assert lines[1].split()[:5] == ["rollouts-demo", "5", "5", "5", "5"]
-    assert lab.kubectl("wait ro/rollouts-demo --for=jsonpath={.status.phase}=Healthy --timeout=20s").returncode == 0
+    assert lab.kubectl("wait ro/rollouts-demo --for=jsonpath={.status.phase}=Healthy --timeout=90s").returncode == 0
     patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "argoproj/rollouts-demo:yellow"}]
     assert lab.kubectl(["patch", "rollout", "rollouts-demo", "--type=json", "-p", json.dumps(patch)]).returncode == 0
-    assert lab.kubectl("wait ro/rollouts-demo --for=jsonpath={.status.phase}=Paused --timeout=30s").returncode == 0
+    assert lab.kubectl("wait ro/rollouts-demo --for=jsonpath={.status.phase}=Paused --timeout=90s").returncode == 0
     found = lab.get("ro rollouts-demo")
     assert found["status"]["currentStepIndex"] == 1 and found["status"]["updatedReplicas"] == 1
     promote = lab.kubectl(["patch", "rollout", "rollouts-demo", "--subresource=status", "--type=merge", "-p", '{"status":{"pauseConditions":null}}'])

@@ -89,7 +89,7 @@ def test_scenarios_with_junk_are_refused_or_run() -> None:
         except Exception as error:
             raise AssertionError(f"seed {SEED}, {number}: {error!r} of {str(document)[:3000]}") from error
         finally:
-            assert time.process_time() - start < 1, f"seed {SEED}, {number}"
+            assert time.process_time() - start < 6, f"seed {SEED}, {number}"
         if taken < 12:
             run_on(Cluster(scenario), 120)
         taken += 1
@@ -166,7 +166,7 @@ def test_scripts_with_junk_end_soon(shop: Cluster) -> None:
         start = time.process_time()
         answer = shop.history.execute({"kind": "exec", "namespace": "default", "pod": name, "container": "c", "argv": ["sh", "-c", line], "stdin": "", "tty": False})
         assert isinstance(answer, tuple), f"seed {SEED}, {number}: {line!r} gives {answer!r}"
-        assert time.process_time() - start < 3, f"seed {SEED}, {number}: {line!r} takes long"
+        assert time.process_time() - start < 15, f"seed {SEED}, {number}: {line!r} takes long"
     assert not shop.errors, shop.errors[:3]
 
 

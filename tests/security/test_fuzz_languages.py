@@ -73,4 +73,4 @@ def test_mistakes_are_answered_in_the_languages_own_words(cluster: Cluster, lang
             pass
         except Exception as error:
             assert type(error).__name__ in OWN, f"{language}: {text!r} raises {error!r}"
-        assert time.process_time() - start < 1, f"{language}: {text!r} takes long"
+        assert time.process_time() - start < 6, f"{language}: {text!r} takes long"

@@ -61,7 +61,7 @@ def test_bodies_that_unfold(server: Server, kind: str, body: bytes) -> None:
     start = time.monotonic()
     status, answer = ask(server, "POST", f"/kube/{lab.key}{CONFIGMAPS}", body, kind)
     assert status in (400, 415, 422) and answer["kind"] == "Status", answer
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 60
     alive(lab)
 
 
@@ -75,7 +75,7 @@ def test_json_patches_that_double_or_dig(server: Server) -> None:
     start = time.monotonic()
     patch = [{"op": "add", "path": "/data/z", "value": str(i)} for i in range(9_999)]
     assert ask(server, "PATCH", f"/kube/{lab.key}{CONFIGMAPS}/many", patch, "application/json-patch+json")[0] == 200
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 60
     alive(lab)
 
 
@@ -104,7 +104,7 @@ def test_patterns_and_rules_that_never_end(server: Server) -> None:
         start = time.monotonic()
         status, answer = ask(server, "POST", f"/kube/{lab.key}/apis/x.io/v1/namespaces/default/w{number}s", obj)
         assert status in (201, 422), answer
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 60
     alive(lab)
 
 

@@ -30,7 +30,7 @@ def test_a_script_without_end(script: str) -> None:
         if cluster.history.settled:
             break
         cluster.history.advance()
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10
     pod = cluster.find("pods/default/x")
     assert pod is not None and pod["status"]["phase"] in ("Running", "Succeeded", "Failed")
     assert not cluster.errors

@@ -136,6 +136,6 @@ def test_a_flood_of_writes_and_jumps_leaves_one_timeline(tmp_path: Path) -> None
 def test_deployment_settings_are_clean(tmp_path: Path) -> None:
     env = {**os.environ, "CLUSTERLAB_VAR": str(tmp_path), "CLUSTERLAB_HTTPS": "1", "CLUSTERLAB_HOSTS": "lab.example.org"}
     done = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"], cwd=ROOT, env=env, capture_output=True, text=True, check=False,
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120,
     )
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -136,6 +137,7 @@ class Cell:
         with theirs:
             command = [sys.executable, "-I", "-S", "-c", SPAWNER.format([str(ROOT), str(Path(yaml.__file__).parents[1])]), str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        self.control.settimeout(60)
         self.hello = json.loads(self.control.recv(65536))["hello"]
 
     def python(self, code: str, **more: Any) -> tuple[int, str]:
@@ -147,12 +149,16 @@ class Cell:
                  "execute": [str(path) for path in Path("/").glob("lib*/ld-linux*")], "ports": [self.port], "jail": True, "forks": False, "tty": False, **more}
         socket.send_fds(self.control, [json.dumps(order).encode()], [write, write, write])
         os.close(write)
-        self.control.settimeout(60)
-        with os.fdopen(read, "rb") as out:
-            said = out.read().decode()
+        said = b""
+        with os.fdopen(read, "rb", buffering=0) as out:
+            while True:
+                assert select.select([out], [], [], 60)[0], f"it neither ends nor says more than {said!r}"
+                if not (piece := out.read(65536)):
+                    break
+                said += piece
         while "ended" not in (message := json.loads(self.control.recv(65536))):
             pass
-        return message["code"], said
+        return message["code"], said.decode()
 
     def close(self) -> None:
         self.control.close()

@@ -11,6 +11,7 @@ import pytest
 
 from tests.server import Server
 from tests.terminal.typist import Visit
+from tests.waiting import LONG_S
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +178,9 @@ async def test_completion(visit: Visit) -> None:
 async def test_a_watch_streams_and_ends_with_ctrl_c(visit: Visit) -> None:
     async with visit.terminal() as typist, visit.terminal() as other:
         await typist.start("kubectl get cm -w -o name | grep streamed")
-        while not (await other.run("kubectl create cm streamed-1; kubectl get cm streamed-1 -o name")).endswith("streamed-1\n"):
-            pass
+        async with asyncio.timeout(LONG_S):
+            while not (await other.run("kubectl create cm streamed-1; kubectl get cm streamed-1 -o name")).endswith("streamed-1\n"):
+                pass
         assert "configmap/streamed-1" in await typist.read(until="streamed-1")
         await typist.send(type="input", data="\x03")
         await typist.read()

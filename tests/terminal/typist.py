@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import urllib.request
 from http.cookiejar import CookieJar
 from typing import Any
@@ -12,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.server import Server
 from tests.sockets import connect
+from tests.waiting import LONG_S
 
 __all__ = ["Typist", "Visit"]
 
@@ -61,8 +63,9 @@ class Typist:
 
     async def read(self, kind: str = "done", until: str = "") -> str:
         """Output up to a message of that kind, or up to a text."""
-        text = ""
+        text, end = "", time.monotonic() + LONG_S
         while True:
+            assert time.monotonic() < end, f"no {until or kind!r} within {LONG_S:.0f} s: …{text[-500:]}"
             got = await asyncio.wait_for(self.socket.recv(), 60)
             if isinstance(got, bytes):
                 text += got.decode(errors="replace")

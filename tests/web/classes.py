@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.server import Server
 from tests.sockets import connect
+from tests.waiting import LONG_S
 from tests.web.people import Person
 
 __all__ = ["Page", "join", "open_class"]
@@ -70,17 +72,19 @@ class Page:
 
     async def until(self, holds: Callable[[Page], Any]) -> Any:
         """Reads until something holds, which what was read already may do."""
+        end = time.monotonic() + LONG_S
         while True:
             try:
                 if found := holds(self):
                     return found
             except (TypeError, KeyError):  # what it looks at is not there yet
                 pass
+            assert time.monotonic() < end, f"not within {LONG_S:.0f} s; what was heard last: {self.heard[-3:]}"
             await self.read()
 
     async def answer(self, type_: str, /, **fields: Any) -> dict[str, Any]:
         """Sends, and reads until an error or "done" comes."""
         await self.send(type_, **fields)
-        while (message := await self.read())["type"] not in ("error", "done"):
-            pass
-        return message
+        heard = len(self.heard)
+        await self.until(lambda page: any(message["type"] in ("error", "done") for message in page.heard[heard:]))
+        return self.heard[-1]

@@ -19,7 +19,7 @@ __all__ = ["PASSWORD", "Person", "manage", "promote"]
 
 def manage(server: Server, *words: str) -> str:
     """Runs a management command on the server's database; its output."""
-    done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=server.env, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=server.env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
 from clusterlab.web.accounts.names import clean_name
 from tests.server import Server
+from tests.waiting import until
 from tests.web.people import PASSWORD, Person, manage, promote
 
 
@@ -88,13 +88,10 @@ def test_a_name_and_an_address_are_taken_once(server: Server) -> None:
 
 def mail(server: Server, to: str) -> str:
     """The path in the last mail to somebody; by default mails are printed."""
-    for _ in range(1200):
-        log = (server.folder / "server.log").read_text()
-        found = re.findall(rf"To: {re.escape(to)}.*?(/accounts/reset/\S+)", log, re.DOTALL)
-        if found:
-            return str(found[-1])
-        time.sleep(0.05)
-    raise AssertionError("no mail came")
+    def found() -> list[str]:
+        return re.findall(rf"To: {re.escape(to)}.*?(/accounts/reset/\S+)", (server.folder / "server.log").read_text(), re.DOTALL)
+
+    return str(until(found, "a mail comes")[-1])
 
 
 def test_a_forgotten_password(server: Server) -> None:

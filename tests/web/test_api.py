@@ -78,6 +78,10 @@ def test_step_by_step(server: Server) -> None:
     lab.call("POST", "/run", {"until": {"condition": "kind = Pod and name = two and .status.phase = Running"}})
     assert lab.get("pod two")["status"]["phase"] == "Running"
     before = lab.call("GET")["seq"]
+    again = {"until": {"condition": "kind = Pod and name = two and .status.phase = Running"}, "limit": 50}
+    assert lab.call("POST", "/run", {**again, "since": "command"})["seq"] == before  # since `kubectl run` it has come about
+    assert lab.call("POST", "/run", again)["seq"] > before
+    before = lab.call("GET")["seq"]
     never = lab.call("POST", "/run", {"until": {"condition": "kind = Pod and name = three"}, "limit": 50})
     assert before < never["seq"] <= before + 51
 
@@ -113,7 +117,7 @@ def test_bad_calls_say_what_is_wrong(server: Server, method: str, path: str, bod
 
 
 @pytest.mark.parametrize(("path", "body", "field"), [
-    ("/run", {"until": "tomorrow"}, "until"), ("/run", {"until": {"condition": "kind = "}}, "until.condition"),
+    ("/run", {"until": "tomorrow"}, "until"), ("/run", {"until": {"condition": "kind = "}}, "until.condition"), ("/run", {"since": 3}, "since"),
     ("/seek", {"seq": 10**9}, "seq"), ("/seek", {"seq": "x"}, "seq"), ("/play", {"speed": -1}, "speed"),
     ("/faults", {"kind": "gremlins"}, "kind"), ("/faults", {"kind": "node-down", "target": "node-99"}, "target"),
 ])

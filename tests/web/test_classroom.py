@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.server import Server
 from tests.sockets import connect
+from tests.waiting import eventually
 from tests.web.classes import Page, join, open_class
 from tests.web.people import Person, manage
 
@@ -116,8 +118,8 @@ async def test_own_copies_catching_up_taking_over_and_reset(server: Server) -> N
             assert (await page.answer("catch-up"))["type"] == "done"
             await page.until(lambda p: p.state["me"]["lab"] not in (None, mine))
             assert "after" in ada.http.get(f"/kube/{guest}{configmaps}").text
-            while ada.get(f"/api/labs/{mine}").status_code != 404:  # the old copy goes, once its page has gone to the new one
-                await asyncio.sleep(0.5)
+            copy = partial(ada.get, f"/api/labs/{mine}")
+            await eventually(lambda: copy().status_code == 404, "the old copy goes, once its page has gone to the new one", every_s=0.5)
 
 
 async def test_questions(server: Server) -> None:
@@ -233,8 +235,7 @@ async def test_checks_count_with_no_page_open_and_stand_in_the_report(server: Se
     def reported() -> dict[str, str]:
         return next(csv.DictReader(io.StringIO(teacher.get(f"/classes/{room}/report.csv").text)))
 
-    while reported()["tasks done"] == "0":
-        await asyncio.sleep(0.2)  # nobody looks: no board, no page of hers
+    await eventually(lambda: reported()["tasks done"] != "0", "her task counts, though there is no board and no page of hers", every_s=0.2)
     async with Page(server, teacher, room) as board:
         tile = await board.until(lambda b: next(iter(b.tiles.values())) if any(tile["done"] for tile in b.tiles.values()) else None)
         assert tile["done"] == 1 and tile["seq"] and "r" in "".join(node[2] for node in tile["picture"])

@@ -33,8 +33,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def finished() -> None:
-    while comparisons._tasks:
-        await asyncio.gather(*comparisons._tasks)
+    async with asyncio.timeout(60):
+        while comparisons._tasks:
+            await asyncio.gather(*comparisons._tasks)
 
 
 def test_a_comparison_is_run_once_and_found_again_by_anybody(ran: list[int]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.server import Server, ServerLab
+from tests.waiting import until
 
 
 def deployed(server: Server, replicas: int = 2) -> ServerLab:
@@ -23,12 +23,7 @@ def deployed(server: Server, replicas: int = 2) -> ServerLab:
 
 
 def await_state(lab: ServerLab, done: Any) -> dict[str, Any]:
-    for _ in range(600):
-        state = lab.call("GET")
-        if done(state):
-            return state
-        time.sleep(0.05)
-    raise AssertionError(f"it did not come to pass: {state}")
+    return dict(until(lambda: state if done(state := lab.call("GET")) else None, "the lab's state changes so"))
 
 
 def test_a_breakpoint_stops_play_a_run_and_a_command(server: Server) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.server import Server, ServerLab
+from tests.waiting import until
 
 KILLS = int(os.environ.get("CLUSTERLAB_KILLS", "20"))
 #: Every so many rounds the real kubectl writes; it takes many times as long as a plain request.
@@ -55,14 +56,16 @@ def test_kills_in_the_middle_of_bursts(tmp_path: Path, capsys: pytest.CaptureFix
             lab = server.lab(nodes=1)
             burst = Burst(lab, kubectl=round_ % KUBECTL_EVERY == 0)
             with concurrent.futures.ThreadPoolExecutor(4) as pool:
-                for thread in range(4):
-                    pool.submit(burst.create, thread)
-                while len(burst.acknowledged) < 2:
-                    time.sleep(0.005)
-                time.sleep(chance.uniform(0.0, 0.12))
-                seen = server.call("GET", f"/api/labs/{lab.id}")[1]
-                server.kill()
-                burst.over.set()
+                try:
+                    writing = [pool.submit(burst.create, thread) for thread in range(4)]
+                    until(lambda burst=burst: len(burst.acknowledged) >= 2, f"seed {seed}, round {round_}: two writes are acknowledged", every_s=0.005)
+                    time.sleep(chance.uniform(0.0, 0.12))
+                    seen = server.call("GET", f"/api/labs/{lab.id}")[1]
+                    server.kill()
+                finally:
+                    burst.over.set()
+            for each in writing:
+                each.result()
             server.start()
             after = lab.call("GET")
             listed = server.call("GET", f"/kube/{lab.key}/api/v1/namespaces/default/configmaps")[1]["items"]

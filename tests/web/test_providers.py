@@ -16,6 +16,7 @@ import pytest
 from jwcrypto.jwk import JWK
 
 from tests.server import Server
+from tests.waiting import LONG_S
 from tests.web.classes import Page
 from tests.web.people import Person
 from tests.web.simulated import CLAIM, DEEP, Platform, Provider
@@ -199,9 +200,10 @@ async def test_the_people_of_a_course_are_expected_in_a_class(connected: tuple[S
     answer = grace.send("/classes/new", {"title": "Course", "on": "blank", "nodes": "1", "course": course}, form="/classes/")
     room = answer.headers["location"].split("/")[2]
     async with Page(server, grace, room) as board:
-        while not (roster := board.state["roster"])["missing"]:  # the platform is asked while nobody waits
-            assert (await board.answer("roster"))["type"] in ("done", "error")
-            board.state = (await state_of(server, grace, room))
+        async with asyncio.timeout(LONG_S):
+            while not (roster := board.state["roster"])["missing"]:  # the platform is asked while nobody waits
+                assert (await board.answer("roster"))["type"] in ("done", "error")
+                board.state = (await state_of(server, grace, room))
         assert roster["expected"] == 2 and roster["missing"] == ["Ada <i>", "Bob B"]
         joined = await asyncio.to_thread(ada.send, "/join", {"code": board.state["code"], "name": "Ada"})
         assert joined.status_code == 302

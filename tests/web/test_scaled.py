@@ -13,8 +13,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,8 +24,9 @@ from websockets.exceptions import ConnectionClosed
 
 from clusterlab.web.scale.stack import Missing, Node, Stack
 from tests import forkserver
-from tests.server import Server, ServerLab
+from tests.server import Server, ServerLab, free_port
 from tests.sockets import connect
+from tests.waiting import LONG_S, eventually
 from tests.web.classes import Page, join
 from tests.web.people import Person, manage
 from tests.web.test_socket import Browser
@@ -41,7 +44,7 @@ class Door(Server):
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("stack"), launch=forkserver.start)  # type: ignore[arg-type]
+    made = Stack(tmp_path_factory.mktemp("stack"), launch=forkserver.start, free_port=free_port)  # type: ignore[arg-type]
     try:
         made.start()
     except Missing as error:
@@ -60,12 +63,6 @@ def figures(node: Node) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
 
-def host_of(stack: Stack, lab: ServerLab) -> Node:
-    """The lab host that has a lab, which its log does not say but its answer does: another one would not take it."""
-    return next(node for node in stack.hosts if node.process is not None and node.process.poll() is None
-                and figures(node)["clusterlab_labs_awake"] > 0 and lab is not None)
-
-
 def seen_from(lab: ServerLab, node: Node) -> ServerLab:
     """The same lab through another web process."""
     other = object.__new__(ServerLab)
@@ -80,11 +77,18 @@ class Writer:
     """Creates config maps through both web processes until it is told to stop, and knows which were acknowledged, and when."""
 
     def __init__(self, doors: list[ServerLab]) -> None:
-        self.doors, self.acknowledged, self.ended = doors, [], threading.Event()
-        self.threads = [threading.Thread(target=self._write, args=(number,)) for number in range(3)]
+        self.doors, self.ended = doors, threading.Event()
         self.acknowledged: list[tuple[float, str]] = []
+        self.problems: list[BaseException] = []
+        self.threads = [threading.Thread(target=self._write, args=(number,), daemon=True) for number in range(3)]
 
     def _write(self, thread: int) -> None:
+        try:
+            self._write_until_told(thread)
+        except BaseException as error:
+            self.problems.append(error)
+
+    def _write_until_told(self, thread: int) -> None:
         number = 0
         while not self.ended.is_set():
             name = f"c{thread}-{number}"
@@ -96,6 +100,16 @@ class Writer:
             number += 1
             time.sleep(0.02)
 
+    async def wait(self, holds: Callable[[], object], what: str, *tasks: asyncio.Task[None]) -> None:
+        """Until something holds; what has failed meanwhile, here or in a task, is raised."""
+        async with asyncio.timeout(LONG_S):
+            while not holds():
+                assert not self.problems, f"{self.problems}, waiting for this: {what}"
+                for task in tasks:
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(0.1)
+
     def __enter__(self) -> Writer:
         for thread in self.threads:
             thread.start()
@@ -104,7 +118,8 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self.ended.set()
         for thread in self.threads:
-            thread.join()
+            thread.join(150)
+            assert not thread.is_alive(), "a write is not answered"
 
 
 async def follow(browser: Browser, until: asyncio.Event, url: str) -> None:
@@ -130,18 +145,15 @@ async def test_a_killed_host_loses_nothing(stack: Stack, capsys: pytest.CaptureF
         asyncio.create_task(follow(browser, done, f"ws://127.0.0.1:{node.port}/ws/labs/{one.id}/"))
         for browser, node in zip(browsers, stack.webs, strict=True)
     ]
-    watch = one.start("get", "configmaps", "--watch", "--no-headers")
+    watch = one.follow("get", "configmaps", "--watch", "--no-headers")
+    await asyncio.to_thread(watch.until, len, "the watch has begun")
     with Writer([one, two]) as writer:
-        while len(writer.acknowledged) < 20 or not all(browser.seen for browser in browsers):
-            await asyncio.sleep(0.1)
-            for task in tasks:
-                if task.done():
-                    task.result()
-        victim = await asyncio.to_thread(host_of, stack, one)
+        await writer.wait(lambda: min(len(writer.acknowledged), len(watch.lines)) >= 20 and all(browser.seen for browser in browsers), "both browsers see writes", *tasks)
+        victim = await until(holder_of, stack, one.id)
         killed, before = time.monotonic(), len(writer.acknowledged)
-        victim.end(signal.SIGKILL)
-        while not any(when > killed + 0.5 for when, _ in list(writer.acknowledged)) or len(writer.acknowledged) < before + 20:
-            await asyncio.sleep(0.1)
+        await asyncio.to_thread(victim.end, signal.SIGKILL)
+        await writer.wait(lambda: any(when > killed + 0.5 for when, _ in list(writer.acknowledged)) and len(writer.acknowledged) >= before + 20,
+                          "writes go on after the host was killed", *tasks)
     resumed = min(when for when, _ in writer.acknowledged if when > killed + 0.5)
     with capsys.disabled():
         print(f"\na killed lab host: {before} writes acknowledged before, {len(writer.acknowledged) - before} after; writes went on "
@@ -150,10 +162,7 @@ async def test_a_killed_host_loses_nothing(stack: Stack, capsys: pytest.CaptureF
     missing = [name for _, name in writer.acknowledged if name not in names]
     assert not missing, f"acknowledged and lost: {missing}"
     state = await asyncio.to_thread(one.call, "POST", "/pause")
-    for _ in range(1200):
-        if all(browser.state["seq"] == state["seq"] for browser in browsers):
-            break
-        await asyncio.sleep(0.1)
+    await until(lambda: all(browser.state["seq"] == state["seq"] for browser in browsers))
     done.set()
     await asyncio.gather(*tasks)
     async with connect(f"ws://127.0.0.1:{stack.webs[1].port}/ws/labs/{one.id}/", max_size=None) as socket:
@@ -161,8 +170,8 @@ async def test_a_killed_host_loses_nothing(stack: Stack, capsys: pytest.CaptureF
         await fresh.hello()
     for browser in browsers:
         assert browser.state["objects"] == fresh.state["objects"] and browser.errors == []
-    lines = watch.communicate(timeout=60)[0].splitlines()
-    assert len(lines) >= 20 and watch.returncode == 0  # it had followed until its host died, and ended well by itself then
+    code = await asyncio.to_thread(watch.ended)
+    assert len(watch.lines) >= 20 and code == 0  # it had followed until its host died, and ended well by itself then
     victim.start()
     await asyncio.to_thread(victim.await_ready)
 
@@ -250,14 +259,15 @@ def test_streams_go_through_any_web_process(stack: Stack) -> None:
     assert two.kubectl(f"exec {pod} -- echo through").stdout == "through\n"
     assert one.kubectl(["exec", "-i", pod, "--", "cat"], stdin="in and out").stdout == "in and out"
     logs = two.start("logs", "-f", pod)
-    watch = one.start("get", "pods", "-w", "--no-headers")
-    assert watch.stdout is not None and watch.stdout.readline().startswith("web-")
+    watch = one.follow("get", "pods", "-w", "--no-headers")
+    watch.until(lambda lines: lines[0].startswith("web-") if lines else False, "the pods are listed")
+    two.call("POST", "/pause")  # a lab that plays may have come further than the condition before it is waited for
     assert two.kubectl("delete deployment web").returncode == 0
     two.call("POST", "/run", {"until": {"condition": "kind = Pod and verb = delete"}, "limit": 5000})
     two.call("POST", "/play", {"speed": 60})
     logs.wait(60)  # it ends with its container
+    watch.until(lambda lines: any("Terminating" in line for line in lines), "the watch sees the pods end")
     watch.terminate()
-    assert "Terminating" in watch.communicate()[0]
 
 
 def test_a_host_that_is_asked_to_end_hands_its_labs_over(stack: Stack) -> None:
@@ -336,10 +346,8 @@ def holder_of(stack: Stack, lab_id: str) -> Node | None:
     return next((node for node in stack.hosts if found and node.url == found[0]), None)
 
 
-async def until(holds: object, *arguments: object) -> object:
-    while not (found := await asyncio.to_thread(holds, *arguments)):  # type: ignore[arg-type]
-        await asyncio.sleep(0.2)
-    return found
+async def until(holds: Callable[..., Any], *arguments: object) -> Any:
+    return await eventually(partial(holds, *arguments), f"{holds.__name__}{arguments}", every_s=0.2)
 
 
 class Learner:
@@ -375,7 +383,8 @@ async def test_a_class_on_two_hosts_outlives_one_of_them(stack: Stack) -> None:
         await board.send("mode", mode="own")
         await board.until(lambda b: b.state["mode"] == "own")
         learners: list[Learner] = []
-        while len(learners) < 3 or len({(await until(holder_of, stack, each.lab)).name for each in learners}) < 2:  # type: ignore[attr-defined]
+        while len(learners) < 3 or len({(await until(holder_of, stack, each.lab)).name for each in learners}) < 2:
+            assert len(learners) < 12, "all copies go to one host"
             made = await asyncio.to_thread(Learner, doors[len(learners) % 2], code, room, f"L{len(learners)}")
             await asyncio.to_thread(made.open)
             assert await asyncio.to_thread(made.write) == 201

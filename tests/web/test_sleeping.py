@@ -64,8 +64,9 @@ async def test_a_lab_that_is_stirred_while_it_ends_does_end() -> None:
     lab = Lab(models.Lab(id="aaaaaaaaaa", playing=False), Cluster(load({"nodes": 1})), _Journal())  # type: ignore[arg-type]
     for _ in range(3):
         lab.start()
-        while lab._wake.is_set() or not lab._wake._waiters:  # until it waits for something to do
-            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while lab._wake.is_set() or not lab._wake._waiters:  # until it waits for something to do
+                await asyncio.sleep(0)
         task = lab._task
         assert task is not None
         lab._stir()

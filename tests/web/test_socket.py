@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import urllib.request
+from collections.abc import Callable
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -16,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from clusterlab.stream.reduce import reduce
 from tests.server import ROOT, Server
 from tests.sockets import connect
+from tests.waiting import LONG_S
 
 SCHEMA = jsonschema_rs.validator_for(json.loads((ROOT / "clusterlab" / "stream" / "schema.json").read_text()))
 
@@ -53,7 +56,13 @@ class Browser:
         return message
 
     async def until(self, seq: int) -> None:
-        while self.state["seq"] < seq:
+        await self.until_so(lambda: self.state["seq"] >= seq)
+
+    async def until_so(self, holds: Callable[[], Any]) -> None:
+        """Reads until something holds."""
+        end = time.monotonic() + LONG_S
+        while not holds():
+            assert time.monotonic() < end, f"not within {LONG_S:.0f} s; it stands at {self.state.get('seq')}, {self.mode}, {self.errors}"
             await self.read()
 
 
@@ -88,10 +97,8 @@ async def test_two_browsers_see_the_same_and_a_late_one_catches_up(server: Serve
             late = Browser(c)
             await late.hello()
             await late.until(last)
-            while one.state["seq"] < late.state["seq"]:
-                await one.read()
-            while two.state["seq"] < late.state["seq"]:
-                await two.read()
+            await one.until(late.state["seq"])
+            await two.until(late.state["seq"])
             assert one.state["objects"] == two.state["objects"] == late.state["objects"]
             assert one.state["components"] == late.state["components"]
 
@@ -133,17 +140,15 @@ async def test_the_page_drives_the_lab(server: Server) -> None:
         browser = Browser(socket)
         assert (await browser.hello())["lab"]["canEdit"]
         await socket.send(json.dumps({"type": "kubectl", "line": "kubectl create deployment web --image=nginx:1.25"}))
-        message = await browser.read()
-        while message["type"] != "kubectl":
-            message = await browser.read()
+        async with asyncio.timeout(LONG_S):
+            while (message := await browser.read())["type"] != "kubectl":
+                pass
         assert message["stdout"] == "deployment.apps/web created\n", message
         await socket.send(json.dumps({"type": "run", "until": "settled"}))
-        while not browser.mode.get("settled") or not any(v["kind"] == "Pod" for v in browser.state["objects"].values()):
-            await browser.read()
+        await browser.until_so(lambda: browser.mode.get("settled") and any(v["kind"] == "Pod" for v in browser.state["objects"].values()))
         last = browser.state["seq"]
         await socket.send(json.dumps({"type": "back"}))
-        while browser.state["seq"] >= last:
-            await browser.read()
+        await browser.until_so(lambda: browser.state["seq"] < last)
         assert browser.mode["last"] == last
 
 
@@ -160,8 +165,7 @@ async def test_breakpoints_that_are_set_in_one_breath_are_all_kept(server: Serve
             await browser.socket.send(json.dumps({"type": "breakpoint", "condition": condition, **on}))
 
         async def known(browser: Browser, *wanted: tuple[str, bool]) -> None:
-            while sorted((one["condition"], one["on"]) for one in browser.mode["breakpoints"]) != sorted(wanted):
-                await browser.read()
+            await browser.until_so(lambda: sorted((one["condition"], one["on"]) for one in browser.mode["breakpoints"]) == sorted(wanted))
 
         await change(one, "kind = Pod")
         await change(one, "kind = Node")
@@ -174,8 +178,7 @@ async def test_breakpoints_that_are_set_in_one_breath_are_all_kept(server: Serve
             await change(one, condition, on=on)
         for i in range(29):
             await change(one, f"name = x{i}")
-        while len(one.errors) < 4:
-            await one.read()
+        await one.until_so(lambda: len(one.errors) >= 4)
         assert "at most 30" in one.errors[-1]["message"]
         state = await asyncio.to_thread(lab.call, "GET", "")
         assert len(state["breakpoints"]) == 30 and {"condition": "kind = Node", "on": False} in state["breakpoints"]
@@ -192,8 +195,7 @@ async def test_steps_back_in_one_breath_are_as_many(server: Server) -> None:
         await browser.hello()
         for _ in range(3):
             await socket.send(json.dumps({"type": "back"}))
-        while browser.mode["seq"] > to:
-            await browser.read()
+        await browser.until_so(lambda: browser.mode["seq"] <= to)
         assert browser.mode["seq"] == to
 
 
@@ -203,8 +205,7 @@ async def test_watchers_may_not_change(server: Server) -> None:
         browser = Browser(socket)
         assert not (await browser.hello())["lab"]["canEdit"]
         await socket.send(json.dumps({"type": "pause"}))
-        while not browser.errors:
-            await browser.read()
+        await browser.until_so(lambda: browser.errors)
         assert browser.errors[0]["code"] == "Forbidden"
 
 
@@ -214,15 +215,15 @@ async def test_junk_is_answered_and_the_lab_goes_on(server: Server) -> None:
         browser = Browser(socket)
         for junk in ("{", "[]", '{"type": 3}', '{"type": "dance"}', "\x00", '{"type": "hello", "from": "x"}', '{"type": "seek"}'):
             await socket.send(junk)
-        while len(browser.errors) < 6:
-            await browser.read()
+        await browser.until_so(lambda: len(browser.errors) >= 6)
         assert all(error["message"] for error in browser.errors)
     async with connect(socket_url(server, lab)) as socket:
         with pytest.raises(ConnectionClosed):
             for _ in range(60):
                 await socket.send("junk")
-            while True:
-                await asyncio.wait_for(socket.recv(), 60)
+            async with asyncio.timeout(LONG_S):
+                while True:
+                    await socket.recv()
     async with connect(socket_url(server, lab)) as socket:
         with pytest.raises(ConnectionClosed):
             await socket.send("x" * 200_000)

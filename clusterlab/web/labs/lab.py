@@ -72,6 +72,8 @@ class Lab:
         self.stands = asyncio.Event()  # not on the way to another step: who reads waits for it, so that nobody sees the way
         self.stands.set()
         self._jobs: deque[Job] = deque()
+        #: The last step before the latest command; after waking, nothing is known of commands before.
+        self.acted_seq = cluster.sim.last_seq
         self._wake = asyncio.Event()
         self._listeners: set[Callable[[], None]] = set()
         self._published = (self.cluster.sim.last_seq, self.generation, False)
@@ -374,7 +376,7 @@ class Lab:
             self._log_bytes += sum(weight_of(one.data) for one in batch)
             until = time.monotonic() + SLICE_S
             for one in batch:
-                last = sim.last_seq
+                last = self.acted_seq = sim.last_seq
                 answer = history.execute(one.data)
                 if sim.last_seq > last:
                     self._stops(sim.steps[-1])

@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -96,7 +97,8 @@ class Stack:
 
     def __init__(
         self, folder: Path, webs: int = 2, hosts: int = 2, ports: list[int] | None = None,
-        launch: Callable[[int, dict[str, str], Path], subprocess.Popen[bytes]] = launched, **env: str,
+        launch: Callable[[int, dict[str, str], Path], subprocess.Popen[bytes]] = launched,
+        free_port: Callable[[], int] = free_port, **env: str,
     ) -> None:
         self.folder, self.launch = folder, launch
         numbers = ports or [free_port() for _ in range(webs)]
@@ -117,8 +119,8 @@ class Stack:
         self._start_postgres(initdb, postgres)
         options = ["--port", "0", "--unixsocket", str(self._base / "redis"), "--save", "", "--appendonly", "no", "--dir", str(self._base)]
         self._run([redis, *options], "redis")
-        self._await(self._base / "redis")
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=self.env, check=True)
+        self._await("redis", self._redis_answers)
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=self.env, check=True, timeout=START_S)
         for node in [*self.hosts, *self.webs]:
             node.start()
         for node in [*self.hosts, *self.webs]:
@@ -138,28 +140,44 @@ class Stack:
             self._as = [shutil.which("runuser") or "/usr/sbin/runuser", "-u", "postgres", "--"]
         done = subprocess.run(
             [*self._as, initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], cwd="/", capture_output=True,
-            check=False,
+            check=False, timeout=START_S,
         )
         if done.returncode:
             raise RuntimeError("initdb failed:\n" + done.stderr.decode(errors="replace"))
         self._run([*self._as, postgres, "-D", str(data), "-k", str(sockets), "-c", "listen_addresses="], "postgres")
-        self._await(sockets / ".s.PGSQL.5432")
+        self._await("postgres", self._postgres_answers)
 
     def _run(self, command: list[str], name: str) -> None:
         log = (self.folder / f"{name}.log").open("ab")
         self._servers.append(subprocess.Popen(command, cwd="/", stdout=log, stderr=log))
 
-    def _await(self, path: Path) -> None:
+    def _await(self, name: str, answers: Callable[[], bool]) -> None:
         until = time.monotonic() + START_S
-        while not path.exists():
+        while not answers():
             if time.monotonic() > until or self._servers[-1].poll() is not None:
-                raise RuntimeError(f"{path.name} did not come up; see the logs in {self.folder}")
+                raise RuntimeError(f"{name} did not come up; see the logs in {self.folder}")
             time.sleep(0.1)
-        time.sleep(0.3)  # the socket is there a moment before it answers
+
+    def _redis_answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+            client.settimeout(5)
+            client.connect(str(self._base / "redis"))
+            client.sendall(b"PING\r\n")
+            return client.recv(100).startswith(b"+PONG")
+        return False
+
+    def _postgres_answers(self) -> bool:
+        """Its socket is there some time before it takes anybody."""
+        import psycopg
+
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(self.env["DATABASE_URL"], connect_timeout=5).close()
+            return True
+        return False
 
     def restart_database(self) -> None:
         """Has PostgreSQL die on the spot, and start again."""
-        options = ["-D", str(self._base / "data"), "-m", "immediate", "-w", "-s", "-l", os.devnull]
+        options = ["-D", str(self._base / "data"), "-m", "immediate", "-w", "-t", "110", "-s", "-l", os.devnull]
         command = [*self._as, _program("pg_ctl"), *options, "restart"]
         subprocess.run(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=120)
 

@@ -230,7 +230,8 @@ export const fetchGalleryFile = (name: string): Promise<{ text: string }> => get
 /** A new lab with the same past up to `seq`; the answer says where it is. */
 export const forkLab = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/fork`, { seq });
 /** Runs, and answers when it has stopped. */
-export const runLab = (id: string, until: unknown, limit: number): Promise<{ seq: number; settled: boolean }> => post(`${labPath(id)}/run`, { until, limit });
+/** With `since`, what a condition waits for counts as well if it has come about since the latest command. */
+export const runLab = (id: string, until: unknown, limit: number, since?: "command"): Promise<{ seq: number; settled: boolean }> => post(`${labPath(id)}/run`, { until, limit, since });
 /** Steps of any lab whose id is known. */
 export const fetchSteps = (id: string, from: number, limit: number): Promise<{ steps: Frame[] }> => get(`${labPath(id)}/steps?from=${from}&limit=${limit}`);
 /** A link through which everybody can open a copy of the lab at a step. */

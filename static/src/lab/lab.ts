@@ -70,7 +70,7 @@ export class Lab {
   private noticeTimer = 0;
   private filling = false;
   /** The last command was a single step. */
-  private closely = false;
+  closely = false;
   /** Play or pause that the lab has not answered yet. */
   private asked: "playing" | "paused" | "" = "";
   private askedAt = 0;

@@ -280,7 +280,8 @@ export class WaitElement extends WordsElement {
     const until = time ? { time: now + Number(time[1]) * UNITS[time[2]!]! } : this.until === "settled" ? "settled" : { condition: this.until };
     // The button comes back when the time has passed: who went on before would act in the middle of it.
     void this.asking(async () => {
-      await runLab(currentLab().options.id, until, typeof until === "object" && "condition" in until ? MOST_STEPS : MOST_EVENTS);
+      if (typeof until === "object" && "condition" in until) await runLab(currentLab().options.id, until, MOST_STEPS, "command"); // the lab may have played on while the text was read
+      else await runLab(currentLab().options.id, until, MOST_EVENTS);
     });
   }
 }

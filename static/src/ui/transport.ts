@@ -5,6 +5,7 @@ import { t } from "../i18n/t";
 import { PACES, type Topic } from "../lab/lab";
 import { actorName, clock, sentenceOf } from "../lab/words";
 import { recall, remember } from "../lab/remember";
+import type { Heading } from "../stream/types";
 import { sentenceOfBeat } from "./beats";
 import type { DrawerElement } from "./drawer";
 import { LabElement } from "./element";
@@ -51,14 +52,20 @@ export class SayElement extends LabElement {
     if (gated && this.lab.ask.pod) return html`<p class="say" data-testid="say"><b>?</b> ${this.lab.ask.question} <button type="button" class="small" data-testid="ask-show" @click=${() => this.lab.ask.guess("")}>${t("Show it")}</button></p>`;
     if (halted && frame) return html`<p class="say" data-testid="say"><b>${t("Inside step {seq}", { seq: frame.seq })} · ${actorName(frame.actor)}</b> ${sentenceOfBeat(halted)}</p>`;
     const step = this.lab.shown;
-    if (!step) return this.welcome();
+    if (!step || this.untouched(step)) return this.welcome(step);
     return html`<p class="say" data-testid="say" title=${sentenceOf(step)}><b>${t("Step {seq}", { seq: step.seq })} · ${actorName(step.actor)}</b> ${sentenceOf(step)}</p>`;
   }
 
+  /** A cluster that plays has heartbeats; whoever reads before pressing still finds the button. */
+  private untouched(step: Heading): boolean {
+    const { closely, player } = this.lab;
+    return step.routine && !closely && !Object.keys(player.state.objects).some((key) => key.startsWith("pods/default/"));
+  }
+
   /** Nothing has happened yet: offers something to do. */
-  private welcome() {
+  private welcome(step?: Heading) {
     if (this.lab.connection !== "open") return html`<p class="say" data-testid="say">${t("Connecting …")}</p>`;
-    if (this.lab.mode.last > 0) return html`<p class="say" data-testid="say">${t("Step {seq}", { seq: this.lab.shownSeq })}</p>`;
+    if (!step && this.lab.mode.last > 0) return html`<p class="say" data-testid="say">${t("Step {seq}", { seq: this.lab.shownSeq })}</p>`;
     if (!this.lab.options.canEdit || document.body.dataset["lesson"]) return html`<p class="say" data-testid="say">${t("The cluster is up and waits.")}</p>`;
     return html`<p class="say" data-testid="say">${t("The cluster is up and waits for you.")} <button type="button" class="small primary" data-testid="first" @click=${this.first}>${t("Start three pods")}</button>
       <span class="soft mono wide-only">${FIRST_LINE}</span></p>`;
