@@ -13,7 +13,11 @@ from __future__ import annotations
 import select
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.postgresql import base
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 __all__ = ["DatabaseWrapper"]
 
@@ -24,9 +28,24 @@ _SESSION = {"idle_in_transaction_session_timeout": "4s", "lock_timeout": "8s"}
 _CONNECT_S, _UNHEARD_MS = 5, 10_000
 
 
+class _Errors(DatabaseErrorWrapper):
+    """psycopg files a transaction that PostgreSQL has left under internal errors. It is one that anybody meets who was stopped for a
+    while, and to be taken like a connection that broke."""
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, IdleInTransactionSessionTimeout):
+            self.wrapper.errors_occurred = True
+            raise OperationalError(*error.args).with_traceback(traceback) from error
+        super().__exit__(kind, error, traceback)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that is made anew when the database has hung up, or when it has met an error and turns out to be broken. Within a
     transaction it stays what it is."""
+
+    @cached_property
+    def wrap_database_errors(self) -> _Errors:
+        return _Errors(self)
 
     def get_connection_params(self) -> dict[str, Any]:
         noticed = {"connect_timeout": _CONNECT_S, "tcp_user_timeout": _UNHEARD_MS}
