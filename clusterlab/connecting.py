@@ -55,7 +55,8 @@ def forward(cluster: Cluster, data: dict[str, Any]) -> tuple[int, str]:
     step = cluster.sim.perform("kubectl", "port-forward", f"pods/{data['namespace']}/{data['pod']}")
     asked = f"{data['method']} {data['path'][:80]} through kubectl port-forward to port {data['port']} of pod {data['pod']}"
     try:
-        status, body = cluster.node_server.forward(data["namespace"], data["pod"], data["port"], data["path"], data["method"])
+        status, body = cluster.node_server.forward(
+            data["namespace"], data["pod"], data["port"], data["path"], data["method"], data.get("body", ""), data.get("headers"))
         step.explain = f"{asked}: {status if status else 'connection refused'}."
         return status, body
     except StatusError as error:

@@ -44,8 +44,8 @@ class _Node:
         self.network: Any = sim.components["network"]
         self.ip = source.ip
 
-    def request(self, run: Run, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Reply:
-        found = self.network.request(self.source, url, method, headers or {})
+    def request(self, run: Run, url: str, method: str = "GET", headers: dict[str, str] | None = None, body: str = "") -> Reply:
+        found = self.network.request(self.source, url, method, headers or {}, 0, body)
         traffic: Any = self.sim.components.get("traffic")
         if traffic is not None and found.container:
             traffic.count(found.container, found.cpu_us, found.pod)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from clusterlab.kubelet.environment import expand
 from clusterlab.kubelet.restart import go_duration
+from clusterlab.network import addresses
+from clusterlab.network.exchange import Asked
 from clusterlab.runtime.records import Container
 from clusterlab.runtime.runtime import Runtime
 
@@ -75,7 +77,10 @@ def _http(runtime: Runtime, pod: Object, made: Container, action: Object, timeou
         return _no_port(pod, made, action)
     scheme = (action.get("scheme") or "HTTP").lower()
     shown = f"{scheme}://{host}:{port}{path if path.startswith('/') else '/' + path}"
-    answer = runtime.answer(made.pod_uid, port, path)
+    sent = (("Host", f"{host}:{port}"), ("User-Agent", "kube-probe/1.36"), ("Accept", "*/*"),
+            *((each["name"], each.get("value", "")) for each in action.get("httpHeaders") or ()))
+    bridge = addresses.host(runtime.pod_cidr, 1) if runtime.pod_cidr else ""
+    answer = runtime.answer(made.pod_uid, port, path, Asked("GET", path, sent, "", bridge, True, True))
     if answer.refused:
         return Outcome(False, f'Get "{shown}": dial tcp {host}:{port}: connect: connection refused', answer.until_ms)
     if answer.latency_us > timeout_ms * 1000:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from clusterlab.client.api import Request, User
 from clusterlab.kubelet.kubelet import Kubelet
 from clusterlab.machinery.errors import StatusError, bad_request, not_found
+from clusterlab.network.exchange import BODY_MOST, Asked
 from clusterlab.network.trip import Trip
 from clusterlab.runtime import logs, scripts, sessions
 from clusterlab.runtime.records import RUNNING, Container
@@ -226,23 +227,29 @@ class NodeServer:
         kubelet, found = self._running(namespace, pod, container)
         kubelet.runtime.crash(found.id, code)
 
-    def port_forward(self, namespace: str, pod: str, port: int, path: str = "/") -> tuple[int, str]:
-        """One HTTP exchange through a forwarded port: (status, body); status 0 where nothing listens."""
+    def port_forward(self, namespace: str, pod: str, port: int, path: str = "/", asked: Asked | None = None) -> tuple[int, str]:
+        """One HTTP exchange through a forwarded port: (status, body); status 0 where nothing listens. What is `asked` may change what the
+        program knows; without it the program is only looked at."""
         kubelet, uid = self._kubelet(namespace, pod)
         self._reachable(kubelet)
-        answer = kubelet.runtime.answer(uid, port, path)
+        answer = kubelet.runtime.answer(uid, port, path, asked)
         return (0, "") if answer.refused else (answer.status, answer.body)
 
-    def forward(self, namespace: str, pod: str, port: int, path: str = "/", method: str = "GET") -> tuple[int, str]:
+    def forward(
+        self, namespace: str, pod: str, port: int, path: str = "/", method: str = "GET", body: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, str]:
         """As `port_forward`, but what the program asks of others for its answer is asked, and all of it counts as traffic."""
         kubelet, uid = self._kubelet(namespace, pod)
         self._reachable(kubelet)
         runtime = kubelet.runtime
         network: Any = self.sim.components.get("network")
-        answer = runtime.answer(uid, port, path)
+        asked = Asked(method, path, (("Host", f"localhost:{port}"), *(headers or {}).items()), body[:BODY_MOST], "127.0.0.1", True)
+        answer = runtime.answer(uid, port, path, asked)
         if answer.refused or network is None:
             return (0, "") if answer.refused else (answer.status, answer.body)
-        trip = Trip(network, network.source_of(uid, kubelet.config.name)._replace(ip="127.0.0.1"), method, path, {}, f"localhost:{port}")
+        source = network.source_of(uid, kubelet.config.name)._replace(ip="127.0.0.1")
+        trip = Trip(network, source, method, path, dict(headers or {}), f"localhost:{port}", body)
         found = trip.answered(runtime, uid, answer, f"{namespace}/{pod}")
         traffic: Any = self.sim.components.get("traffic")
         if traffic is not None and found.container:
@@ -253,7 +260,7 @@ class NodeServer:
         """What a port of a pod says to some bytes of a new connection."""
         kubelet, uid = self._kubelet(namespace, pod)
         self._reachable(kubelet)
-        return kubelet.runtime.talk(uid, port, "TCP", data, "127.0.0.1:40000")
+        return kubelet.runtime.talk(uid, port, "TCP", data)  # without a client: the program is only looked at
 
     def port_speaks(self, namespace: str, pod: str, port: int) -> tuple[str, str]:
         """What a port of a pod speaks (http, redis, tcp; "" where nothing listens), and the name of the container."""
@@ -281,18 +288,34 @@ class NodeServer:
             )
         if request.subresource == "proxy" and request.resource == "nodes" and self.nodes is not None:
             return self.nodes(method, request.name, rest)
+        path = "/" + rest.lstrip("/")
+        asked = None
+        if method not in {"GET", "HEAD", "OPTIONS"}:  # a command; the others are reads, which change nothing
+            asked = Asked(method, path, tuple(headers.items()), body[:BODY_MOST].decode("utf-8", "replace"), "", True)
         if request.subresource == "proxy" and request.resource == "pods":
             name, _, port = request.name.partition(":")
-            status, text = self.port_forward(request.namespace, name, int(port) if port.isdigit() else 80, "/" + rest.lstrip("/"))
+            number = int(port) if port.isdigit() else self._first_port(request.namespace, name)
+            status, text = self.port_forward(request.namespace, name, number, path, asked)
             if status:
                 return text
+            raise _unavailable(f"error trying to reach service: dial tcp {self._ip(request.namespace, name)}:{number}: "
+                               "connect: connection refused")
         if request.subresource == "proxy" and request.resource == "services" and self.api is not None:
-            return self._through_service(request.namespace, request.name, "/" + rest.lstrip("/"))
+            return self._through_service(request.namespace, request.name, path, asked)
         if request.subresource in {"exec", "attach"}:
             self._running(request.namespace, request.name, str(given.get("container", "")))
         raise bad_request(f"{request.subresource} needs a connection that stays open")
 
-    def _through_service(self, namespace: str, name: str, path: str) -> str:
+    def _first_port(self, namespace: str, name: str) -> int:
+        """The port that a proxy to a pod asks where none is named: the first of its containers' (pkg/registry/core/pod/strategy.go)."""
+        pod = self._pod(namespace, name)
+        ports = [port["containerPort"] for each in pod["spec"]["containers"] for port in each.get("ports") or ()]
+        return int(ports[0]) if ports else 80
+
+    def _ip(self, namespace: str, name: str) -> str:
+        return str((self._pod(namespace, name).get("status") or {}).get("podIP", ""))
+
+    def _through_service(self, namespace: str, name: str, path: str, asked: Asked | None = None) -> str:
         """A request through the proxy to the first ready endpoint of a Service. `name`: [SCHEME:]NAME[:PORT]."""
         words = name.split(":")
         service, wanted = (words[1], words[2]) if len(words) == 3 else (words[0], words[1] if len(words) > 1 else "")
@@ -309,7 +332,7 @@ class NodeServer:
             for end in each.get("endpoints") or ():
                 pod = (end.get("targetRef") or {}).get("name", "")
                 if port and pod and end["conditions"].get("ready"):
-                    status, text = self.port_forward(namespace, pod, port, path)
+                    status, text = self.port_forward(namespace, pod, port, path, asked)
                     if status:
                         return text
                     raise _unavailable(f"error trying to reach service: dial tcp {end['addresses'][0]}:{port}: connect: connection refused")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, NamedTuple
 
 from clusterlab.network.series import Group
 
-__all__ = ["OUTSIDE_IP", "OUTSIDE_IP_6", "Backend", "Exchange", "Hop", "Source", "in_ranges", "is_ip"]
+__all__ = ["BODY_MOST", "OUTSIDE_IP", "OUTSIDE_IP_6", "Asked", "Backend", "Exchange", "Hop", "Source", "in_ranges", "is_ip"]
 
 
 class Hop(NamedTuple):
@@ -18,6 +18,27 @@ class Hop(NamedTuple):
     decision: str
     why: str = ""
     depth: int = 0  # of a call that the request caused, and what that caused in turn
+
+
+#: Characters of a request's body that are sent.
+BODY_MOST = 65_536
+
+
+class Asked(NamedTuple):
+    """A request as a program sees it. `writes`: whether it may change what the program knows; a read of the model may not."""
+
+    method: str = "GET"
+    path: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    client: str = ""  # the address that it comes from
+    writes: bool = False
+    probe: bool = False  # the kubelet asks
+    depth: int = 0  # of a call that another request caused
+
+    def header(self, name: str) -> str:
+        """A header by its name, in whatever case; "" where there is none."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
 
 
 class Exchange(NamedTuple):
@@ -66,9 +87,12 @@ OUTSIDE_IP, OUTSIDE_IP_6 = "192.0.2.1", "2001:db8::1"
 
 
 def in_ranges(ip: str, ranges: tuple[str, ...]) -> bool:
-    """Whether a Service of type LoadBalancer takes traffic from an address."""
+    """Whether a Service of type LoadBalancer takes traffic from an address. As in kube-proxy, ranges of the other family do not count:
+    where none of the address's own family is named, all of that family come in (pkg/proxy/serviceport.go)."""
     try:
-        return not ranges or any(IPv4Address(ip) in IPv4Network(each.strip(), strict=False) for each in ranges)
+        client = ip_address(ip)
+        own = [each for each in (ip_network(text.strip(), strict=False) for text in ranges) if each.version == client.version]
+        return not own or any(client in each for each in own)
     except ValueError:
         return False
 

@@ -198,18 +198,20 @@ class Fabric(Component):
 
     # One request.
 
-    def request_from(self, uid: str, node: str, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Exchange:
+    def request_from(
+        self, uid: str, node: str, url: str, method: str = "GET", headers: dict[str, str] | None = None, body: str = "", depth: int = 0,
+    ) -> Exchange:
         """A request from a pod."""
-        return self.request(self.source_of(uid, node), url, method, headers)
+        return self.request(self.source_of(uid, node), url, method, headers, depth, body)
 
     def request(
-        self, source: Source, url: str, method: str = "GET", headers: dict[str, str] | None = None, depth: int = 0,
+        self, source: Source, url: str, method: str = "GET", headers: dict[str, str] | None = None, depth: int = 0, body: str = "",
     ) -> Exchange:
         """One request, followed from its source to its answer; `depth` is that of a call that another request caused."""
         found = urls.parse(url)
         if found is None:
             return Exchange("name")
-        trip = Trip(self, source, method, found.target, dict(headers or {}), found.host)
+        trip = Trip(self, source, method, found.target, dict(headers or {}), found.host, body)
         trip.depth = depth
         trip.tell(source.name, f"{method} {url}", "asks")
         ip = trip.resolve(found.host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.network import calls, dns, gateways, ingresses, nameserver, outside, policy, routing
-from clusterlab.network.exchange import OUTSIDE_IP, Backend, Exchange, Hop, Source, in_ranges, is_ip
+from clusterlab.network.exchange import BODY_MOST, OUTSIDE_IP, Asked, Backend, Exchange, Hop, Source, in_ranges, is_ip
 from clusterlab.network.services import Endpoint, Port
 
 if TYPE_CHECKING:
@@ -37,10 +37,13 @@ class Answer(NamedTuple):
 class Trip:
     """One request on its way."""
 
-    def __init__(self, fabric: Fabric, source: Source, method: str, path: str, headers: dict[str, str], host: str) -> None:
+    def __init__(
+        self, fabric: Fabric, source: Source, method: str, path: str, headers: dict[str, str], host: str, body: str = "",
+    ) -> None:
         self.fabric = fabric
         self.source = source
         self.method, self.path, self.headers, self.host = method, path, headers, host
+        self.body = body[:BODY_MOST]
         self.hops: list[Hop] = []
         self.latency_us = 0
         self.address = ""
@@ -286,10 +289,16 @@ class Trip:
             return self.fail("refused")
         return self.answered(runtime, uid, answer, name)
 
+    def asked(self) -> Asked:
+        """The request as the program sees it that it comes to."""
+        host = next((value for name, value in self.headers.items() if name.lower() == "host"), self.host)
+        headers = (("Host", host), *((name, value) for name, value in self.headers.items() if name.lower() != "host"))
+        return Asked(self.method, self.path, headers, self.body, self.seen_ip or OUTSIDE_IP, True, depth=self.depth)
+
     def meet(self, runtime: Any, uid: str, port: int) -> Any:
         """What a request, or bytes, meet at a port of a pod."""
         if self.payload is None:
-            return runtime.answer(uid, port, self.path)
+            return runtime.answer(uid, port, self.path, self.asked())
         found = runtime.talk(uid, port, self.protocol, self.payload, f"{self.seen_ip or OUTSIDE_IP}:40000")
         text = found.data.decode("utf-8", "replace")
         return Answer(found.refused, 200, text, found.serve.latency_us if found.serve else 500, found.serve, found.container_id)
@@ -311,14 +320,16 @@ class Trip:
             f"{len(self.payload)} bytes over {self.protocol}", f"answers {len(body)} bytes")
         self.tell(f"pod {name}", asked, said, f"after {self.latency_us / 1000:g} ms"
                   + (f", because its call of {failed} failed" if failed else ""))
-        return Exchange("", self.address, status, body, self.latency_us, tuple(self.hops), name, answer.container_id, cpu_us)
+        headers = getattr(answer, "headers", ())
+        return Exchange("", self.address, status, body, self.latency_us, tuple(self.hops), name, answer.container_id, cpu_us, headers)
 
     def _passed_on(self, runtime: Any, uid: str, answer: Any, name: str) -> tuple[int, str]:
         """What the server behind a proxy answers."""
         if self.depth >= calls.DEPTH_MOST or len(self.hops) >= HOPS_MOST:
             return 502, BAD_GATEWAY
         self.tell(f"pod {name}", f"{self.method} {self.path}", f"passes it on to {answer.proxy.split('?')[0]}")
-        found = self.fabric.request(self.fabric.source_of(uid, runtime.node), answer.proxy, self.method, dict(self.headers), self.depth + 1)
+        source = self.fabric.source_of(uid, runtime.node)
+        found = self.fabric.request(source, answer.proxy, self.method, dict(self.headers), self.depth + 1, self.body)
         self.hops += found.hops[:HOPS_MOST - len(self.hops)]
         self.latency_us += found.latency_us if found.error != "timeout" else calls.TIMEOUT_MS * 1000
         if found.error:
@@ -375,7 +386,7 @@ class Trip:
             if percent < 100 and (not percent or self.fabric.pick(f"{route.key}/mirror/{number}", (percent, 100 - percent))):
                 continue
             self.tell(where, f"a copy to service {mirror.namespace}/{mirror.service}", "mirrored", "its answer is thrown away")
-            copy = Trip(self.fabric, self.source, self.method, self.path, self.headers, self.host)
+            copy = Trip(self.fabric, self.source, self.method, self.path, self.headers, self.host, self.body)
             seen = copy.by_route(where, routing.Route(mirror, "a copy", path=route.path))
             traffic = self.fabric.component("traffic")
             if seen.container and traffic is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from clusterlab.runtime import scripts
+from clusterlab.runtime.applications import APPLICATIONS
 from clusterlab.runtime.images import tag_of
 from clusterlab.runtime.records import Container
 from clusterlab.runtime.runtime import Runtime
@@ -23,7 +24,10 @@ def lines(runtime: Runtime, container: Container) -> list[Line]:
     if not container.started or container.reason == "StartError":
         return []
     broken = program.exit_after_ms == 0 and program.behaviour.exit is None  # its configuration: it does not come as far as to start
+    application = APPLICATIONS.get(program.special)
     noted = program.behaviour.logs if program.logs is None else program.logs
+    if application is not None and application.lines is not None:
+        noted = application.lines(runtime, container)
     said = [text for text in noted if program.acts and not (broken and "[notice]" in text)]
     shown = [(container.started_ms, "stdout", _filled(runtime, container, text)) for text in said]
     if program.exit_message and container.finished:

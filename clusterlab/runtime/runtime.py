@@ -10,14 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from clusterlab.network import addresses
+from clusterlab.network.exchange import Asked
 from clusterlab.runtime import scripts, serving
+from clusterlab.runtime.applications import APPLICATIONS
 from clusterlab.runtime.configured import configured
 from clusterlab.runtime.flavours import FLAVOURS
 from clusterlab.runtime.images import Registry, full_name, image_id, short_name
 from clusterlab.runtime.memory import memory_of, out_of_memory_ms
 from clusterlab.runtime.programs.behaviour import Serve
 from clusterlab.runtime.programs.plan import plan
-from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Sandbox
+from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container, ContainerConfig, Program, Sandbox
 from clusterlab.runtime.serving import Answer
 from clusterlab.runtime.store import ImageStore, Pull
 from clusterlab.runtime.talk import Talk, talk, udp_ports
@@ -211,6 +213,9 @@ class Runtime(ImageStore):
                 traffic.add_sender(self.node, running)
         if program.script:
             return scripts.begin(self, running)
+        application = APPLICATIONS.get(program.special)
+        if application is not None and application.work is not None:
+            self.after(program.ready_ms + 1, "work", container.id, idle=True)
         if program.exit_after_ms >= 0 or running.config.memory_limit:
             return self._plan_end(running)
         return running
@@ -218,6 +223,20 @@ class Runtime(ImageStore):
     def on_script(self, container_id: str) -> None:
         """A script goes on after a wait."""
         scripts.go_on(self, container_id)
+
+    def on_work(self, container_id: str) -> None:
+        """A program does what it does by itself."""
+        container = self.containers.get(container_id)
+        if container is None or container.state != RUNNING:
+            return
+        work = APPLICATIONS[container.program.special].work
+        again_ms = work(self, container) if work is not None else None
+        if again_ms is not None and self.containers[container_id].state == RUNNING:
+            self.after(again_ms, "work", container_id, idle=True)
+
+    def replan(self, container_id: str, program: Program) -> None:
+        """A running program has changed what it uses, and with that when it ends."""
+        self._plan_end(self.containers[container_id]._replace(program=program))
 
     def _plan_end(self, container: Container) -> Container:
         """Schedules the end that a running container comes to by itself: its exit, or the limit of its memory."""
@@ -335,9 +354,9 @@ class Runtime(ImageStore):
 
     # Reaching in.
 
-    def answer(self, uid: str, port: int, path: str = "/") -> Answer:
-        """What a request to a port of a pod meets, from inside its node."""
-        return serving.answer(self, uid, port, path)
+    def answer(self, uid: str, port: int, path: str = "/", asked: Asked | None = None) -> Answer:
+        """What a request to a port of a pod meets, from inside its node. Without `asked` it is a GET that may change nothing."""
+        return serving.answer(self, uid, port, path, asked)
 
     def on_node(self, port: int, path: str, local: bool) -> tuple[int, str] | None:
         """What the node's own programs answer at a port; None where none of them listens there."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from clusterlab.runtime.serving import Answer
 
 __all__ = [
-    "LOG_LINES", "answer", "begin", "environment_in", "execute", "go_on", "go_on_with", "is_pure", "keep", "lines_of", "probe", "terminate",
-    "why_no_exec",
+    "LOG_LINES", "answer", "begin", "call", "environment_in", "execute", "go_on", "go_on_with", "is_pure", "keep", "lines_of", "probe",
+    "terminate", "why_no_exec",
 ]
 
 Line = tuple[int, str, str]
@@ -322,6 +322,20 @@ def execute(
     refused = why_no_exec(runtime, container, command)
     if refused is not None:
         return refused[0], "", refused[1], 0
+    return _run(runtime, container, command, stdin, tty, environment_in(runtime, container))
+
+
+def call(
+    runtime: Runtime, container: Container, command: tuple[str, ...], env: dict[str, str] | None = None, stdin: str = "",
+) -> tuple[int, str, str]:
+    """What a program of a container does through a library: the client of a database or a queue, whose command says the same. Whether the
+    image has that command does not matter. (exit code, stdout, stderr)."""
+    return _run(runtime, container, command, stdin, False, {**environment_in(runtime, container), **(env or {})})[:3]
+
+
+def _run(
+    runtime: Runtime, container: Container, command: tuple[str, ...], stdin: str, tty: bool, env: dict[str, str],
+) -> tuple[int, str, str, int]:
     box = Box(runtime, container, tty)
     box.asked = True
     source, params, shell = script_of(command)
@@ -329,7 +343,6 @@ def execute(
     if error:
         return 2, "", f"{shell}: {error}\n", 0
     start = runtime.sim.time_ms
-    env = environment_in(runtime, container)
     run = Run(begin_state(source, start, env, container.config.working_dir, params, shell), box, 5_000)
     run.stdin = stdin
     state = run.until(start + 3_600_000)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
 
+from clusterlab.network.exchange import Asked
 from clusterlab.network.patterns import safe
 from clusterlab.runtime import scripts
+from clusterlab.runtime.applications import APPLICATIONS
+from clusterlab.runtime.applications.access_log import note
 from clusterlab.runtime.images import tag_of
 from clusterlab.runtime.programs.behaviour import Location, Serve
 from clusterlab.runtime.records import RUNNING, Container, Program
@@ -33,6 +36,7 @@ class Answer(NamedTuple):
     container_id: str
     until_ms: int | None
     proxy: str = ""  # the address whose answer is passed on
+    headers: tuple[tuple[str, str], ...] = ()  # of the answer, besides the usual ones
 
 
 def serving(program: Program, port: int, protocol: str = "TCP") -> Serve | None:
@@ -43,8 +47,9 @@ def serving(program: Program, port: int, protocol: str = "TCP") -> Serve | None:
     return next((each for each in serves if each.port == port and (each.protocol == "udp") == (protocol == "UDP")), None)
 
 
-def answer(runtime: Runtime, uid: str, port: int, path: str = "/") -> Answer:
-    """What a request to a port of a pod meets, from inside its node."""
+def answer(runtime: Runtime, uid: str, port: int, path: str = "/", asked: Asked | None = None) -> Answer:
+    """What a request to a port of a pod meets, from inside its node. Without `asked` it is a GET that may change nothing."""
+    asked = Asked(path=path) if asked is None else asked
     now, until = runtime.sim.time_ms, None
     for container in runtime.of_pod(uid):
         program = container.program
@@ -53,6 +58,7 @@ def answer(runtime: Runtime, uid: str, port: int, path: str = "/") -> Answer:
         if container.vm is not None:
             found = scripts.answer(runtime, container, port, path)
             if found is not None:
+                note(runtime, container, asked, found.status, found.body)
                 return found
         if not program.acts and not (container.vm is not None and container.vm.serving):
             continue
@@ -63,7 +69,16 @@ def answer(runtime: Runtime, uid: str, port: int, path: str = "/") -> Answer:
         if ready_ms > now:
             until = ready_ms if until is None else min(until, ready_ms)
             continue
-        found_answer = _served(runtime, container, as_seen(runtime, container, serve), path)
+        serve = as_seen(runtime, container, serve)
+        application = APPLICATIONS.get(program.special)
+        own = application.answer if application is not None and serve.protocol == "http" else None
+        said = own(runtime, container, asked) if own is not None else None
+        if said is not None:  # what it answers next time may be another thing
+            until = None if said.steady else now
+            return Answer(False, said.status, said.body, serve.latency_us, serve, container.id, until, headers=said.headers)
+        found_answer = _served(runtime, container, serve, path)
+        if not found_answer.proxy and (application is None or not application.own_log):
+            note(runtime, container, asked, found_answer.status, found_answer.body)
         # What a file says may be another thing at the next look.
         return found_answer._replace(until_ms=now) if serve.whens else found_answer
     return Answer(True, 0, "", 0, None, "", until)

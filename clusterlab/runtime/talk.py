@@ -10,6 +10,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
+from clusterlab.network.exchange import BODY_MOST, Asked
 from clusterlab.runtime import scripts, serving
 from clusterlab.runtime.programs.behaviour import Serve
 from clusterlab.runtime.records import RUNNING, Container
@@ -17,7 +18,7 @@ from clusterlab.runtime.records import RUNNING, Container
 if TYPE_CHECKING:
     from clusterlab.runtime.runtime import Runtime
 
-__all__ = ["Talk", "http_response", "request_of", "talk", "udp_ports"]
+__all__ = ["Talk", "http_response", "request_of", "sent_of", "talk", "udp_ports"]
 
 TALK_MOST = 64_000
 _MYSQL_GREETING = (
@@ -77,7 +78,7 @@ def _script(runtime: Runtime, container: Container, port: int, protocol: str, da
         if number != port or kind.startswith("udp/") != (protocol == "UDP"):
             continue
         if what == "files":
-            return _http(runtime, container, None, data)
+            return _http(runtime, container, None, data, "")
         if what == "echo":
             return Talk(False, data, False, container.id)
         if what == "exec":
@@ -93,7 +94,7 @@ def _served(runtime: Runtime, container: Container, serve: Serve, data: bytes, c
     if serve.protocol == "grpc":
         return Talk(False, b"", bool(data), container.id, serve)
     if serve.protocol == "http":
-        return _http(runtime, container, serve, data)
+        return _http(runtime, container, serve, data, client)
     match = container.program.behaviour.match
     said, close = b"", False
     for name, speak in _SPOKEN.items():
@@ -102,14 +103,16 @@ def _served(runtime: Runtime, container: Container, serve: Serve, data: bytes, c
     return Talk(False, said, close, container.id, serve)
 
 
-def _http(runtime: Runtime, container: Container, serve: Serve | None, data: bytes) -> Talk:
+def _http(runtime: Runtime, container: Container, serve: Serve | None, data: bytes, client: str) -> Talk:
     asked = request_of(data)
     if asked is None:
         bad = bool(data) and b"\n" in data
         return Talk(False, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" if bad else b"", bad, container.id, serve)
-    path, _, keep = asked
+    path, size, keep = asked
+    method, body, fields = sent_of(data[:size])
     port = serve.port if serve is not None else next((int(each[0]) for each in container.vm.listen if each[1] == "files"), 80)
-    answer = serving.answer(runtime, container.pod_uid, port, path)
+    sent = Asked(method, path, tuple(fields.items()), body, client.rpartition(":")[0], bool(client))
+    answer = serving.answer(runtime, container.pod_uid, port, path, sent)
     return Talk(False, http_response(answer.status, answer.body, keep), not keep, container.id, serve)
 
 
@@ -130,6 +133,19 @@ def request_of(buffer: bytes) -> tuple[str, int, bool] | None:
         return None
     keep = fields.get("connection", "").lower() != "close" and not lines[0].endswith("HTTP/1.0")
     return words[1] if words[1].startswith("/") else "/", size, keep
+
+
+#: The fields of a request that programs look at; the others stay behind.
+_FIELDS = ("user-agent", "content-type", "cookie", "host", "accept", "x-forwarded-for")
+
+
+def sent_of(request: bytes) -> tuple[str, str, dict[str, str]]:
+    """The method, the body and the fields of a whole request that programs look at."""
+    head, _, body = request.replace(b"\r\n", b"\n").partition(b"\n\n")
+    first, *lines = head.decode("latin-1").split("\n")
+    fields = {name.strip().lower(): value.strip()[:2_000] for name, _, value in (line.partition(":") for line in lines)}
+    known = {"-".join(word.capitalize() for word in name.split("-")): fields[name] for name in _FIELDS if name in fields}
+    return first.split(" ")[0][:10], body[:BODY_MOST].decode("utf-8", "replace"), known
 
 
 def http_response(status: int, body: str, keep: bool) -> bytes:

@@ -82,9 +82,10 @@ async def _forward(
         return
     await send({"type": "websocket.accept", "subprotocol": portforward.PROTOCOL})
 
-    async def ask(port: int, path: str, method: str) -> tuple[int, str]:
+    async def ask(port: int, path: str, method: str, sent: str, fields: dict[str, str]) -> tuple[int, str]:
         status, body = await lab.command(
-            {"kind": "forward", "namespace": namespace, "pod": pod, "port": port, "path": path[:4_000], "method": method[:10]})
+            {"kind": "forward", "namespace": namespace, "pod": pod, "port": port, "path": path[:4_000], "method": method[:10],
+             **({"body": sent} if sent else {}), "headers": fields})
         return int(status), str(body)
 
     def talk(port: int, data: bytes) -> Talk:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from clusterlab.runtime.talk import Talk, http_response, request_of
+from clusterlab.runtime.talk import Talk, http_response, request_of, sent_of
 from clusterlab.web import resp
 from clusterlab.web.spdy import Frame, Spdy, SpdyError
 
@@ -27,7 +27,7 @@ SLICE = 32_768
 CHUNK = 32_000
 
 #: (port, path, method) -> (status, body); status 0 where nothing listens.
-Ask = Callable[[int, str, str], Awaitable[tuple[int, str]]]
+Ask = Callable[[int, str, str, str, dict[str, str]], Awaitable[tuple[int, str]]]
 #: (port, bytes) -> what a server that speaks neither HTTP nor redis says to them.
 Say = Callable[[int, bytes], Talk]
 #: (port) -> what it speaks: http, redis, tcp, or "" where nothing listens.
@@ -112,9 +112,9 @@ class PortForward:
             return
         while (taken := request_of(buffer)) is not None:
             path, size, keep = taken
-            method = buffer.split(b" ", 1)[0].decode("latin-1")
+            method, body, fields = sent_of(buffer[:size])
             buffer = buffer[size:]
-            if not await self._answer(frame.stream, stream, path, method, keep):
+            if not await self._answer(frame.stream, stream, keep, (stream.port, path, method, body, fields)):
                 return
         if b"\r\n\r\n" in buffer and request_of(buffer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n") is None:
             await self._send(self._spdy.data(frame.stream, http_response(400, "", False)))
@@ -148,14 +148,14 @@ class PortForward:
             return
         self._streams[frame.stream] = stream._replace(buffer=buffer if kind == "redis" else b"")
 
-    async def _answer(self, number: int, stream: _Stream, path: str, method: str, keep: bool) -> bool:
-        status, body = await self._ask(stream.port, path, method)
+    async def _answer(self, number: int, stream: _Stream, keep: bool, asked: tuple[int, str, str, str, dict[str, str]]) -> bool:
+        status, body = await self._ask(*asked)
         if not status:
             await self._refused(stream)
             await self._close(number)
             return False
         data = http_response(status, body, keep)
-        if method == "HEAD":
+        if asked[2] == "HEAD":
             data = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         for start in range(0, len(data), CHUNK):
             await self._send(self._spdy.data(number, data[start : start + CHUNK]))

@@ -126,6 +126,8 @@ class Behaviour:
     needs_env: tuple[str, ...] = ()
     #: It answers admission webhooks.
     admission: AdmissionProgram | None = None
+    #: The program whose ways `runtime.applications` knows.
+    application: str = ""
     user: str = "root"
     #: Text of /etc/os-release and the like comes from the distribution.
     distribution: str = "debian"

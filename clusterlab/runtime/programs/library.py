@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from clusterlab.runtime.programs.admission import READY
 from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Location, Serve
+from clusterlab.runtime.programs.books import BOOK_IMAGES
 from clusterlab.runtime.programs.boutique import BOUTIQUE
+from clusterlab.runtime.programs.shops import SHOP_IMAGES
 
 __all__ = ["LIBRARY", "NGINX_PAGE"]
 
@@ -113,7 +115,7 @@ server.listen(8080, function () {
 
 #: First match wins.
 LIBRARY: tuple[Behaviour, ...] = (
-    _bootcamp("1"), _bootcamp("2"),
+    _bootcamp("1"), _bootcamp("2"), *BOOK_IMAGES, *SHOP_IMAGES,
     Behaviour(match="*kubernetes-bootcamp:v*", pull_error="not found"),
     _web("*nginx*", 80, NGINX_PAGE, size_bytes=72_000_000, memory_base=6 * MIB, logs=_NGINX_LOGS,
          entrypoint=("/docker-entrypoint.sh",), arguments=("nginx", "-g", "daemon off;"),
@@ -141,7 +143,8 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*serve_hostname*", 9376, "{hostname}", size_bytes=6_000_000, entrypoint=("/serve_hostname",), shell=False),
     _web("*test-webserver*", 80, size_bytes=6_000_000, entrypoint=("/test-webserver",), shell=False),
     _tcp("*mongo*", 27017, size_bytes=270_000_000, memory_base=150 * MIB, entrypoint=("docker-entrypoint.sh",), arguments=("mongod",)),
-    _tcp("*rabbitmq*", 5672, size_bytes=110_000_000, memory_base=120 * MIB,
+    Behaviour(match="*rabbitmq*", serves=(Serve(5672, "tcp", 500, 200), Serve(15672, cpu_us=800)), application="rabbitmq",
+         size_bytes=110_000_000, memory_base=120 * MIB, distribution="alpine",
          entrypoint=("docker-entrypoint.sh",), arguments=("rabbitmq-server",), logs=(
              "{time}+00:00 [info] <0.230.0> started TCP listener on [::]:5672",
                "{time}+00:00 [info] <0.610.0> Server startup complete; 4 plugins started.")),
@@ -171,8 +174,7 @@ LIBRARY: tuple[Behaviour, ...] = (
     Behaviour(match="*flagger-loadtester*", size_bytes=80_000_000, memory_base=12 * MIB, entrypoint=("./loadtester",),
               serves=(Serve(8080),), distribution="alpine",
               logs=('{"level":"info","ts":"{time}","msg":"Starting load tester v{tag} API on port 8080"}',)),
-    _web("*kuard*", 8080, "<html><head><title>KUAR Demo</title></head><body>{hostname}</body></html>\n", size_bytes=12_000_000,
-         entrypoint=("/kuard",), logs=("{date} Starting kuard version: {tag}", "{date} Serving on HTTP on :8080")),
+    _web("*kuard*", 8080, size_bytes=12_000_000, entrypoint=("/kuard",), application="kuard", distribution="alpine"),
     _web("*hello-app*", 8080, "Hello, world!\nVersion: {tag}.0.0\nHostname: {hostname}\n", size_bytes=11_000_000,
          entrypoint=("/hello-app",), logs=("{date} Server listening on port 8080",)),
     _web("*hello-go-gke*", 80, '{"message":"Hello"}\n', size_bytes=4_000_000, entrypoint=("/app",)),

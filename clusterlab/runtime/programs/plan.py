@@ -37,6 +37,9 @@ def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Pro
     if behaviour.exit is not None and not config.command and not config.args:
         return _own(behaviour, argv, config.env)
     name = argv[0].rsplit("/", 1)[-1] if argv else ""
+    own = next((text for path, text in behaviour.files if argv and path == argv[0] and text.startswith("#!")), "")
+    if own:  # a script of the image
+        return _script(behaviour, (own.partition("\n")[0].rsplit("/", 1)[-1], "-c", own, *argv), name, config)
     if not argv or _is_own(behaviour, name, config) or (name not in TOOLS and behaviour.match == "*"):
         return _own(behaviour, argv, config.env)
     if name in TOOLS and (behaviour.shell or name not in _SHELLS):
@@ -109,7 +112,7 @@ def _own(behaviour: Behaviour, argv: tuple[str, ...], env: tuple[tuple[str, str]
         exit_code=end.code if end is not None else 0, exit_message=end.message if end is not None else "",
         ready_ms=behaviour.ready_ms, stop_ms=-1 if behaviour.ignores_term else behaviour.stop_ms, stop_code=behaviour.stop_code,
         memory_base=behaviour.memory_base, memory_growth_per_s=behaviour.memory_growth_per_s, cpu_milli=behaviour.cpu_milli,
-        serves=serves, special=special, logs=logs,
+        serves=serves, special=special or behaviour.application, logs=logs,
     )
 
 

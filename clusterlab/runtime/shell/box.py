@@ -7,10 +7,12 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from clusterlab.network.exchange import BODY_MOST, Asked, Exchange
 from clusterlab.runtime.records import RUNNING, Container, Mount
 from clusterlab.runtime.shell import files as made_files
 from clusterlab.runtime.shell import (
     hostfiles,
+    tools_amqp,
     tools_data,
     tools_files,
     tools_lines,
@@ -31,7 +33,7 @@ __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
 TOOLS = {
     **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS,
-    **tools_data.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
+    **tools_data.TOOLS, **tools_amqp.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
 }
 FILE_LIMIT = 1_000_000
 _ATOMIC = frozenset(("configMap", "secret", "projected", "downwardAPI"))
@@ -283,7 +285,7 @@ class Box:
         names.update({_first(name[len(start):]): True for name in self._files(volume) if name.startswith(start) and name != start})
         if mount is None:
             names.update({_first(name[len(prefix):]): True for name in (*_DIRECTORIES, *made_files.paths(self)) if name.startswith(prefix)})
-        return sorted(name for name in names if name)
+        return sorted(name for name in names if name and not name.startswith("\0"))  # what programs know has names that no path can have
 
     def tree(self, path: str) -> list[str]:
         """All files under a path."""
@@ -465,7 +467,7 @@ class Box:
     def _network(self) -> Any:
         return self.runtime.sim.components.get("network")
 
-    def request(self, run: Run, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Reply:
+    def request(self, run: Run, url: str, method: str = "GET", headers: dict[str, str] | None = None, body: str = "") -> Reply:
         """One HTTP request."""
         parts = urlsplit(url)
         try:
@@ -478,33 +480,45 @@ class Box:
             headers = {"Host": parts.netloc, **(headers or {})}
             url, host = url.replace(host, alias, 1), alias
         if self._local(host):
-            answer = self.runtime.answer(self.container.pod_uid, port, parts.path or "/")
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            shown = (("Host", parts.netloc), *(headers or {}).items())
+            answer = self.runtime.answer(
+                self.container.pod_uid, port, target, Asked(method, target, shown, body[:BODY_MOST], self._own_ip(host), True))
             if answer.refused and self.sandbox.host_network:  # the loopback address of the whole node
-                return self._at_node(url, host, port, parts.path or "/", method, headers or {})
+                return self._at_node(url, host, port, target, method, headers or {}, body)
             if answer.refused:
                 return Reply("refused", "127.0.0.1")
             if answer.proxy and self._network() is not None:
-                found = self._network().request_from(self.container.pod_uid, self.runtime.node, answer.proxy, method, headers or {})
+                found = self._network().request_from(self.container.pod_uid, self.runtime.node, answer.proxy, method, headers or {}, body)
                 return Reply("", "127.0.0.1", 502 if found.error else found.status, "" if found.error else found.body, found.latency_us)
-            return Reply("", "127.0.0.1", answer.status, answer.body, answer.latency_us, answer.container_id)
-        return self._asked(url, method, headers or {})
+            return Reply("", "127.0.0.1", answer.status, answer.body, answer.latency_us, answer.container_id, answer.headers)
+        return self._asked(url, method, headers or {}, body)
 
-    def _at_node(self, url: str, host: str, port: int, path: str, method: str, headers: dict[str, str]) -> Reply:
+    def _own_ip(self, host: str) -> str:
+        """From which address a container talks to its own pod."""
+        return self.ip if host not in {"localhost", "127.0.0.1", "::1", "0.0.0.0"} else "127.0.0.1"
+
+    def ask(self, url: str, method: str, headers: dict[str, str], body: str, depth: int) -> Any:
+        """A request of the container's program to another one (network.exchange.Exchange)."""
+        network = self._network()
+        if network is None:
+            return Exchange("name")
+        found = network.request_from(self.container.pod_uid, self.runtime.node, url, method, headers, body, depth)
+        traffic: Any = self.runtime.sim.components.get("traffic")
+        if traffic is not None and found.container:
+            traffic.count(found.container, found.cpu_us, found.pod)
+        return found
+
+    def _at_node(self, url: str, host: str, port: int, path: str, method: str, headers: dict[str, str], body: str) -> Reply:
         """A request to the node that the container shares the network with: to its own programs, a node port, another pod there."""
         own = self.runtime.on_node(port, path, local=host != self.ip)
         if own is not None:
             return Reply("", "127.0.0.1", own[0], own[1], 200)
-        found = self._asked(url.replace(host, self.ip, 1), method, headers)
+        found = self._asked(url.replace(host, self.ip, 1), method, headers, body)
         return found._replace(address=found.address or "127.0.0.1")
 
-    def _asked(self, url: str, method: str, headers: dict[str, str]) -> Reply:
-        network = self._network()
-        if network is None:
-            return Reply("name")
-        found = network.request_from(self.container.pod_uid, self.runtime.node, url, method, headers)
-        traffic: Any = self.runtime.sim.components.get("traffic")
-        if traffic is not None and found.container:
-            traffic.count(found.container, found.cpu_us, found.pod)
+    def _asked(self, url: str, method: str, headers: dict[str, str], body: str) -> Reply:
+        found = self.ask(url, method, headers, body, 0)
         return Reply(found.error, found.address, found.status, found.body, found.latency_us, found.container, found.headers, found.by)
 
     def connect(self, run: Run, host: str, port: int, data: bytes = b"", protocol: str = "TCP") -> Reply:

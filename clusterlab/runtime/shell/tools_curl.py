@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.runtime.shell.tls import why_not_trusted
@@ -48,7 +48,7 @@ class Asked(NamedTuple):
     on: set[str]
     values: dict[str, str]
     headers: dict[str, str]
-    data: list[str]
+    data: list[tuple[str, str]]
 
 
 def _asked(argv: list[str]) -> Asked | str:
@@ -65,7 +65,7 @@ def _asked(argv: list[str]) -> Asked | str:
             key, _, text = value.partition(":")
             asked.headers[key.strip()] = text.strip()
         elif name.startswith("data") or name in {"json", "form"}:
-            asked.data.append(value)
+            asked.data.append((name, value))
         elif name == "oauth2-bearer":
             asked.headers["Authorization"] = f"Bearer {value}"
         elif name == "user-agent":
@@ -121,11 +121,14 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     scheme, host, port = known
     if scheme == "telnet":
         return _telnet_url(box, run, host, port, run.take())
-    sends = bool(asked.data) and "get" not in asked.on
-    method = asked.values.get("request") or ("POST" if sends else "HEAD" if "head" in asked.on else "GET")
+    url += _in_query(url, asked)
     limit = duration_ms(asked.values.get("max-time", "")) or 0
     connect = duration_ms(asked.values.get("connect-timeout", "")) or limit
-    answer = box.request(run, url, method, {"User-Agent": "curl/8.17.0", **asked.headers})
+    body = _body(box, run, asked, stdin)
+    if isinstance(body, Result):
+        return body
+    method = _method(asked)
+    answer = box.request(run, url, method, {"User-Agent": "curl/8.17.0", "Accept": "*/*", **_kind(asked), **asked.headers}, body)
     hide = "silent" in asked.on and "show-error" not in asked.on
     problem: tuple[int, str, int] | None = None
     if answer.error == "name":
@@ -167,6 +170,45 @@ def curl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return curl(box, run, words, stdin)
     told = _talked(url, method, asked.headers, host, port, answer) if "verbose" in asked.on else ""
     return _curl_output(box, run, asked, url, answer, told)
+
+
+def _method(asked: Asked) -> str:
+    usual = "PUT" if "upload-file" in asked.values else "HEAD" if "head" in asked.on else "GET"
+    return asked.values.get("request") or ("POST" if asked.data and "get" not in asked.on else usual)
+
+
+def _in_query(url: str, asked: Asked) -> str:
+    """What -G adds to the address."""
+    if not asked.data or "get" not in asked.on:
+        return ""
+    return ("&" if "?" in url else "?") + "&".join(text for _, text in asked.data)
+
+
+def _kind(asked: Asked) -> dict[str, str]:
+    """The header that tells what is sent."""
+    if not asked.data or "get" in asked.on:
+        return {}
+    return {"Content-Type": "application/json" if "json" in asked.values else "application/x-www-form-urlencoded"}
+
+
+def _body(box: Box, run: Run, asked: Asked, stdin: str) -> str | Result:
+    """What a request sends: the data, with files read where an @ names them; forms of parts (-F) are sent as fields."""
+    if "get" in asked.on:
+        return ""
+    parts = []
+    for kind, text in asked.data:
+        if kind not in {"data-raw", "form"} and text.startswith("@"):
+            found = stdin if text == "@-" else box.read(run.path(text[1:]))
+            if found is None:
+                return Result(26, "", f"curl: option {'-d' if kind == 'data' else '--' + kind}: error encountered when reading a file\n")
+            text = found if kind in {"data-binary", "json"} else found.replace("\n", "").replace("\r", "")
+        elif kind == "data-urlencode":
+            name, equals, value = text.partition("=")
+            text = f"{name}{equals}{quote(value, safe='')}" if equals else quote(text, safe="")
+        parts.append(text)
+    if "upload-file" in asked.values:
+        return box.read(run.path(asked.values["upload-file"])) or ""
+    return ("" if "json" in asked.values else "&").join(parts)
 
 
 def _talked(url: str, method: str, headers: dict[str, str], host: str, port: int, answer: Reply) -> str:

@@ -130,7 +130,23 @@ def shuf(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(1 if errors else 0, "".join(line + "\n" for line in lines), errors)
 
 
+_SAYINGS = (
+    "A stitch in time saves nine.", "Measure twice and cut once.", "Many hands make light work.", "Haste makes waste.",
+    "Well begun is half done.", "Where there is a will there is a way.", "You cannot step into the same river twice.\n\t\t-- Heraclitus",
+    "What is not good for the hive is not good for the bee.\n\t\t-- Marcus Aurelius", "Look before you leap.",
+)
+
+
+def fortune(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """A saying, of a file with % between them where one is named and there. Which one follows from the moment."""
+    names = [each for each in argv[1:] if not each.startswith("-")]
+    text = box.read(run.path(names[0])) if names else None
+    sayings = [each.strip() for each in (text or "").split("\n%") if each.strip()] or list(_SAYINGS)
+    return Result(0, sayings[(run.time_ms // 1000 * 7) % len(sayings)] + "\n")
+
+
 TOOLS: dict[str, Tool] = {
+    "fortune": fortune,
     "rev": _by_line(lambda lines: [line[::-1] for line in lines]), "tac": _by_line(lambda lines: lines[::-1]),
     "nl": _by_line(lambda lines: [f"{number:6}\t{line}" for number, line in enumerate(lines, 1)]),
     "fold": _by_line(lambda lines: lines), "column": column, "comm": comm, "shuf": shuf,

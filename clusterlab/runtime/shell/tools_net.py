@@ -51,7 +51,10 @@ def wget(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         spec = url.partition("://")[2].split("/")[0]
         return Result(1, "", f"wget: bad {'address' if '[' in spec or ']' in spec else 'port spec'} '{spec}'\n")
     _, host, port = known
-    answer = box.request(run, url, "POST" if "--post-data" in given else "GET", headers)
+    sent = given.get("--post-data")
+    if sent is not None:
+        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+    answer = box.request(run, url, "GET" if sent is None else "POST", headers, sent or "")
     if answer.error == "name":
         return Result(1, "", f"wget: bad address '{host}'\n")
     shown = f"Connecting to {urlsplit(url).netloc} ({answer.address}:{port})\n" if not quiet else ""

@@ -90,7 +90,7 @@ def _check_data(data: Any, field: str) -> None:
     for name in texts:
         if not isinstance(data.get(name), str):
             raise LabError(f"{name} must be a text", f"{field}.{name}")
-    if kind in ("request", "follow"):
+    if kind in ("request", "follow") or (kind == "forward" and "headers" in data):
         headers = data.get("headers")
         if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
             raise LabError("headers must be an object of texts", f"{field}.headers")

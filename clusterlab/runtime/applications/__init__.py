@@ -1,0 +1,15 @@
+"""Programs of teaching material that answer requests and work by themselves, beyond what a behaviour's data can say."""
+
+from __future__ import annotations
+
+from clusterlab.runtime.applications.base import Application
+from clusterlab.runtime.applications.books import BOOKS
+from clusterlab.runtime.applications.kuard import KUARD
+from clusterlab.runtime.applications.pets import PETS
+from clusterlab.runtime.applications.rabbitmq import RABBITMQ
+from clusterlab.runtime.applications.voting import VOTING
+
+__all__ = ["APPLICATIONS"]
+
+#: What `Behaviour.application` may name.
+APPLICATIONS: dict[str, Application] = {**BOOKS, **KUARD, **VOTING, **PETS, **RABBITMQ}
