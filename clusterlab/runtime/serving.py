@@ -97,8 +97,8 @@ def as_seen(runtime: Runtime, container: Container, serve: Serve) -> Serve:
 
 
 def _gate(runtime: Runtime, container: Container, path: str) -> tuple[int, str]:
-    """What Flagger's load tester answers (pkg/loadtester/server.go): its gates are opened and closed by requests. Bodies do not come this
-    far, so there is one gate of each kind, for all Canaries; no load is sent."""
+    """What Flagger's load tester answers (pkg/loadtester/server.go): its gates are opened and closed by requests. There is
+    one gate of each kind, for all Canaries; no load is sent."""
     _, kind, what = (*path.split("/", 2), "", "")[:3]
     if kind not in {"gate", "rollback"} or what not in {"approve", "halt", "check", "open", "close"}:
         return 200, "OK"

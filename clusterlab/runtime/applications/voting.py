@@ -15,6 +15,7 @@ import orjson
 from clusterlab.network.exchange import Asked
 from clusterlab.runtime import scripts
 from clusterlab.runtime.applications.base import Application, Said, env_of, held, hold, hostname, json_text, log
+from clusterlab.runtime.records import RUNNING
 
 if TYPE_CHECKING:
     from clusterlab.runtime.records import Container
@@ -86,21 +87,8 @@ def _worker(runtime: Runtime, container: Container) -> int | None:
             return POLL_MS
         log(runtime, container, "Connected to db", "stderr")
         hold(runtime, container, "stage", "db")
-        stage = "db"
-    if stage == "db":
-        code, _, _ = scripts.call(runtime, container, ("redis-cli", "-h", "redis", "ping"))
-        if code:
-            code, out, _ = scripts.call(runtime, container, ("getent", "hosts", "redis"))
-            if code:  # a name that is not known ends the program
-                log(runtime, container, "System.AggregateException: One or more errors occurred. (No such host is known)", "stderr")
-                runtime.on_ended(container.id, 1, "")
-                return None
-            log(runtime, container, "Waiting for redis", "stderr")
-            return POLL_MS
-        _, out, _ = scripts.call(runtime, container, ("getent", "hosts", "redis"))
-        log(runtime, container, f"Found redis at {out.split(' ')[0] if out else 'redis'}")
-        log(runtime, container, "Connecting to redis", "stderr")
-        hold(runtime, container, "stage", "redis")
+    if stage != "redis" and not _find_redis(runtime, container):
+        return POLL_MS if runtime.containers[container.id].state == RUNNING else None
     for _ in range(AT_ONCE):
         code, out, _ = scripts.call(runtime, container, ("redis-cli", "-h", "redis", "lpop", "votes"))
         if code:
@@ -119,6 +107,24 @@ def _worker(runtime: Runtime, container: Container) -> int | None:
         if err:
             _sql(runtime, container, f"UPDATE votes SET vote = {_quoted(choice)} WHERE id = {_quoted(voter)};")
     return 1
+
+
+def _find_redis(runtime: Runtime, container: Container) -> bool:
+    """By its name once, which ends the program where it is not known, and then until it answers."""
+    if held(runtime, container, "stage", "") == "db":
+        code, out, _ = scripts.call(runtime, container, ("getent", "hosts", "redis"))
+        if code:
+            log(runtime, container, "System.Net.Sockets.SocketException: Name or service not known", "stderr")
+            runtime.on_ended(container.id, 1, "")
+            return False
+        log(runtime, container, f"Found redis at {out.split(' ')[0]}")
+        hold(runtime, container, "stage", "found")
+    log(runtime, container, "Connecting to redis", "stderr")
+    if scripts.call(runtime, container, ("redis-cli", "-h", "redis", "ping"))[0]:
+        log(runtime, container, "Waiting for redis", "stderr")
+        return False
+    hold(runtime, container, "stage", "redis")
+    return True
 
 
 def _connect(runtime: Runtime, container: Container) -> int | None:
