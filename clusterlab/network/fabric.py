@@ -190,6 +190,14 @@ class Fabric(Component):
         if not ip:
             return "name", "", 0
         target = self.pod_at(ip)
+        services = self.component("kube-proxy")
+        policies = services.policies.store.values() if services is not None else ()
+        if policies and uid and (target is None or target[1] != uid):  # rules that name ports are about TCP, UDP and SCTP alone
+            server = self.peer(target[0], target[1], ip) if target is not None else policy.Peer(ip)
+            if not policy.allowed(policies, self.client(source, ip), server, 0, "ICMP").allowed:
+                return "timeout", ip, 0
+        if target is None and outside.is_outside(ip) and not self._is_service(source, ip):
+            return "", ip, outside.LATENCY_US
         there = target[0] if target is not None else next((name for name, each in self.node_addresses().items() if each == ip), "")
         if not there:
             return "timeout", ip, 0
@@ -214,6 +222,9 @@ class Fabric(Component):
         trip = Trip(self, source, method, found.target, dict(headers or {}), found.host, body)
         trip.depth = depth
         trip.tell(source.name, f"{method} {url}", "asks")
+        if source.uid and found.host in {"localhost", "127.0.0.1"}:
+            trip.seen_ip = "127.0.0.1"
+            return trip.to_pod(source.node, source.uid, source.ip, found.port)
         ip = trip.resolve(found.host)
         if not ip:
             return trip.fail("name")

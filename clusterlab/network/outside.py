@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
+from ipaddress import IPv4Address
 
 __all__ = ["LATENCY_US", "address_of", "is_outside", "page"]
 
@@ -29,9 +30,15 @@ def address_of(name: str) -> str | None:
     return f"{_PREFIXES[1]}{digest[1] % 253 + 1}"  # the third prefix has the addresses of load balancers
 
 
+@lru_cache(maxsize=1024)
 def is_outside(ip: str) -> bool:
-    """Whether an address is one of that world."""
-    return ip.startswith(_PREFIXES[1:])
+    """Whether an address is one of that world: those that names have here, and all that the internet routes (1.1.1.1, 8.8.8.8)."""
+    if ip.startswith(_PREFIXES[1:]):
+        return True
+    try:
+        return IPv4Address(ip).is_global
+    except ValueError:
+        return False
 
 
 def page(host: str, client_ip: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from clusterlab.runtime import scripts
+from clusterlab.runtime.applications import APPLICATIONS
 from clusterlab.runtime.records import EXITED, RUNNING, Container
 from clusterlab.runtime.shell.box import Box
 from clusterlab.runtime.shell.machine import FOREVER, Run, State, begin
@@ -178,6 +179,11 @@ def give(runtime: Runtime, container_id: str, text: str, close: bool) -> None:
     """Input for a container's own program."""
     container = runtime.containers[container_id]
     state = container.vm
+    application = APPLICATIONS.get(container.program.special)
+    if application is not None and application.read is not None and container.state == RUNNING and container.config.stdin:
+        for line in text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"):
+            application.read(runtime, container, line)
+        return
     if container.state != RUNNING or state is None or not state.stdin_open or container.program.pure:
         return
     state = state._replace(stdin=(state.stdin + text)[:INPUT_MOST], stdin_open=not close)

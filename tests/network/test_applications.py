@@ -208,3 +208,64 @@ def test_what_was_sent_comes_back_with_a_checkpoint() -> None:
     ask(net, "http://queue:8080/memq/server/queues/q/enqueue", "POST", "x")
     net.sim.restore(kept)
     assert json.loads(ask(net, "http://queue:8080/memq/server/stats").body)["queues"][0]["enqueued"] == 0
+
+
+def test_an_ambassador_is_asked_at_localhost_and_limits_its_callers() -> None:
+    net = Net()
+    net.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "rate-limiter", "labels": {"app": "limiter"}}, "spec": {
+        "containers": [{"name": "business-app", "image": "bmuschko/nodejs-business-app:1.0.0"},
+                       {"name": "ambassador", "image": "bmuschko/nodejs-ambassador:1.0.0"}]}})
+    net.service("limiter", 8080, 8080)
+    net.settle()
+    answers = [ask(net, "http://limiter:8080/test").body for _ in range(6)]
+    assert all('"test":"123"' in each for each in answers[:5])
+    assert answers[5].startswith("Too many requests")
+    net.run(15 * 60)
+    assert '"test":"123"' in ask(net, "http://limiter:8080/test").body
+
+
+def test_the_world_outside_answers_to_ping_unless_a_policy_forbids_it() -> None:
+    net = Net()
+    net.pod("client")
+    net.settle()
+    runtime, container = container_of(net, "client")
+    where = (container.pod_uid, runtime.node)
+    assert net.fabric.ping_from(*where, "1.1.1.1")[0] == "" and net.fabric.ping_from(*where, "kubernetes.io")[0] == ""
+    assert net.fabric.ping_from(*where, "10.99.1.1")[0] == "timeout"
+    net.create("networkpolicies", {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "closed"}, "spec": {
+        "podSelector": {}, "policyTypes": ["Egress"]}})
+    net.settle()
+    assert net.fabric.ping_from(*where, "1.1.1.1")[0] == "timeout"
+
+
+def test_messages_are_consumed_one_by_one() -> None:
+    net = Net()
+    net.deployment("rabbitmq-service", "rabbitmq:4", 1)
+    net.service("rabbitmq-service", 5672, 5672)
+    net.settle()
+    script = ("export BROKER_URL=amqp://guest:guest@rabbitmq-service:5672; amqp-declare-queue --url=$BROKER_URL -q job1 -d; "
+              "for f in apple banana cherry; do amqp-publish --url=$BROKER_URL -r job1 -p -b $f; done")
+    net.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "fill"}, "spec": {
+        "restartPolicy": "Never", "containers": [{"name": "c", "image": "ubuntu:24.04", "command": ["bash", "-c", script]}]}})
+    net.run(5)
+    assert log_of(net, "fill") == ["job1"]
+    net.create("jobs", {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work"}, "spec": {
+        "parallelism": 1, "completions": 3, "template": {"spec": {"restartPolicy": "OnFailure", "containers": [{
+            "name": "c", "image": "ubuntu:24.04", "command": [
+                "amqp-consume", "--url=amqp://guest:guest@rabbitmq-service:5672", "-q", "job1", "-c", "1", "cat"]}]}}}})
+    net.run(30)
+    assert net.do(lambda: net.client.get("jobs", "default", "work"))["status"]["succeeded"] == 3
+    assert sorted(log_of(net, each["metadata"]["name"])[0] for each in net.do(
+        lambda: net.client.list("pods", "default")) if each["metadata"]["name"].startswith("work-")) == ["apple", "banana", "cherry"]
+
+
+def test_servers_write_single_requests_into_their_logs() -> None:
+    net = Net()
+    net.deployment("web", "nginx:1.27", 1)
+    net.service("web")
+    net.settle()
+    ask(net, "http://web/", **{"User-Agent": "curl/8.17.0"})
+    ask(net, "http://web/missing?q=1")
+    first, second = log_of(net, "web")[-2:]
+    assert first.endswith('"GET / HTTP/1.1" 200 615 "-" "curl/8.17.0" "-"') and " - - [" in first
+    assert '"GET /missing?q=1 HTTP/1.1" 404' in second

@@ -43,6 +43,7 @@ class Application(NamedTuple):
     work: Callable[[Runtime, Container], int | None] | None = None
     lines: Callable[[Runtime, Container], tuple[str, ...]] | None = None
     own_log: bool = False  # it writes down requests by itself
+    read: Callable[[Runtime, Container, str], None] | None = None  # a line comes on its standard input
 
 
 def _volume(container: Container) -> str:

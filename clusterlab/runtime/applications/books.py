@@ -124,6 +124,17 @@ def _kiada(runtime: Runtime, container: Container, asked: Asked) -> Said:
     return Said(404, f"{asked.path} not found")
 
 
+def _typed(runtime: Runtime, container: Container, line: str) -> None:
+    """A line on standard input is the status that it shows from then on."""
+    if not _later(container, "0.2"):
+        return
+    if not line.strip():
+        log(runtime, container, "Enter new status message and press ENTER.", "stderr")
+        return
+    hold(runtime, container, "status", line[:1_000])
+    _note(runtime, container, f"Status message set to: {line[:1_000]}")
+
+
 def _text(runtime: Runtime, container: Container, asked: Asked) -> str:
     version, own, client = _version(container), hostname(runtime, container), f"::ffff:{asked.client}"
     status = held(runtime, container, "status", "") or (env_of(container, "INITIAL_STATUS_MESSAGE") if _later(container, "0.4") else "")
@@ -232,6 +243,6 @@ def _proxy(runtime: Runtime, container: Container, asked: Asked) -> Said:
 BOOKS = {
     "kubectl-proxy": Application(_proxy),
     "kubia": Application(_kubia, own_log=True),
-    "kiada": Application(_kiada, lines=_kiada_lines, own_log=True),
+    "kiada": Application(_kiada, lines=_kiada_lines, own_log=True, read=_typed),
     "quiz": Application(_quiz, own_log=True),
 }

@@ -1,10 +1,11 @@
-"""The images of textbooks: those of "Kubernetes in Action" (both editions). What their servers answer is in `runtime.applications.books`;
-those that are scripts are run as such.
+"""The images of textbooks: those of "Kubernetes in Action" (both editions) and of the CKAD study guide.
+
+What their servers answer is in `runtime.applications`; those that are scripts are run as such.
 """
 
 from __future__ import annotations
 
-from clusterlab.runtime.programs.behaviour import Behaviour, Serve
+from clusterlab.runtime.programs.behaviour import Behaviour, Location, Serve
 
 __all__ = ["BOOK_IMAGES"]
 
@@ -79,8 +80,20 @@ while true; do echo 'SSD OK'; sleep 5; done
 _SIZE = {"size_bytes": 30_000_000}
 
 BOOK_IMAGES: tuple[Behaviour, ...] = (
+    Behaviour(match="*bmuschko/nodejs-hello-world*", serves=(Serve(3000, cpu_us=500, body="Hello World\n"),), size_bytes=48_000_000,
+              memory_base=20 * MIB, entrypoint=("node",), arguments=("index.js",), logs=("Magic happens on port 3000",), ignores_term=True),
+    Behaviour(match="*bmuschko/nodejs-business-app*", serves=(Serve(8080, cpu_us=500),), size_bytes=48_000_000, memory_base=24 * MIB,
+              application="business-app", entrypoint=("node",), arguments=("index.js",), ignores_term=True,
+              logs=("Business application listening on port 8080...",)),
+    Behaviour(match="*bmuschko/nodejs-ambassador*", serves=(Serve(8081, cpu_us=500),), size_bytes=48_000_000, memory_base=24 * MIB,
+              application="ambassador", entrypoint=("node",), arguments=("index.js",), ignores_term=True,
+              logs=("Ambassador listening on port 8081...",)),
     _node("*luksa/kubia-pet*", "kubia", ignores_term=True),
     _node("*luksa/kubia*", "kubia", ignores_term=True, logs=("Kubia server starting...",)),
+    Behaviour(match="*luksa/kiada-ssl-proxy*", size_bytes=62_000_000, memory_base=24 * MIB, entrypoint=("/docker-entrypoint.sh",),
+              arguments=("envoy", "-c", "/etc/envoy/envoy.yaml"), serves=(
+                  Serve(8443, cpu_us=300, sites=(Location("", "/", 0, "", "http://localhost:8080", ""),)),
+                  Serve(9901, body="<head><title>Envoy Admin</title></head>\n", paths=(("/ready", 200, "LIVE\n"),)))),
     *(_node(f"*luksa/kiada:{version}*", "kiada", ignores_term=True) for version in ("0.1", "0.2")),
     _node("*luksa/kiada*", "kiada"),
     Behaviour(match="*luksa/quiz-api*", serves=(Serve(8080, cpu_us=500),), size_bytes=12_000_000, memory_base=10 * MIB, application="quiz",

@@ -117,6 +117,8 @@ server.listen(8080, function () {
 LIBRARY: tuple[Behaviour, ...] = (
     _bootcamp("1"), _bootcamp("2"), *BOOK_IMAGES, *SHOP_IMAGES,
     Behaviour(match="*kubernetes-bootcamp:v*", pull_error="not found"),
+    _web("*nginxdemos/hello*", 80, size_bytes=17_000_000, memory_base=6 * MIB, application="nginx-hello", distribution="alpine",
+         entrypoint=("/docker-entrypoint.sh",), arguments=("nginx", "-g", "daemon off;"), logs=_NGINX_LOGS),
     _web("*nginx*", 80, NGINX_PAGE, size_bytes=72_000_000, memory_base=6 * MIB, logs=_NGINX_LOGS,
          entrypoint=("/docker-entrypoint.sh",), arguments=("nginx", "-g", "daemon off;"),
          files=(("/usr/share/nginx/html/index.html", NGINX_PAGE), ("/etc/nginx/nginx.conf", _NGINX_CONF),
@@ -190,7 +192,8 @@ LIBRARY: tuple[Behaviour, ...] = (
          "Request Headers:\n{headers}\nRequest Body:\n\t-no body in request-\n\n",
          size_bytes=43_000_000, entrypoint=("/app",)),
     _web("*echo-server*", 80, "Hostname: {hostname}\n", size_bytes=40_000_000),
-    _web("*whoami*", 80, "Hostname: {hostname}\n", size_bytes=3_000_000, entrypoint=("/whoami",), shell=False),
+    _web("*whoami*", 80, size_bytes=3_000_000, entrypoint=("/whoami",), shell=False, application="whoami",
+         logs=("{date} Starting up on port 80",)),
     _web("*gb-frontend*", 80, "<html><head><title>Guestbook</title></head></html>\n", size_bytes=168_000_000, memory_base=14 * MIB,
          arguments=("apache2-foreground",)),
     Behaviour(match="*vish/stress*", size_bytes=1_500_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("/stress", "-logtostderr"),
