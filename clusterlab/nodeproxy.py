@@ -12,9 +12,8 @@ from typing import Any
 import orjson
 
 from clusterlab.apiserver.answers import HttpAnswer, plain
+from clusterlab.kubelet.configuration import shown
 from clusterlab.kubelet.kubelet import Kubelet
-from clusterlab.kubelet.resources import quantities
-from clusterlab.kubelet.thresholds import Threshold
 from clusterlab.machinery.errors import bad_request, not_found, service_unavailable
 from clusterlab.metrics.usage import Usage, node_usage, pod_usage
 from clusterlab.sim import Simulation
@@ -42,7 +41,7 @@ class NodeProxy:
         if path == "pods":
             return _json(self._pods(kubelet))
         if path == "configz":
-            return _json({"kubeletconfig": self._configuration(kubelet)})
+            return _json({"kubeletconfig": shown(kubelet)})
         if path == "stats/summary":
             return _json(self._summary(kubelet))
         if path == "metrics/resource":
@@ -66,28 +65,6 @@ class NodeProxy:
     def _pods(self, kubelet: Kubelet) -> Object:
         pods = [{**rec.pod, "status": rec.status or rec.pod.get("status") or {}} for rec in kubelet.pods.values()]
         return {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}
-
-    def _configuration(self, kubelet: Kubelet) -> Object:
-        """What of a KubeletConfiguration the model goes by (pkg/kubelet/server, configz)."""
-        given = kubelet.config.settings
-
-        def shown(kept: Threshold) -> str:
-            units, share = kept.amount
-            return f"{round(share * 100, 2):g}%" if share else quantities({"memory": units})["memory"]
-
-        return {
-            "kind": "KubeletConfiguration", "apiVersion": "kubelet.config.k8s.io/v1beta1", "staticPodPath": "/etc/kubernetes/manifests",
-            "fileCheckFrequency": "10s", "nodeStatusUpdateFrequency": "10s", "nodeStatusReportFrequency": "5m0s",
-            "nodeLeaseDurationSeconds": 40, "healthzPort": 10248, "port": 10250, "clusterDomain": "cluster.local",
-            "clusterDNS": ["10.96.0.10"],
-            "cgroupDriver": kubelet.runtime.flavour.cgroup_driver, "containerRuntimeEndpoint": kubelet.runtime.flavour.socket,
-            "maxPods": given.max_pods if given.max_pods >= 0 else 110, "podPidsLimit": given.pod_pids,
-            "imageGCHighThresholdPercent": given.gc_high, "imageGCLowThresholdPercent": given.gc_low,
-            "serializeImagePulls": given.parallel_pulls == 1,
-            "evictionHard": {each.signal: shown(each) for each in given.thresholds if not each.grace_ms},
-            "evictionSoft": {each.signal: shown(each) for each in given.thresholds if each.grace_ms},
-            "evictionPressureTransitionPeriod": f"{given.transition_ms // 60_000}m{given.transition_ms % 60_000 // 1000}s",
-        }
 
     def _moment(self, time_ms: int) -> str:
         return (self.sim.epoch + timedelta(milliseconds=max(0, time_ms))).strftime("%Y-%m-%dT%H:%M:%SZ")

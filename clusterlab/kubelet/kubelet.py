@@ -12,7 +12,7 @@ from typing import Any
 from clusterlab.client.api import Api, User
 from clusterlab.client.events import EventRecorder
 from clusterlab.client.process import Process
-from clusterlab.kubelet import admission, allocation, eviction, node_status, pod_workers, resize, static_pods, volumes
+from clusterlab.kubelet import admission, allocation, configuration, eviction, node_status, pod_workers, resize, static_pods, volumes
 from clusterlab.kubelet.config import NodeConfig
 from clusterlab.kubelet.parts import KubeletParts
 from clusterlab.kubelet.records import NEW, REJECTED, SYNC, TERMINATED, Pod
@@ -391,6 +391,10 @@ class Kubelet(KubeletParts):
         self.wake(container.pod_uid)
 
     # State.
+
+    def configuration(self) -> dict[str, Any]:
+        """Its KubeletConfiguration, as far as the model goes by it."""
+        return configuration.shown(self)
 
     def checkpoint(self) -> dict[str, Any]:
         return {**super().checkpoint(), "recorder": self.recorder.checkpoint()}

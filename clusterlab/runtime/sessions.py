@@ -181,7 +181,7 @@ def give(runtime: Runtime, container_id: str, text: str, close: bool) -> None:
     state = container.vm
     application = APPLICATIONS.get(container.program.special)
     if application is not None and application.read is not None and container.state == RUNNING and container.config.stdin:
-        for line in text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"):
+        for line in text.removesuffix("\n").split("\n") if text else ():
             application.read(runtime, container, line)
         return
     if container.state != RUNNING or state is None or not state.stdin_open or container.program.pure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,6 +89,13 @@ class Box:
         self._size += len(text)
         if self._size <= 1_000_000:
             self.lines.append((time_ms, stream, text))
+
+    def below(self, folder: str) -> Box:
+        """The same container for a program whose root is a folder of it (chroot): only what is mounted there is to be seen."""
+        made, top = copy(self), folder.rstrip("/")
+        inside = [mount for mount in self._mounts if mount.path.rstrip("/") == top or mount.path.startswith(top + "/")]
+        made._mounts = [mount._replace(path=mount.path[len(top):] or "/") for mount in inside]
+        return made
 
     def tool(self, run: Run, argv: list[str], stdin: str) -> Result:
         """Runs one command by name."""

@@ -119,6 +119,8 @@ def made(runtime: Runtime) -> dict[str, Callable[[], str]]:
         "/etc/passwd": lambda: "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
         "/etc/crictl.yaml": lambda: f"runtime-endpoint: {runtime.flavour.socket}\n",
     }
+    if kubelet is not None:
+        found["/var/lib/kubelet/config.yaml"] = lambda: str(yaml.safe_dump(kubelet.configuration(), default_flow_style=False))
     for each in getattr(kubelet, "own_static", ()):
         name = each["spec"]["containers"][0]["name"]
         found[f"/etc/kubernetes/manifests/{name}.yaml"] = partial(_manifest, each)

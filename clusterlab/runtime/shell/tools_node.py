@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.runtime.shell import journal
 from clusterlab.runtime.shell.machine import Result, Run
 
 if TYPE_CHECKING:
@@ -77,8 +78,19 @@ def runtime_client(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 def chroot(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    """chroot /host COMMAND: the node's own tools are the same here."""
-    return box.tool(run, argv[2:], stdin) if len(argv) > 2 else Result()
+    """chroot DIRECTORY COMMAND: the node's own tools are the same here, its files are those below the directory."""
+    if len(argv) < 2:
+        return Result(1, "", "Usage: chroot NEWROOT [PROG ARGS]\n")
+    if not box.is_directory(argv[1]):
+        return Result(1, "", f"chroot: can't change root directory to '{argv[1]}': No such file or directory\n")
+    return box.below(argv[1]).tool(run, argv[2:], stdin) if len(argv) > 2 else Result()
+
+
+def journalctl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """journalctl -u kubelet on a node: what its kubelet did, step by step, as far back as the lab knows."""
+    if not box.sandbox.host_network:
+        return Result(1, "", "No journal files were found.\n")
+    return Result(0, journal.read(box.runtime.sim, box.runtime.node, argv))
 
 
 def nsenter(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -142,5 +154,6 @@ def etcdctl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 TOOLS: dict[str, Tool] = {
     "iptables-save": rules, "iptables": rules, "ipvsadm": ipvsadm, "nft": nft, "crictl": runtime_client, "docker": runtime_client,
     "chroot": chroot, "nsenter": nsenter, "traceroute": traceroute, "systemctl": systemctl,
+    "journalctl": journalctl,
     "etcdctl": etcdctl, "etcdutl": etcdctl,
 }

@@ -6,9 +6,9 @@ prints are the model's own steps of that kubelet. Exit codes follow systemctl(1)
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.runtime.shell import journal
 from clusterlab.runtime.shell.machine import Result
 from clusterlab.web import runs
 from clusterlab.web.labs.lab import Lab, LabError
@@ -25,7 +25,6 @@ __all__ = ["UNITS", "on_node"]
 UNITS = ("systemctl", "journalctl")
 _ABOUT = {"kubelet": "kubelet: The Kubernetes Node Agent", "containerd": "containerd container runtime"}
 _CHANGES = {"start", "stop", "restart"}
-MOST_LINES = 200
 
 
 @own_tool(*UNITS)
@@ -43,7 +42,7 @@ def on_node(shell: Shell, node: str, argv: list[str]) -> Result:
     words = [word for word in argv[1:] if not word.startswith("-")]
     lab.tick_clock()
     if argv[0] == "journalctl":
-        return _journal(lab, node, argv)
+        return Result(0, journal.read(lab.cluster.sim, node, argv))
     verb, unit = words[0] if words else "", (words[1] if len(words) > 1 else "").removesuffix(".service")
     if verb in ("daemon-reload", "enable", "reset-failed"):
         return Result()
@@ -94,30 +93,5 @@ def _status(lab: Lab, node: str, unit: str) -> Result:
     text += f"     Loaded: loaded (/usr/lib/systemd/system/{unit}.service; enabled; preset: enabled)\n"
     text += f"     Active: {'active (running)' if active else 'inactive (dead)'}\n"
     if unit == "kubelet":
-        text += "\n" + "".join(_lines(lab, node)[-10:])
+        text += "\n" + "".join(journal.lines(lab.cluster.sim, node)[-10:])
     return Result(0 if active else 3, text)
-
-
-def _lines(lab: Lab, node: str) -> list[str]:
-    sim, found = lab.cluster.sim, []
-    for step in reversed(sim.steps):
-        if step.actor.startswith("kubelet") and step.actor.endswith(node) and step.explain:
-            moment = sim.epoch + timedelta(milliseconds=step.time_ms)
-            found.append(f"{moment:%b %d %H:%M:%S} {node} kubelet[812]: {step.explain}\n")
-            if len(found) >= MOST_LINES:
-                break
-    return found[::-1]
-
-
-def _journal(lab: Lab, node: str, argv: list[str]) -> Result:
-    unit, most = "", MOST_LINES
-    for at, word in enumerate(argv):
-        following = argv[at + 1] if at + 1 < len(argv) else ""
-        if word.startswith(("-u", "--unit")):
-            unit = word.partition("=")[2] or (word[2:] if len(word) > 2 and not word.startswith("--") else following)
-        if word.startswith(("-n", "--lines")):
-            number = word.partition("=")[2] or word.removeprefix("-n") or following
-            most = int(number) if number.isdigit() else most
-    unit = unit.removesuffix(".service")
-    lines = _lines(lab, node) if unit in ("kubelet", "") else []
-    return Result(0, "".join(lines[-max(1, min(most, MOST_LINES)):]) or "-- No entries --\n")
