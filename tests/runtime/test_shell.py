@@ -9,7 +9,7 @@ import pytest
 from clusterlab.runtime import logs, scripts, sessions
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.programs.behaviour import Behaviour
-from clusterlab.runtime.records import EXITED, RUNNING, Container, ContainerConfig
+from clusterlab.runtime.records import EXITED, RUNNING, Container, ContainerConfig, Mount
 from clusterlab.runtime.runtime import Runtime
 from clusterlab.sim import Simulation
 
@@ -301,3 +301,26 @@ def test_goes_back_and_runs_the_same_again(node: Node) -> None:
 ])
 def test_a_shells_script_is_its_first_word_that_is_no_option(command: tuple[str, ...], expected: tuple[str, tuple[str, ...], str]) -> None:
     assert scripts.script_of(command) == expected
+
+
+def test_a_debug_pod_looks_into_its_node() -> None:
+    node = Node()
+    node.runtime.sandboxes["uid"] = node.runtime.sandboxes["uid"]._replace(host_network=True)
+    found = node.get(node.start("sleep", "infinity", mounts=(Mount("host/", "/host", name="host", kind="hostPath"),)))
+
+    def run(script: str) -> tuple[int, str, str]:
+        return scripts.execute(node.runtime, found, ("sh", "-c", script))[:3]
+
+    assert run("chroot /host cat /etc/hostname; cat /etc/hostname")[1] == "node-1\np\n"
+    assert run("chroot /host sh -c 'cat /etc/hostname; ls /var/log'")[1] == "node-1\ncontainers\npods\n"
+    assert run("chroot /host journalctl -u kubelet")[1] == "-- No entries --\n"
+    assert run("chroot /nowhere ls")[0] == 1
+
+
+def test_what_programs_know_is_no_file() -> None:
+    node = Node()
+    node.runtime.create_container("uid", ContainerConfig("c", "redis:7"))
+    server = node.start(image="redis:7")
+    run = ("sh", "-c", "redis-cli set a 1; ls /data; ls /")
+    out = scripts.execute(node.runtime, node.get(server), run)[1]
+    assert out.startswith("OK\n") and "\0" not in out

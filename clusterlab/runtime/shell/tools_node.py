@@ -83,7 +83,14 @@ def chroot(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(1, "", "Usage: chroot NEWROOT [PROG ARGS]\n")
     if not box.is_directory(argv[1]):
         return Result(1, "", f"chroot: can't change root directory to '{argv[1]}': No such file or directory\n")
-    return box.below(argv[1]).tool(run, argv[2:], stdin) if len(argv) > 2 else Result()
+    if len(argv) == 2:
+        return Result()
+    inside, outside = box.below(argv[1]), run.host
+    run.host = inside  # a shell and what it runs are inside, too
+    try:
+        return inside.tool(run, argv[2:], stdin)
+    finally:
+        run.host = outside
 
 
 def journalctl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
