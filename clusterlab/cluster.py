@@ -406,6 +406,11 @@ class Cluster:
                 for key, obj in bucket.objects.items():
                     yield f"{bucket.label}/{key}", obj
 
+    def held(self, resource: str = "") -> list[tuple[str, dict[str, Object]]]:
+        """All objects as they are now, or those of a resource, by resource and then by "namespace/name" or "name": copies of references,
+        to be read at leisure."""
+        return [(bucket.label, bucket.objects.copy()) for bucket in self._buckets() if not resource or bucket.label == resource]
+
     def find(self, key: str) -> Object | None:
         """The object of a key, or None."""
         resource, _, name = key.partition("/")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.sim import Span, Step
-from clusterlab.stream.views import view
+from clusterlab.stream.tables import pack
+from clusterlab.stream.views import ref_key, revision_of, view
 
 if TYPE_CHECKING:
     from clusterlab.cluster import Cluster
 
-__all__ = ["frame", "heading", "snapshot", "view"]
+__all__ = ["EVENTS_KEPT", "Moment", "events", "frame", "heading", "snapshot", "tables", "taken", "view"]
+
+#: Newest Events in a snapshot of tables; the rest is asked for (`GET …/events`).
+EVENTS_KEPT = 1000
 
 
 def heading(step: Step) -> dict[str, Any]:
@@ -47,11 +53,58 @@ def frame(step: Step, epoch: datetime) -> dict[str, Any]:
     }
 
 
-def snapshot(cluster: Cluster) -> dict[str, Any]:
-    """The whole state that frames build upon."""
+@dataclass(frozen=True)
+class Moment:
+    """What a cluster holds at one moment, by reference. Stored objects never change, so it can be looked at on any thread."""
+
+    seq: int
+    time_ms: int
+    epoch: datetime
+    buckets: list[tuple[str, dict[str, dict[str, Any]]]]
+    components: dict[str, dict[str, Any]]
+
+
+def taken(cluster: Cluster) -> Moment:
+    """The present moment; takes a millisecond or two in the largest cluster."""
     sim = cluster.sim
-    return {
-        "seq": sim.last_seq, "time": sim.steps[-1].time_ms if sim.steps else sim.time_ms if sim.last_seq else 0,
-        "objects": {key: view(obj, sim.epoch) for key, obj in cluster.objects()},
-        "components": {name: dict(fields) for name, fields in sim.notes.items()},
+    time_ms = sim.steps[-1].time_ms if sim.steps else sim.time_ms if sim.last_seq else 0
+    return Moment(sim.last_seq, time_ms, sim.epoch, cluster.held(), {name: dict(fields) for name, fields in sim.notes.items()})
+
+
+def snapshot(cluster: Cluster | Moment, events_after: int = 0) -> dict[str, Any]:
+    """The whole state that frames build upon; of Events those that were written after revision `events_after`."""
+    moment = cluster if isinstance(cluster, Moment) else taken(cluster)
+    objects = {
+        f"{label}/{key}": view(obj, moment.epoch) for label, held in moment.buckets for key, obj in held.items()
+        if label != "events" or revision_of(obj) > events_after
     }
+    return {
+        "seq": moment.seq, "time": moment.time_ms, "eventsAfter": events_after, "objects": objects, "components": moment.components,
+    }
+
+
+def tables(moment: Moment, events_kept: int = EVENTS_KEPT) -> dict[str, Any]:
+    """The same state with its newest Events only, as tables (stream/tables.py): what a large cluster is sent as."""
+    after, packed = 0, []
+    for label, held in moment.buckets:
+        objects = list(held.values())
+        if label == "events" and len(objects) > events_kept:
+            newest = heapq.nlargest(events_kept + 1, map(revision_of, objects))
+            after = newest[-1]
+            objects = [obj for obj in objects if revision_of(obj) > after]
+        if objects:
+            packed.append(pack(label, (view(obj, moment.epoch) for obj in objects)))
+    return {"seq": moment.seq, "time": moment.time_ms, "eventsAfter": after, "tables": packed, "components": moment.components}
+
+
+def events(held: list[dict[str, Any]], epoch: datetime, about: str, before: int, limit: int) -> dict[str, Any]:
+    """Of these Events those `about` an object's key ("": any) and written before a revision (0: ever), the last first."""
+    name = about.rpartition("/")[2]
+    found = [
+        obj for obj in held
+        if (not name or (obj.get("involvedObject") or {}).get("name") == name) and (not before or revision_of(obj) < before)
+    ]
+    if about:
+        found = [obj for obj in found if ref_key(obj["involvedObject"], obj["involvedObject"].get("namespace")) == about]
+    newest = heapq.nlargest(limit, found, key=revision_of)
+    return {"events": [view(obj, epoch) for obj in newest], "more": len(found) > limit}

@@ -14,7 +14,7 @@ from clusterlab.machinery.quantity import milli_value, value
 Object = dict[str, Any]
 View = dict[str, Any]
 
-__all__ = ["object_key", "ref_key", "view"]
+__all__ = ["object_key", "ref_key", "revision_of", "view"]
 
 #: Plurals of owners' kinds that are not the kind in lower case with an s.
 _PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses", "Endpoints": "endpoints"}
@@ -40,6 +40,11 @@ def object_key(resource: str, obj: Object) -> str:
     """The key of an object of a resource."""
     meta = obj["metadata"]
     return f"{resource}/{meta['namespace']}/{meta['name']}" if meta.get("namespace") else f"{resource}/{meta['name']}"
+
+
+def revision_of(obj: Object) -> int:
+    """The revision at which an object was written last."""
+    return int(obj["metadata"].get("resourceVersion") or 0)
 
 
 def millis(stamp: str | None, epoch: datetime) -> int | None:
@@ -376,7 +381,7 @@ def _event(obj: Object, epoch: datetime) -> View:
         "reason": obj.get("reason", ""), "type": obj.get("type", ""), "message": obj.get("message", ""), "count": obj.get("count", 1),
         "about": ref_key(about, about.get("namespace")) if about.get("kind") else "",
         "source": (obj.get("source") or {}).get("component") or obj.get("reportingComponent", ""),
-        "last": millis(obj.get("lastTimestamp") or obj.get("eventTime"), epoch) or 0,
+        "last": millis(obj.get("lastTimestamp") or obj.get("eventTime"), epoch) or 0, "written": revision_of(obj),
     }
 
 

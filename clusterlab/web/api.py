@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,6 +29,7 @@ __all__ = ["error_response", "json_response"]
 
 MAX_BODY = 1024 * 1024
 MAX_STEPS = 2000
+FRAMES_AT_ONCE = 40
 TOO_MANY_MISSES = "too many labs that do not exist were asked for from your address; wait a minute"
 
 
@@ -252,7 +254,14 @@ async def steps(request: HttpRequest, lab: Lab) -> Any:
     limit = runs.integer(request.GET, "limit", 500)
     if not 1 <= limit <= MAX_STEPS:
         raise LabError(f"limit goes from 1 to {MAX_STEPS}", "limit")
-    frames = lab.frames.get(first, min(sim.last_seq, first + limit - 1))
+    last = min(sim.last_seq, first + limit - 1)
+    if request.GET.get("part") == "headings":
+        return {"steps": [project.heading(step) for step in sim.steps[first - sim.first_seq : last + 1 - sim.first_seq]]}
+    frames, generation = [], lab.generation
+    while first <= last and generation == lab.generation:  # in slices: old frames are made anew
+        frames += lab.frames.get(first, min(last, first + FRAMES_AT_ONCE - 1))
+        first += FRAMES_AT_ONCE
+        await asyncio.sleep(0)
     return HttpResponse(b'{"steps":[' + b",".join(frames) + b"]}", content_type="application/json")
 
 

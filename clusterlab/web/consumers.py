@@ -62,6 +62,7 @@ class LabConsumer(AsyncWebsocketConsumer):
         self.sender: asyncio.Task[None] | None = None
         self.news = asyncio.Event()
         self.bad = 0
+        self.packed = False  # it understands snapshots of tables
         self.running: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -198,7 +199,8 @@ class LabConsumer(AsyncWebsocketConsumer):
     async def _hello(self, lab: Seen, message: dict[str, Any]) -> None:
         if self.sender is not None:
             raise LabError("hello was said already")
-        told = await lab.tell()
+        self.packed = message.get("packed") is True
+        told = await lab.tell(self.packed)
         self.sent, self.jump = told["seq"], (told["generation"], told["retold"])
         about = {**told["lab"], "canEdit": self.can_edit, "server": ""}
         if "notice" in about:
@@ -248,7 +250,7 @@ class LabConsumer(AsyncWebsocketConsumer):
 
     async def _start_over(self, lab: Seen) -> dict[str, Any]:
         """Sends the present as a whole, where frames do not lead to it; returns the mode."""
-        told = await lab.tell()
+        told = await lab.tell(self.packed)
         self.jump, self.sent = (told["generation"], told["retold"]), told["seq"]
         await self._send({"type": "snapshot", **{name: told[name] for name in ("snapshot", "mode", "recent", "generation")}})
         mode: dict[str, Any] = told["mode"]

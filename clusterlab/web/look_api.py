@@ -8,15 +8,17 @@ from typing import Any
 from django.http import HttpRequest
 
 from clusterlab.stream import access as policies
-from clusterlab.stream import looks
+from clusterlab.stream import looks, project
 from clusterlab.stream import owners as ownership
 from clusterlab.stream.past import past as object_past
+from clusterlab.web import runs
 from clusterlab.web.api import endpoint
 from clusterlab.web.labs.lab import Lab, LabError
 
-__all__ = ["access", "explain", "inside", "loops", "owners", "past", "usage"]
+__all__ = ["access", "events", "explain", "inside", "loops", "owners", "past", "usage"]
 
 TEXT_MOST = 300
+EVENTS_MOST = 500
 
 
 def _text(request: HttpRequest, name: str, default: str = "") -> str:
@@ -75,3 +77,14 @@ async def access(request: HttpRequest, lab: Lab) -> Any:
 async def owners(request: HttpRequest, lab: Lab) -> Any:
     """Who made whom and who selects whom. Stored objects are never changed, so another thread may lay them out."""
     return await asyncio.to_thread(ownership.graph, ownership.relevant(lab.cluster.objects()))
+
+
+@endpoint("GET")
+async def events(request: HttpRequest, lab: Lab) -> Any:
+    """Events as views, those written last first: `about` one object, written `before` a revision, at most `limit`. `more` says that
+    there are older ones. In a large cluster the stream carries the newest only."""
+    about, before, limit = _text(request, "about"), runs.integer(request.GET, "before", 0), runs.integer(request.GET, "limit", 200)
+    if not 1 <= limit <= EVENTS_MOST:
+        raise LabError(f"limit goes from 1 to {EVENTS_MOST}", "limit")
+    held = [obj for label, objects in lab.cluster.held("events") for obj in objects.values()]
+    return await asyncio.to_thread(project.events, held, lab.cluster.sim.epoch, about, before, limit)

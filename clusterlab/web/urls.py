@@ -77,6 +77,7 @@ urlpatterns = [
     path("api/labs/<slug:lab_id>/inside", look_api.inside),
     path("api/labs/<slug:lab_id>/explain", look_api.explain),
     path("api/labs/<slug:lab_id>/past", look_api.past),
+    path("api/labs/<slug:lab_id>/events", look_api.events),
     path("api/labs/<slug:lab_id>/describe", describe_api.describe),
     path("api/labs/<slug:lab_id>/access", look_api.access),
     path("api/labs/<slug:lab_id>/owners", look_api.owners),

@@ -24,7 +24,7 @@ test("reducing changes neither the state nor the frame", () => {
 });
 
 test("a null view removes the object, a null field the field", () => {
-  const state: State = { seq: 1, time: 5, objects: { "pods/default/a": { kind: "Pod" } as never }, components: { etcd: { leader: "etcd-0", term: 2 } } };
+  const state: State = { seq: 1, time: 5, eventsAfter: 0, objects: { "pods/default/a": { kind: "Pod" } as never }, components: { etcd: { leader: "etcd-0", term: 2 } } };
   const frame = { ...frames[0]!, seq: 2, time: 6, objects: { "pods/default/a": null }, components: { etcd: { leader: null, term: 3 } } } as unknown as Frame;
-  assert.deepEqual(reduce(state, frame), { seq: 2, time: 6, objects: {}, components: { etcd: { term: 3 } } });
+  assert.deepEqual(reduce(state, frame), { seq: 2, time: 6, eventsAfter: 0, objects: {}, components: { etcd: { term: 3 } } });
 });

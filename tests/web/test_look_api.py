@@ -140,3 +140,26 @@ def test_the_graph_of_owners_and_selectors_is_laid_out_in_layers(server: Server)
     assert nodes["services/default/web"]["part"] == nodes[chain[0]]["part"] != nodes["pods:default"]["part"]
     assert nodes["services/default/web"]["y"] != nodes["poddisruptionbudgets/default/web"]["y"]
     assert not any(name.startswith(("services/default/kubernetes", "pods:daemonsets/kube-system")) for name in nodes)
+
+
+def test_events_are_read_back_from_the_newest(server: Server, lab: str) -> None:
+    first = get(server, lab, "events?limit=3")
+    written = [one["written"] for one in first["events"]]
+    assert first["more"] and len(written) == 3 and written == sorted(written, reverse=True)
+    older = get(server, lab, f"events?limit=500&before={written[-1]}")
+    assert not older["more"] and older["events"] and all(one["written"] < written[-1] for one in older["events"])
+    pod = next(one["about"] for one in older["events"] if one["about"].startswith("pods/default/web-"))
+    of_pod = get(server, lab, f"events?about={pod}")["events"]
+    assert {one["about"] for one in of_pod} == {pod}
+    assert "Scheduled" in {one["reason"] for one in of_pod}
+    assert get(server, lab, "events?limit=0", 400)["error"]["field"] == "limit"
+    assert get(server, lab, "events?before=x", 400)["error"]["field"] == "before"
+
+
+def test_headings_of_steps_are_enough_for_a_timeline(server: Server, lab: str) -> None:
+    steps = get(server, lab, "steps?part=headings&from=2&limit=5")["steps"]
+    assert [one["seq"] for one in steps] == [2, 3, 4, 5, 6]
+    assert set(steps[0]) == {"seq", "time", "actor", "verb", "object", "because", "explain", "routine"}
+    whole = get(server, lab, "steps?from=2&limit=90")["steps"]
+    assert [one["seq"] for one in whole][:5] == [2, 3, 4, 5, 6] and "objects" in whole[0]
+    assert [{name: one[name] for name in steps[0]} for one in whole[:5]] == steps

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from clusterlab.stream.reduce import reduce
+from clusterlab.stream.tables import unpack
 from tests.server import ROOT, Server
 from tests.sockets import connect
 from tests.waiting import LONG_S
@@ -43,7 +44,9 @@ class Browser:
         if message["type"] in ("hello", "snapshot"):
             self.mode = message["mode"]
             if "snapshot" in message:
-                self.state = message["snapshot"]
+                self.state = dict(message["snapshot"])
+                if "tables" in self.state:
+                    self.state["objects"] = unpack(self.state.pop("tables"))
         elif message["type"] == "steps" and not message.get("replay"):
             for frame in message["frames"]:
                 assert frame["seq"] == self.state["seq"] + 1, "a frame is missing or repeated"
@@ -88,7 +91,7 @@ async def test_two_browsers_see_the_same_and_a_late_one_catches_up(server: Serve
     async with connect(socket_url(server, lab)) as a, connect(socket_url(server, lab)) as b:
         one, two = Browser(a), Browser(b)
         await one.hello()
-        await two.hello()
+        assert "tables" in (await two.hello(packed=True))["snapshot"]  # as the page asks for it
         await asyncio.to_thread(lab.kubectl, "create deployment web --image=nginx:1.25 --replicas=5")
         last = (await asyncio.to_thread(lab.settle))["seq"]
         await one.until(last)
@@ -112,6 +115,15 @@ async def test_a_snapshot_of_more_than_a_megabyte_arrives(server: Server) -> Non
         hello = await browser.hello()
         assert len(json.dumps(hello)) > 1 << 20
         assert browser.state["seq"] == last
+    async with connect(socket_url(server, lab), max_size=None) as socket:
+        page = Browser(socket)
+        short = await page.hello(packed=True)
+        assert len(json.dumps(short)) * 3 < len(json.dumps(hello))
+        after = page.state["eventsAfter"]
+        assert after > 0
+        events = {key for key, view in browser.state["objects"].items() if key.startswith("events/") and view["written"] <= after}
+        assert len(events) > 200
+        assert page.state["objects"] == {key: view for key, view in browser.state["objects"].items() if key not in events}
 
 
 async def test_one_that_reconnects_misses_and_repeats_nothing(server: Server) -> None:

@@ -64,7 +64,7 @@ class Internal:
             if lab.history.first_known:
                 lab.recall()
             await lab.stands.wait()
-            told = told_of(lab)
+            told = await told_of(lab, bool(body.get("packed")))
             snapshot = orjson.dumps(told.pop("snapshot"))  # large, and not to be read on its way
             return orjson.dumps(told) + b"\n" + snapshot
         if verb == "watch":

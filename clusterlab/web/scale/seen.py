@@ -18,16 +18,27 @@ from clusterlab.web.labs.lab import Lab
 __all__ = ["Here", "Seen", "look_at", "told_of"]
 
 
-def told_of(lab: Lab) -> dict[str, Any]:
-    """What a browser is told of a lab when it comes, or when the timeline has jumped; the snapshot is JSON already."""
+async def told_of(lab: Lab, packed: bool) -> dict[str, Any]:
+    """What a browser is told of a lab when it comes, or when the timeline has jumped. The snapshot is JSON already, as tables with
+    `packed`; the lab may have gone on from there by the time that this returns, but has not jumped."""
     sim = lab.cluster.sim
-    about = {"id": lab.id, "scenario": lab.cluster.scenario.name or "blank", "epoch": sim.epoch.isoformat(), "generation": lab.generation}
-    if lab.notice:
-        about["notice"] = lab.notice
-    return {
-        "lab": about, "mode": lab.state(), "recent": lab.frames.recent(), "snapshot": lab.frames.snapshot(), "seq": sim.last_seq,
-        "first": sim.first_seq, "generation": lab.generation, "retold": lab.retold,
+    while True:
+        told = {
+            "lab": _about(lab), "recent": lab.frames.recent(), "seq": sim.last_seq, "first": sim.first_seq, "generation": lab.generation,
+            "retold": lab.retold,
+        }
+        snapshot = await lab.frames.snapshot(packed)
+        if told["generation"] == lab.generation:
+            return {**told, "snapshot": snapshot, "mode": lab.state()}
+        await lab.stands.wait()
+
+
+def _about(lab: Lab) -> dict[str, Any]:
+    cluster = lab.cluster
+    about = {
+        "id": lab.id, "scenario": cluster.scenario.name or "blank", "epoch": cluster.sim.epoch.isoformat(), "generation": lab.generation,
     }
+    return {**about, "notice": lab.notice} if lab.notice else about
 
 
 class Seen(Protocol):
@@ -65,7 +76,7 @@ class Seen(Protocol):
 
     def unlisten(self, callback: Callable[[], None]) -> None: ...
 
-    async def tell(self) -> dict[str, Any]:
+    async def tell(self, packed: bool) -> dict[str, Any]:
         """`told_of` the lab, now."""
         ...
 
@@ -100,11 +111,11 @@ class Here:
     async def standing(self) -> None:
         await self.lab.stands.wait()
 
-    async def tell(self) -> dict[str, Any]:
+    async def tell(self, packed: bool) -> dict[str, Any]:
         await self.lab.stands.wait()
         if self.lab.history.first_known:  # the list of earlier steps follows once they are known
             self.lab.recall()
-        return told_of(self.lab)
+        return await told_of(self.lab, packed)
 
     async def frames(self, first: int, last: int) -> list[bytes]:
         if first < self.lab.cluster.sim.first_seq:

@@ -40,7 +40,7 @@ class There:
         self._cache: dict[int, bytes] = {}
         self._listeners: set[Callable[[], None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._telling: asyncio.Task[dict[str, Any]] | None = None
+        self._telling: dict[bool, asyncio.Task[dict[str, Any]]] = {}
         self._state: dict[str, Any] = {}
         self._generation, self._retold, self._last = -1, 0, 0
         self._unwatched_s = time.monotonic()
@@ -74,15 +74,15 @@ class There:
         self._listeners.discard(callback)
         self._unwatched_s = time.monotonic()
 
-    async def tell(self) -> dict[str, Any]:
+    async def tell(self, packed: bool) -> dict[str, Any]:
         """What the lab's host tells of it now; asked once for all who want to know at the same time."""
-        if self._telling is None:
-            self._telling = asyncio.create_task(self._tell(), context=Context())
-            self._telling.add_done_callback(lambda _: setattr(self, "_telling", None))
-        return await asyncio.shield(self._telling)
+        if packed not in self._telling:
+            self._telling[packed] = asyncio.create_task(self._tell(packed), context=Context())
+            self._telling[packed].add_done_callback(lambda _: self._telling.pop(packed, None))
+        return await asyncio.shield(self._telling[packed])
 
-    async def _tell(self) -> dict[str, Any]:
-        head, _, snapshot = (await self._ask("tell")).partition(b"\n")
+    async def _tell(self, packed: bool) -> dict[str, Any]:
+        head, _, snapshot = (await self._ask("tell", {"packed": packed})).partition(b"\n")
         data: dict[str, Any] = {**orjson.loads(head), "snapshot": orjson.Fragment(snapshot)}
         self._move(data["generation"], data["retold"], data["seq"], data["mode"])
         return data
@@ -121,7 +121,7 @@ class There:
 
     async def begin(self) -> None:
         """Asks where the lab stands, and follows it from there."""
-        await self._tell()
+        await self._tell(packed=True)
         self._tasks = [
             asyncio.create_task(self._follow(), name=f"follow {self.id}", context=Context()),
             asyncio.create_task(self._keep(), name=f"keep {self.id}", context=Context()),

@@ -1,5 +1,6 @@
 // The HTTP calls of the page: reading what the stream does not carry.
 import type { Frame, Heading, Held } from "../stream/types";
+import type { EventView } from "../stream/views";
 
 export interface ObjectAnswer {
   object: Record<string, unknown>;
@@ -234,6 +235,8 @@ export const forkLab = (id: string, seq: number): Promise<{ id: string; url: str
 export const runLab = (id: string, until: unknown, limit: number, since?: "command"): Promise<{ seq: number; settled: boolean }> => post(`${labPath(id)}/run`, { until, limit, since });
 /** Steps of any lab whose id is known. */
 export const fetchSteps = (id: string, from: number, limit: number): Promise<{ steps: Frame[] }> => get(`${labPath(id)}/steps?from=${from}&limit=${limit}`);
+/** Events that the page does not hold, the newest first: about one object, or written before a revision. */
+export const fetchEvents = (id: string, about: string, before = 0): Promise<{ events: EventView[]; more: boolean }> => get(`${labPath(id)}/events?${new URLSearchParams({ about, before: String(before) })}`);
 /** A link through which everybody can open a copy of the lab at a step. */
 export const makeReplay = (id: string, seq: number): Promise<{ id: string; url: string }> => post(`${labPath(id)}/replays`, { seq });
 /** What kubectl describe says of an object, and the line that asks for it. */

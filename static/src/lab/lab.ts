@@ -2,6 +2,7 @@
 import { LabStream, labStream, type ConnectionState } from "../stream/socket";
 import { Player } from "../stream/player";
 import type { Frame, Heading, KubectlMessage, Lab as LabInfo, ModeState, ReadMessage, ServerMessage } from "../stream/types";
+import { opened } from "../stream/tables";
 import type { Lens } from "../stage/layout";
 import { t } from "../i18n/t";
 import { fetchSteps, type AccessAnswer } from "./api";
@@ -276,7 +277,7 @@ export class Lab {
         this.info = message.lab;
         this.setMode(message.mode);
         this.recent(message.recent);
-        if (message.snapshot) this.player.replace(message.snapshot);
+        if (message.snapshot) this.player.replace(opened(message.snapshot));
         this.tell("headings");
         this.tell("step");
         void this.recallFrame();
@@ -284,7 +285,7 @@ export class Lab {
       case "snapshot":
         this.setMode(message.mode);
         this.recent(message.recent);
-        this.player.replace(message.snapshot);
+        this.player.replace(opened(message.snapshot));
         this.tell("headings");
         this.tell("step");
         return void this.recallFrame();
@@ -369,7 +370,7 @@ export class Lab {
       for (let round = 0; round < 24; round++) {
         const gap = this.headings.missingBefore(this.headings.last);
         if (!gap) break;
-        const answer = await fetch(`/api/labs/${encodeURIComponent(this.options.id)}/steps?from=${gap.from}&limit=${gap.to - gap.from + 1}`);
+        const answer = await fetch(`/api/labs/${encodeURIComponent(this.options.id)}/steps?part=headings&from=${gap.from}&limit=${gap.to - gap.from + 1}`);
         if (!answer.ok) break;
         const { steps } = (await answer.json()) as { steps: Heading[] };
         if (!steps?.length) break;

@@ -64,7 +64,7 @@ export class LabStream {
     socket.onopen = () => {
       if (socket !== this.socket) return;
       this.opened = true;
-      this.send(this.lastSeq === null || !this.where ? { type: "hello" } : { type: "hello", from: this.lastSeq, ...this.where });
+      this.send({ type: "hello", packed: true, ...(this.lastSeq === null ? {} : { from: this.lastSeq, ...this.where }) });
       for (const text of this.waiting.splice(0)) socket.send(text);
       this.handlers.connection("open", 0);
     };

@@ -66,7 +66,30 @@ export type Frame = Heading & {
 export type Snapshot = {
   seq: number;
   time: number;
+  eventsAfter: number;
   objects: Record<string, View>;
+  components: Components;
+};
+
+/** all: every row has it; each: one for each row; of and at: places in a list, -1 where a row does not have the field */
+export type Column = {
+  all?: unknown;
+  each?: unknown[];
+  of?: unknown[];
+  at?: number[];
+};
+
+export type Table = {
+  resource: string;
+  rows: number;
+  columns: Record<string, Column>;
+};
+
+export type PackedSnapshot = {
+  seq: number;
+  time: number;
+  eventsAfter: number;
+  tables: Table[];
   components: Components;
 };
 
@@ -114,7 +137,7 @@ export type HelloMessage = {
   version: number;
   lab: Lab;
   mode: ModeState;
-  snapshot?: Snapshot;
+  snapshot?: Snapshot | PackedSnapshot;
   recent: Heading[];
   resumed: boolean;
 };
@@ -131,7 +154,7 @@ export type ModeMessage = ModeState & {
 
 export type SnapshotMessage = {
   type: "snapshot";
-  snapshot: Snapshot;
+  snapshot: Snapshot | PackedSnapshot;
   mode: ModeState;
   recent: Heading[];
   generation?: number;

@@ -150,6 +150,8 @@ export interface EventView extends View {
   count: number;
   source: string;
   last: number;
+  /** The revision at which it was written last. */
+  written: number;
 }
 
 /** The plural resource name that starts an object's key: "pods" in "pods/default/web-1". */

@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
+import { fetchEvents } from "../lab/api";
 import type { Topic } from "../lab/lab";
 import { recall, remember } from "../lab/remember";
 import { actorName, age, clock, sentenceOf } from "../lab/words";
@@ -31,6 +32,10 @@ export class DrawerElement extends LabElement {
   /** The terminal stays once it has been shown: what runs in it goes on behind other tabs. */
   private terminalShown = false;
   private due = 0;
+  /** Events from before those that the page holds, the newest first; they were asked for. */
+  @state() private older: EventView[] = [];
+  @state() private noOlder = false;
+  private olderOf = -1;
 
   protected override told(_topic: Topic): void {
     // The log may grow by thousands of steps a second; the page need not follow each.
@@ -154,12 +159,24 @@ export class DrawerElement extends LabElement {
   }
 
   private eventsPanel(): TemplateResult {
-    const { objects, time } = this.lab.player.state;
-    const events = Object.values(objects).filter((view): view is EventView => view.kind === "Event").sort((a, b) => a.last - b.last).slice(-LOG_LINES);
+    const { objects, time, eventsAfter } = this.lab.player.state, { generation } = this.lab.stream;
+    if (generation !== this.olderOf) [this.older, this.noOlder, this.olderOf] = [[], false, generation];
+    const held = Object.values(objects).filter((view): view is EventView => view.kind === "Event").sort((a, b) => a.last - b.last);
+    const begin = this.older.length && held[0] ? new Set(this.older.map((event) => event.uid)) : null;
+    const events = begin ? [...this.older.toReversed(), ...held.filter((event) => !begin.has(event.uid))] : held.slice(-LOG_LINES);
     if (!events.length) return html`<p class="soft pad">${t("No events yet.")}</p>`;
-    return html`<div class="table" data-follow tabindex="0" role="region" aria-label=${t("Events")}><table data-testid="events"><thead><tr><th>${t("Last seen")}</th><th>${t("Type")}</th><th>${t("Reason")}</th><th>${t("Object")}</th><th>${t("Message")}</th></tr></thead><tbody>
+    const more = !this.noOlder && (eventsAfter > 0 || held.length > events.length);
+    return html`<div class="table" ?data-follow=${!this.older.length} tabindex="0" role="region" aria-label=${t("Events")}>${more ? html`<button type="button" class="small" data-testid="older-events" @click=${() => this.askOlder(Math.min(...events.map((event) => event.written)))}>${t("Older events")}</button>` : nothing}<table data-testid="events"><thead><tr><th>${t("Last seen")}</th><th>${t("Type")}</th><th>${t("Reason")}</th><th>${t("Object")}</th><th>${t("Message")}</th></tr></thead><tbody>
       ${events.map((event) => html`<tr class=${event.type === "Warning" ? "warn" : ""}><td>${age(time - event.last)}${event.count > 1 ? html` <small>×${event.count}</small>` : nothing}</td><td>${event.type}</td><td>${event.reason}</td>
         <td><button type="button" class="link" @click=${() => this.lab.select(event.about)}>${event.about.replace(/^(\w+)\/[^/]+\//, "$1/")}</button></td><td>${event.message}</td></tr>`)}</tbody></table></div>`;
+  }
+
+  private async askOlder(before: number): Promise<void> {
+    const { generation } = this.lab.stream;
+    const answer = await fetchEvents(this.lab.options.id, "", before).catch(() => null);
+    if (!answer || generation !== this.lab.stream.generation) return;
+    this.older = [...this.older, ...answer.events];
+    this.noOlder = !answer.more;
   }
 
   private connectPanel(): TemplateResult {

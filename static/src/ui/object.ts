@@ -3,7 +3,7 @@
 import { html, nothing, svg, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { t } from "../i18n/t";
-import { ApiError, fetchDescribed, fetchObject, fetchPast, fetchUsage, fetchWhy, type ObjectAnswer, type PastAnswer, type UsageAnswer } from "../lab/api";
+import { ApiError, fetchDescribed, fetchEvents, fetchObject, fetchPast, fetchUsage, fetchWhy, type ObjectAnswer, type PastAnswer, type UsageAnswer } from "../lab/api";
 import type { Section } from "../lab/describe";
 import { OneAtATime } from "../lab/oneAtATime";
 import { related } from "../lab/related";
@@ -51,6 +51,8 @@ export class ObjectElement extends LabElement {
   @state() private past: PastAnswer | null = null;
   @state() private described: { text: string; line: string } | null = null;
   @state() private usage: UsageAnswer | null = null;
+  /** Its events, where the page does not hold all there are. */
+  @state() private events: EventView[] | null = null;
   @state() private problem = "";
   private sections: Section[] = [];
   private readonly samples = new Map<string, { time: number; cpu: number; memory: number }[]>();
@@ -61,7 +63,7 @@ export class ObjectElement extends LabElement {
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!changed.has("key")) return;
-    this.answer = this.past = this.described = null;
+    this.answer = this.past = this.described = this.events = null;
     this.chain = [];
     this.problem = this.fetched = "";
     this.asking = new OneAtATime(() => this.load());
@@ -95,12 +97,13 @@ export class ObjectElement extends LabElement {
       const answer = await fetchObject(id, key);
       const why = answer.steps?.length ? await fetchWhy(id, key).catch(() => ({ chain: [] })) : { chain: [] };
       const past = tab === "past" ? await fetchPast(id, key) : this.past;
+      const events = tab === "events" && this.lab.player.state.eventsAfter ? (await fetchEvents(id, key)).events : null;
       const usage = tab === "use" ? await fetchUsage(id).catch(() => null) : this.usage;
       // Whoever may not, or a server that runs no kubectl, has our own rendering.
       const described = tab === "described" && this.lab.options.canEdit ? await fetchDescribed(id, key).catch(() => null) : this.described;
       const describe = await rows;
       if (this.asking !== asking) return;
-      this.described = described;
+      [this.described, this.events] = [described, events];
       this.sections = describe ? describe(answer.object) : [];
       [this.answer, this.chain, this.past, this.usage, this.problem] = [answer, why.chain, past, usage, ""];
       if (usage) this.sample(key, usage);
@@ -198,7 +201,7 @@ export class ObjectElement extends LabElement {
 
   private eventsPart(): TemplateResult {
     const { objects, time } = this.lab.player.state;
-    const events = Object.values(objects).filter((view): view is EventView => view.kind === "Event" && (view as EventView).about === this.key);
+    const events = this.events ?? Object.values(objects).filter((view): view is EventView => view.kind === "Event" && (view as EventView).about === this.key);
     if (!events.length) return html`<p class="soft">${t("No events yet.")}</p>`;
     events.sort((a, b) => b.last - a.last);
     return html`<ul class="events" data-testid="object-events">${events.slice(0, MOST).map((event) => html`<li class=${event.type === "Warning" ? "warn" : ""}>

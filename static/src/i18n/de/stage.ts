@@ -1,5 +1,6 @@
 // The words of the stage's lenses in German.
 export const stage: Record<string, string> = {
+  "Older events": "Ältere Ereignisse",
   // Ask the class.
   "Ask the class": "Die Klasse fragen",
   "{node} was filtered out by {plugin}: {reason}.": "{node} wurde von {plugin} ausgeschlossen: {reason}.",
