@@ -37,6 +37,7 @@ const bundles = [
       terminal: "static/src/terminal/screen.ts",
       editor: "static/src/editor/editor.ts",
       describe: "static/src/lab/describing.ts",
+      svg: "static/src/stage/svg.ts",
       releases: "static/src/releases.ts",
     },
   },

@@ -210,6 +210,15 @@ def test_lenses_themes_and_presentation(open_lab: OpenLab) -> None:
         tabs.nth(i).click()
         expect(tabs.nth(i)).to_have_attribute("aria-checked", "true")
         expect(lab.stage("kube-apiserver")).to_be_visible()
+    lab.page.keyboard.press("1")
+    whole = lab.stage("nodes/node-1").bounding_box()
+    for _ in range(2):
+        lab.page.keyboard.press("+")
+    expect(lab.by("zoom-all")).to_have_text("225 %")
+    lab.wait("before => document.querySelector(`[data-id='nodes/node-1']`).getBoundingClientRect().width > before * 2", whole["width"])
+    lab.page.keyboard.press("0")
+    expect(lab.by("zoom-all")).to_be_hidden()
+    lab.wait("before => Math.abs(document.querySelector(`[data-id='nodes/node-1']`).getBoundingClientRect().x - before) < 2", whole["x"])
     dark = lab.page.evaluate("getComputedStyle(document.body).backgroundColor")
     lab.by("theme").click()
     assert lab.page.evaluate("document.documentElement.dataset.theme") == "dark"

@@ -7,6 +7,7 @@ import { beneath } from "../../static/src/stage/held";
 import { layout, type Lens } from "../../static/src/stage/layout";
 import { Slots } from "../../static/src/stage/layoutNodes";
 import type { Box } from "../../static/src/stage/geometry";
+import { anchorAt, isOverview, placeOf, viewOf } from "../../static/src/stage/view";
 import { reduce } from "../../static/src/stream/reducer";
 import type { Snapshot, View } from "../../static/src/stream/types";
 import { recording } from "./support";
@@ -102,4 +103,22 @@ test("a wire passes beneath the cards in its way", () => {
   const path = [{ x: 50, y: 200 }, { x: 50, y: 190 }, { x: 80, y: 190 }, { x: 80, y: 20 }];
   const pieces = beneath(path, [{ x: 60, y: 100, w: 100, h: 40 }, { x: 200, y: 60, w: 50, h: 20 }]);
   assert.deepEqual(pieces, [[...path.slice(0, 3), { x: 80, y: 140 }], [{ x: 80, y: 100 }, { x: 80, y: 20 }]]);
+});
+
+test("many nodes get more room when they are looked at from nearer, and what was looked at is found again", () => {
+  const state = cluster(600, 3000), far = lay(state), near = lay(state, { width: DESKTOP.width * 5, height: DESKTOP.height * 5 });
+  assert.deepEqual([isOverview(far), viewOf(5, far, 600), viewOf(50, far, 600).zoom], [true, { zoom: 5, magnified: 1 }, 8]);
+  assert.deepEqual([far.nodes.get("node-77")!.detail, near.nodes.get("node-77")!.detail], ["cell", "compact"]);
+  const { box } = far.nodes.get("node-77")!, anchor = anchorAt(far, box.x + box.w / 2, box.y + box.h / 2);
+  const place = placeOf(anchor, near), after = near.nodes.get("node-77")!.box;
+  assert.equal(anchor.node, "node-77");
+  assert.deepEqual(place, { x: after.x + after.w / 2, y: after.y + after.h / 2 });
+});
+
+test("few nodes, and lenses of cards, are drawn larger", () => {
+  const few = lay(cluster(3, 6));
+  assert.deepEqual(viewOf(2, few, 3), { zoom: 2, magnified: 2 });
+  assert.deepEqual(viewOf(2, lay(cluster(100, 6), DESKTOP, "storage"), 100), { zoom: 2, magnified: 2 });
+  assert.equal(isOverview(few), false);
+  assert.deepEqual(placeOf(anchorAt(few, 0, 0), few), { x: 0, y: 0 });
 });

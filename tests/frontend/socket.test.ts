@@ -39,13 +39,13 @@ function connect() {
 
 test("the first hello names no step; a later one names the last step held and its timeline", () => {
   const { sockets, tasks, got, hello } = connect();
-  assert.deepEqual(sockets[0]!.sent, [{ type: "hello" }]);
+  assert.deepEqual(sockets[0]!.sent, [{ type: "hello", packed: true }]);
   sockets[0]!.say(hello({ snapshot, resumed: false }));
   sockets[0]!.say({ type: "steps", frames: frames.slice(0, 5) });
   sockets[0]!.onclose!({ code: 1006 });
   tasks[0]!();
   sockets[1]!.onopen!();
-  assert.deepEqual(sockets[1]!.sent, [{ type: "hello", from: 5, lab: "a", generation: 4 }]);
+  assert.deepEqual(sockets[1]!.sent, [{ type: "hello", packed: true, from: 5, lab: "a", generation: 4 }]);
   sockets[1]!.say(hello({ resumed: true }));
   sockets[1]!.say({ type: "steps", frames: frames.slice(3, 9) });
   assert.deepEqual(got.map((frame) => frame.seq), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -72,7 +72,7 @@ test("after a seek frames count from the snapshot, on the new timeline", () => {
   sockets[0]!.onclose!({ code: 1006 });
   tasks[0]!();
   sockets[1]!.onopen!();
-  assert.deepEqual(sockets[1]!.sent[0], { type: "hello", from: 5, lab: "a", generation: 5 });
+  assert.deepEqual(sockets[1]!.sent[0], { type: "hello", packed: true, from: 5, lab: "a", generation: 5 });
 });
 
 test("waits grow up to a limit and shrink again after a message; a final close ends it", () => {

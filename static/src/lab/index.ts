@@ -7,12 +7,17 @@ import { natural } from "../stage/geometry";
 
 const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers", "rollouts.argoproj.io"]);
 const NOWHERE = "";
-/** What was made in the same second: ReplicaSets first, those that people want most of before others, then v1 before v2. */
+/** What was made in the same second: ReplicaSets first, those that people want most of before others, then v1 before v2. Pods of a
+ * ReplicaSet, of which there may be thousands, have random names: they need not stand as people count. */
 function inOrder([oneKey, one]: [string, View], [otherKey, other]: [string, View]): number {
+  if (one.created !== other.created) return one.created - other.created;
+  if (isRandom(one) && isRandom(other)) return oneKey < otherKey ? -1 : 1;
   const set = (view: View): number => (view.kind === "ReplicaSet" ? 0 : 1), images = (view: View): string => (view as WorkloadView).images?.[0] ?? "";
   const wanted = (view: View): number => (view.kind === "ReplicaSet" ? (view as WorkloadView).desired : 0);
-  return one.created - other.created || set(one) - set(other) || wanted(other) - wanted(one) || natural(images(one), images(other)) || natural(oneKey, otherKey);
+  const image = images(one), otherImage = images(other);
+  return set(one) - set(other) || wanted(other) - wanted(one) || (image === otherImage ? 0 : natural(image, otherImage)) || natural(oneKey, otherKey);
 }
+const isRandom = (view: View): boolean => view.labels["pod-template-hash"] !== undefined && view.kind === "Pod";
 
 export class ClusterIndex {
   readonly nodes = new Map<string, NodeView>();

@@ -66,6 +66,9 @@ export interface Layout {
 }
 
 const WIRE_GAP = 40;
+/** With more nodes than this they are an overview, with what looks nearer beneath it. */
+export const OVERVIEW = 12;
+const ZOOM_ROOM = 48;
 /** So few nodes stand in one row, tall enough for their pods to be read: a low stage scrolls. */
 const FEW_NODES = 6, LEAST_NODES_H = 196;
 
@@ -139,7 +142,7 @@ export function layout(index: ClusterIndex, components: Components, size: Size, 
   y += narrow || isTight(size) ? 26 : 32;
 
   const serviceKeys = lens === "workloads" ? shownServices(index) : [];
-  const footer = serviceKeys.length ? 54 + (isTight(size) ? 28 : isShort(size) ? 36 : 46) : 8;
+  const footer = serviceKeys.length ? 54 + (isTight(size) ? 28 : isShort(size) ? 36 : 46) : !narrow && index.nodes.size > OVERVIEW ? ZOOM_ROOM : 8;
   const area: Box = { x: margin, y, w: bus.w, h: Math.max(lens === "workloads" && index.nodeNames.length <= FEW_NODES ? LEAST_NODES_H : isTight(size) ? 120 : 150, size.height - y - footer - 8) };
   const [queue, scores] = schedulerBoxes(scheduler, lens);
   const waiting = waitingPods(index, queue, slots);

@@ -1,6 +1,6 @@
 // A small drawing vocabulary over the canvas: boxes, words that fit, lines, shapes that stand for states, patterns for versions.
 import type { Box, Point } from "./geometry";
-import { SvgContext } from "./svg";
+import type { SvgContext } from "./svg";
 import type { Theme } from "./theme";
 
 export interface Paint {
@@ -143,7 +143,7 @@ export class Pen {
   /** Fills the path of a box with one of the version patterns: none, stripes, dots, bars, grid, counter-stripes, waves, checks. */
   pattern(box: Box, radius: number, number: number, color: string, alpha: number): void {
     if (number % 8 === 0) return;
-    if (this.ctx instanceof SvgContext) return this.vectorPattern(this.ctx, box, radius, number % 8, color, alpha);
+    if ("except" in this.ctx) return this.vectorPattern(this.ctx as unknown as SvgContext, box, radius, number % 8, color, alpha);
     const tile = this.tile(number % 8, color);
     if (!tile) return;
     const { ctx } = this;

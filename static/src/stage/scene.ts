@@ -15,6 +15,7 @@ import type { Drawing } from "./drawing";
 import { drawEtcd } from "./etcd";
 import { drawDiffering, drawHeld } from "./held";
 import { Flights } from "./flights";
+import type { Box } from "./geometry";
 import { layout, type Layout, type Lens, type Size } from "./layout";
 import { Slots } from "./layoutNodes";
 import { drawNode } from "./node";
@@ -25,9 +26,10 @@ import { bands, drawBands, type Legend } from "./picture";
 import { drawScheduler } from "./scheduler";
 import { t } from "../i18n/t";
 import { drawServices, drawServiceWires, drawWorkload } from "./service";
-import { SvgContext } from "./svg";
+import type { SvgContext } from "./svg";
 import { readTheme } from "./theme";
 import { Tween } from "./tween";
+import { meets } from "./view";
 import { drawBeats } from "./travel";
 
 /** A layout that takes longer than this is not done anew for every picture. */
@@ -67,6 +69,8 @@ export class Scene {
   focus = "";
   private size: Size = { width: 0, height: 0 };
   private scale = 1;
+  /** What is in sight, where that is not all. */
+  private window: Box | null = null;
   private slots = new Slots();
   private readonly base: Pen;
   private readonly motion: Pen;
@@ -98,6 +102,18 @@ export class Scene {
     this.scale = scale;
     this.slots = new Slots();
     this.relayout(false);
+  }
+
+  /** Only this part is in sight; null for all. */
+  look(window: Box | null): void {
+    if (!window && !this.window) return;
+    this.window = window;
+    this.stale = this.moved = true;
+  }
+
+  /** What is drawn: all, or what is in sight. */
+  get sight(): Box {
+    return this.window ?? { x: 0, y: 0, w: this.at.width, h: this.at.height };
   }
 
   show(lens: Lens): void {
@@ -284,17 +300,18 @@ export class Scene {
   }
 
   private fitCanvas(): void {
-    const ratio = Math.min(2, window.devicePixelRatio || 1) * this.scale;
-    const w = Math.round(this.at.width * ratio), h = Math.round(this.at.height * ratio);
-    if (this.lower.width === w && this.lower.height === h) return;
-    for (const canvas of [this.lower, this.upper]) {
-      canvas.width = w;
-      canvas.height = h;
-      canvas.style.width = `${this.at.width * this.scale}px`;
-      canvas.style.height = `${this.at.height * this.scale}px`;
+    const ratio = Math.min(2, window.devicePixelRatio || 1) * this.scale, { sight } = this;
+    const w = Math.round(sight.w * ratio), h = Math.round(sight.h * ratio);
+    if (this.lower.width !== w || this.lower.height !== h) {
+      for (const canvas of [this.lower, this.upper]) {
+        canvas.width = w;
+        canvas.height = h;
+        canvas.style.width = `${sight.w * this.scale}px`;
+        canvas.style.height = `${sight.h * this.scale}px`;
+      }
+      this.stale = true;
     }
-    for (const pen of [this.base, this.motion]) pen.ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.stale = true;
+    for (const pen of [this.base, this.motion]) pen.ctx.setTransform(ratio, 0, 0, ratio, -sight.x * ratio, -sight.y * ratio);
   }
 
   private drawBase(): void {
@@ -334,7 +351,7 @@ export class Scene {
 
   private drawNodeCard(d: Drawing, name: string): void {
     const place = this.at.nodes.get(name);
-    if (!place) return;
+    if (!place || (this.window && d.pen === this.base && !meets(place.box, this.window))) return;
     drawNode(d, name, place);
     for (const key of this.index.podsOn(name)) {
       const pod = this.at.pods.get(key);
@@ -396,20 +413,21 @@ export class Scene {
   /** The picture as it is now, with a title above and a caption below: as pixels. */
   picture(legend: Legend): Promise<Blob | null> {
     const canvas = document.createElement("canvas");
-    const ratio = this.lower.width / this.at.width;
-    const { top, height } = bands(this.at, legend, this.base);
+    const { sight } = this, ratio = this.lower.width / sight.w;
+    const at = { ...this.at, width: sight.w, height: sight.h };
+    const { top, height } = bands(at, legend, this.base);
     [canvas.width, canvas.height] = [this.lower.width, Math.round(height * ratio)];
     const ctx = canvas.getContext("2d")!;
     ctx.scale(ratio, ratio);
-    drawBands(new Pen(ctx, this.base.theme), this.at, legend);
-    for (const layer of [this.lower, this.upper]) ctx.drawImage(layer, 0, top, this.at.width, this.at.height);
+    drawBands(new Pen(ctx, this.base.theme), at, legend);
+    for (const layer of [this.lower, this.upper]) ctx.drawImage(layer, 0, top, sight.w, sight.h);
     return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   }
 
   /** The same as vectors, with what is under way where it is now. */
-  vectors(legend: Legend): string {
+  vectors(legend: Legend, context: new (ruler: CanvasRenderingContext2D) => SvgContext): string {
     const { top, height } = bands(this.at, legend, this.base);
-    const svg = new SvgContext(this.lower.getContext("2d")!);
+    const svg = new context(this.lower.getContext("2d")!);
     const pen = Pen.svg(svg, this.base.theme);
     drawBands(pen, this.at, legend);
     svg.translate(0, top);

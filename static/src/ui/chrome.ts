@@ -96,7 +96,7 @@ export class ToolsElement extends LabElement {
 const KEYS: [string, string][] = [
   ["Space", "play or pause"], ["→  .", "one step"], ["←", "one step back"], ["Home", "to the start"], ["End", "run until settled"], ["[  ]", "ten steps back or on"], ["I", "into the step: one stage of its requests at a time"], ["O", "out of the step"], ["B", "a breakpoint"], ["Shift B", "a breakpoint for steps like this one"], ["C", "continue to the next breakpoint"], ["U", "run until a condition holds"],
   ["W", "watch a field"], ["M", "mark this step"], ["F", "fork: the same past, another future"], ["X", "compare with the last fork"], ["H", "hold requests until the next step"],
-  ["/", "the kubectl command line"], ["G", "find something by its name"], ["1 … 9", "lenses"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["S", "save the picture (PNG)"], ["Shift S", "save the drawing (SVG)"], ["Esc", "close, select nothing"], ["?", "this list"],
+  ["/", "the kubectl command line"], ["G", "find something by its name"], ["1 … 9", "lenses"], ["+ − 0", "look nearer, farther, at all of it"], ["L", "the log"], ["P", "presentation: large type"], ["T", "theme"], ["S", "save the picture (PNG)"], ["Shift S", "save the drawing (SVG)"], ["Esc", "close, select nothing"], ["?", "this list"],
 ];
 
 /** A bar between two panels: drag it, or focus it and use the arrow keys. Double click or Enter folds the panel. */

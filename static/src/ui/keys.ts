@@ -8,7 +8,7 @@ import type { TimelineElement } from "./timeline";
 import type { UntilElement } from "./transport";
 import { nextTheme, togglePresenting } from "./chrome";
 import { LENS_ORDER } from "./lenses";
-
+import { zoomBy } from "./zoom";
 
 export function listenToKeys(lab: Lab): void {
   const drawer = (): DrawerElement | null => document.querySelector<DrawerElement>("cl-drawer");
@@ -23,6 +23,7 @@ export function listenToKeys(lab: Lab): void {
     g: () => void document.dispatchEvent(new Event("clusterlab:find")), w: () => drawer()?.debug("path"), m: () => markStep(lab), f: () => void fork(lab),
     x: () => lab.compare(lab.comparing ? "" : (forksOf(lab)[0] ?? "")),
     l: () => drawer()?.show("log"), s: () => void savePicture(lab, "png"), S: () => void savePicture(lab, "svg"),
+    "+": () => zoomBy(1), "=": () => zoomBy(1), "-": () => zoomBy(-1), "0": () => zoomBy(0),
     p: () => {
       togglePresenting();
       lab.tell("theme");

@@ -2,6 +2,7 @@
 import { targets } from "../stage/actors";
 import type { Layout } from "../stage/layout";
 import type { Box } from "../stage/geometry";
+import { meets } from "../stage/view";
 
 /** Beyond this many things single pods have no button of their own: their node's inspector lists them. */
 const MOST_BUTTONS = 420;
@@ -17,9 +18,12 @@ export class Overlay {
     root.addEventListener("focusin", (event) => this.focused(event.target as HTMLElement));
   }
 
-  place(at: Layout, scale: number, selected: string): void {
+  place(at: Layout, sight: Box, scale: number, selected: string): void {
     let found = targets(at);
-    if (found.length > MOST_BUTTONS) found = found.filter((target) => !target.id.startsWith("pods/"));
+    if (found.length > MOST_BUTTONS) {
+      const near = found.filter((target) => target.id.startsWith("pods/") && target.box.w > 9 && meets(target.box, sight));
+      found = [...found.filter((target) => !target.id.startsWith("pods/")), ...(near.length > MOST_BUTTONS ? [] : near)];
+    }
     if (found.length > MOST_BUTTONS * 3) found.length = MOST_BUTTONS * 3;
     found.reverse();
     this.boxes = new Map(found.map((target) => [target.id, target.box]));

@@ -14,13 +14,19 @@ export type Format = "png" | "svg";
 
 export async function savePicture(lab: Lab, format: Format): Promise<void> {
   const legend = legendOf(lab);
-  const blob = format === "svg" ? new Blob([theScene?.vectors(legend) ?? ""], { type: "image/svg+xml" }) : await theScene?.picture(legend);
+  const blob = format === "svg" ? await vectors(legend) : await theScene?.picture(legend);
   if (!blob?.size) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = `cluster-${lab.options.id}-step-${lab.shownSeq}-${lab.lens}.${format}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** What writes SVG comes when it is asked for first. */
+async function vectors(legend: Legend): Promise<Blob | null> {
+  const found = (await import(new URL("./svg.js", import.meta.url).href).catch(() => null)) as typeof import("../stage/svg") | null;
+  return found && theScene && new Blob([theScene.vectors(legend, found.SvgContext)], { type: "image/svg+xml" });
 }
 
 function legendOf(lab: Lab): Legend {

@@ -11,6 +11,7 @@ import { evictionOf } from "../stage/countdown";
 import { lookOf } from "../stage/pod";
 import { probesOf, probeWords } from "../stage/probes";
 import { contains } from "../stage/geometry";
+import { anchorAt, isOverview, placeOf, viewOf, WHOLE } from "../stage/view";
 import { t } from "../i18n/t";
 import { fetchDecision } from "../lab/api";
 import type { Topic } from "../lab/lab";
@@ -18,6 +19,7 @@ import { Extras } from "./extras";
 import "./lensbar";
 import { Overlay } from "./overlay";
 import { LabElement } from "./element";
+import { zoomByHand, type Zoomed, type ZoomElement } from "./zoom";
 
 const LONGEST_TICK_MS = 100;
 const STAGE = { width: 1120, height: 700 };
@@ -47,6 +49,7 @@ export class StageElement extends LabElement {
   private deciding = false;
   private placedAt = 0;
   private extras!: Extras;
+  private view = WHOLE;
   /** What things are called may have changed. */
   private renameDue = true;
   private halted: Beat | null = null;
@@ -54,12 +57,12 @@ export class StageElement extends LabElement {
   protected override render() {
     return html`<cl-lensbar></cl-lensbar><div class="stage-scroll" tabindex="-1">
       <div class="stage-sheet">
-        <canvas class="stage-lower" aria-hidden="true"></canvas>
-        <canvas class="stage-upper" aria-hidden="true"></canvas>
+        <div class="stage-window"><canvas class="stage-lower" aria-hidden="true"></canvas>
+        <canvas class="stage-upper" aria-hidden="true"></canvas></div>
         <div class="stage-overlay" role="group" aria-label=${t("The cluster")} @click=${this.clicked} @focusin=${this.hovered} @focusout=${() => (this.tip.hidden = true)} @keydown=${this.keyed}></div>
         <div class="stage-tip" hidden></div>
       </div>
-    </div>`;
+    </div><cl-zoom .stage=${this as Zoomed}></cl-zoom>`;
   }
 
   protected override firstUpdated(_changed: PropertyValues): void {
@@ -79,6 +82,9 @@ export class StageElement extends LabElement {
     const sheet = this.querySelector<HTMLElement>(".stage-sheet")!;
     sheet.addEventListener("pointermove", (event) => this.pointed(event));
     sheet.addEventListener("pointerleave", () => (this.tip.hidden = true));
+    const scroll = this.querySelector<HTMLElement>(".stage-scroll")!;
+    scroll.addEventListener("scroll", () => this.view.zoom > 1 && this.scrolled(), { passive: true });
+    zoomByHand(scroll, this);
     this.lab.player.onCommit = (frame) => this.scene.commit(frame);
     this.scene.lens = this.lab.lens;
     this.scene.replaced();
@@ -93,6 +99,7 @@ export class StageElement extends LabElement {
     if (topic === "lens") {
       this.tip.hidden = true;
       this.scene.show(this.lab.lens);
+      if (this.view.zoom > 1) this.zoomTo(1);
     }
     if (topic === "mode") {
       this.scene.flowing = this.lab.playing;
@@ -147,8 +154,56 @@ export class StageElement extends LabElement {
     const presenting = document.documentElement.dataset["presenting"] === "on";
     // Made for about this many pixels: a larger stage is drawn larger, so that a projector shows it to the last row.
     const room = Math.min(box.width / STAGE.width, box.height / STAGE.height);
-    this.scale = box.width < PHONE_WIDTH ? 1 : Math.max(presenting ? 1.15 : 1, Math.min(LARGEST, room * (presenting ? 1.15 : 1)));
-    this.scene.resize({ width: Math.floor(box.width), height: Math.floor(box.height) }, this.scale);
+    const scale = box.width < PHONE_WIDTH ? 1 : Math.max(presenting ? 1.15 : 1, Math.min(LARGEST, room * (presenting ? 1.15 : 1)));
+    const { zoom, magnified } = this.view;
+    this.scale = scale * magnified;
+    this.scene.resize({ width: Math.floor(box.width * zoom), height: Math.floor(box.height * zoom) }, this.scale);
+    this.fitSheet();
+    this.scrolled();
+  }
+
+  // Nearer and farther.
+
+  /** How near it is looked at: 1 shows all. */
+  get zoom(): number {
+    return this.view.zoom;
+  }
+
+  /** Whether many nodes are shown, which can be told apart from nearer only. */
+  get overview(): boolean {
+    return this.scene !== undefined && isOverview(this.scene.at);
+  }
+
+  /** Looks from nearer or farther; what is at a place of the window stays there. */
+  zoomTo(zoom: number, x?: number, y?: number): void {
+    const scroll = this.querySelector<HTMLElement>(".stage-scroll")!, box = scroll.getBoundingClientRect();
+    const selected = targets(this.scene.at).find((target) => target.id === this.lab.selected)?.box;
+    // By keyboard: towards what is selected, or else the middle.
+    const px = x ?? (selected ? (selected.x + selected.w / 2) * this.scale - scroll.scrollLeft : box.width / 2);
+    const py = y ?? (selected ? (selected.y + selected.h / 2) * this.scale - scroll.scrollTop : box.height / 2);
+    const anchor = anchorAt(this.scene.at, (scroll.scrollLeft + px) / this.scale, (scroll.scrollTop + py) / this.scale);
+    const view = viewOf(zoom, this.scene.at, this.scene.index.nodes.size);
+    if (view.zoom === this.view.zoom) return;
+    this.view = view;
+    this.tip.hidden = true;
+    this.resized();
+    const place = placeOf(anchor, this.scene.at), keep = x !== undefined;
+    scroll.scrollTo(place.x * this.scale - (keep ? px : box.width / 2), place.y * this.scale - (keep ? py : box.height / 2));
+    this.scrolled();
+    this.querySelector<ZoomElement>("cl-zoom")?.requestUpdate();
+  }
+
+  /** The sheet is as large as the layout; from near its canvases are as large as the window, and stay there. */
+  private fitSheet(): void {
+    const { style } = this.querySelector<HTMLElement>(".stage-sheet")!, near = this.view.zoom > 1;
+    style.width = near ? `${this.scene.at.width * this.scale}px` : "";
+    style.height = near ? `${this.scene.at.height * this.scale}px` : "";
+  }
+
+  private scrolled(): void {
+    const scroll = this.querySelector<HTMLElement>(".stage-scroll")!;
+    this.scene.look(this.view.zoom > 1 ? { x: scroll.scrollLeft / this.scale, y: scroll.scrollTop / this.scale, w: scroll.clientWidth / this.scale, h: scroll.clientHeight / this.scale } : null);
+    if (this.view.zoom > 1) this.renameDue = true;
     this.wake();
   }
 
@@ -180,7 +235,8 @@ export class StageElement extends LabElement {
     this.placedAt = now;
     this.renameDue = false;
     this.shownLayout = this.scene.at;
-    this.overlay.place(this.scene.at, this.scale, this.lab.selected);
+    this.fitSheet();
+    this.overlay.place(this.scene.at, this.scene.sight, this.scale, this.lab.selected);
   }
 
   /** What a screen reader calls a thing on the stage. */

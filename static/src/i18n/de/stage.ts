@@ -1,6 +1,14 @@
 // The words of the stage's lenses in German.
 export const stage: Record<string, string> = {
   "Older events": "Ältere Ereignisse",
+  // Looking nearer.
+  "Nearer and farther: Ctrl and the wheel, two fingers, or the keys + − 0. Drag to move.": "Näher und ferner: Strg und das Mausrad, zwei Finger oder die Tasten + − 0. Ziehen verschiebt.",
+  "look nearer, farther, at all of it": "näher, ferner, alles ansehen",
+  "Zoom": "Vergrößerung",
+  "Ctrl + wheel, or + and −, to look nearer; G finds": "Näher: Strg + Mausrad oder + und −; G findet",
+  "Farther": "Ferner",
+  "Nearer": "Näher",
+  "show all": "alles zeigen",
   // Ask the class.
   "Ask the class": "Die Klasse fragen",
   "{node} was filtered out by {plugin}: {reason}.": "{node} wurde von {plugin} ausgeschlossen: {reason}.",
