@@ -15,6 +15,7 @@ from clusterlab.apiserver.watch_cache import WatchCache
 from clusterlab.etcd.cluster import EtcdError
 from clusterlab.machinery.errors import StatusError, forbidden, status
 from clusterlab.sim import Change, Component, Simulation
+from clusterlab.sim.plain import Derived
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -37,7 +38,7 @@ MAX_OBJECTS = 100_000
 class ServerCore(Component):
     """Stores, commits, expiry and compaction. `ApiServer` adds the requests."""
 
-    STATE = ("up", "cut", "distrusted", "flooded", "expiries", "compact_at", "compacted")
+    STATE = ("up", "cut", "distrusted", "flooded", "expired", "compact_at", "compacted")
     managed: Ledger
 
     def __init__(self, sim: Simulation, etcd: Etcd, name: str) -> None:
@@ -46,7 +47,10 @@ class ServerCore(Component):
         self.cut: dict[str, str] = {}  # process that cannot reach this server -> its user
         self.distrusted: dict[str, str] = {}  # process whose certificate no longer holds -> its user
         self.flooded: tuple[str, ...] = ()  # priority levels whose queues are full
-        self.expiries: dict[str, int] = {}  # key of an event -> when it expires, soonest first
+        #: (key of an event, when it expires, its revision), soonest first; only grows, so that checkpoints can share it, and is replaced
+        #: where it would shrink. One whose event has been written again or deleted means nothing any more.
+        self.expiries: list[tuple[str, int, int]] = []
+        self.expired = 0  # so many of them are through
         self.compacted = 0
         self.compact_at = 0  # revision to compact to when the next round comes
         self.storage = Storage(etcd)
@@ -132,7 +136,7 @@ class ServerCore(Component):
     def refresh(self) -> None:
         """Catches up with etcd after a restore, or after a write of which nobody knows whether it happened."""
         if not self.storage.loaded:
-            self.storage.load(remembered=True)
+            self.storage.recall()
             self.cache.restart(self.storage.revision)
             self._reloaded()
             return
@@ -146,36 +150,49 @@ class ServerCore(Component):
     # Time.
 
     def _expire_later(self, write: Write) -> None:
-        empty = not self.expiries
-        self.expiries.pop(write.key, None)
+        others = len(write.bucket.objects) - (write.old is None) + (write.new is None)  # as many as there were before
         if write.new is not None:
-            self.expiries[write.key] = self.sim.time_ms + EVENT_TTL_MS
-            if empty:
+            self.expiries.append((write.key, self.sim.time_ms + EVENT_TTL_MS, write.revision))
+            if not others:
                 self._plan_expiry()
 
+    def _next_expiry(self) -> tuple[str, int, int] | None:
+        """The event that expires next; None where there is none."""
+        objects = self.stores["events"].bucket.objects
+        while self.expired < len(self.expiries):
+            entry = self.expiries[self.expired]
+            obj = objects.get(entry[0])
+            if obj is not None and obj["metadata"]["resourceVersion"] == str(entry[2]):
+                return entry
+            self.expired += 1
+        return None
+
     def _plan_expiry(self) -> None:
-        if self.expiries:
-            due = next(iter(self.expiries.values()))
-            self.after(max(0, due - self.sim.time_ms), "expire", idle=True)
+        entry = self._next_expiry()
+        if entry is not None:
+            self.after(max(0, entry[1] - self.sim.time_ms), "expire", idle=True)
 
     def on_expire(self) -> None:
         """Events live for an hour after they were last told; in etcd a lease sees to that."""
-        bucket = self.stores["events"].bucket
-        due = [key for key, at in self.expiries.items() if at <= self.sim.time_ms]
+        if not self.storage.loaded:
+            self.refresh()
+        bucket, due = self.stores["events"].bucket, []
+        while (entry := self._next_expiry()) is not None and entry[1] <= self.sim.time_ms:
+            due.append(entry)
+            self.expired += 1
         if due:
-            step = self.begin("expire", f"events/{due[0]}")
+            step = self.begin("expire", f"events/{due[0][0]}")
             step.routine = True
             step.explain = f"The leases of {len(due)} events ran out, an hour after they were last told."
-        for key in due:
-            self.expiries.pop(key, None)
-            old = bucket.objects.get(key)
-            if old is None:
-                continue
+        for i, (key, _, revision) in enumerate(due):
             try:
-                self._publish(None, self.storage.delete(bucket, key, old))
+                self._publish(None, self.storage.delete(bucket, key, bucket.objects[key]))
             except StatusError:
-                self.expiries = {key: self.sim.time_ms + 60_000, **self.expiries}
+                again = (key, self.sim.time_ms + 60_000, revision)
+                self.expiries, self.expired = [again, *due[i + 1 :], *self.expiries[self.expired :]], 0
                 break
+        if self.expired > len(self.expiries) // 2:
+            self.expiries, self.expired = self.expiries[self.expired :], 0
         self._plan_expiry()
 
     def on_compact(self) -> None:
@@ -194,11 +211,16 @@ class ServerCore(Component):
     # State.
 
     def checkpoint(self) -> dict[str, Any]:
-        return {**super().checkpoint(), "watches": self.cache.checkpoint(), "managed": self.managed.checkpoint()}
+        return {
+            **super().checkpoint(), "watches": self.cache.checkpoint(), "managed": self.managed.checkpoint(),
+            "foreign": self.storage.foreign, "buckets": Derived(self.storage.lend()), "expiries": (self.expiries, len(self.expiries)),
+        }
 
     def restore(self, data: dict[str, Any]) -> None:
         self.cache.close_external()
         self.cache.restore(data["watches"])
         self.managed.restore(data["managed"])
-        self.storage.loaded = False
+        expiries, length = data["expiries"]
+        self.expiries = expiries[:length]
+        self.storage.restore(data["foreign"], data["buckets"] and data["buckets"].value)
         super().restore(data)

@@ -10,7 +10,6 @@ beyond the quorum check. It is derived from etcd and is rebuilt after a restore.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.etcd.cluster import CompareFailed, EtcdError, KeyValue
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from clusterlab.etcd.cluster import Etcd
 
 Object = dict[str, Any]
+#: The objects of each bucket, by its prefix.
+Lent = dict[str, dict[str, Object]]
 
 __all__ = ["Bucket", "CompareFailed", "Storage", "Write", "resource_prefix", "unreachable"]
 
@@ -33,6 +34,9 @@ _SPECIAL_PREFIXES = {
     "customresourcedefinitions": "apiextensions.k8s.io/customresourcedefinitions",
     "apiservices": "apiregistration.k8s.io/apiservices",
 }
+
+#: The length of what all keys begin with, "/registry/".
+_ROOT = 10
 
 
 def resource_prefix(plural: str, group: str, custom: bool) -> str:
@@ -48,14 +52,15 @@ def unreachable(error: EtcdError) -> StatusError:
 
 
 class Bucket:
-    """The newest objects of one resource. `objects` maps `ns/name` or `name` to the object."""
+    """The newest objects of one resource. `objects` maps `ns/name` or `name` to the object; only `put` and `drop` change it."""
 
-    __slots__ = ("_sorted", "label", "objects", "prefix")
+    __slots__ = ("_lent", "_sorted", "label", "objects", "prefix")
 
     def __init__(self, label: str, prefix: str) -> None:
         self.label = label  # the resource string, first part of the object keys of steps
         self.prefix = prefix
         self.objects: dict[str, Object] = {}
+        self._lent = False  # a checkpoint has this very dict, so it is copied before it is changed
         self._sorted: list[str] | None = []
 
     def ordered(self) -> list[str]:
@@ -65,17 +70,27 @@ class Bucket:
         return self._sorted
 
     def put(self, key: str, obj: Object) -> None:
+        if self._lent:
+            self.objects, self._lent = self.objects.copy(), False
         if key not in self.objects:
             self._sorted = None
         self.objects[key] = obj
 
     def drop(self, key: str) -> None:
-        if self.objects.pop(key, None) is not None:
+        if key in self.objects:
+            if self._lent:
+                self.objects, self._lent = self.objects.copy(), False
+            del self.objects[key]
             self._sorted = None
 
-    def clear(self) -> None:
-        self.objects = {}
-        self._sorted = []
+    def fill(self, objects: dict[str, Object], lent: bool = False) -> None:
+        """Takes other objects in the place of those that were there; `lent`: a checkpoint keeps them as well."""
+        self.objects, self._lent, self._sorted = objects, lent, None
+
+    def lend(self) -> dict[str, Object]:
+        """The objects as they are now, for good."""
+        self._lent = True
+        return self.objects
 
 
 class Write:
@@ -97,7 +112,8 @@ class Storage:
         self.loaded = False
         self.count = 0  # of all objects
         self.revision = 0  # newest revision that the buckets reflect
-        self._remembering = False
+        self.foreign = False  # others may have written to etcd, so what it holds has to be looked at before it is believed
+        self._lent: Lent | None = None  # the buckets of the checkpoint that was gone back to, until they are wanted
         self._doubtful = False  # a write failed in a way that leaves open whether it happened
 
     def bucket(self, label: str, prefix: str) -> Bucket:
@@ -117,29 +133,71 @@ class Storage:
 
     # Loading.
 
-    def load(self, remembered: bool = False) -> None:
-        """Reads everything from etcd, after a start or (`remembered`) a restore."""
-        self._remembering = remembered
-        self.loaded, self._doubtful = True, False
+    def load(self) -> None:
+        """Reads everything from etcd, after a start."""
+        self.loaded, self._doubtful, self.foreign = True, False, False
         self.revision = self.etcd.revision
         for bucket in self.buckets.values():
             self._fill(bucket)
         self._recount()
-        self._remembering = False
 
-    def _fill(self, bucket: Bucket) -> None:
-        bucket.clear()
-        cut = len(bucket.prefix)
-        for kv in self._everything(bucket.prefix):
-            bucket.put(kv.key[cut:], _with_revision(kv.value, kv.mod_revision))
+    def lend(self) -> Lent | None:
+        """All buckets as they are, for a checkpoint; None while they may differ from etcd."""
+        if not self.loaded:
+            return self._lent
+        return None if self._doubtful else {prefix: bucket.lend() for prefix, bucket in self.buckets.items() if bucket.objects}
 
-    def _everything(self, prefix: str) -> Iterable[Any]:
+    def restore(self, foreign: bool, lent: Lent | None) -> None:
+        """Goes back to a checkpoint; the buckets follow when somebody asks for them."""
+        self.loaded, self.foreign, self._lent = False, foreign, lent
+
+    def recall(self) -> None:
+        """Finds back to what the server knew, after a restore: no majority is asked. What nobody else has written to is taken as it lies
+        there, since looking at each object again would be most of what a seek costs."""
+        lent, self._lent = self._lent, None
+        self.loaded, self._doubtful = True, False
+        self.revision = self.etcd.revision
+        if lent is not None:
+            for bucket in self.buckets.values():
+                bucket.fill(lent.get(bucket.prefix) or {}, lent=bucket.prefix in lent)
+        elif self.foreign:
+            for bucket in self.buckets.values():
+                self._fill(bucket, remembered=True)
+        else:
+            self._sort_out()
+        self._recount()
+
+    def _sort_out(self) -> None:
+        """Fills the buckets with all that etcd holds, each object as it was stored."""
+        found: dict[str, dict[str, Object]] = {prefix: {} for prefix in self.buckets}
+        for key, kv in self.etcd.current.items():
+            cut = key.find("/", _ROOT) + 1
+            objects = found.get(key[:cut])
+            if objects is None:  # services/specs/, or the group of a custom resource
+                cut = key.find("/", cut) + 1
+                objects = found.get(key[:cut])
+                if objects is None:
+                    continue
+            objects[key[cut:]] = kv.value
+        for bucket in self.buckets.values():
+            bucket.fill(found[bucket.prefix])
+
+    def _fill(self, bucket: Bucket, remembered: bool = False) -> None:
+        objects, cut = {}, len(bucket.prefix)
+        for kv in self._everything(bucket.prefix, remembered):
+            obj = objects[kv.key[cut:]] = _with_revision(kv.value, kv.mod_revision)
+            self.foreign = self.foreign or obj is not kv.value
+        bucket.fill(objects)
+
+    def _everything(self, prefix: str, remembered: bool = False) -> list[KeyValue]:
+        """What etcd holds under a prefix, as far as it is objects. `remembered`: without asking a majority."""
         try:
-            # What is read here the server knew before: after a restore it is only remembered, so no majority is asked.
-            items, _, _ = self.etcd.range(prefix, serializable=self._remembering)
+            items, _, _ = self.etcd.range(prefix, serializable=remembered)
         except EtcdError as error:
             raise unreachable(error) from None
-        return [kv for kv in items if _is_object(kv)]
+        kept = [kv for kv in items if _is_object(kv)]
+        self.foreign = self.foreign or len(kept) < len(items)
+        return kept
 
     def _recount(self) -> None:
         self.count = sum(len(bucket.objects) for bucket in self.buckets.values())
@@ -151,7 +209,7 @@ class Storage:
 
     def doubt(self) -> None:
         """Somebody else has written to etcd, or may have."""
-        self._doubtful = True
+        self._doubtful = self.foreign = True
 
     def catch_up(self) -> list[Write]:
         """Brings the buckets up to date after doubtful writes; returns what had changed, oldest first."""
@@ -198,7 +256,7 @@ class Storage:
         expect = int(old["metadata"]["resourceVersion"]) if old is not None else 0
         got = self._propose(bucket.prefix + key, stored, expect, lease)
         if got != revision:
-            stored = _with_revision(stored, got)
+            self.foreign, stored = True, _with_revision(stored, got)
         self.revision = got
         if old is None:
             self.count += 1
@@ -213,7 +271,7 @@ class Storage:
         except CompareFailed:
             raise
         except EtcdError as error:
-            self._doubtful = True
+            self.doubt()
             raise unreachable(error) from None
 
     def delete(self, bucket: Bucket, key: str, old: Object) -> Write:
@@ -223,7 +281,7 @@ class Storage:
         except CompareFailed:
             raise
         except EtcdError as error:
-            self._doubtful = True
+            self.doubt()
             raise unreachable(error) from None
         self.revision = revision
         self.count -= 1

@@ -135,6 +135,9 @@ class Process(Component):
 
     def restore(self, data: dict[str, Any]) -> None:
         self._by_watch = {}
+        wanted = {(resource, tuple(field) if field else None) for resource, field, _, _ in data["informers"]}
+        for key in [key for key in self.informers if key not in wanted]:
+            del self.informers[key]  # of a custom resource that has yet to come: it is watched when it does
         for resource, field, watch, store in data["informers"]:
             informer = self.informer(resource, tuple(field) if field else None)
             informer.watch = watch

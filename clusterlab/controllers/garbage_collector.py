@@ -68,6 +68,8 @@ class GarbageCollector(BaseController):
             known = self.process.informers.get((resource.string, None))
             if known is not None:
                 self.kinds.setdefault((resource.api_version, resource.kind), (known, resource.namespaced))
+        self._builtin = dict(self.kinds)
+        self._hooked: dict[str, Informer] = {}  # of custom resources: whose changes come here
         self.crds = self.informer("customresourcedefinitions")
         self.crds.on_change(self.crd_changed)
 
@@ -90,6 +92,7 @@ class GarbageCollector(BaseController):
 
     def restored(self) -> None:
         super().restored()
+        self.kinds = dict(self._builtin)
         for crd in self.crds.store.values():
             self._know_custom(crd)
         self._rebuild()
@@ -115,12 +118,10 @@ class GarbageCollector(BaseController):
         if described is None:
             return None
         resource, namespaced, _, names = described
-        hooked = (resource, None) in self.process.informers and any(
-            informer.resource == resource for informer, _ in self.kinds.values()
-        )
         informer = self.informer(resource)
         informer.optional = True
-        if not hooked:
+        if self._hooked.get(resource) is not informer:
+            self._hooked[resource] = informer
             informer.on_change(self._handler(resource))
         for api_version, kind in names:
             self.kinds[(api_version, kind)] = (informer, namespaced)

@@ -13,7 +13,7 @@ would change nothing: the clock is parked then, and starts again with the first 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -117,6 +117,11 @@ class Core(Component):
     def revision(self) -> int:
         """The newest revision."""
         return self.store.revision
+
+    @property
+    def current(self) -> Mapping[str, KeyValue]:
+        """Every key as it is now, the oldest first. To be read at once: it changes."""
+        return self.store.current
 
     def put(self, key: str, value: Object, expect: int | None = None, lease: int = 0) -> int:
         """Writes a key; returns the new revision. `expect`: the revision that it must have (0: must not exist)."""

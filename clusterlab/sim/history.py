@@ -17,8 +17,9 @@ __all__ = ["Command", "History"]
 
 #: How many references to objects all checkpoints together may hold (about 160 bytes each); then every second of the older half goes.
 MAX_REFERENCES = 2_300_000
-#: Steps between checkpoints in a small cluster; grows with what a checkpoint has to copy.
-MIN_SPACING = 40
+#: Work between checkpoints in a small cluster, where a step counts for two and each of its requests for one; grows with what a checkpoint
+#: has to copy. Counted in work, not in steps, so that no seek has to go over several of the steps that create fifty pods.
+MIN_SPACING = 200
 
 
 class Command(NamedTuple):
@@ -52,6 +53,7 @@ class History:
         self.cursor = cursor  # log[:cursor] has been executed
         self.checkpoints: list[tuple[int, int, int, dict[str, Any]]] = []  # (last_seq, cursor, size, state)
         self.future: list[Step] = []  # steps after the present, known from before a seek
+        self._work = 0  # since the newest checkpoint
         self.cuts: list[int] = []  # after which steps a future was forgotten, one after the other
         self.remember()
 
@@ -110,8 +112,8 @@ class History:
         if self.future:
             # The steps come again; those known from before are dropped as the present passes them.
             del self.future[: max(0, sim.last_seq - self.future[0].seq + 1)]
-        self._remember_if_due()
-        return sim.steps[-1]
+        self._remember_if_due(step := sim.steps[-1])
+        return step
 
     def _is_due(self, command: Command) -> bool:
         """Whether a logged command comes next. In the model that logged it the count of events says so, and the time agrees; in a
@@ -127,14 +129,17 @@ class History:
         """Makes a checkpoint of the present."""
         if self.checkpoints and self.checkpoints[-1][:2] >= (self.sim.last_seq, self.cursor):
             return
+        self._work = 0
         self.checkpoints.append((self.sim.last_seq, self.cursor, self._size(), self._checkpoint()))
         if len(self.checkpoints) > 8 and sum(size for _, _, size, _ in self.checkpoints) > MAX_REFERENCES:
             half = len(self.checkpoints) // 2
             self.checkpoints = self.checkpoints[:1] + self.checkpoints[1:half:2] + self.checkpoints[half:]
 
-    def _remember_if_due(self) -> None:
-        since = self.sim.last_seq - self.checkpoints[-1][0]
-        if since >= MIN_SPACING and since >= self._size() // 270:
+    def _remember_if_due(self, step: Step) -> None:
+        if step.seq <= self.checkpoints[-1][0]:
+            return  # this stretch has its checkpoints
+        self._work += 2 + len(step.requests)
+        if self._work >= MIN_SPACING and self._work >= self._size() // 54:
             self.remember()
 
     def seek(self, seq: int) -> None:
@@ -156,6 +161,7 @@ class History:
             known = sim.steps + self.future
             sim.steps, self.future = known[: nearest[0] - sim.first_seq + 1], known[max(0, seq - sim.first_seq + 1) :]
             self.cursor = nearest[1]
+            self._work = 0
             self._restore(nearest[3])
         while sim.last_seq < seq:
             yield

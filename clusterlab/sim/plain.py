@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["FORMAT", "PlainError", "decode", "encode"]
+__all__ = ["FORMAT", "Derived", "PlainError", "decode", "encode"]
 
 #: Goes up when the rows mean something else.
 FORMAT = 1
@@ -25,6 +25,15 @@ _SCALARS = frozenset((str, int, bool, type(None)))
 _KINDS: dict[type, str] = {tuple: "t", set: "s", frozenset: "f", deque: "q"}
 _MAKE: dict[str, Callable[[list[Any]], Any]] = {"t": tuple, "s": set, "f": frozenset, "q": deque}
 _PACKAGE = "clusterlab."
+
+
+class Derived:
+    """Something in a checkpoint that follows from the rest of it and is kept only to be quick: written, it is null."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class PlainError(ValueError):
@@ -40,6 +49,8 @@ def encode(root: Any) -> list[Any]:
         kind = type(value)
         if kind in _SCALARS:
             return value
+        if kind is Derived:
+            return None
         found = known.get(id(value))
         if found is None:
             row = _row(value, kind, slot)

@@ -50,6 +50,24 @@ def test_going_back_and_forth_changes_nothing() -> None:
     assert dict(cluster.objects()) == world
 
 
+def test_what_watches_a_custom_resource_watches_it_again_after_a_seek_before_it_came() -> None:
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "crons.example.com"}, "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"plural": "crons", "kind": "Cron", "singular": "cron"}, "versions": [{
+                "name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
+    owner = {"apiVersion": "example.com/v1", "kind": "Cron", "metadata": {"name": "a"}}
+    crons = "/apis/example.com/v1/namespaces/default/crons"
+    cluster = script.play(script.cluster(seed=4), [
+        script.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition), script.request("POST", crons, owner),
+        script.request("DELETE", f"{crons}/a")])
+    before, last = told(cluster), cluster.history.last_seq
+    assert any(b"crons.example.com/default/a" in frame for frame in before)
+    for seq in (0, last, last // 2, last):
+        cluster.history.seek(seq)
+    assert told(cluster) == before
+
+
 def test_a_replayed_log_ends_in_the_same_world() -> None:
     first = script.play(script.cluster(seed=9), between=30)
     second = script.cluster(seed=9)
