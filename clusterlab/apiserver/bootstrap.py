@@ -168,16 +168,30 @@ def kubernetes_service(address: str) -> list[tuple[str, Object]]:
     ]
 
 
+#: Where groups stand in discovery (cmd/kube-apiserver/app/aggregator.go, pkg/controlplane/apiserver/aggregator.go).
+_GROUP_PRIORITIES = {
+    "": 18000, "apps": 17800, "events.k8s.io": 17750, "authentication.k8s.io": 17700, "authorization.k8s.io": 17600, "autoscaling": 17500,
+    "batch": 17400, "certificates.k8s.io": 17300, "networking.k8s.io": 17200, "policy": 17100, "rbac.authorization.k8s.io": 17000,
+    "storage.k8s.io": 16800, "admissionregistration.k8s.io": 16700, "apiextensions.k8s.io": 16700, "scheduling.k8s.io": 16600,
+    "coordination.k8s.io": 16500, "node.k8s.io": 16300, "discovery.k8s.io": 16200, "resource.k8s.io": 16200,
+    "flowcontrol.apiserver.k8s.io": 16100,
+}
+#: Where versions stand in their group, if not at 15.
+_VERSION_PRIORITIES = {
+    ("", "v1"): 1, ("autoscaling", "v2"): 30, ("flowcontrol.apiserver.k8s.io", "v1"): 21, ("resource.k8s.io", "v1"): 21,
+}
+
+
 def _api_services(server: ApiServer, now: str) -> list[tuple[str, Object]]:
     """An APIService for each group version that the server itself serves."""
     made: list[tuple[str, Object]] = []
-    for position, (group, versions) in enumerate(server.scheme.groups().items()):
+    for group, versions in server.scheme.groups().items():
         if group == "metrics.k8s.io":
             made.append(_metrics_service(now))
             continue
         if group == "apiregistration.k8s.io":  # the aggregator's own
             continue
-        for rank, version in enumerate(versions):
+        for version in versions:
             condition = {
                 "type": "Available", "status": "True", "lastTransitionTime": now, "reason": "Local",
                 "message": "Local APIServices are always available",
@@ -187,7 +201,7 @@ def _api_services(server: ApiServer, now: str) -> list[tuple[str, Object]]:
                 "metadata": {"name": f"{version}.{group}", "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"}},
                 "spec": {
                     **({"group": group} if group else {}), "version": version,
-                    "groupPriorityMinimum": 18000 - 100 * position, "versionPriority": 15 - rank if group else 1,
+                    "groupPriorityMinimum": _GROUP_PRIORITIES[group], "versionPriority": _VERSION_PRIORITIES.get((group, version), 15),
                 },
                 "status": {"conditions": [condition]},
             }))

@@ -61,7 +61,7 @@ def shaped(server: ApiServer, resource: Resource, answer: Object, accepted: Acce
                               "'Metadata', 'Object', 'None', or empty")
         return {**table(server, resource, answer, include), "apiVersion": version}
     items = answer.get("items")
-    is_list = isinstance(items, list) and answer.get("kind", "").endswith("List")
+    is_list = isinstance(items, list) and answer.get("kind") == resource.list_kind
     if accepted.kind == "PartialObjectMetadataList":
         if not is_list:
             raise _not_acceptable("you requested PartialObjectMetadataList, but the requested object is not a list")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clusterlab.apiserver.answers import HttpAnswer, plain
 from clusterlab.machinery.errors import StatusError
+from clusterlab.machinery.field import go_quote
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.options import Query
@@ -49,8 +50,8 @@ _CHECKS = {
 
 def paths(server: ApiServer) -> list[str]:
     """The paths that / lists."""
-    found = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2",
-             "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"]
+    found = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/metrics", "/openapi/v2",
+             "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version"]
     for group, versions in server.scheme.groups().items():
         if group:
             found.append(f"/apis/{group}")
@@ -72,13 +73,18 @@ def answer(server: ApiServer, path: str, params: Query) -> HttpAnswer | None:
     if kind not in ("healthz", "livez", "readyz") or (name and name not in _names(kind)):
         return None
     left_out = set(params.get("exclude", []))
-    names = [name] if name else [check for check in _names(kind) if check not in left_out]
-    failed = [check for check in names if check.startswith("etcd") and not _etcd_works(server)]
+    names = (name,) if name else _names(kind)
+    failed = [check for check in names if check.startswith("etcd") and check not in left_out and not _etcd_works(server)]
     if name and not failed:
         return plain(200, "ok")
     if not failed and "verbose" not in params:
         return plain(200, "ok")
-    lines = [f"[-]{check} failed: reason withheld" if check in failed else f"[+]{check} ok" for check in names]
+    lines = [
+        f"[-]{check} failed: reason withheld" if check in failed else f"[+]{check} excluded: ok" if check in left_out else f"[+]{check} ok"
+        for check in names
+    ]
+    if unknown := sorted(left_out - set(names)):
+        lines.append(f"warn: some health checks cannot be excluded: no matches for {', '.join(map(go_quote, unknown))}")
     if failed:
         return plain(500, "\n".join([*lines, f"{kind} check failed", ""]))
     return plain(200, "\n".join([*lines, f"{kind} check passed", ""]))

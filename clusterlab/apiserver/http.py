@@ -114,7 +114,7 @@ def _handle(
     if not route.subresource and route.verb in ("get", "list", "deletecollection", "delete", "update", "patch", "create") and (
         route.verb not in resource.verbs
     ):
-        raise _no_such_method()
+        raise _no_such_path() if route.name and resource.verbs == ("create",) else _no_such_method()
     if route.verb == "create" and route.name and not route.subresource:
         raise _no_such_method()
     if route.subresource == "finalize" and route.verb == "get" and route.resource == "namespaces":

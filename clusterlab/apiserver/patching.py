@@ -130,8 +130,13 @@ class Patching:
                 text = f"converting ({made_version}.{new['kind']}) to ({wanted}): unknown conversion"
             raise self._unfit(call, new, text)
         try:
-            made, unknown = from_unstructured(node, new) if strategic else decode_node(node, new)
+            made, unknown = from_unstructured(node, new) if strategic or call.request.patch_type == "apply" else decode_node(node, new)
         except DecodeError as error:
+            if call.request.patch_type == "apply":
+                gvk = f"{group}/{version}, Kind={kind}"
+                named = f"{call.namespace}/{call.request.name}; {gvk}"
+                why = f"unable to convert unstructured object to {gvk}: {error}"
+                raise status(500, "", f"failed to convert new object ({named}) to proper version: {why}") from None
             raise self._unfit(call, new, str(error)) from None
         problems = [*duplicates, *unknown]
         wanted = call.options.get("fieldValidation") or "Warn"

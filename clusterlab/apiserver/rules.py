@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.bodies import Raw, summary
 from clusterlab.apiserver.defaults import apply_defaults
-from clusterlab.apiserver.strategy import convert, prepare_for_create, prepare_for_update, warnings_on_create, warnings_on_update
+from clusterlab.apiserver.strategy import (
+    app_armor_warnings,
+    convert,
+    prepare_for_create,
+    prepare_for_update,
+    warnings_on_create,
+    warnings_on_update,
+)
 from clusterlab.apiserver.validation import validate_create, validate_update
 from clusterlab.machinery.convert import decode as decode_object
 from clusterlab.machinery.errors import bad_request
@@ -116,6 +123,9 @@ class Rules:
 
     def prepare_for_create(self, call: Call, obj: Object) -> Object:
         """The object as its strategy lets it be created."""
+        if call.store.label == "pods" and not call.trusted:
+            for text in app_armor_warnings(obj):  # before the annotations become fields
+                call.warn(text)
         return prepare_for_create(call.store.storage, obj)
 
     def prepare_for_update(self, call: Call, new: Object, old: Object) -> Object:

@@ -379,7 +379,7 @@ class ApiServer(ServerCore):
         refs = (obj.get("metadata") or {}).get("ownerReferences")
         if refs and len(refs) > 1:
             obj = _without_repeated_owners(call, obj, refs)
-        call.claimed = obj
+        call.claimed = call.store.hooks.claimed(obj)
         return obj
 
     def subresource_body(self, call: Call) -> Object:

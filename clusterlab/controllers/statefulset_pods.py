@@ -121,8 +121,7 @@ def storage_matches(owner: Object, pod: Object) -> bool:
 def new_pod(owner: Object, template: Object, revision: str, number: int) -> Object:
     """The pod of an ordinal, as a template describes it."""
     pod = pod_from_template(template, owner, controller_ref(owner, "apps/v1", "StatefulSet"))
-    meta = {key: value for key, value in pod["metadata"].items() if key != "generateName"}
-    meta["name"] = f"{owner['metadata']['name']}-{number}"
+    meta = {**pod["metadata"], "name": f"{owner['metadata']['name']}-{number}"}
     spec = {**pod["spec"], "hostname": meta["name"]}
     if owner["spec"].get("serviceName"):
         spec["subdomain"] = owner["spec"]["serviceName"]

@@ -87,6 +87,8 @@ def check(text: str, variables: Mapping[str, Type]) -> tuple[Type, str]:
 
 
 def _told(text: str, problems: list[tuple[int, str]]) -> str:
+    if not text and problems:  # there is no place to point at
+        return f"ERROR: <input>:1:0: {problems[0][1]}"
     told = []
     for at, message in problems:
         before = text[:at]

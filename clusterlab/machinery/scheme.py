@@ -85,11 +85,26 @@ class Resource:
         return self.plural
 
     @cached_property
+    def internal_group(self) -> str:
+        """The group of the type that the server works with, by which refusals name the kind: that of the storage."""
+        return _STORED_AS.get((self.group, self.plural), (self.group, ""))[0]
+
+    @cached_property
     def storage_version_hash(self) -> str:
         """What discovery shows; made as in apiserver/pkg/endpoints/discovery/storageversionhash.go."""
-        digest = hashlib.sha256(f"{self.group}/{self.version}/{self.kind}".encode()).digest()
+        group, version = _STORED_AS.get((self.group, self.plural), (self.group, self.version))
+        digest = hashlib.sha256(f"{group}/{version}/{self.kind}".encode()).digest()
         return b64encode(digest[:8]).decode()
 
+
+#: (group, plural) of resources that are stored in another version: (group, version). See pkg/controlplane/instance_test.go.
+_STORED_AS = {
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"): ("admissionregistration.k8s.io", "v1beta1"),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"): ("admissionregistration.k8s.io", "v1beta1"),
+    ("apiextensions.k8s.io", "customresourcedefinitions"): ("apiextensions.k8s.io", "v1beta1"),
+    ("autoscaling", "horizontalpodautoscalers"): ("autoscaling", "v2"),
+    ("events.k8s.io", "events"): ("", "v1"),
+}
 
 #: Built-in resources whose plural another group had first.
 _SHARED = frozenset({("events", "events.k8s.io"), ("nodes", "metrics.k8s.io"), ("pods", "metrics.k8s.io")})

@@ -46,7 +46,7 @@ def create_decoded(server: ApiServer, call: Call, obj: Object) -> Object:
             errors = [FieldError("FieldValueRequired", "metadata.name", detail="name or generateName is required")]
         if errors:
             meta = obj["metadata"]
-            raise invalid(store.kind, call.resource.group, meta.get("name") or meta.get("generateName", ""), errors)
+            raise invalid(store.kind, call.resource.internal_group, meta.get("name") or meta.get("generateName", ""), errors)
         call.stage("schema", "valid")
         server.admission.validate(call, obj, None)
         server.check_size(call, obj)

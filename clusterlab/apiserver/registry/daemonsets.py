@@ -30,6 +30,9 @@ def _with(obj: Object, generation: int) -> Object:
 class DaemonSetHooks(Hooks):
     """Counts the changes of the template."""
 
+    def claimed(self, obj: Object) -> Object:
+        return obj if ANNOTATION in (obj["metadata"].get("annotations") or {}) else _with(obj, 0)
+
     def begin_create(self, call: Call, obj: Object) -> Object:
         return _with(obj, 1)
 

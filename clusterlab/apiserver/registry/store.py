@@ -43,6 +43,10 @@ class Hooks:
     def __init__(self, server: ApiServer) -> None:
         self.server = server
 
+    def claimed(self, obj: Object) -> Object:
+        """What a writer is taken to have said with an object: what conversions add counts, for managedFields."""
+        return obj
+
     def begin_create(self, call: Call, obj: Object) -> Object:
         """The object is complete but not yet validated: allocate what it needs (addresses, ports)."""
         return obj

@@ -95,7 +95,7 @@ def replace(server: ApiServer, call: Call, body: Object, old: Object) -> Object:
     try:
         errors = server.rules.validate_update(call, new, old)
         if errors:
-            raise invalid(store.kind, resource.group, call.request.name, errors)
+            raise invalid(store.kind, resource.internal_group, call.request.name, errors)
         call.stage("schema", "valid")
         server.admission.validate(call, new, old)
         server.check_size(call, new)

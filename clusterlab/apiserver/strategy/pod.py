@@ -13,7 +13,7 @@ from clusterlab.apiserver.validation import gotypes
 from clusterlab.apiserver.validation.common import EMPTY, Obj, strings, struct, structs, text
 from clusterlab.apiserver.validation.qos import pod_qos
 
-__all__ = ["create", "update", "update_ephemeral_containers", "update_resize", "update_status"]
+__all__ = ["app_armor_warnings", "create", "update", "update_ephemeral_containers", "update_resize", "update_status"]
 
 _APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _GATED = {
@@ -78,6 +78,23 @@ def _app_armor(spec: Obj, annotations: Obj) -> Obj:
     for field in ("initContainers", "containers"):
         spec = each(spec, field, container)
     return spec
+
+
+def app_armor_warnings(obj: Obj) -> list[str]:
+    """Annotations that become fields, or that make no field, are of the past."""
+    annotations, spec = struct(struct(obj, "metadata"), "annotations"), struct(obj, "spec")
+    if not any(key.startswith(_APP_ARMOR) for key in annotations) or text(struct(spec, "os"), "name") == "windows":
+        return []
+    whole = struct(spec, "securityContext").get("appArmorProfile")
+    out = []
+    for container in (*structs(spec, "initContainers"), *structs(spec, "containers")):
+        key = _APP_ARMOR + text(container, "name")
+        if key not in annotations or struct(container, "securityContext").get("appArmorProfile") is not None:
+            continue
+        profile = _app_armor_profile(annotations[key])
+        if profile is None or profile != whole:
+            out.append(f'metadata.annotations[{key}]: deprecated since v1.30; use the "appArmorProfile" field instead')
+    return out
 
 
 def create(obj: Obj) -> Obj:

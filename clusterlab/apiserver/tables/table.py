@@ -24,7 +24,7 @@ _CREATED = Column("Created At", "date", "", "CreationTimestamp is a timestamp re
 
 def table(server: ApiServer, resource: Resource, answer: Object, include: str) -> Object:
     """The table of an object or a list. `include`: what goes into each row's object: None, Metadata (the default) or Object."""
-    items = answer.get("items") if answer.get("kind", "").endswith("List") else None
+    items = answer.get("items") if answer.get("kind") == resource.list_kind else None
     objects = [answer] if items is None else items
     if items is not None and resource.plural == "flowschemas":  # the only list that is printed in an order of its own
         objects = sorted(items, key=lambda obj: (obj["spec"].get("matchingPrecedence", 0), obj["metadata"]["name"]))

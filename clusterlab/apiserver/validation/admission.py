@@ -115,11 +115,11 @@ def _url(path: str, url: str) -> Errors:
     if not host:
         out.append(invalid(path, parts.netloc, f"host must be specified{form}"))
     if parts.username is not None:
-        out.append(invalid(path, parts.username, f"user information is not permitted in the URL{form}"))
+        out.append(invalid(path, parts.netloc.rpartition("@")[0], "user information is not permitted in the URL"))
     if parts.fragment:
-        out.append(invalid(path, parts.fragment, f"fragments are not permitted in the URL{form}"))
+        out.append(invalid(path, parts.fragment, "fragments are not permitted in the URL"))
     if parts.query:
-        out.append(invalid(path, parts.query, f"query parameters are not permitted in the URL{form}"))
+        out.append(invalid(path, parts.query, "query parameters are not permitted in the URL"))
     return out
 
 
@@ -299,7 +299,8 @@ def _policy_head(spec: Obj, mutating: bool) -> Errors:
         for operation in (operation for rule in rules for operation in strings(rule, "operations") if mutating):
             out += enum("spec.matchConstraints.resourceRules.operations", operation, _MUTATING_OPERATIONS)
     scope = _scope(spec)
-    out += _match_conditions("spec.matchConditions", structs(spec, "matchConditions"), {**scope, "variables": "?"})
+    early = {key: kind for key, kind in scope.items() if key != "variables"}  # conditions are matched before variables are worked out
+    out += _match_conditions("spec.matchConditions", structs(spec, "matchConditions"), early)
     for i, variable in enumerate(structs(spec, "variables")):
         out += _variable(f"spec.variables[{i}]", variable, _scope(spec, i))
     return out

@@ -34,6 +34,7 @@ __all__ = ["create_cron_job", "create_job", "update_cron_job", "update_job", "up
 
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 _UID, _NAME = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
+_GENERATED = frozenset((_UID, _NAME, "controller-uid", "job-name"))
 
 
 def _go_list(values: tuple[str, ...]) -> str:
@@ -255,9 +256,17 @@ def _generated_selector(obj: Obj, prefixed: bool) -> Errors:
     return out
 
 
+def _unlabelled(obj: Obj) -> Obj:
+    """A Job without the labels that it gets from its template once it is stored: at first the template had none."""
+    meta, labels = struct(obj, "metadata"), struct(struct(struct(struct(obj, "spec"), "template"), "metadata"), "labels")
+    if labels and meta.get("labels") is labels and labels.keys() <= _GENERATED:
+        return {**obj, "metadata": {key: value for key, value in meta.items() if key != "labels"}}
+    return obj
+
+
 def _job(obj: Obj, prefixed: bool = True) -> Errors:
     spec, name = struct(obj, "spec"), text(struct(obj, "metadata"), "name")
-    out = object_meta(obj, True, name_is_subdomain) + _generated_selector(obj, prefixed) + _job_spec(spec)
+    out = object_meta(_unlabelled(obj), True, name_is_subdomain) + _generated_selector(obj, prefixed) + _job_spec(spec)
     if spec.get("completionMode") == "Indexed" and number(spec, "completions") > 0:
         host = f"{name}-{spec['completions'] - 1}"
         if dns1123_label(host):

@@ -11,7 +11,7 @@ from clusterlab.apiserver.validation import gotypes
 from clusterlab.apiserver.validation.amounts import nano, whole
 from clusterlab.apiserver.validation.common import Errors, Obj, immutable, invalids, strings, struct, text
 from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain, label_key, name_is_subdomain
-from clusterlab.apiserver.validation.meta import annotation_map, label_selector, labels, object_meta, object_meta_update
+from clusterlab.apiserver.validation.meta import label_selector, object_meta, object_meta_update, template_meta
 from clusterlab.apiserver.validation.resources import is_native, positive_quantity, quantity_value
 from clusterlab.machinery.field import forbidden, invalid, not_supported, required
 
@@ -89,14 +89,8 @@ def claim_spec(path: str, spec: Obj) -> Errors:
 
 
 def claim_template(path: str, template: Obj) -> Errors:
-    """The template of an ephemeral volume's claim: labels and annotations only beside the spec."""
-    meta = struct(template, "metadata")
-    out = annotation_map(f"{path}.metadata.annotations", meta.get("annotations"))
-    out += labels(f"{path}.metadata.labels", meta.get("labels"))
-    for key in gotypes.META_ORDER:
-        if key not in ("annotations", "labels") and meta.get(key):
-            out.append(forbidden(f"{path}.metadata.{'uID' if key == 'uid' else key}", "cannot be set"))
-    return out + claim_spec(f"{path}.spec", struct(template, "spec"))
+    """The template of an ephemeral volume's claim."""
+    return template_meta(f"{path}.metadata", struct(template, "metadata")) + claim_spec(f"{path}.spec", struct(template, "spec"))
 
 
 def create(obj: Obj) -> Errors:

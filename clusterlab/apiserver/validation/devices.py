@@ -1,6 +1,6 @@
-"""Devices: classes, claims, templates of claims and slices. Follows pkg/apis/resource/validation/validation.go.
+"""Devices: classes, claims and templates of claims. Follows pkg/apis/resource/validation/validation.go.
 
-Left out: attributes, capacities and counters of slices, tolerations, and what expressions of selectors cost.
+Left out: tolerations, and what expressions of selectors cost. Slices are in device_slices.py.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from collections.abc import Callable
 
 from clusterlab.apiserver.validation.common import Errors, Obj, equal, invalids, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain, name_is_subdomain
-from clusterlab.apiserver.validation.meta import object_meta, object_meta_update
-from clusterlab.machinery.cel_types import check
+from clusterlab.apiserver.validation.meta import object_meta, object_meta_update, template_meta
+from clusterlab.machinery.cel_types import Type, check, show
 from clusterlab.machinery.field import Raw, duplicate, invalid, not_supported, required, too_many
 
 __all__ = [
-    "create_claim", "create_class", "create_slice", "create_template", "update_claim", "update_class", "update_slice", "update_template",
+    "create_claim", "create_class", "create_template", "update_claim", "update_class", "update_template",
 ]
 
+#: What expressions know of a device (dynamic-resource-allocation/cel/compile.go).
+DEVICE: Type = ("object", "kubernetes.DRADevice", {
+    "driver": "string", "attributes": ("map", "string", ("map", "string", "?")), "capacity": ("map", "string", ("map", "string", "?")),
+    "allowMultipleAllocations": "bool",
+})
 _MOST = 32
 _MODES = ("All", "ExactCount")
 _ONE_OF = "exactly one of `exactly` or `firstAvailable` is required"
@@ -47,27 +52,14 @@ def update_claim(new: Obj, old: Obj) -> Errors:
 
 def create_template(obj: Obj) -> Errors:
     """A new ResourceClaimTemplate."""
-    devices = struct(struct(struct(obj, "spec"), "spec"), "devices")
-    return object_meta(obj, True, name_is_subdomain) + _claim(devices, "spec.spec.devices")
+    spec = struct(obj, "spec")
+    out = object_meta(obj, True, name_is_subdomain) + template_meta("spec.metadata", struct(spec, "metadata"))
+    return out + _claim(struct(struct(spec, "spec"), "devices"), "spec.spec.devices")
 
 
 def update_template(new: Obj, old: Obj) -> Errors:
     """A changed ResourceClaimTemplate: its spec stays."""
     return object_meta_update(new, old) + _fixed(new, old)
-
-
-def create_slice(obj: Obj) -> Errors:
-    """A new ResourceSlice."""
-    return object_meta(obj, False, name_is_subdomain) + _slice_spec(struct(obj, "spec"))
-
-
-def update_slice(new: Obj, old: Obj) -> Errors:
-    """A changed ResourceSlice."""
-    out = object_meta_update(new, old) + _slice_spec(struct(new, "spec"))
-    for field in ("driver", "nodeName"):
-        if struct(new, "spec").get(field) != struct(old, "spec").get(field):
-            out.append(invalid(f"spec.{field}", text(struct(new, "spec"), field), "field is immutable"))
-    return out
 
 
 def _fixed(new: Obj, old: Obj) -> Errors:
@@ -165,9 +157,11 @@ def _selectors(path: str, owner: Obj) -> Errors:
             out.append(required(at, ""))
             continue
         expression = text(selector["cel"], "expression")
-        why = check(expression, {"device": "?"})[1]
+        kind, why = check(expression, {"device": DEVICE})
         if why:
             out.append(invalid(f"{at}.expression", expression, f"compilation failed: {why}"))
+        elif kind not in ("bool", "dyn", "?"):
+            out.append(invalid(f"{at}.expression", expression, f"must evaluate to bool or the unknown type, not {show(kind)}"))
     return out
 
 
@@ -180,27 +174,3 @@ def _config(path: str, config: Obj) -> Errors:
     if not opaque.get("parameters"):
         out.append(required(f"{path}.opaque.parameters", ""))
     return out
-
-
-def _slice_spec(spec: Obj) -> Errors:
-    out: Errors = []
-    driver, pool = text(spec, "driver"), struct(spec, "pool")
-    out += invalids("spec.driver", driver, dns1123_subdomain(driver)) if driver else [required("spec.driver", "")]
-    name = text(pool, "name")
-    if not name:
-        out.append(required("spec.pool.name", ""))
-    for part in name.split("/") if name else ():
-        out += invalids("spec.pool.name", part, dns1123_subdomain(part))
-    if (pool.get("resourceSliceCount") or 0) <= 0:
-        out.append(invalid("spec.pool.resourceSliceCount", pool.get("resourceSliceCount") or 0, "must be greater than zero"))
-    where = [key for key in ("nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection") if spec.get(key)]
-    if not where:
-        why = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
-        out.append(required("spec", why))
-    if spec.get("sharedCounters") is not None and spec.get("devices") is not None:
-        out.append(invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed"))
-    return out + _set("spec.devices", structs(spec, "devices"), _device)
-
-
-def _device(device: Obj, path: str) -> Errors:
-    return invalids(f"{path}.name", text(device, "name"), dns1123_label(text(device, "name")))

@@ -89,24 +89,38 @@ def _together(path: str, *rules: tuple[bool, str]) -> Errors:
     return [invalid(path, OMIT, why) for wrong, why in rules if wrong]
 
 
-def _conditions(job: Obj, new: dict[str, bool], changed: dict[str, bool], failed_indexes_changed: bool) -> Errors:
-    complete, failed, met, target = new["Complete"], new["Failed"], new["SuccessCriteriaMet"], new["FailureTarget"]
-    finished_late = changed["Complete"] or changed["Failed"]
-    out = _together(
+def _ends(new: dict[str, bool], changed: dict[str, bool]) -> Errors:
+    """What may not be true together with Complete."""
+    complete = new["Complete"]
+    return _together(
         "status.conditions",
-        (finished_late and complete and failed, "cannot set Complete=True and Failed=true conditions"),
-        ((changed["Complete"] or changed["FailureTarget"]) and complete and target,
+        ((changed["Complete"] or changed["Failed"]) and complete and new["Failed"], "cannot set Complete=True and Failed=true conditions"),
+        ((changed["Complete"] or changed["FailureTarget"]) and complete and new["FailureTarget"],
          "cannot set Complete=True and FailureTarget=true conditions"),
-        ((changed["Failed"] or failed_indexes_changed) and failed and not target,
+    )
+
+
+def _announced(new: dict[str, bool], changed: dict[str, bool], failed_indexes_changed: bool) -> Errors:
+    """Each end is announced by a condition that comes first."""
+    return _together(
+        "status.conditions",
+        ((changed["Failed"] or failed_indexes_changed) and new["Failed"] and not new["FailureTarget"],
          "cannot set Failed=True condition without the FailureTarget=true condition"),
-        ((changed["Complete"] or changed["SuccessCriteriaMet"]) and complete and not met,
+        ((changed["Complete"] or changed["SuccessCriteriaMet"]) and new["Complete"] and not new["SuccessCriteriaMet"],
          "cannot set Complete=True condition without the SuccessCriteriaMet=true condition"),
-        (met and failed, "cannot set SuccessCriteriaMet=True and Failed=true conditions"),
-        (met and target, "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions"),
-        (struct(job, "spec").get("successPolicy") is not None and not met and complete,
+    )
+
+
+def _met(job: Obj, new: dict[str, bool]) -> Errors:
+    """What may not be true together with SuccessCriteriaMet, or without it."""
+    met = new["SuccessCriteriaMet"]
+    return _together(
+        "status.conditions",
+        (met and new["Failed"], "cannot set SuccessCriteriaMet=True and Failed=true conditions"),
+        (met and new["FailureTarget"], "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions"),
+        (struct(job, "spec").get("successPolicy") is not None and not met and new["Complete"],
          "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True"),
     )
-    return out
 
 
 def _times(status: Obj, was: Obj, complete: bool, complete_changed: bool) -> Errors:
@@ -181,9 +195,9 @@ def update_status(new: Obj, old: Obj) -> Errors:
     changed = {kind: now[kind] != then[kind] for kind in _KINDS}
     finished, finished_before = now["Complete"] or now["Failed"], then["Complete"] or then["Failed"]
     out += _counters(status)
-    out += _conditions(new, now, changed, status.get("failedIndexes") != was.get("failedIndexes"))
-    out += _times(status, was, now["Complete"], changed["Complete"])
-    out += _finished(status, was, spec, finished, finished != finished_before) + _indexes(spec, status, was)
+    out += _ends(now, changed) + _times(status, was, now["Complete"], changed["Complete"])
+    out += _announced(now, changed, status.get("failedIndexes") != was.get("failedIndexes"))
+    out += _finished(status, was, spec, finished, finished != finished_before) + _indexes(spec, status, was) + _met(new, now)
     for kind in ("Failed", "Complete", "FailureTarget"):
         if then[kind] and not now[kind]:
             out.append(invalid("status.conditions", OMIT, f"cannot disable the terminal {kind}=True condition"))

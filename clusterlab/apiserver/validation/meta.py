@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from clusterlab.apiserver.validation import formats
+from clusterlab.apiserver.validation import formats, gotypes
 from clusterlab.apiserver.validation.common import Errors, Obj, equal, number, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import NameFn, label_key, label_value
 from clusterlab.machinery.field import (
@@ -22,6 +22,7 @@ from clusterlab.machinery.field import (
 
 __all__ = [
     "annotation_map", "conditions", "finalizer_name", "label_name", "label_selector", "labels", "object_meta", "object_meta_update",
+    "template_meta",
 ]
 
 _ANNOTATIONS_LIMIT_B = 256 * 1024
@@ -54,6 +55,15 @@ def annotation_map(path: str, values: Obj | None) -> Errors:
             out += [invalid(path, key, message) for message in messages]
     if size > _ANNOTATIONS_LIMIT_B:
         out.append(too_long(path, _ANNOTATIONS_LIMIT_B))
+    return out
+
+
+def template_meta(path: str, meta: Obj) -> Errors:
+    """The metadata of an object that is only a template: labels and annotations, nothing else."""
+    out = annotation_map(f"{path}.annotations", meta.get("annotations")) + labels(f"{path}.labels", meta.get("labels"))
+    for key in gotypes.META_ORDER:
+        if key not in ("annotations", "labels") and meta.get(key):
+            out.append(forbidden(f"{path}.{'uID' if key == 'uid' else key}", "cannot be set"))
     return out
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from clusterlab.apiserver.validation import (
     admission,
+    apiregistration,
     apps,
     autoscaling,
     batch,
@@ -13,8 +14,10 @@ from clusterlab.apiserver.validation import (
     claims,
     core,
     crd,
+    device_slices,
     devices,
     discovery,
+    flowcontrol,
     job_status,
     networking,
     pod,
@@ -34,6 +37,7 @@ from clusterlab.machinery.scheme import BUILTIN, Resource
 __all__ = ["CREATE", "UPDATE", "generic_create", "generic_update"]
 
 CREATE: dict[str, Callable[[Obj], Errors]] = {
+    "apiservices": apiregistration.create,
     "certificatesigningrequests": certificates.create,
     "clusterrolebindings": rbac.create_cluster_role_binding,
     "clusterroles": rbac.create_cluster_role,
@@ -51,6 +55,7 @@ CREATE: dict[str, Callable[[Obj], Errors]] = {
     "endpointslices": discovery.create_slice,
     "events": discovery.create_event,
     "events.events.k8s.io": discovery.create_events_event,
+    "flowschemas": flowcontrol.create_flow_schema,
     "horizontalpodautoscalers": autoscaling.create,
     "ingressclasses": networking.create_ingress_class,
     "ingresses": networking.create_ingress,
@@ -71,12 +76,13 @@ CREATE: dict[str, Callable[[Obj], Errors]] = {
     "pods/binding": pod_update.binding,
     "podtemplates": core.create_pod_template,
     "priorityclasses": policy.create_priority_class,
+    "prioritylevelconfigurations": flowcontrol.create_priority_level,
     "replicasets": apps.create_replica_set,
     "replicationcontrollers": apps.create_replication_controller,
     "resourceclaims": devices.create_claim,
     "resourceclaimtemplates": devices.create_template,
     "resourcequotas": quota.create_quota,
-    "resourceslices": devices.create_slice,
+    "resourceslices": device_slices.create,
     "rolebindings": rbac.create_role_binding,
     "roles": rbac.create_role,
     "runtimeclasses": policy.create_runtime_class,
@@ -94,6 +100,8 @@ CREATE: dict[str, Callable[[Obj], Errors]] = {
 }
 
 UPDATE: dict[str, Callable[[Obj, Obj], Errors]] = {
+    "apiservices": apiregistration.update,
+    "apiservices/status": apiregistration.update_status,
     "certificatesigningrequests": certificates.update,
     "certificatesigningrequests/approval": certificates.update_approval,
     "certificatesigningrequests/status": certificates.update_status,
@@ -118,6 +126,8 @@ UPDATE: dict[str, Callable[[Obj, Obj], Errors]] = {
     "endpointslices": discovery.update_slice,
     "events": discovery.update_event,
     "events.events.k8s.io": discovery.update_events_event,
+    "flowschemas": flowcontrol.update_flow_schema,
+    "flowschemas/status": flowcontrol.update_flow_schema_status,
     "horizontalpodautoscalers": autoscaling.update,
     "horizontalpodautoscalers/status": autoscaling.update_status,
     "ingressclasses": networking.update_ingress_class,
@@ -149,6 +159,8 @@ UPDATE: dict[str, Callable[[Obj, Obj], Errors]] = {
     "pods/status": pod_update.update_status,
     "podtemplates": core.update_pod_template,
     "priorityclasses": policy.update_priority_class,
+    "prioritylevelconfigurations": flowcontrol.update_priority_level,
+    "prioritylevelconfigurations/status": flowcontrol.update_priority_level_status,
     "replicasets": apps.update_replica_set,
     "replicasets/scale": autoscaling.update_scale,
     "replicasets/status": apps.update_replica_set_status,
@@ -159,7 +171,7 @@ UPDATE: dict[str, Callable[[Obj, Obj], Errors]] = {
     "resourceclaimtemplates": devices.update_template,
     "resourcequotas": quota.update_quota,
     "resourcequotas/status": quota.update_quota_status,
-    "resourceslices": devices.update_slice,
+    "resourceslices": device_slices.update,
     "rolebindings": rbac.update_role_binding,
     "roles": rbac.update_role,
     "runtimeclasses": policy.update_runtime_class,
