@@ -15,7 +15,7 @@ from clusterlab.machinery.convert import DecodeError, decode_node, from_unstruct
 from clusterlab.machinery.errors import StatusError, bad_request, invalid, status, too_large, unsupported_media_type
 from clusterlab.machinery.field import FieldError
 from clusterlab.machinery.go_order import in_go_order
-from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic
+from clusterlab.machinery.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic, left_over
 from clusterlab.machinery.patch.errors import go_print
 from clusterlab.machinery.schema import node_of
 from clusterlab.machinery.scheme import split_api_version
@@ -77,7 +77,7 @@ class Patching:
             raise self._refusal(error) from None
         if not call.trusted:
             emptied = isinstance(new, dict) and isinstance(new.get("metadata"), dict) and new["metadata"].get("managedFields") == []
-            new = self._decoded(call, node, new, duplicates)
+            new = self._decoded(call, node, new, duplicates, old)
             if emptied:  # Go tells an empty list from none, and takes it as the wish to have none
                 new = {**new, "metadata": {**new["metadata"], "managedFields": []}}
         elif new["metadata"].get("finalizers") == [] or new["metadata"].get("ownerReferences") == []:
@@ -108,7 +108,7 @@ class Patching:
             return too_large(str(error))
         return bad_request(str(error)) if error.code == 400 else as_client_error(status(error.code, "", str(error)))
 
-    def _decoded(self, call: Call, node: Node | None, new: Any, duplicates: list[str]) -> Object:
+    def _decoded(self, call: Call, node: Node | None, new: Any, duplicates: list[str], old: Object) -> Object:
         resource = call.resource
         if node is None:
             return new  # type: ignore[no-any-return]
@@ -128,7 +128,7 @@ class Patching:
             if node_of(made_group, made_version, str(new.get("kind") or "")) is not None:
                 wanted = f"{group.partition('.')[0] or 'core'}.{kind}"
                 text = f"converting ({made_version}.{new['kind']}) to ({wanted}): unknown conversion"
-            raise self._unfit(call, new, text)
+            raise self._unfit(call, new, text, old)
         try:
             made, unknown = from_unstructured(node, new) if strategic or call.request.patch_type == "apply" else decode_node(node, new)
         except DecodeError as error:
@@ -137,11 +137,11 @@ class Patching:
                 named = f"{call.namespace}/{call.request.name}; {gvk}"
                 why = f"unable to convert unstructured object to {gvk}: {error}"
                 raise status(500, "", f"failed to convert new object ({named}) to proper version: {why}") from None
-            raise self._unfit(call, new, str(error)) from None
+            raise self._unfit(call, new, str(error), old) from None
         problems = [*duplicates, *unknown]
         wanted = call.options.get("fieldValidation") or "Warn"
         if problems and wanted == "Strict":
-            raise self._unfit(call, new, strict_error(problems))
+            raise self._unfit(call, new, strict_error(problems), old)
         if wanted == "Warn":
             for text in problems:
                 call.warn(text)
@@ -149,11 +149,11 @@ class Patching:
             return made
         return self.server.rules.with_defaults(call, made)
 
-    def _unfit(self, call: Call, new: Object, why: str) -> StatusError:
-        """The refusal of a patch that makes no object of the kind; it quotes a strategic patch, or all that another patch made."""
+    def _unfit(self, call: Call, new: Object, why: str, old: Object) -> StatusError:
+        """The refusal of a patch that makes no object of the kind; it quotes what is left of a strategic patch, or all that another patch made."""
         body = call.request.body.parsed("", []) if isinstance(call.request.body, Raw) else call.request.body
         if call.request.patch_type == "strategic":
-            shown = go_print(body)
+            shown = go_print(left_over(body, old))
         else:
             entries = self.server.managed.entries(call.store.storage, call.store.bucket, call.store.key(call.namespace, call.request.name))
             if entries and call.subresource != "scale" and isinstance(new.get("metadata"), dict):
@@ -198,7 +198,7 @@ class Patching:
         call.entries = merged["metadata"].pop("managedFields")
         if old is None:
             merged["metadata"].setdefault("name", call.request.name)
-        return server.rules.converted(self._decoded(call, node, merged, []), call.store.storage, resource)
+        return server.rules.converted(self._decoded(call, node, merged, [], {}), call.store.storage, resource)
 
 
 def _concerns_owners(body: Any) -> bool:

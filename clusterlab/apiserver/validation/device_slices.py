@@ -213,7 +213,8 @@ def _attribute(path: str, attribute: Obj) -> Errors:
     if not given:
         out.append(invalid(path, "", "exactly one value must be specified"))
     elif len(given) > 1:
-        out.append(invalid(path, Raw(json.dumps(_shown(attribute), separators=(",", ":"), ensure_ascii=False)), "exactly one value must be specified"))
+        shown = Raw(json.dumps(_shown(attribute), separators=(",", ":"), ensure_ascii=False))
+        out.append(invalid(path, shown, "exactly one value must be specified"))
     return out
 
 

@@ -13,7 +13,7 @@ from clusterlab.machinery.field import go_quote
 from clusterlab.machinery.patch.errors import PatchError, go_print, go_type
 from clusterlab.machinery.schema import ANY, Node
 
-__all__ = ["apply_strategic"]
+__all__ = ["apply_strategic", "left_over"]
 
 Map = dict[str, Any]
 List = list[Any]
@@ -33,6 +33,28 @@ def apply_strategic(original: Map, patch: Any, node: Node) -> Map:
         kind = {"[]interface {}": "array"}.get(go_type(patch), "string" if isinstance(patch, str) else "number")
         raise PatchError(f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}", 400)
     return _merge_map(original, patch, node)
+
+
+def left_over(patch: Any, original: Any) -> Any:
+    """What a refusal quotes of a patch: merging eats the directives, the lists that one of them puts in order, and unmatched nulls."""
+    if not isinstance(patch, dict) or not isinstance(original, dict):
+        return _without_nulls(patch)
+    if _DIRECTIVE in patch:
+        return {key: value for key, value in patch.items() if key != _DIRECTIVE}
+    ordered = {key.partition("/")[2] for key in patch if key.startswith(_ORDER_PREFIX)}
+    kept = {key: value for key, value in patch.items() if not key.startswith((_ORDER_PREFIX, _RETAIN)) and key not in ordered}
+    return {
+        key: value if (isinstance(value, list) and key in original) or value is None else left_over(value, original.get(key))
+        for key, value in kept.items()
+    }
+
+
+def _without_nulls(patch: Any) -> Any:
+    if isinstance(patch, list):
+        return [_without_nulls(item) for item in patch]
+    if not isinstance(patch, dict):
+        return patch
+    return {key: _without_nulls(value) for key, value in patch.items() if value is not None}
 
 
 # Schema.
