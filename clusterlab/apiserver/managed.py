@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.machinery.apply import track
-from clusterlab.machinery.apply.managed import entries_of
+from clusterlab.machinery.apply.managed import entries_of, identity
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -63,6 +63,11 @@ def _asked_for(obj: Object) -> Object:
     if obj["kind"] == "Service":
         return {**obj, "spec": {key: value for key, value in obj["spec"].items() if key not in ("clusterIPs", "ipFamilies")}}
     return {key: value for key, value in obj.items() if key != "rules" or "aggregationRule" not in obj}
+
+
+def _owners(entries: list[Entry]) -> dict[tuple[str, ...], Any]:
+    """Who owns what, whenever it was."""
+    return {identity(entry): entry.get("fieldsV1") for entry in entries}
 
 
 class Ledger:
@@ -142,14 +147,24 @@ class Ledger:
             if i % PIECE == PIECE - 1:
                 yield
 
-    def claims(self, call: Call, bucket: Bucket, key: str) -> bool:
+    def claims(self, call: Call, bucket: Bucket, key: str, old: Object) -> bool:
         """Whether a request changes who owns what, though it changes no field."""
         if call.operation == "Apply":
             return call.entries != self.entries(call.resource, bucket, key)
         given, entries = _given(call), self.entries(call.resource, bucket, key)
         if given is None:
-            return False
+            return self._lays_hands_on(call, old, entries)
         return entries_of({"metadata": {"managedFields": entries}}, {"metadata": {"managedFields": given}}, "") != entries
+
+    def _lays_hands_on(self, call: Call, old: Object, entries: list[Entry]) -> bool:
+        """Whether a writer asked for other values in vain: the strategy took them back, yet the fields are the writer's now."""
+        node, asked = self.server.node(call.resource), call.claimed
+        if node is None or asked is None or call.trusted or asked is old or call.resource is not call.store.storage:
+            return False
+        before = {**old, "metadata": {**old["metadata"], "managedFields": entries}}
+        reset = self.reset(call.resource, call.subresource)
+        after = track(before, asked, node, call.resource.api_version, call.manager, "", call.field_subresource, reset)
+        return _owners(after) != _owners(entries)
 
     def _worked_out(self, resource: Resource, record: Record) -> list[Entry]:
         node = self.server.node(resource)

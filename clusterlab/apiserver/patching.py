@@ -150,7 +150,7 @@ class Patching:
         return self.server.rules.with_defaults(call, made)
 
     def _unfit(self, call: Call, new: Object, why: str, old: Object) -> StatusError:
-        """The refusal of a patch that makes no object of the kind; it quotes what is left of a strategic patch, or all that another patch made."""
+        """The refusal of a patch that makes no object of the kind; it quotes what is left of a strategic patch, or what another made."""
         body = call.request.body.parsed("", []) if isinstance(call.request.body, Raw) else call.request.body
         if call.request.patch_type == "strategic":
             shown = go_print(left_over(body, old))

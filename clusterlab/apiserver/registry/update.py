@@ -116,7 +116,7 @@ def write(server: ApiServer, call: Call, new: Object, old: Object) -> Object:
     if _is_finalized(new, old) and not store.hooks.keep_deleting(new):
         server.remove(call, key, old)
         return new
-    if new == old and not server.managed.claims(call, store.bucket, key):
+    if new == old and not server.managed.claims(call, store.bucket, key, old):
         call.stage("storage", "unchanged", "the update changes nothing, so nothing is written")
         return old
     try:

@@ -49,14 +49,6 @@ def left_over(patch: Any, original: Any) -> Any:
     }
 
 
-def _without_nulls(patch: Any) -> Any:
-    if isinstance(patch, list):
-        return [_without_nulls(item) for item in patch]
-    if not isinstance(patch, dict):
-        return patch
-    return {key: _without_nulls(value) for key, value in patch.items() if value is not None}
-
-
 # Schema.
 
 
