@@ -231,8 +231,8 @@ def _build(schema: Json, go: str) -> Node:
     ref = schema.get("$ref")
     if ref is not None:
         node = _struct(ref.rsplit("/", 1)[1]).copy()
-        if schema.get("x-kubernetes-map-type") == "atomic":
-            node.atomic = True
+        if kind := schema.get("x-kubernetes-map-type"):  # a field may say otherwise than its type
+            node.atomic = kind == "atomic"
         node.strategies = tuple(filter(None, (schema.get("x-kubernetes-patch-strategy") or "").split(",")))
         return node
     kinds = schema.get("type")

@@ -6,13 +6,14 @@ pkg/apis/authorization/validation.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver import tokens
 from clusterlab.apiserver.authorization import Attributes
 from clusterlab.client.api import User
 from clusterlab.machinery.errors import bad_request, invalid
-from clusterlab.machinery.field import FieldError
+from clusterlab.machinery.field import FieldError, Raw
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -64,7 +65,9 @@ def _validate(call: Call, spec: Object, needs_user: bool) -> None:
     errors = []
     resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None and other is not None:
-        errors.append(FieldError("FieldValueInvalid", "spec.nonResourceAttributes", other,
+        named = {"Path": other.get("path") or "", "Verb": other.get("verb") or ""}
+        shown = Raw(json.dumps(named, separators=(",", ":"), ensure_ascii=False))
+        errors.append(FieldError("FieldValueInvalid", "spec.nonResourceAttributes", shown,
                                  "cannot be specified in combination with resourceAttributes"))
     if resource is None and other is None:
         detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
@@ -149,7 +152,7 @@ def self_subject_rules_review(server: ApiServer, call: Call) -> Object:
     state: Object = {"resourceRules": resource_rules, "nonResourceRules": other_rules, "incomplete": is_node}
     if is_node:
         state["evaluationError"] = "node authorizer does not support user rule resolution"
-    return {**body, "status": state}
+    return {**body, "spec": {}, "status": state}  # the namespace is taken from the request, not handed back
 
 
 REVIEWS = {

@@ -57,7 +57,7 @@ def create_token(server: ApiServer, call: Call) -> Object:
 def _bound_object(server: ApiServer, call: Call, ref: Object | None) -> Object | None:
     if not ref:
         return None
-    plural = _BOUND.get((ref.get("kind", ""), ref.get("apiVersion", "")))
+    plural = _BOUND.get((ref.get("kind", ""), ref.get("apiVersion") or "v1"))
     if plural is None:
         raise bad_request(f"cannot bind token for serviceaccount to object of type {ref.get('apiVersion', '')}, Kind={ref.get('kind', '')}")
     name = ref.get("name", "")

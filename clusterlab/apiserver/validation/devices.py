@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from clusterlab.apiserver.validation import gotypes
 from clusterlab.apiserver.validation.common import Errors, Obj, equal, invalids, strings, struct, structs, text
 from clusterlab.apiserver.validation.formats import dns1123_label, dns1123_subdomain, name_is_subdomain
 from clusterlab.apiserver.validation.meta import object_meta, object_meta_update, template_meta
+from clusterlab.apiserver.validation.resources import is_extended
 from clusterlab.machinery.cel_types import Type, check, show
 from clusterlab.machinery.field import Raw, duplicate, invalid, not_supported, required, too_many
 
@@ -59,19 +61,17 @@ def create_template(obj: Obj) -> Errors:
 
 def update_template(new: Obj, old: Obj) -> Errors:
     """A changed ResourceClaimTemplate: its spec stays."""
-    return object_meta_update(new, old) + _fixed(new, old)
+    return object_meta_update(new, old) + _fixed(new, old, template=True)
 
 
-def _fixed(new: Obj, old: Obj) -> Errors:
-    if equal(new.get("spec"), old.get("spec")):
+def _fixed(new: Obj, old: Obj, template: bool = False) -> Errors:
+    spec = struct(new, "spec")
+    if equal(spec, struct(old, "spec")):
         return []
-    return [invalid("spec", Raw(json.dumps(_go(new.get("spec") or {}), separators=(",", ":"))), "field is immutable")]
-
-
-def _go(spec: Obj) -> Obj:
-    """The fields of a claim by their names in Go, as far as messages need them."""
-    devices = struct(spec, "devices")
-    return {"Devices": {name: devices.get(name.lower()) for name in ("Requests", "Constraints", "Config")}}
+    if not template:
+        return [invalid("spec", gotypes.go_struct("resource.ResourceClaimSpec", spec), "field is immutable")]
+    shown = {**gotypes.tree("M", spec.get("metadata")), "Spec": gotypes.tree(":resource.ResourceClaimSpec", spec.get("spec"))}
+    return [invalid("spec", Raw(json.dumps(shown, separators=(",", ":"), ensure_ascii=False)), "field is immutable")]
 
 
 def _class_spec(obj: Obj) -> Errors:
@@ -79,6 +79,8 @@ def _class_spec(obj: Obj) -> Errors:
     out = _selectors("spec.selectors", spec)
     for i, config in enumerate(structs(spec, "config")):
         out += _config(f"spec.config[{i}]", config)
+    if (name := spec.get("extendedResourceName")) is not None and not is_extended(name):
+        out.append(invalid("spec.extendedResourceName", name, "must be a valid extended resource name"))
     return out
 
 
