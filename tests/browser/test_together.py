@@ -86,7 +86,15 @@ def test_a_phone(open_lab: OpenLab) -> None:
         box = lab.by(control).bounding_box()
         assert box is not None and box["height"] >= 36 and box["width"] >= 36, control
         assert box["y"] + box["height"] <= 844
+    expect(page.locator("cl-lenses .lenses")).to_have_attribute("data-more", "right")  # the row says that there is more of it
     lab.by("panel:drawer").tap()
+    page.locator("cl-terminal input").first.tap()
+    page.set_viewport_size({"width": 390, "height": 430})  # the keyboard takes the rest
+    expect(page.locator("cl-timeline")).to_be_hidden()
+    box = page.locator("cl-terminal input").first.bounding_box()
+    assert box is not None and box["y"] + box["height"] <= 430
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("cl-timeline")).to_be_visible()
     lab.kubectl("create deployment web --image=nginx:1.25 --replicas=2")
     expect(lab.by("kubectl")).to_contain_text("created")
     lab.by("panel:stage").tap()

@@ -23,9 +23,23 @@ export class LensesElement extends LabElement {
       aria-checked=${this.lab.lens === lens ? "true" : "false"} tabindex=${this.lab.lens === lens ? 0 : -1} @click=${() => this.lab.look(lens)}>${t(name)}</button>`)}</div>`;
   }
 
+  protected override firstUpdated(): void {
+    const row = this.querySelector<HTMLElement>(".lenses")!;
+    row.addEventListener("scroll", () => this.mark(row), { passive: true });
+    row.addEventListener("wheel", (event) => (row.scrollLeft += event.deltaY), { passive: true });
+    new ResizeObserver(() => this.mark(row)).observe(row);
+  }
+
+  /** Where there are lenses out of sight, the row fades. */
+  private mark(row: HTMLElement): void {
+    const left = row.scrollLeft > 4, right = row.scrollLeft + row.clientWidth < row.scrollWidth - 4;
+    row.dataset["more"] = left && right ? "both" : left ? "left" : right ? "right" : "";
+  }
+
   protected override updated(): void {
-    // On a phone the row of lenses is wider than the page.
-    this.querySelector('[aria-checked="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    // The row may be wider than the page: the lens that is looked through is in sight, and a part of the next one.
+    const row = this.querySelector<HTMLElement>(".lenses")!, lens = this.querySelector<HTMLElement>('[aria-checked="true"]');
+    if (lens) row.scrollLeft = Math.max(Math.min(row.scrollLeft, lens.offsetLeft - row.offsetLeft - 60), lens.offsetLeft - row.offsetLeft + lens.offsetWidth + 60 - row.clientWidth);
   }
 
   private keyed(event: KeyboardEvent): void {
