@@ -6,6 +6,7 @@ guide for authors.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 import logging
@@ -242,7 +243,7 @@ def _mapping(text: str, where: str) -> dict[str, Any]:
         plain = re.sub(r"^error converting YAML to JSON: (yaml: )?|line \d+: ", "", str(error))
         raise LessonError(f"{_further(where, _yaml_line(error))}: not YAML: {plain}") from None
     if not isinstance(data, dict):
-        raise LessonError(f"{where}: must be a mapping of names to values")
+        raise LessonError(f"{_further(where, int(where.endswith(':0')))}: must be a mapping of names to values")
     return data
 
 
@@ -268,7 +269,25 @@ def _remedy(error: Any, data: dict[str, Any]) -> str:
         given = ", ".join(found) if isinstance(found, dict) else str(found)[:80]
         kinds = "object, count, event, happened, never, traffic (with field), share, fault, may, any, settled"
         return f"a check needs exactly one of {kinds}; this one has {given}"
+    if unknown := re.match(r"Additional properties are not allowed \('([^']{1,60})' was unexpected\)", text):
+        meant = difflib.get_close_matches(unknown[1], _names(), 1)
+        return f"{unknown[1]} is no field of it" + (f"; did you mean {meant[0]}?" if meant else "")
     return text if len(text) <= MOST_SAID else text[:MOST_SAID] + " …"
+
+
+@functools.cache
+def _names() -> list[str]:
+    """The names of all fields that there are."""
+    found: set[str] = set()
+    parts = [json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))["$defs"]]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            found.update(part.get("properties", ()))
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+    return sorted(found)
 
 
 def _further(where: str, lines: int) -> str:
@@ -306,7 +325,7 @@ def _line_of(text: str, path: list[str | int]) -> int:
 
 def _scenario(folder: Path) -> dict[str, Any]:
     path = folder / "scenario.yaml"
-    scenario = _mapping(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
+    scenario = _mapping(path.read_text(encoding="utf-8"), f"{path}:0") if path.is_file() else {}
     try:
         return with_files(scenario, folder / "manifests")
     except ScenarioError as error:

@@ -79,6 +79,7 @@ def test_the_example_holds(example: Path, bench: Bench) -> None:
     ("## Do", "## Do\n\n```stage\nlens: etcd\nselect: pods/default/nobody\ntext: y\n```", "which was never there"),
     ("```run\n", "```runn\n", "did you mean run?"),
     ("  equals: 3", "  equls: 3", "lesson.md:38: task checks.0"),
+    ("  equals: 3", "  equals: 3\n  exsts: true", "exsts is no field of it; did you mean exists?"),
     ("title: A lesson", "title: [A lesson", "lesson.md:4: not YAML"),
     ("[kubectl apply -f web.yaml]", "[kubectl apply -f wob.yaml]", "there is no manifest 'wob.yaml'"),
     ("## Do", "## Do\n\n```wait\ncondition: kind = Pod and name = nobody\n```", "did not come to pass"),

@@ -65,6 +65,15 @@ def test_what_is_being_written_is_looked_through_and_pictures_are_served_safely(
     assert found["problems"] == [{"file": "lesson.md", "line": 14, "message": found["problems"][0]["message"]}]
     assert "has no words" in found["problems"][0]["message"] and found["tasks"] == ["three"]
     assert person.call("GET", f"/api/author/{lesson}").json()["version"] == 1  # nothing was saved
+    person.http.headers["Accept-Language"] = "de"
+    for old, new, line, told in (
+        ("```task", "```tsk", 1, "hat keine Aufgabe: Fügen Sie eine ein"), ("  equals: 3", "  exsts: 3", 0, "exsts ist kein Feld davon; meinten Sie exists?"),
+    ):
+        found = person.call("POST", f"/api/author/{lesson}/check", {"files": {**files, "lesson.md": text.replace(old, new)}}).json()
+        assert told in found["problems"][-1]["message"] and line in (0, found["problems"][-1]["line"])
+    found = person.call("POST", f"/api/author/{lesson}/check", {"files": {**files, "scenario.yaml": "seed: 1\nnodes: [1,\n"}}).json()
+    assert found["problems"][0]["file"] == "scenario.yaml" and found["problems"][0]["line"] > 1 and "kein YAML" in found["problems"][0]["message"]
+    del person.http.headers["Accept-Language"]
     assert Person(server).call("POST", f"/api/author/{lesson}/check", {"files": files}).status_code == 404
     page = saved(person, lesson, files)["page"]["html"]
     source = page.partition('<img src="')[2].partition('"')[0]

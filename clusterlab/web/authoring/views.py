@@ -22,7 +22,7 @@ from clusterlab.web.authoring.models import ALL, CLASS, PRIVATE, OwnLesson, Vers
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.management.commands.lesson import EXAMPLE
 from clusterlab.web.pages import PAGE_PACE_MS
-from clusterlab.web.said import said
+from clusterlab.web.said import piece_by_piece, said
 
 __all__ = ["page"]
 
@@ -108,6 +108,11 @@ async def _newest(lesson: OwnLesson) -> Version:
     return version
 
 
+def _told(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer with its problems in the language of whoever asks, which threads do not know."""
+    return {**answer, "problems": [{**one, "message": piece_by_piece(one["message"])} for one in answer["problems"]]}
+
+
 def _read(files: Files, name: str) -> dict[str, Any]:
     found, problems = checking.read(files, name)
     return {
@@ -139,7 +144,7 @@ async def files(request: HttpRequest, lesson_id: str) -> Any:
         await lesson.asave()
         await store.ensure(request, store.draft_name(lesson))
     version = await _newest(lesson)
-    state = await asyncio.to_thread(_state, lesson, version)
+    state = _told(await asyncio.to_thread(_state, lesson, version))
     user = await current_user(request.session)
     may = {"publish": bool(user and user.may_teach), "prove": terminal.available(), "folder": terminal.available()}
     return {**state, "may": may, **({"files": version.files} if request.method == "GET" else {})}
@@ -151,7 +156,7 @@ async def check(request: HttpRequest, lesson_id: str) -> Any:
     access.check_csrf(request)
     lesson = await store.owned(request, lesson_id)
     files = _checked(_body(request).get("files"))
-    return await asyncio.to_thread(_read, files, store.draft_name(lesson))
+    return _told(await asyncio.to_thread(_read, files, store.draft_name(lesson)))
 
 
 @endpoint("GET")
@@ -177,7 +182,7 @@ async def prove(request: HttpRequest, lesson_id: str) -> Any:
     """Plays the lesson from start to end."""
     access.check_csrf(request)
     lesson = await store.owned(request, lesson_id)
-    return await checking.prove((await _newest(lesson)).files, store.draft_name(lesson))
+    return _told(await checking.prove((await _newest(lesson)).files, store.draft_name(lesson)))
 
 
 @endpoint("POST")
@@ -194,7 +199,7 @@ async def publish(request: HttpRequest, lesson_id: str) -> Any:
         found, problems = await asyncio.to_thread(checking.read, newest.files, store.draft_name(lesson))
         if found is None or problems:
             first = problems[0]
-            raise LabError(f"mend it first: {first['file']}:{first['line']}: {first['message']}", code="Conflict", status=409)
+            raise LabError(f"mend it first: {first['file']}:{first['line']}: {piece_by_piece(first['message'])}", code="Conflict", status=409)
     await store.publish(request, lesson, audience, newest.number)
     return {"audience": lesson.audience, "published": lesson.published}
 
@@ -237,4 +242,4 @@ async def text(request: HttpRequest, lab: Any) -> Any:
     try:
         return {"stamp": stamp, "page": lessons.page_of(load_lesson(where.parent, where.name))}
     except ValueError as error:
-        return {"stamp": stamp, "problem": str(error)}
+        return {"stamp": stamp, "problem": piece_by_piece(str(error))}

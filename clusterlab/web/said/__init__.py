@@ -16,7 +16,7 @@ from django.utils.translation import get_language
 
 from clusterlab.web.said.de import GERMAN
 
-__all__ = ["TEMPLATES", "lines_said", "said"]
+__all__ = ["TEMPLATES", "lines_said", "piece_by_piece", "said"]
 
 #: By language: the template in English and in that language.
 TEMPLATES: Mapping[str, Mapping[str, str]] = {"de": GERMAN}
@@ -39,6 +39,13 @@ def lines_said(text: str, language: str) -> str:
     if language.partition("-")[0] not in TEMPLATES:
         return text
     return "\n".join(_line(line, language) for line in text.split("\n"))
+
+
+def piece_by_piece(message: str) -> str:
+    """A message that begins with places, each with a colon, as those about lessons do: what a language has of its pieces."""
+    whole = said(message)
+    head, _, rest = message.partition(": ")
+    return f"{said(f'{head}:')} {piece_by_piece(rest)}" if whole == message and rest else whole
 
 
 def _line(line: str, language: str) -> str:

@@ -1,5 +1,6 @@
 """German for messages; see the package. In the order of the alphabet within each part."""
 
+from clusterlab.web.said.de_lessons import AUTHORING
 from clusterlab.web.said.de_terminal import TERMINAL
 
 __all__ = ["GERMAN"]
@@ -277,4 +278,4 @@ _INSIDE = {
 }
 
 #: All of it.
-GERMAN = {**_LABS, **_CONDITIONS, **_LESSONS, **_CLASSES, **_IMPORT, **_INSIDE, **TERMINAL}
+GERMAN = {**_LABS, **_CONDITIONS, **_LESSONS, **_CLASSES, **_IMPORT, **_INSIDE, **AUTHORING, **TERMINAL}
