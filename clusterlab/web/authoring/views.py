@@ -199,7 +199,8 @@ async def publish(request: HttpRequest, lesson_id: str) -> Any:
         found, problems = await asyncio.to_thread(checking.read, newest.files, store.draft_name(lesson))
         if found is None or problems:
             first = problems[0]
-            raise LabError(f"mend it first: {first['file']}:{first['line']}: {piece_by_piece(first['message'])}", code="Conflict", status=409)
+            message = piece_by_piece(first["message"])
+            raise LabError(f"mend it first: {first['file']}:{first['line']}: {message}", code="Conflict", status=409)
     await store.publish(request, lesson, audience, newest.number)
     return {"audience": lesson.audience, "published": lesson.published}
 

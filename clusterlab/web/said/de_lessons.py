@@ -47,11 +47,14 @@ AUTHORING = {
     "there is no {0}; put the picture there": "es gibt kein {0}; legen Sie das Bild dort ab",
     "{0} has no words; say what it shows between the brackets, for those who do not see it":
         "{0} hat keine Worte; sagen Sie zwischen den Klammern, was es zeigt, für alle, die es nicht sehen",
-    "quiz {0} has {1} right answers; mark exactly one with right": "quiz {0} hat {1} richtige Antworten; kennzeichnen Sie genau eine mit right",
+    "quiz {0} has {1} right answers; mark exactly one with right":
+        "quiz {0} hat {1} richtige Antworten; kennzeichnen Sie genau eine mit right",
     "quiz {0} offers a choice twice": "quiz {0} bietet eine Antwort zweimal an",
     "predict {0} offers a choice twice": "predict {0} bietet eine Antwort zweimal an",
-    "the feedback to {0} calls it right, and it is not marked so": "die Rückmeldung zu {0} nennt sie richtig, und sie ist nicht so gekennzeichnet",
-    "the choice {0} has no feedback; say why it is right or wrong": "die Antwort {0} hat keine Rückmeldung; sagen Sie, warum sie richtig oder falsch ist",
+    "the feedback to {0} calls it right, and it is not marked so":
+        "die Rückmeldung zu {0} nennt sie richtig, und sie ist nicht so gekennzeichnet",
+    "the choice {0} has no feedback; say why it is right or wrong":
+        "die Antwort {0} hat keine Rückmeldung; sagen Sie, warum sie richtig oder falsch ist",
     "its solution {0} uses a verb that allow does not name ({1})": "ihre Lösung {0} benutzt ein Verb, das allow nicht nennt ({1})",
     "stage has no text; say in a sentence what there is to see, for those who do not see it as well":
         "stage hat keinen text; sagen Sie in einem Satz, was es zu sehen gibt, für alle, die es nicht gut sehen",
@@ -71,7 +74,8 @@ AUTHORING = {
     "{0} was to fail and did not; take the word fails away": "{0} sollte scheitern und tat es nicht; nehmen Sie das Wort fails weg",
     "{0} was to show {1} and said": "{0} sollte {1} zeigen und sagte",
     "the model's answer is {0}, which is not among {1}": "die Antwort des Modells ist {0}, und die steht nicht unter {1}",
-    "no step of this lesson has met {0} by the end of this step": "bis zum Ende dieses Schritts hat kein Schritt dieser Lektion {0} erfüllt",
+    "no step of this lesson has met {0} by the end of this step":
+        "bis zum Ende dieses Schritts hat kein Schritt dieser Lektion {0} erfüllt",
     "no step of this lesson met {0}": "kein Schritt dieser Lektion erfüllte {0}",
     "selects {0}, which was never there": "wählt {0} aus, und das gab es nie",
     # translations of lessons
