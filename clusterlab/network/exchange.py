@@ -70,6 +70,7 @@ class Backend(NamedTuple):
     status: int = 0  # of an answer made on the way
     group: Group = Group()  # as whose requests they are counted
     at: tuple[str, str, int, str] = ("", "", 0, "")  # node, pod's uid, port and address of a pod
+    led: bool = False  # a header, cookie or parameter has led there, not a weight
 
 
 class Source(NamedTuple):

@@ -347,7 +347,9 @@ class Fabric(Component):
     def _counted(
         route: routing.Route, to: routing.Backend, flows: list[tuple[Backend, int, bool]],
     ) -> list[tuple[Backend, int, bool]]:
-        """Requests through an Ingress are counted as such, those to its canary as its canary's."""
+        """Requests through an Ingress are counted as such, those to its canary as its canary's, and those that their headers led as led."""
+        if route.led:
+            flows = [(each._replace(led=True), part, copy) for each, part, copy in flows]
         if not route.ingress:
             return flows
         canary = f"{to.namespace}-{to.service}-{to.port}" if to == route.beside else ""

@@ -123,7 +123,8 @@ def _split(made: Route, canary: Object, backend: Backend, headers: dict[str, str
     key = f"ingress/{title}/{primary.service}:{primary.port}" + ("/asked" if by else "")
     to = shares[pick(key, tuple(each for _, each in shares))][0]
     words = by or (f"weight {weight if to is backend else total - weight} of {total}")
-    return made._replace(backend=to, why=f"{made.why}, canary Ingress {title}: {words}", shares=shares, key=key, beside=backend)
+    return made._replace(backend=to, why=f"{made.why}, canary Ingress {title}: {words}", shares=shares, key=key, beside=backend,
+                         led=bool(by))
 
 
 def _asked(canary: Object, headers: dict[str, str]) -> tuple[str, bool]:

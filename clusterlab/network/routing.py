@@ -46,6 +46,7 @@ class Route(NamedTuple):
     sticky: tuple[str, ...] = ()  # Services that sessions stay with
     ingress: str = ""  # the name of the Ingress
     beside: Backend | None = None  # its canary
+    led: bool = False  # what the request says of itself has decided, not a weight
 
 
 def host_rank(pattern: str, host: str) -> int:
@@ -84,7 +85,8 @@ def http_route(
                     best = ((rank, *key), route, rule)
     if best is None:
         return None
-    return _act(best[1], best[2], path + (f"?{query}" if query else ""), host, pick)
+    made = _act(best[1], best[2], path + (f"?{query}" if query else ""), host, pick)
+    return made._replace(led=any(best[0][-2:]))  # as many headers and parameters were matched
 
 
 def _match(match: Object, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str]) -> tuple[int, ...] | None:

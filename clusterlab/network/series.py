@@ -48,11 +48,13 @@ def group_of(pod: dict[str, Any], service: str) -> Group:
 
 
 class Key(NamedTuple):
-    """Whose requests, who was asked, and whether they were copies whose answers nobody waits for."""
+    """Whose requests, who was asked, whether they were copies whose answers nobody waits for, and whether a header, cookie or parameter
+    of theirs led them there, so that no weight was asked."""
 
     source: str
     group: Group
     mirrored: bool = False
+    led: bool = False
 
 
 class Counts(NamedTuple):

@@ -220,7 +220,7 @@ class Traffic(Component):
         flows = self.fabric.through_routes(client, source.to, source.method, source.headers, count)
         if flows is not None:
             for each, part, copy in flows:
-                self.arrive(Key(name, each.group, copy), each, part, arrivals, shares, path)
+                self.arrive(Key(name, each.group, copy, each.led), each, part, arrivals, shares, path)
             return
         error, backends = self.fabric.backends(client, source.to, source.method, source.headers)
         if source.connections and (backends or self.open.get(name)):
@@ -434,7 +434,7 @@ class Traffic(Component):
                 pods[load.pod] = {
                     "served": load.served, "errors": load.errors, "waiting": load.waiting, "ms": load.latency_us / 1000,
                 }
-        self.note(sources={name: told[name] for name in list(told)[:SOURCES_TOLD]}, pods=pods, shares=self._shares())
+        self.note(sources={name: told[name] for name in list(told)[:SOURCES_TOLD]}, pods=pods, shares=self._shares(), led=self._led())
 
     def _shares(self) -> dict[str, dict[str, int]]:
         """Requests that each service's versions were sent in the last ten seconds, copies left out."""
@@ -447,6 +447,16 @@ class Traffic(Component):
                     version = group.version or "nobody"
                     if version in of or len(of) < 8:
                         of[version] = of.get(version, 0) + counts.sent
+        return dict(list(found.items())[:SOURCES_TOLD])
+
+    def _led(self) -> dict[str, int]:
+        """How many of these their headers, cookies or parameters have led to each service, so that no weight was asked."""
+        found: dict[str, int] = {}
+        for window in self.series.newest(self.sim.time_ms - SHARES_MS):
+            for key, counts in window.counts:
+                if key.led and key.group.service and not key.mirrored:
+                    name = f"services/{key.group.namespace}/{key.group.service}"
+                    found[name] = found.get(name, 0) + counts.sent
         return dict(list(found.items())[:SOURCES_TOLD])
 
 

@@ -198,6 +198,8 @@ def test_a_header_route_sends_testers_to_the_canary_alone_and_goes_with_the_abor
     assert lab.sent(since, source="testers", version="v2") == lab.sent(since, source="testers") == 50
     assert lab.sent(since, source="shoppers", version="v1") == lab.sent(since, source="shoppers") == 400
     assert len(lab.get(f"httproutes.{GATEWAY}", "shop")["spec"]["rules"]) == 2
+    # Testers are told apart from what the weights share out, which would stand above its weight with them.
+    assert lab.sim.notes["traffic"]["led"] == {"services/default/canary": 50}
     lab.abort()
     lab.run(5)
     since = lab.sim.time_ms

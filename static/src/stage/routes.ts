@@ -10,9 +10,16 @@ export const podKey = (endpoint: { pod: string }, namespace: string): string =>
 /** Requests that each service's versions were sent in the last ten seconds. */
 export type Shares = Record<string, Record<string, number>>;
 
+/** How many of them a header, cookie or parameter has led to each service, so that no weight was asked. */
+export type Led = Record<string, number>;
+
 export const total = (versions: Record<string, number> | undefined): number => Object.values(versions ?? {}).reduce((sum, count) => sum + count, 0);
 export const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(part === 0 || part === whole ? 0 : 1)} %`;
 
+/** What the weights had to share out. */
+const byWeight = (shares: Shares, led: Led, key: string): number => Math.max(0, total(shares[key]) - (led[key] ?? 0));
+/** Testers beside it: a share that counted them would stand above its weight. */
+const ledText = (led: Led, key: string): string => led[key] ? t("+{n}/s by header", { n: Math.round(led[key] / 10) }) : "";
 
 /** Whether a host is one that a rule is about: the same, one of a wildcard's, or any. */
 const fits = (pattern: string, host: string): boolean => !pattern || pattern === host || (pattern.startsWith("*.") && host.endsWith(pattern.slice(1)));
@@ -25,17 +32,18 @@ export const routeOf = (index: ClusterIndex, address: string): string | undefine
 };
 
 /** HTTPRoutes, and a wire for each Service that a rule leads to: the weight that is set, and the share that was measured. */
-export function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[]): Card[] {
+export function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[], led: Led = {}): Card[] {
   return [...index.routes].map(([key, route]): Card => {
     const services = [...new Set(route.rules.flatMap((rule) => rule.backends.map((backend) => backend.service)))];
     const measured = (service: string): number => total(shares[`services/${route.namespace}/${service}`]);
-    const whole = services.reduce((sum, service) => sum + measured(service), 0);
+    const weighed = (service: string): number => byWeight(shares, led, `services/${route.namespace}/${service}`);
+    const whole = services.reduce((sum, service) => sum + weighed(service), 0);
     // The last rule is the one that most requests meet; others are for headers.
     const main = route.rules.at(-1), weights = main?.backends.reduce((sum, backend) => sum + backend.weight, 0) ?? 0;
     for (const service of services) {
       const backend = main?.backends.find((one) => one.service === service);
-      const share = whole ? ` · ${percent(measured(service), whole)}` : "";
-      const label = backend && weights ? `${backend.weight}/${weights}${share}` : share.slice(3);
+      const share = whole && (weighed(service) || backend?.weight) ? percent(weighed(service), whole) : "";
+      const label = [backend && weights ? `${backend.weight}/${weights}` : "", share, ledText(led, `services/${route.namespace}/${service}`)].filter(Boolean).join(" · ");
       wires.push({ from: key, to: `services/${route.namespace}/${service}`, dashed: !backend?.weight, rate: measured(service) / 10, errors: 0, label, pod: onlyVersion(index, `services/${route.namespace}/${service}`) });
     }
     for (const rule of route.rules) for (const mirror of rule.mirrors) wires.push({ from: key, to: `services/${route.namespace}/${mirror}`, dashed: true, label: t("copies") });
@@ -54,7 +62,7 @@ const canaryOf = (index: ClusterIndex, main: IngressView, service: string): [str
 };
 
 /** Ingresses, each with the canary beside it; a canary that stands beside nothing says so. */
-export function ingressCards(index: ClusterIndex, shares: Shares, wires: Wire[]): Card[] {
+export function ingressCards(index: ClusterIndex, shares: Shares, wires: Wire[], led: Led = {}): Card[] {
   const paired = new Set<string>();
   const cards = [...index.ingresses].filter(([, one]) => !one.canary).map(([key, ingress]): Card => {
     const lines = [[...new Set(ingress.paths.map((path) => path.host || "*"))].join(", ")];
@@ -62,10 +70,11 @@ export function ingressCards(index: ClusterIndex, shares: Shares, wires: Wire[])
       const at = (name: string): string => `services/${ingress.namespace}/${name}`;
       const found = canaryOf(index, ingress, service), asked = found?.[1].canary;
       const measured = (name: string): number => total(shares[at(name)]);
-      const whole = measured(service) + (found ? measured(found[2]) : 0);
+      const weighed = (name: string): number => byWeight(shares, led, at(name));
+      const whole = weighed(service) + (found ? weighed(found[2]) : 0);
       const wire = (name: string, part?: number): void => {
-        const share = whole && found ? percent(measured(name), whole) : "";
-        wires.push({ from: key, to: at(name), dashed: part === 0, rate: measured(name) / 10, errors: 0, label: [part === undefined ? "" : `${part}/${asked!.total}`, share].filter(Boolean).join(" · "), pod: onlyVersion(index, at(name)) });
+        const share = whole && found ? percent(weighed(name), whole) : "";
+        wires.push({ from: key, to: at(name), dashed: part === 0, rate: measured(name) / 10, errors: 0, label: [part === undefined ? "" : `${part}/${asked!.total}`, share, ledText(led, at(name))].filter(Boolean).join(" · "), pod: onlyVersion(index, at(name)) });
       };
       wire(service, asked && asked.total - asked.weight);
       if (!found || !asked) continue;

@@ -8,7 +8,7 @@ import { podCard, type Board, type Card, type Wire } from "./board";
 import { capacities, cores, familyOf, times } from "./capacity";
 import { natural } from "./geometry";
 import type { Tone } from "./pod";
-import { ingressCards, percent, podKey, routeCards, routeOf, total, type Shares } from "./routes";
+import { ingressCards, percent, podKey, routeCards, routeOf, total, type Led, type Shares } from "./routes";
 import { doorsOf } from "./service";
 
 export interface SourceNote {
@@ -42,10 +42,10 @@ const shownService = (key: string, view: ServiceView): boolean => !isSystem(view
 const decimal = (value: number): string => (value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1));
 
 export function trafficBoard(index: ClusterIndex, components: Components): Board {
-  const notes = (components["traffic"] ?? {}) as { sources?: Record<string, SourceNote>; pods?: Record<string, PodNote>; shares?: Shares };
+  const notes = (components["traffic"] ?? {}) as { sources?: Record<string, SourceNote>; pods?: Record<string, PodNote>; shares?: Shares; led?: Led };
   const wires: Wire[] = [];
   const looks = looksOf(index);
-  const routes = [...routeCards(index, notes.shares ?? {}, wires), ...ingressCards(index, notes.shares ?? {}, wires)];
+  const routes = [...routeCards(index, notes.shares ?? {}, wires, notes.led), ...ingressCards(index, notes.shares ?? {}, wires, notes.led)];
   const sources = Object.entries(notes.sources ?? {}).map(([name, source]): Card => {
     const to = serviceOf(index, source.to);
     const failed = source.failed ?? 0;
