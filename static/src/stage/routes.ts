@@ -18,8 +18,11 @@ export const percent = (part: number, whole: number): string => `${((100 * part)
 
 /** What the weights had to share out. */
 const byWeight = (shares: Shares, led: Led, key: string): number => Math.max(0, total(shares[key]) - (led[key] ?? 0));
-/** Testers beside it: a share that counted them would stand above its weight. */
-const ledText = (led: Led, key: string): string => led[key] ? t("+{n}/s by header", { n: Math.round(led[key] / 10) }) : "";
+/** Testers are told with the header that leads them: a share that counted them would stand above its weight. */
+const ledText = (led: Led, keys: string[]): string => {
+  const asked = keys.reduce((sum, key) => sum + (led[key] ?? 0), 0);
+  return asked ? `${Math.round(asked / 10)}/s · ` : "";
+};
 
 /** Whether a host is one that a rule is about: the same, one of a wildcard's, or any. */
 const fits = (pattern: string, host: string): boolean => !pattern || pattern === host || (pattern.startsWith("*.") && host.endsWith(pattern.slice(1)));
@@ -43,11 +46,14 @@ export function routeCards(index: ClusterIndex, shares: Shares, wires: Wire[], l
     for (const service of services) {
       const backend = main?.backends.find((one) => one.service === service);
       const share = whole && (weighed(service) || backend?.weight) ? percent(weighed(service), whole) : "";
-      const label = [backend && weights ? `${backend.weight}/${weights}` : "", share, ledText(led, `services/${route.namespace}/${service}`)].filter(Boolean).join(" · ");
+      const label = [backend && weights ? `${backend.weight}/${weights}` : "", share].filter(Boolean).join(" · ");
       wires.push({ from: key, to: `services/${route.namespace}/${service}`, dashed: !backend?.weight, rate: measured(service) / 10, errors: 0, label, pod: onlyVersion(index, `services/${route.namespace}/${service}`) });
     }
     for (const rule of route.rules) for (const mirror of rule.mirrors) wires.push({ from: key, to: `services/${route.namespace}/${mirror}`, dashed: true, label: t("copies") });
-    const special = route.rules.filter((rule) => rule.headers.length).map((rule) => `${rule.headers.join(", ")} → ${rule.backends.filter((backend) => backend.weight).map((backend) => backend.service).join(", ")}`);
+    const special = route.rules.filter((rule) => rule.headers.length).map((rule) => {
+      const to = rule.backends.filter((backend) => backend.weight).map((backend) => backend.service);
+      return `${ledText(led, to.map((name) => `services/${route.namespace}/${name}`))}${rule.headers.join(", ")} → ${to.join(", ")}`;
+    });
     return { id: key, title: route.name, lines: [route.hostnames.join(", ") || "*", ...special].slice(0, 2), tag: "HTTPRoute", tone: "soft", link: true };
   });
 }
@@ -74,14 +80,14 @@ export function ingressCards(index: ClusterIndex, shares: Shares, wires: Wire[],
       const whole = weighed(service) + (found ? weighed(found[2]) : 0);
       const wire = (name: string, part?: number): void => {
         const share = whole && found ? percent(weighed(name), whole) : "";
-        wires.push({ from: key, to: at(name), dashed: part === 0, rate: measured(name) / 10, errors: 0, label: [part === undefined ? "" : `${part}/${asked!.total}`, share, ledText(led, at(name))].filter(Boolean).join(" · "), pod: onlyVersion(index, at(name)) });
+        wires.push({ from: key, to: at(name), dashed: part === 0, rate: measured(name) / 10, errors: 0, label: [part === undefined ? "" : `${part}/${asked!.total}`, share].filter(Boolean).join(" · "), pod: onlyVersion(index, at(name)) });
       };
       wire(service, asked && asked.total - asked.weight);
       if (!found || !asked) continue;
       paired.add(found[0]);
       wire(found[2], asked.weight);
       const who = [asked.header ?? "", asked.cookie ? t("cookie {name}", { name: asked.cookie }) : ""].filter(Boolean);
-      lines.push(who.length ? `${who.join(", ")} → ${found[2]}` : t("canary {name}", { name: found[1].name }));
+      lines.push(who.length ? `${ledText(led, [at(found[2])])}${who.join(", ")} → ${found[2]}` : t("canary {name}", { name: found[1].name }));
     }
     return { id: key, title: ingress.name, lines: lines.slice(0, 2), tag: "Ingress", tone: "soft", link: true };
   });

@@ -15,7 +15,6 @@ export const releases: Record<string, string> = {
   "canary {name}": "Canary {name}",
   "cookie {name}": "Cookie {name}",
   "no effect": "ohne Wirkung",
-  "+{n}/s by header": "+{n}/s durch Kopfzeile",
   "active {active}, preview {preview}": "aktiv {active}, Vorschau {preview}",
   "bars: the last ten seconds": "Balken: die letzten zehn Sekunden",
   "iteration {iteration} of {count}": "Durchgang {iteration} von {count}",
