@@ -142,11 +142,33 @@ def test_a_bad_canary_fails_its_checks_and_goes() -> None:
     lab.until("Succeeded")
 
 
-def test_a_slow_canary_is_told_by_its_latency() -> None:
-    lab = routed(CANARY)
+def test_a_slow_canary_is_told_by_its_latency_and_alerts_tell_whom_it_concerns() -> None:
+    alerts = [{"name": f"{severity}-room", "severity": severity, "providerRef": {"name": name}}
+              for severity, name in (("info", "chat"), ("warn", "chat"), ("error", "pager"), ("error", "nobody"))]
+    lab = Lab(gatewayApi=True, traffic=OUTSIDE)
+    lab.do(lambda: lab.client.create("secrets", {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "url", "namespace": "default"}, "data": {"address": "aHR0cDovL3BhZ2Vy"}}))
+    for name, more in (("chat", {"address": "http://chat.default", "channel": "ops"}), ("pager", {"secretRef": {"name": "url"}})):
+        lab.create("alertproviders.flagger.app", {
+            "apiVersion": "flagger.app/v1beta1", "kind": "AlertProvider", "metadata": {"name": name}, "spec": {"type": "slack", **more}})
+    lab.deployment("pager", "shop/web:v1", replicas=1)
+    lab.service("pager")
+    lab.gateway()
+    events = {"name": "events", "type": "event", "url": "http://pager.default/"}
+    lab.canary({**CANARY, "alerts": alerts, "webhooks": [LOAD, events]}, ROUTE)
+    lab.until("Initialized")
     lab.image("shop/web:slow")
     lab.until("Failed")
     assert any("request duration" in each and "> 500ms" in each for each in lab.said())
+    told = [each["message"] for _, each in lab.cluster.objects("events") if each["reason"] == "Alert"]
+    reached = "Failed checks threshold reached 2"
+    assert sorted(told) == sorted([
+        "info-room (info) to slack channel ops: New Deployment detected, initialization completed.",
+        "info-room (info) to slack channel ops: New revision detected, progressing canary analysis.",
+        *(f"{name}-room ({severity}) to slack channel {channel}: {reached}" for name, severity, channel in (
+            ("info", "error", "ops"), ("warn", "error", "ops"), ("error", "error", "general"))),
+        'alert provider nobody.default error: alertproviders.flagger.app "nobody" not found'])
+    assert not any("without effect" in each for each in lab.said())
 
 
 def test_services_alone_give_blue_green_with_a_gate() -> None:

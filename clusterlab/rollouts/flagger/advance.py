@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.controllers.objects import Object
-from clusterlab.rollouts.flagger import checks, spec
+from clusterlab.rollouts.flagger import alerts, checks, spec
 from clusterlab.rollouts.flagger.routes import Router
 from clusterlab.rollouts.flagger.spec import TOTAL, Halt
 from clusterlab.rollouts.flagger.status import phased, synced
@@ -47,6 +47,11 @@ class Look:
     def tell(self, message: str, bad: bool = False) -> None:
         self.by.event(self.cd, message, bad)
 
+    def _alert(self, message: str, severity: str, hook: Object | None = None) -> None:
+        """Tells whom the Canary's alerts name; not for a gate that is mute."""
+        if not (hook or {}).get("muteAlert"):
+            alerts.alert(self.by, self.cd, message, severity)
+
     # The turn.
 
     def advance(self) -> None:
@@ -78,6 +83,7 @@ class Look:
         except Halt as halt:
             if not halt.retriable:
                 self.tell(halt.message, bad=True)
+                self._alert(f"Progress deadline exceeded {halt.message}", "error")
                 self.roll_back()
                 return
             raise
@@ -105,6 +111,7 @@ class Look:
                 self.tell(f"without effect in this lab: {', '.join(idle)}", bad=True)
             self._sync("Initialized")
             self.tell(f"Initialization done! {self.name}")
+            self._alert(f"New {self.cd['spec']['targetRef']['kind']} detected, initialization completed.", "info")
 
     def _should_advance(self) -> bool:
         if spec.phase(self.cd) in ("Progressing", "Waiting", "WaitingPromotion", "Promoting", "Finalising"):
@@ -120,9 +127,11 @@ class Look:
                 if spec.phase(self.cd) != "Waiting":
                     self._phase("Waiting")
                     self.tell(f"Halt {self.name} advancement waiting for approval {hook['name']}", bad=True)
+                    self._alert("Canary is waiting for approval.", "warn", hook)
                 return False
             self.tell(f"Confirm-rollout check {hook['name']} passed")
         self.tell(f"New revision detected! Scaling up {self.target_name}")
+        self._alert("New revision detected, progressing canary analysis.", "info")
         self.target.scale_from_zero()
         self._sync("Progressing")
         return False
@@ -137,6 +146,7 @@ class Look:
                 continue
             self.tell(f"Rollback check {hook['name']} passed", bad=True)
             self.tell(f"Rolling back {self.name} manual webhook invoked", bad=True)
+            self._alert("Rolling back manual webhook invoked", "warn")
             self.roll_back()
             return True
         return False
@@ -149,6 +159,7 @@ class Look:
         self._phase("Succeeded")
         self._after("Succeeded")
         self.tell(f"Promotion completed! Canary analysis was skipped for {self.target_name}")
+        self._alert("Canary analysis was skipped, promotion finished.", "info")
 
     # Analysing.
 
@@ -163,6 +174,7 @@ class Look:
             self._phase("Succeeded")
             self._after("Succeeded")
             self.tell(f"Promotion completed! Scaling down {self.target_name}")
+            self._alert("Canary analysis completed successfully, promotion finished.", "info")
             return
         failed, iterations = spec.counts_of(self.cd)
         if failed >= spec.threshold(self.cd):
@@ -217,6 +229,7 @@ class Look:
                 if spec.phase(self.cd) != "WaitingPromotion":
                     self._phase("WaitingPromotion")
                     self.tell(f"Halt {self.name} advancement waiting for promotion approval {hook['name']}", bad=True)
+                    self._alert("Canary promotion is waiting for approval.", "warn", hook)
                 else:
                     self._count(iterations=max(0, last - 1))
                 return False
@@ -230,6 +243,7 @@ class Look:
             for hook in checks.hooks(self.cd, "confirm-traffic-increase"):
                 if checks.call(self.by, self.cd, hook):
                     self.tell(f"Halt {self.name} advancement waiting for traffic increase approval {hook['name']}", bad=True)
+                    self._alert("Canary traffic increase is waiting for approval.", "warn", hook)
                     return
                 self.tell(f"Confirm-traffic-increase check {hook['name']} passed")
         if canary >= most:
@@ -308,6 +322,7 @@ class Look:
         failed, _ = spec.counts_of(self.cd)
         if failed >= spec.threshold(self.cd):
             self.tell(f"Rolling back {self.name} failed checks threshold reached {failed}", bad=True)
+            self._alert(f"Failed checks threshold reached {failed}", "error")
         self.router.set(TOTAL, 0)
         self.tell(f"Canary failed! Scaling down {self.name}", bad=True)
         self.target.scale_to_zero()
@@ -316,6 +331,7 @@ class Look:
 
     def _promotion_failed(self, halt: Halt) -> None:
         self.tell(f"Promotion of {self.target_name} failed, primary not ready: {halt.message}", bad=True)
+        self._alert(f"Promotion failed, primary not ready: {halt.message}", "error")
         self.router.set(0, TOTAL)
         self._sync("Failed", weight=TOTAL)
         self._after("Failed")

@@ -1,7 +1,7 @@
 """The Canary controller: a look at every Canary once an interval, which takes it a step on, holds it or takes it back.
 
 Follows pkg/controller/{controller,scheduler,scheduler_hooks,job,finalizer}.go and pkg/canary/status.go of Flagger. A Canary is first looked
-at when the ten seconds of the control loop are over, then once an interval. Alerts go nowhere; events tell what they would.
+at when the ten seconds of the control loop are over, then once an interval.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.objects import Object, created_ms, deleting
 from clusterlab.machinery.errors import StatusError
-from clusterlab.rollouts.flagger import spec
+from clusterlab.rollouts.flagger import checks, spec
 from clusterlab.rollouts.flagger.advance import Look
 from clusterlab.rollouts.flagger.spec import Halt
 from clusterlab.rollouts.flagger.status import condition
@@ -62,6 +62,8 @@ class CanaryController(BaseController):
 
     def event(self, cd: Object, message: str, bad: bool = False) -> None:
         self.record(cd, "Warning" if bad else "Normal", "Synced", message)
+        for hook in checks.hooks(cd, "event") if cd.get("spec") else ():
+            checks.call(self, cd, hook)  # whatever it answers
         self.tell(message if message.endswith((".", "!")) else f"{message}.")
 
     def write(self, cd: Object, status: Object) -> Object:

@@ -169,7 +169,7 @@ def problem(cd: Object) -> str:
 _IDLE = {
     "": ("metricsServer", "routeRef", "upstreamRef"),
     "service": ("trafficPolicy", "retries", "corsPolicy", "mirror", "delegation", "meshName", "backends", "trafficDistribution"),
-    "analysis": ("sessionAffinity", "alerts", "mirrorWeight"),
+    "analysis": ("sessionAffinity", "mirrorWeight"),
 }
 
 
@@ -181,6 +181,4 @@ def without_effect(cd: Object) -> list[str]:
         found.append("spec.ingressRef")
     if analysis(cd).get("mirror") and provider(cd) == NGINX:
         found.append("spec.analysis.mirror")
-    if any(each.get("type") == "event" for each in analysis(cd).get("webhooks") or ()):
-        found.append("spec.analysis.webhooks of type event")
     return found
