@@ -92,7 +92,12 @@ def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest
         read_only_root=bool(security.get("readOnlyRootFilesystem")),
         target=container.get("targetContainerName") or "",
         message_from_logs=container.get("terminationMessagePolicy") == "FallbackToLogsOnError",
+        ends=kind == "init" or (kind == "container" and _of_job(rec.pod)),
     )
+
+
+def _of_job(pod: Object) -> bool:
+    return any(each.get("controller") and each["kind"] == "Job" for each in pod["metadata"].get("ownerReferences") or ())
 
 
 def _seccomp(spec: Object, security: Object) -> str:

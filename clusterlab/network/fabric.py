@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing, urls
-from clusterlab.network.exchange import OUTSIDE_IP, OUTSIDE_IP_6
+from clusterlab.network.exchange import OUTSIDE_IP, OUTSIDE_IP_6, in_ranges
 from clusterlab.network.series import Group, group_of
 from clusterlab.network.services import usable
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
@@ -280,7 +280,7 @@ class Fabric(Component):
         external = False
         if entry is None and there_node:
             entry, external = services.at_node_port(port), True
-        if entry is None:
+        if entry is None or (ip in entry[0].load_balancer_ips and not in_ranges(self.client_ip(source, ip), entry[0].source_ranges)):
             return "timeout", []
         chosen = proxy.choices(entry[0], entry[1], external)
         if not source.node and ip in entry[0].load_balancer_ips:  # a load balancer sends to all nodes that can serve

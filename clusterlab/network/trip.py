@@ -131,7 +131,7 @@ class Trip:
             self.tell(f"node {entry_node}", f"{ip}:{port}", "lost", why)
             return self.fail("timeout")
         external = ip not in entry[0].cluster_ips
-        if ip in entry[0].load_balancer_ips and not in_ranges(self.source.ip or OUTSIDE_IP, entry[0].source_ranges):
+        if ip in entry[0].load_balancer_ips and not in_ranges(fabric.client_ip(self.source, ip), entry[0].source_ranges):
             self.tell(f"kube-proxy on {entry_node}", f"{ip}:{port}", "dropped", "loadBalancerSourceRanges do not hold the client's address")
             return self.fail("timeout")
         return self.through_service(proxy, entry_node, entry, external and not self.source.node)

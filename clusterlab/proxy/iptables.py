@@ -136,7 +136,7 @@ class _Rules:
                 where.append(f"{rule} -j {end}")
         if not (self.outside or self.inside):
             return
-        ranges = port.source_ranges
+        ranges = tuple(each for each in port.source_ranges if (":" in each) == self.v6)
         self.nat["KUBE-SERVICES"] += [f"{self._match('external IP', ip)} -j {self.external}" for ip in port.external_ips]
         to = self.firewall if ranges else self.external
         self.nat["KUBE-SERVICES"] += [f"{self._match('loadbalancer IP', ip)} -j {to}" for ip in port.load_balancer_ips]

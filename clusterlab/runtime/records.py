@@ -76,6 +76,7 @@ class ContainerConfig(NamedTuple):
     target: str = ""  # the container whose processes an ephemeral one shares
     message_from_logs: bool = False  # terminationMessagePolicy: FallbackToLogsOnError
     memory_request: int = 0
+    ends: bool = False  # it is there to come to an end: an init container, or one of a Job
 
 
 class Program(NamedTuple):

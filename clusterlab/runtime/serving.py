@@ -75,6 +75,8 @@ def answer(runtime: Runtime, uid: str, port: int, path: str = "/", asked: Asked 
         said = own(runtime, container, asked) if own is not None else None
         if said is not None:  # what it answers next time may be another thing
             until = None if said.steady else now
+            if application is not None and not application.own_log:
+                note(runtime, container, asked, said.status, said.body)
             return Answer(False, said.status, said.body, serve.latency_us, serve, container.id, until, headers=said.headers)
         found_answer = _served(runtime, container, serve, path)
         if not found_answer.proxy and (application is None or not application.own_log):

@@ -269,3 +269,35 @@ def test_servers_write_single_requests_into_their_logs() -> None:
     first, second = log_of(net, "web")[-2:]
     assert first.endswith('"GET / HTTP/1.1" 200 615 "-" "curl/8.17.0" "-"') and " - - [" in first
     assert '"GET /missing?q=1 HTTP/1.1" 404' in second
+
+
+def test_unknown_images_finish_where_they_are_there_to_finish() -> None:
+    net = Net()
+    spec = {"initContainers": [{"name": "migrate", "image": "example.com/shop/migrate:3"},
+                               {"name": "side", "image": "example.com/shop/side:3", "restartPolicy": "Always"}],
+            "containers": [{"name": "web", "image": "example.com/shop/web:3"}]}
+    net.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, "spec": spec})
+    net.create("jobs", {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report"}, "spec": {"template": {"spec": {
+        "restartPolicy": "Never", "containers": [{"name": "c", "image": "example.com/shop/report:3", "args": ["--all"]}]}}}})
+    net.run(10)
+    status = net.do(lambda: net.client.get("pods", "default", "shop"))["status"]
+    assert status["phase"] == "Running" and status["initContainerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+    assert "running" in status["initContainerStatuses"][1]["state"] and "running" in status["containerStatuses"][0]["state"]
+    assert net.do(lambda: net.client.get("jobs", "default", "report"))["status"]["succeeded"] == 1
+
+
+def test_the_guestbook_keeps_what_is_written() -> None:
+    net = Net()
+    net.deployment("frontend", "us-docker.pkg.dev/google-samples/containers/gke/gb-frontend:v5", 1)
+    net.deployment("redis-leader", "docker.io/redis:6.0.5", 1)
+    net.service("frontend")
+    net.service("redis-leader", 6379, 6379)
+    net.settle()
+    assert ask(net, "http://frontend/guestbook.php?cmd=get&key=messages").status == 500  # no follower yet
+    net.deployment("redis-follower", "us-docker.pkg.dev/google-samples/containers/gke/gb-redis-follower:v2", 2)
+    net.service("redis-follower", 6379, 6379)
+    net.settle()
+    net.run(3)
+    assert ask(net, "http://frontend/guestbook.php?cmd=set&key=messages&value=,Hello%20there").body == '{"message": "Updated"}'
+    assert ask(net, "http://frontend/guestbook.php?cmd=get&key=messages").body == '{"data": ",Hello there"}'
+    assert '"GET /guestbook.php?cmd=get&key=messages HTTP/1.1" 200' in log_of(net, "frontend")[-1]

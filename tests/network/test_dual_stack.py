@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from clusterlab.machinery.errors import StatusError
+from clusterlab.network.exchange import in_ranges
+from clusterlab.network.fabric import Source
 from clusterlab.scenario import ScenarioError, load
 from tests.network.conftest import Net
 
@@ -145,3 +147,23 @@ def test_policies_judge_by_the_family_that_a_connection_uses(dual: Net) -> None:
     assert open_to({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}) == (True, True)
     assert open_to({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}) == (False, False)
     assert open_to({"ipBlock": {"cidr": "2001:db8::/32"}}, "") == (False, True)
+
+
+@pytest.mark.parametrize(("client", "ranges", "comes_in"), [
+    ("192.0.2.1", (), True), ("192.0.2.1", ("192.0.2.0/24",), True), ("192.0.2.1", (" 10.0.0.0/8 ",), False),
+    ("2001:db8::1", ("2001:db8::/32",), True), ("2001:db8::1", ("fd00::/8", "192.0.2.0/24"), False),
+    ("2001:db8::1", ("192.0.2.0/24",), True),  # ranges of the other family say nothing about this one
+])
+def test_source_ranges_hold_for_their_own_family(client: str, ranges: tuple[str, ...], comes_in: bool) -> None:
+    assert in_ranges(client, ranges) is comes_in
+
+
+def test_traffic_from_elsewhere_does_not_come_in() -> None:
+    net = Net(nodes=1, loadBalancers=True)
+    net.deployment("web", replicas=1)
+    net.service("web", type="LoadBalancer", loadBalancerSourceRanges=["10.0.0.0/8"])
+    net.settle()
+    net.run(5)
+    address = net.do(lambda: net.client.get("services", "default", "web"))["status"]["loadBalancer"]["ingress"][0]["ip"]
+    assert net.fabric.request(Source(), f"http://{address}").error == "timeout"
+    assert net.fabric.backends(Source(), f"http://{address}") == ("timeout", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from clusterlab.runtime.applications.base import Application
 from clusterlab.runtime.applications.books import BOOKS
 from clusterlab.runtime.applications.echoes import ECHOES
+from clusterlab.runtime.applications.guestbook import GUESTBOOK
 from clusterlab.runtime.applications.kuard import KUARD
 from clusterlab.runtime.applications.pets import PETS
 from clusterlab.runtime.applications.rabbitmq import RABBITMQ
@@ -13,4 +14,4 @@ from clusterlab.runtime.applications.voting import VOTING
 __all__ = ["APPLICATIONS"]
 
 #: What `Behaviour.application` may name.
-APPLICATIONS: dict[str, Application] = {**BOOKS, **ECHOES, **KUARD, **VOTING, **PETS, **RABBITMQ}
+APPLICATIONS: dict[str, Application] = {**BOOKS, **ECHOES, **GUESTBOOK, **KUARD, **VOTING, **PETS, **RABBITMQ}

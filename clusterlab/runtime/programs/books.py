@@ -69,6 +69,13 @@ do
 done
 """
 
+_INSTALL = """#!/bin/sh
+echo "db.getSiblingDB('kiada').questions.insertMany([])" > /insert-questions.js
+cp /insert-questions.js /initdb.d/ \\
+    && echo "Successfully copied insert-questions.js to /initdb.d" \\
+    || echo "Error copying insert-questions.js to /initdb.d"
+"""
+
 _BATCH = """#!/bin/sh
 echo "$(date) Batch job starting"; sleep 120; echo "$(date) Finished succesfully"
 """
@@ -108,5 +115,6 @@ BOOK_IMAGES: tuple[Behaviour, ...] = (
     _script("*luksa/ssd-monitor*", "/ssd-monitor.sh", _SSD, distribution="busybox"),
     _script("*luksa/init-demo*", "/docker_entrypoint.sh", _INIT, distribution="busybox"),
     _script("*luksa/network-connectivity-checker*", "/docker_entrypoint.sh", _CHECK, distribution="busybox"),
+    _script("*luksa/quiz-initdb-script-installer*", "/install.sh", _INSTALL, distribution="busybox"),
     _script("*luksa/quote-writer*", "/docker_entrypoint.sh", _QUOTES, distribution="alpine"),
 )

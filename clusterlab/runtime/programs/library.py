@@ -195,7 +195,7 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*whoami*", 80, size_bytes=3_000_000, entrypoint=("/whoami",), shell=False, application="whoami",
          logs=("{date} Starting up on port 80",)),
     _web("*gb-frontend*", 80, "<html><head><title>Guestbook</title></head></html>\n", size_bytes=168_000_000, memory_base=14 * MIB,
-         arguments=("apache2-foreground",)),
+         arguments=("apache2-foreground",), application="guestbook"),
     Behaviour(match="*vish/stress*", size_bytes=1_500_000, memory_base=2 * MIB, cpu_milli=0, entrypoint=("/stress", "-logtostderr"),
               logs=('I{klog}       1 main.go:26] Allocating "0" memory, in "4Ki" chunks, with a 1ms sleep between allocations',
                     "I{klog}       1 main.go:39] Spawning a thread to consume CPU", 'I{klog}       1 main.go:29] Allocated "0" memory')),

@@ -7,6 +7,7 @@ image's ports and logs are no longer there; where that is a shell or a tool that
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from clusterlab.runtime.flavours import Flavour
 from clusterlab.runtime.programs.behaviour import Behaviour, Exit, Serve
@@ -21,10 +22,14 @@ ARGUMENT_MOST, ARGUMENTS_MOST = 131_072, 2 << 20
 
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
 NOT_FOUND = 128
+#: How long a container works that is there to come to an end, where nothing is known of its image.
+WORK_MS = 2_000
 
 
 def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Program:
     """The program of a container that is to be created."""
+    if config.ends and behaviour.match == "*" and behaviour.exit is None and not behaviour.serves:
+        behaviour = replace(behaviour, exit=Exit(WORK_MS))  # an image that nobody describes runs well: here that is to finish
     if config.command:
         argv = (*config.command, *config.args)
     else:
@@ -90,7 +95,7 @@ def _words(match: str) -> list[str]:
 
 def _script(behaviour: Behaviour, argv: tuple[str, ...], name: str, config: ContainerConfig) -> Program:
     source, params, shell = script_of(argv)
-    if not source and (config.tty or config.stdin or not (config.command or config.args)):
+    if not source and (config.tty or config.stdin or not (config.command or config.args or config.ends)):
         # An interactive shell waits for somebody to type. One that nobody gave anything to do runs on as well: an image that no
         # scenario names runs well (a real busybox would end at once, and be restarted).
         source = "sleep infinity"
