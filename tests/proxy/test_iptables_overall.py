@@ -102,7 +102,10 @@ def test_the_node_s_tools_show_the_rules_and_the_runtime() -> None:
     net = Net()
     net.deployment("web", replicas=2)
     net.service("web", type="NodePort")
-    net.pod("node-tools", hostNetwork=True)
+    net.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node-tools"}, "spec": {
+        "hostNetwork": True, "volumes": [{"name": "host", "hostPath": {"path": "/"}}],
+        "containers": [{"name": "c", "image": "busybox:1.36", "command": ["sleep", "infinity"],
+                        "volumeMounts": [{"name": "host", "mountPath": "/host"}]}]}})
     net.pod("own")
     net.settle()
     net.run(2)
