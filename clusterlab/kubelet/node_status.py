@@ -109,13 +109,13 @@ def images(kl: Kubelet) -> list[Object]:
 def status(kl: Kubelet, before: Object) -> Object:
     """The whole status of the node. What others have put into its capacity, extended resources, is allocatable as well
     (pkg/kubelet/nodestatus/setters.go, MachineInfo)."""
-    extended = _extended(kl, before)
+    extended, there = _extended(kl, before), images(kl)
     return {
         "addresses": [*({"address": each, "type": "InternalIP"} for each in (kl.config.address, kl.config.address_6) if each),
                       {"address": kl.config.name, "type": "Hostname"}],
         "allocatable": {**allocatable(kl), **extended}, "capacity": {**capacity(kl), **extended},
         "conditions": _conditions(kl, before.get("conditions") or []),
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}}, "images": images(kl), "nodeInfo": _info(kl),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}}, **({"images": there} if there else {}), "nodeInfo": _info(kl),
         "runtimeHandlers": [{"features": {"recursiveReadOnlyMounts": True, "userNamespaces": True}, "name": ""}],
     }
 

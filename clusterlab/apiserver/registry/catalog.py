@@ -6,7 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.apiserver.registry import certificates, crds, daemonsets, eviction, namespaces, pods, rbac, serviceaccounts, services
+from clusterlab.apiserver.registry import (
+    certificates,
+    crds,
+    daemonsets,
+    eviction,
+    namespaces,
+    nodes,
+    pods,
+    rbac,
+    serviceaccounts,
+    services,
+)
 from clusterlab.apiserver.registry.derived import DERIVED
 from clusterlab.apiserver.registry.reviews import REVIEWS
 from clusterlab.apiserver.registry.scale import scale
@@ -42,7 +53,7 @@ HOOKS: dict[str, type[Hooks]] = {
     "pods": pods.PodHooks, "roles": rbac.RoleHooks, "clusterroles": rbac.RoleHooks, "rolebindings": rbac.BindingHooks,
     "clusterrolebindings": rbac.BindingHooks, "services": services.ServiceHooks, "namespaces": namespaces.NamespaceHooks,
     "certificatesigningrequests": certificates.CertificateHooks, "customresourcedefinitions": crds.CrdHooks,
-    "daemonsets": daemonsets.DaemonSetHooks,
+    "daemonsets": daemonsets.DaemonSetHooks, "nodes": nodes.NodeHooks,
 }
 
 

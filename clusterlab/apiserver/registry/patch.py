@@ -28,7 +28,8 @@ def patch(server: ApiServer, call: Call) -> Object:
         return _apply(server, call, old)
     if old is None:
         raise not_found(call.resource.plural, call.resource.group, name)
-    call.claimed = new = server.patching.patched(call, old)
+    new = server.patching.patched(call, old)
+    call.claimed = store.hooks.claimed(new)
     _check_identity(call, new, old)
     return replace(server, call, new, old)
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from clusterlab.apiserver.strategy.convert import convert
 from clusterlab.apiserver.strategy.pod import app_armor_warnings
-from clusterlab.apiserver.strategy.rules import custom_create, custom_update, prepare_create, prepare_update
+from clusterlab.apiserver.strategy.rules import custom_create, custom_update, prepare_create, prepare_update, with_pod_cidrs
 from clusterlab.apiserver.strategy.warnings import on_create, on_update
 from clusterlab.apiserver.validation.qos import pod_qos
 from clusterlab.machinery.scheme import Resource
 
 __all__ = [
     "app_armor_warnings", "convert", "pod_qos", "prepare_for_create", "prepare_for_update", "warnings_on_create", "warnings_on_update",
+    "with_pod_cidrs",
 ]
 
 Object = dict[str, Any]

@@ -11,7 +11,7 @@ from clusterlab.apiserver.strategy.disabled import drop_disabled
 from clusterlab.apiserver.strategy.service import drop_type_dependent_fields
 from clusterlab.apiserver.validation.common import Obj, equal, strings, struct
 
-__all__ = ["custom_create", "custom_update", "prepare_create", "prepare_update"]
+__all__ = ["custom_create", "custom_update", "prepare_create", "prepare_update", "with_pod_cidrs"]
 
 
 class Rule(NamedTuple):
@@ -245,7 +245,7 @@ def prepare_create(key: str, obj: Obj) -> Obj:
         if key == "customresourcedefinitions":
             return _definition(obj)
         if key == "nodes":
-            return _pod_cidrs(obj)
+            return with_pod_cidrs(obj)
         return custom_create(obj, False) if _is_custom(key) else obj
     if rule.template:
         obj = _with_template(obj, rule.template, None)
@@ -291,7 +291,7 @@ def _with(obj: Obj, key: str, value: Any) -> Obj:
     return {k: v for k, v in obj.items() if k != key} if value is None else {**obj, key: value}
 
 
-def _pod_cidrs(obj: Obj) -> Obj:
+def with_pod_cidrs(obj: Obj) -> Obj:
     """podCIDR is the first of podCIDRs, whichever a client sets (pkg/apis/core/v1/conversion.go)."""
     spec = obj.get("spec") or {}
     one, several = spec.get("podCIDR") or "", spec.get("podCIDRs") or []
@@ -311,7 +311,7 @@ def _with_stored_version(obj: Obj) -> Obj:
 def _update_other(key: str, new: Obj, old: Obj) -> Obj:
     """Nodes, CustomResourceDefinitions, custom resources, and kinds that stay as they are sent."""
     if key == "nodes":
-        return _with(_pod_cidrs(new), "status", old.get("status"))
+        return _with(with_pod_cidrs(new), "status", old.get("status"))
     if key == "customresourcedefinitions":
         new = _with_stored_version(_with(new, "status", old.get("status")))
         return new if equal(new.get("spec"), old.get("spec")) else _bumped(new, old)
