@@ -11,6 +11,7 @@ from clusterlab.apiserver.registry import (
     crds,
     daemonsets,
     eviction,
+    flowschemas,
     namespaces,
     nodes,
     pods,
@@ -53,7 +54,8 @@ HOOKS: dict[str, type[Hooks]] = {
     "pods": pods.PodHooks, "roles": rbac.RoleHooks, "clusterroles": rbac.RoleHooks, "rolebindings": rbac.BindingHooks,
     "clusterrolebindings": rbac.BindingHooks, "services": services.ServiceHooks, "namespaces": namespaces.NamespaceHooks,
     "certificatesigningrequests": certificates.CertificateHooks, "customresourcedefinitions": crds.CrdHooks,
-    "daemonsets": daemonsets.DaemonSetHooks, "nodes": nodes.NodeHooks,
+    "daemonsets": daemonsets.DaemonSetHooks, "nodes": nodes.NodeHooks, "flowschemas": flowschemas.FlowSchemaHooks,
+    "prioritylevelconfigurations": flowschemas.PriorityLevelHooks,
 }
 
 
