@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +15,7 @@ from urllib.parse import quote
 
 import yaml
 
-from clusterlab import connecting, following, hosted, inspecting, nodeshell
+from clusterlab import booting, connecting, following, hosted, inspecting, nodeshell
 from clusterlab.apiserver import http
 from clusterlab.apiserver.authentication import ANONYMOUS, authenticate
 from clusterlab.apiserver.server import ApiServer
@@ -25,7 +24,7 @@ from clusterlab.autoscaler import ClusterAutoscaler, Group, Options, options
 from clusterlab.client.api import Request
 from clusterlab.client.process import Process
 from clusterlab.controllers.gateway import gateway_controller
-from clusterlab.controllers.ingress import CLASS, ingress_controller
+from clusterlab.controllers.ingress import ingress_controller
 from clusterlab.controllers.manager import cloud_controller_manager, controller_manager
 from clusterlab.etcd.cluster import Etcd
 from clusterlab.etcdshell import EtcdShell
@@ -33,7 +32,7 @@ from clusterlab.faults import FaultError, Faults
 from clusterlab.hookcalls import HookCalls
 from clusterlab.kubelet import kubelet
 from clusterlab.kubelet.server import NodeServer
-from clusterlab.machinery.errors import StatusError, status
+from clusterlab.machinery.errors import status
 from clusterlab.machinery.scheme import split_api_version
 from clusterlab.metrics.source import MetricsSource
 from clusterlab.network.fabric import Fabric
@@ -44,8 +43,6 @@ from clusterlab.rollouts import rollouts
 from clusterlab.rollouts.flagger import flagger
 from clusterlab.runtime.images import Registry
 from clusterlab.runtime.runtime import Runtime
-from clusterlab.scenario import crds
-from clusterlab.scenario.addons import addons
 from clusterlab.scenario.kubectl import path_of
 from clusterlab.scenario.model import CAPACITY, Node, Scenario
 from clusterlab.scheduler import scheduler
@@ -56,14 +53,6 @@ from clusterlab.sim.simulation import describe
 from clusterlab.timeline import Timeline
 
 __all__ = ["Cluster", "FaultError"]
-
-#: Booted clusters as checkpoints, by scenario: a new blank lab is a copy of one.
-_booted: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {}
-MAX_BOOTED = 8
-BOOT_LIMIT = 200_000
-#: When the boot is over. By then the node controller has looked at every node for the first time (at 4 s), and heartbeats stand so that
-#: a node that dies soon after is missed 49 s later, as in the recording.
-BOOT_MS = 4_100
 
 
 class Cluster:
@@ -156,7 +145,7 @@ class Cluster:
         for node in self.scenario.all_nodes():
             self._build_node(node)
             yield
-        yield from self._boot()
+        yield from booting.boot(self)
         self.history = History(self.sim, self.perform, self.checkpoint, self.restore, self.size)
 
     def reviving(self, data: dict[str, Any], log: list[Command] | None = None, cursor: int = 0) -> Iterator[None]:
@@ -178,84 +167,6 @@ class Cluster:
         for part in (*self.etcd.members.values(), *self.sim.components.values(), self.api, self.etcd, self.history, self.sim, self):
             vars(part).clear()
             yield
-
-    def _boot(self) -> Iterator[None]:
-        """Brings everything up until it has settled, or takes a copy of a cluster of this kind that was booted before."""
-        key = repr(self.scenario)
-        known = _booted.get(key)
-        if known is not None:
-            state, self.refused = known
-            self.restore(state)
-            return
-        self.etcd.start()
-        self.api.start()
-        yield from self._start_processes()
-        while (due := self.sim.next_time()) is not None and due <= BOOT_MS:
-            self.sim.dispatch()
-            yield
-        self.sim.advance_to(BOOT_MS)
-        yield from self._start_scenario()
-        self.sim.forget_past()
-        if len(_booted) >= MAX_BOOTED:
-            del _booted[next(iter(_booted))]
-        _booted[key] = self.checkpoint(), self.refused
-
-    def _start_processes(self) -> Iterator[None]:
-        """Starts all programs. With addons the control plane comes first and gets them before any worker joins, as with kubeadm."""
-        workers = {node.name for node in self.nodes.values() if not node.control_plane} if self.scenario.has_addons else set()
-        later = [process for process in self.processes.values() if process.name.partition("/")[2] in workers]
-        for process in self.processes.values():
-            if process not in later:
-                process.start()
-                yield
-        if self.scenario.has_addons:
-            yield from self._settle()
-            for each in addons(self.scenario.proxy_mode):
-                self.apply(each)
-                yield
-            if any(node.control_plane for node in self.nodes.values()):
-                yield from self._settle()
-        for process in later:
-            process.start()
-            yield
-        yield from self._settle()
-
-    def _settle(self) -> Iterator[None]:
-        for _ in range(BOOT_LIMIT):
-            if self.sim.settled:
-                return
-            self.sim.dispatch()
-            yield
-        raise RuntimeError("the cluster did not settle while booting")
-
-    def _start_scenario(self) -> Iterator[None]:
-        """Applies the scenario's manifests and plans its timeline."""
-        for definition in crds.gateway_api() if self.scenario.gateway_api else ():
-            self.apply(definition)
-            yield
-        if self.scenario.ingress_controller:
-            self.apply(CLASS)
-            yield
-        for definition in crds.rollouts() if self.scenario.rollouts else ():
-            self.apply(definition)
-            yield
-        for definition in crds.flagger() if self.scenario.flagger else ():
-            self.apply(definition)
-            yield
-        for manifest in self.scenario.manifests:
-            if why := self._refusal(manifest):
-                self.refused += (f"{manifest['kind']} {manifest['metadata']['name']}: {why}",)
-            yield
-        self.timeline.start()
-        self.traffic.begin_traffic()
-
-    def _refusal(self, manifest: Object) -> str:
-        """Applies one of the scenario's manifests; why it was refused, if it was."""
-        try:
-            answer = self.apply(manifest)
-        except StatusError as error:
-            return error.message
-        return "" if answer.code < 400 else str(json.loads(answer.body)["message"])
 
     # State.
 

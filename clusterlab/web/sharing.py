@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from clusterlab.cluster import BOOT_MS
+from clusterlab.booting import BOOT_MS
 from clusterlab.scenario import values
 from clusterlab.scenario.importing.nodes import node_changes
 from clusterlab.web.api import endpoint
