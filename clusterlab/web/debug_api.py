@@ -19,8 +19,9 @@ from clusterlab.stream.compare import differences, fingerprint, first_difference
 from clusterlab.web import access, api, pages, runs
 from clusterlab.web.api import endpoint
 from clusterlab.web.labs import files
+from clusterlab.web.labs.growing import SLICE_S
 from clusterlab.web.labs.host import host
-from clusterlab.web.labs.lab import SLICE_S, Lab, LabError
+from clusterlab.web.labs.lab import Lab, LabError
 from clusterlab.web.models import Lab as LabRecord
 from clusterlab.web.models import Replay
 

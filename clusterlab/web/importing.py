@@ -16,8 +16,8 @@ from clusterlab.scenario.importing import Imported, ImportProblem, import_cluste
 from clusterlab.scenario.load import load
 from clusterlab.scenario.reader import ScenarioError
 from clusterlab.web import api, runs
-from clusterlab.web.labs.growing import apart
-from clusterlab.web.labs.lab import SLICE_S, LabError
+from clusterlab.web.labs.growing import SLICE_S, apart
+from clusterlab.web.labs.lab import LabError
 from clusterlab.web.said import said
 
 __all__ = ["import_page", "import_view", "tried"]
