@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,12 +19,6 @@ CHROMIUM = os.environ.get("CLUSTERLAB_CHROMIUM") or next(filter(None, map(shutil
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 #: A machine may be busy: conditions are waited for, and so long costs nothing where they come true.
 TIMEOUT_MS = 120_000
-#: Fills in the front page's form. A lab that ran until its page is there would have come further on a busy machine.
-FORM = """nodes => {
-  const select = document.querySelector('select[name=nodes]');
-  select.value = String(nodes);
-  select.form.append(Object.assign(document.createElement('input'), {type: 'hidden', name: 'paused', value: '1'}));
-}"""
 #: A browser's own words for a page that is gone or a server that is down: no fault of the page.
 EXPECTED = (
     "net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET", "net::ERR_CONNECTION_CLOSED", "net::ERR_EMPTY_RESPONSE",
@@ -84,17 +79,27 @@ def visitor(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit
     assert one.problems == []
 
 
+def new_lab(context: BrowserContext, server: Server, nodes: int) -> str:
+    """Sends the front page's form in a visitor's name; the path of the lab's page. To draw the front page each time would cost as much as
+    many a test. A lab that ran until its page is there would have come further on a busy machine, so it is paused."""
+    front = context.request.get(server.url + "/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', front.text())
+    assert token, front.text()[:1000]
+    form = {"csrfmiddlewaretoken": token[1], "nodes": str(nodes), "paused": "1"}
+    answer = context.request.post(server.url + "/labs/new", form=form, headers={"Referer": server.url + "/"}, max_redirects=0)
+    assert answer.status == 302, answer.text()[:1000]
+    return answer.headers["location"]
+
+
 @pytest.fixture
 def open_lab(visitor: Visitor, server: Server) -> Callable[..., LabPage]:
     """Opens a lab as its owner; by default a new one, paused at its start, with two workers."""
 
     def opened(nodes: int = 2, path: str = "", **options: object) -> LabPage:
         page = visitor.page(**options)
-        page.goto(server.url + (path or "/"))
+        page.goto(server.url + (path or new_lab(page.context, server, nodes)))
         lab = LabPage(page)
         if not path:
-            page.evaluate(FORM, nodes)
-            page.get_by_test_id("start").click()
             lab.ready()
             lab.pause()
         return lab
