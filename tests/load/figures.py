@@ -18,6 +18,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 
 from tests.server import Server
+from tests.waiting import LONG_S
 
 
 def memory_mb(server: Server) -> float:
@@ -204,7 +205,9 @@ async def browsers(server: Server, count: int, steps: int) -> dict[str, float]:
     for _ in range(steps):
         before, begin = set(arrived), time.monotonic()
         await sockets[0].send(json.dumps({"type": "run", "until": "step"}))
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(LONG_S):  # until it has come, and all have each step that any of them has
+            while not arrived.keys() - before or any(len(arrived[seq]) < count for seq in arrived.keys() - before):
+                await asyncio.sleep(0.05)
         for seq in arrived.keys() - before:
             delays += [when - begin for when in arrived[seq]]
     for task in readers:
@@ -217,10 +220,12 @@ async def watches(server: Server, count: int, pods: int) -> dict[str, float]:
     """Watches on one lab while pods come up. Each must see every change of every pod, once and in order."""
     made = await asyncio.to_thread(server.lab, nodes=max(3, pods // 100 + 1), paused=True)
     seen: list[list[tuple[int, str, str]]] = [[] for _ in range(count)]
+    begun: list[bytes] = []
 
     async def one(events: list[tuple[int, str, str]]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 24)
         writer.write(f"GET /kube/{made.key}/api/v1/namespaces/default/pods?watch=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        begun.append(await reader.readline())
         async for line in reader:
             if line.startswith(b'{"type"'):
                 event = json.loads(line)
@@ -228,13 +233,15 @@ async def watches(server: Server, count: int, pods: int) -> dict[str, float]:
                 events.append((int(meta["resourceVersion"]), event["type"], meta["name"]))
 
     tasks = [asyncio.create_task(one(events)) for events in seen]
-    await asyncio.sleep(1)
+    async with asyncio.timeout(LONG_S):
+        while len(begun) < count:  # whose watch begins later is told of what is there by then, as one piece
+            await asyncio.sleep(0.05)
     begin = time.monotonic()
     await call(server, "POST", f"/kube/{made.key}/apis/apps/v1/namespaces/default/deployments", deployment(pods))
     await asyncio.to_thread(made.settle)
     _, text = await call(server, "GET", f"/kube/{made.key}/api/v1/namespaces/default/pods")
     newest = max(int(pod["metadata"]["resourceVersion"]) for pod in json.loads(text[text.index(b"{"):text.rindex(b"}") + 1])["items"])
-    for _ in range(600):
+    for _ in range(1200):
         if all(events and events[-1][0] >= newest for events in seen):
             break
         await asyncio.sleep(0.1)
