@@ -16,6 +16,7 @@ from clusterlab.apiserver.registry.read import matcher, unreadable_version
 from clusterlab.client.api import Request, User
 from clusterlab.machinery.errors import StatusError, invalid
 from clusterlab.machinery.field import FieldError
+from clusterlab.machinery.strconv import parse_uint
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.negotiation import Accepted
@@ -79,7 +80,7 @@ def _check(options: dict[str, Any]) -> None:
     if errors:
         raise invalid("ListOptions", "meta.k8s.io", "", errors)
     version = options.get("resourceVersion") or ""
-    if version and not version.isdigit():
+    if version and parse_uint(version) is None:
         raise StatusError({  # 500 in Kubernetes; kubectl prints both alike
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": unreadable_version(version), "code": 400,
         })

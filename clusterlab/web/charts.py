@@ -72,7 +72,7 @@ async def chart(request: HttpRequest, lab: Lab, name: str) -> Any:
     if name not in CHARTS:
         raise LabError(f"there is no chart {name!r}; there are {', '.join(CHARTS)}", "name", "NotFound", 404)
     past, until_ms, seq = past_of(lab), lab.cluster.sim.time_ms, lab.cluster.sim.last_seq
-    since_ms = int(request.GET["since"]) * 1000 if request.GET.get("since", "").isdecimal() else 0
+    since_ms = int(request.GET["since"][:12]) * 1000 if request.GET.get("since", "").isdecimal() else 0
     marks = figures.chosen([mark for mark in past.marks if mark.time_ms >= since_ms])
     if name in ("requests", "errors", "latency"):
         found = found_buckets(lab, request.GET)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.apiserver.storage import CompareFailed
 from clusterlab.machinery.errors import already_exists, bad_request, invalid, status
 from clusterlab.machinery.field import FieldError
+from clusterlab.machinery.strconv import parse_uint
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -118,7 +119,7 @@ def _with_names(server: ApiServer, call: Call, obj: Object) -> Object:
     given = obj.get("metadata") or {}
     namespace = check_namespace(call, given)
     version = str(given.get("resourceVersion") or "")
-    if version.isdigit() and int(version) and call.verb == "create" and not call.dry_run:  # pkg/storage/etcd3/store.go
+    if parse_uint(version) and call.verb == "create" and not call.dry_run:  # pkg/storage/etcd3/store.go
         raise status(500, "", "resourceVersion should not be set on objects to be created")
     meta = {key: value for key, value in given.items() if key not in _NOT_FROM_CLIENTS}
     name, base = given.get("name"), given.get("generateName")

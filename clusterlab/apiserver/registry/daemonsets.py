@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clusterlab.apiserver.registry.store import Hooks
+from clusterlab.machinery.strconv import parse_uint
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -40,6 +41,6 @@ class DaemonSetHooks(Hooks):
         if call.subresource:
             return new
         before = (old["metadata"].get("annotations") or {}).get(ANNOTATION, "1")
-        generation = int(before) if str(before).isdigit() else 1
+        generation = parse_uint(str(before)) or 1
         changed = new["spec"].get("template") != old["spec"].get("template")
         return _with(new, generation + changed)

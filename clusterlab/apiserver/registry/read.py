@@ -22,6 +22,7 @@ from clusterlab.machinery.errors import bad_request, expired, invalid, status
 from clusterlab.machinery.field import FieldError
 from clusterlab.machinery.fields import FieldSelectorError
 from clusterlab.machinery.labels import SelectorError
+from clusterlab.machinery.strconv import parse_uint, parse_uint_error
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -45,9 +46,9 @@ def get(server: ApiServer, call: Call) -> Object:
     version = call.options.get("resourceVersion") or ""
     if version != "0":
         server.storage.check_quorum()
-    if version and not str(version).isdigit():
+    wanted = parse_uint(str(version)) if version else 0
+    if wanted is None:
         raise status(500, "", unreadable_version(str(version)))
-    wanted = int(version or 0)
     if wanted > server.storage.revision:
         raise too_new(wanted, server.storage.revision)
     return existing(call)
@@ -62,14 +63,15 @@ def too_new(wanted: int, current: int) -> Exception:
 
 def _parse_version(version: Any) -> int:
     text = str(version)
-    if text and not text.isdigit():
+    number = parse_uint(text) if text else 0
+    if number is None:
         raise bad_request(f"invalid resource version: {unreadable_version(text)}")
-    return int(text or 0)
+    return number
 
 
 def unreadable_version(text: str) -> str:
     """What is said of a resourceVersion that is no number."""
-    return f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+    return f'resourceVersion: Invalid value: "{text}": {parse_uint_error(text)}'
 
 
 def matcher(call: Call) -> Match | None:

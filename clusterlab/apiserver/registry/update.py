@@ -12,6 +12,7 @@ from clusterlab.apiserver.registry.create import check_namespace, create_decoded
 from clusterlab.apiserver.storage import CompareFailed
 from clusterlab.machinery.errors import bad_request, conflict, invalid, not_found, status
 from clusterlab.machinery.field import FieldError
+from clusterlab.machinery.strconv import parse_uint, parse_uint_error
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
@@ -143,13 +144,9 @@ def _check_version(call: Call, new: Object, old: Object) -> None:
             return
         error = FieldError("FieldValueInvalid", "metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.plural, resource.group, name, [error])
-    if not str(version).isdigit():
-        raise status(500, "", _parse_error(version))
+    if parse_uint(str(version)) is None:
+        raise status(500, "", parse_uint_error(str(version)))
     raise conflict(resource.plural, resource.group, name, MODIFIED)
-
-
-def _parse_error(version: Any) -> str:
-    return f'strconv.ParseUint: parsing "{version}": invalid syntax'
 
 
 def _keep_system_fields(call: Call, new: Object, old: Object) -> Object:

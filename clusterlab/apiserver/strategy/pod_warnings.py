@@ -11,6 +11,10 @@ from clusterlab.machinery.field import go_quote
 __all__ = ["NODE_LABELS", "node_selector_term", "pod_warnings", "template_warnings"]
 
 Warnings = list[str]
+#: Ports of one number that were seen before: (which in order, where, hostPort, hostIP) by hostPort and hostIP.
+_Hosts = dict[int, dict[str, list[tuple[int, str, int, str]]]]
+#: Warnings about ports; an answer has room for some 4,000 characters of warnings in all.
+MAX_WARNINGS = 500
 
 NODE_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -246,23 +250,36 @@ def _go_port(port: Obj) -> str:
     return "{" + " ".join(f"{go}:{port.get(key) or (0 if 'Port' in go else '')}" for go, key in fields) + "}"
 
 
+def _may_clash(others: _Hosts, host: int, ip: str) -> list[tuple[int, str, int, str]]:
+    """Those of earlier ports of the same number that one may clash with, in their order; nearly each of them is a warning."""
+    if not host:
+        found = [one for ips in others.values() for ports in ips.values() for one in ports]
+    else:
+        same = others.get(host, {})
+        near = list(same.values()) if not ip else [same[each] for each in (ip, "") if each in same]
+        found = [one for ports in [*others.get(0, {}).values(), *near] for one in ports]
+    return sorted(found)[:MAX_WARNINGS]
+
+
 def _ports(containers: list[tuple[str, Obj]]) -> Warnings:
     out: Warnings = []
     ports = [(f"{at}.ports[{i}]", port) for at, container in containers for i, port in enumerate(structs(container, "ports"))]
-    known: dict[tuple[int, str], list[tuple[str, int, str]]] = {}
-    for at, port in ports:
+    known: dict[tuple[int, str], _Hosts] = {}
+    for n, (at, port) in enumerate(ports):
+        if len(out) > MAX_WARNINGS:
+            return out
         host, ip = number(port, "hostPort"), text(port, "hostIP")
         if ip and not host:
             out.append(f"{at}: hostIP set without hostPort: {_go_port(port)}")
-        others = known.setdefault((number(port, "containerPort"), text(port, "protocol")), [])
-        for where, other_host, other_ip in others:
+        others = known.setdefault((number(port, "containerPort"), text(port, "protocol")), {})
+        for _, where, other_host, other_ip in _may_clash(others, host, ip):
             if (ip, host) == (other_ip, other_host):
                 out.append(f"{at}: duplicate port definition with {where}")
             elif not host or not other_host:
                 out.append(f"{at}: overlapping port definition with {where}")
             elif host == other_host and bool(ip) != bool(other_ip):
                 out.append(f"{at}: dangerously ambiguous port definition with {where}")
-        others.append((at, host, ip))
+        others.setdefault(host, {}).setdefault(ip, []).append((n, at, host, ip))
     names: dict[str, str] = {}
     for at, port in ports:
         if name := text(port, "name"):

@@ -199,6 +199,7 @@ def _min_domains(path: str, constraint: Obj, action: str) -> Errors:
 def topology_spread(path: str, constraints: list[Obj]) -> Errors:
     """How evenly pods are spread."""
     out: Errors = []
+    last = {(text(one, "topologyKey"), text(one, "whenUnsatisfiable")): i for i, one in enumerate(constraints)}
     for i, constraint in enumerate(constraints):
         at = f"{path}[{i}]"
         skew, key, action = number(constraint, "maxSkew"), text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable")
@@ -207,10 +208,8 @@ def topology_spread(path: str, constraints: list[Obj]) -> Errors:
         if not key:
             out.append(required(f"{at}.topologyKey", "can not be empty"))
         out += enum(f"{at}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway"))
-        for other in constraints[i + 1 :]:
-            if text(other, "topologyKey") == key and text(other, "whenUnsatisfiable") == action:
-                out.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}"))
-                break
+        if last[key, action] > i:
+            out.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}"))
         out += _min_domains(f"{at}.minDomains", constraint, action)
         for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if constraint.get(policy) is not None:

@@ -167,6 +167,8 @@ def _against_limit(path: str, name: str, value: Any, limit: Any) -> Errors:
 def _claim_names(path: str, items: list[Obj], claims: tuple[str, ...]) -> Errors:
     out: Errors = []
     seen: set[str] = set()
+    of_requests: dict[str, int] = {}  # how many requests of a claim are named
+    there, listed = set(claims), ""
     for i, item in enumerate(items):
         at, name, request = f"{path}[{i}]", text(item, "name"), text(item, "request")
         if not name:
@@ -181,10 +183,13 @@ def _claim_names(path: str, items: list[Obj], claims: tuple[str, ...]) -> Errors
             if key in seen:
                 out.append(duplicate(at, key))
             elif not request:
-                out += [duplicate(at, name) for known in sorted(seen) if known.split("/")[0] == name and "/" in known]
+                out += [duplicate(at, name)] * of_requests.get(name, 0)
+            if request and key not in seen:
+                of_requests[name] = of_requests.get(name, 0) + 1
             seen.add(key)
-        if name not in claims:
+        if name not in there:
             why = "must be one of the names in pod.spec.resourceClaims"
-            why += ": " + ", ".join(sorted(claims)) if claims else " which is empty"
+            listed = listed or ", ".join(sorted(claims))
+            why += ": " + listed if claims else " which is empty"
             out.append(FieldError("FieldValueNotFound", at, Raw(go_quote(name)), why))
     return out

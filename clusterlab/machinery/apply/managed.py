@@ -10,6 +10,7 @@ add belongs to nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any
 
 from clusterlab.machinery.apply.diff import compare
@@ -136,21 +137,27 @@ def _capped(entries: list[Entry]) -> list[Entry]:
     excess = len(updates) - _UPDATERS_MOST
     if excess <= 0:
         return entries
-    first: dict[str, Entry] = {}
-    buckets: dict[str, Entry] = {}
-    gone: list[Entry] = []
+    buckets: dict[str, list[Entry]] = {}
     for entry in updates:
         if excess <= 0:
             break
-        version = entry.get("apiVersion", "")
-        if version not in first:
-            first[version] = entry
-            continue
-        if version not in buckets:
-            gone.append(first[version])
-        bucket = buckets.get(version, first[version])
-        gone.append(entry)
-        merged = union(entry["fieldsV1"], bucket["fieldsV1"])
-        buckets[version] = new_entry("ancient-changes", "Update", version, entry.get("time", ""), merged)
-        excess -= 1
-    return [e for e in entries if not any(e is g for g in gone)] + list(buckets.values())
+        bucket = buckets.setdefault(entry.get("apiVersion", ""), [])
+        excess -= bool(bucket)
+        bucket.append(entry)
+    old = {version: bucket for version, bucket in buckets.items() if len(bucket) > 1}
+    gone = {id(entry) for bucket in old.values() for entry in bucket}
+    merged = [
+        new_entry("ancient-changes", "Update", version, bucket[-1].get("time", ""), _union_of([entry["fieldsV1"] for entry in bucket]))
+        for version, bucket in old.items()
+    ]
+    return [e for e in entries if id(e) not in gone] + merged
+
+
+_NOTHING: Set = {}
+
+
+def _union_of(sets: list[Set]) -> Set:
+    """The paths of all, half by half: a client may send entries by the ten thousand."""
+    while len(sets) > 1:
+        sets = [union(one, other) for one, other in zip_longest(sets[::2], sets[1::2], fillvalue=_NOTHING)]
+    return sets[0]
