@@ -10,8 +10,8 @@ import { Scene } from "../stage/scene";
 import { evictionOf } from "../stage/countdown";
 import { lookOf } from "../stage/pod";
 import { probesOf, probeWords } from "../stage/probes";
-import { contains } from "../stage/geometry";
-import { anchorAt, isOverview, placeOf, viewOf, WHOLE } from "../stage/view";
+import { contains, type Box } from "../stage/geometry";
+import { anchorAt, isOverview, meets, placeOf, viewOf, WHOLE } from "../stage/view";
 import { t } from "../i18n/t";
 import { fetchDecision } from "../lab/api";
 import type { Topic } from "../lab/lab";
@@ -94,7 +94,10 @@ export class StageElement extends LabElement {
   protected override told(topic: Topic): void {
     if (!this.scene) return;
     this.renameDue = true;
-    if (topic === "selection") this.scene.select(this.lab.selected);
+    if (topic === "selection") {
+      this.scene.select(this.lab.selected);
+      this.reveal();
+    }
     if (this.scene.lens === "control-plane" || this.lab.lens === "control-plane") this.scene.recalled(this.lab.headings.newest(this.lab.player.state.seq, RECALLED, (step) => !step.routine));
     if (topic === "lens") {
       this.tip.hidden = true;
@@ -149,6 +152,12 @@ export class StageElement extends LabElement {
   }
 
   private resized(): void {
+    if (this.view.zoom === 1) return this.fit();
+    const { sight } = this.scene, selected = this.selectedBox, { x, y, w, h } = selected && meets(selected, sight) ? selected : sight;
+    this.keeping((x + w / 2 - sight.x) * this.scale, (y + h / 2 - sight.y) * this.scale, false, () => this.fit());
+  }
+
+  private fit(): void {
     const box = this.querySelector(".stage-scroll")!.getBoundingClientRect();
     if (box.width < 40 || box.height < 40) return;
     const presenting = document.documentElement.dataset["presenting"] === "on";
@@ -177,20 +186,42 @@ export class StageElement extends LabElement {
   /** Looks from nearer or farther; what is at a place of the window stays there. */
   zoomTo(zoom: number, x?: number, y?: number): void {
     const scroll = this.querySelector<HTMLElement>(".stage-scroll")!, box = scroll.getBoundingClientRect();
-    const selected = targets(this.scene.at).find((target) => target.id === this.lab.selected)?.box;
+    const selected = this.selectedBox;
     // By keyboard: towards what is selected, or else the middle.
     const px = x ?? (selected ? (selected.x + selected.w / 2) * this.scale - scroll.scrollLeft : box.width / 2);
     const py = y ?? (selected ? (selected.y + selected.h / 2) * this.scale - scroll.scrollTop : box.height / 2);
-    const anchor = anchorAt(this.scene.at, (scroll.scrollLeft + px) / this.scale, (scroll.scrollTop + py) / this.scale);
     const view = viewOf(zoom, this.scene.at, this.scene.index.nodes.size);
     if (view.zoom === this.view.zoom) return;
-    this.view = view;
     this.tip.hidden = true;
-    this.resized();
-    const place = placeOf(anchor, this.scene.at), keep = x !== undefined;
-    scroll.scrollTo(place.x * this.scale - (keep ? px : box.width / 2), place.y * this.scale - (keep ? py : box.height / 2));
-    this.scrolled();
+    this.keeping(px, py, x !== undefined, () => {
+      this.view = view;
+      this.fit();
+    });
     this.querySelector<ZoomElement>("cl-zoom")?.requestUpdate();
+  }
+
+  /** What is at a place of the window is there again after a change that lays out anew, or else in the middle. */
+  private keeping(px: number, py: number, there: boolean, change: () => void): void {
+    const scroll = this.querySelector<HTMLElement>(".stage-scroll")!;
+    // From near what was in sight before counts: a window that has become smaller may have been scrolled already.
+    const from = this.view.zoom > 1 ? this.scene.sight : { x: scroll.scrollLeft / this.scale, y: scroll.scrollTop / this.scale };
+    const anchor = anchorAt(this.scene.at, from.x + px / this.scale, from.y + py / this.scale);
+    change();
+    const place = placeOf(anchor, this.scene.at);
+    scroll.scrollTo(place.x * this.scale - (there ? px : scroll.clientWidth / 2), place.y * this.scale - (there ? py : scroll.clientHeight / 2));
+    this.scrolled();
+  }
+
+  private get selectedBox(): Box | undefined {
+    return targets(this.scene.at).find((target) => target.id === this.lab.selected)?.box;
+  }
+
+  /** What was selected elsewhere, by its name or in the inspector, comes into sight. */
+  private reveal(): void {
+    const found = this.view.zoom > 1 && this.selectedBox;
+    if (!found || meets(found, this.scene.sight)) return;
+    const { sight } = this.scene;
+    this.querySelector(".stage-scroll")!.scrollTo((found.x + found.w / 2 - sight.w / 2) * this.scale, (found.y + found.h / 2 - sight.h / 2) * this.scale);
   }
 
   /** The sheet is as large as the layout; from near its canvases are as large as the window, and stay there. */

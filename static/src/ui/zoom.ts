@@ -80,7 +80,7 @@ export class ZoomElement extends LitElement {
     const zoom = this.stage?.zoom ?? 1;
     if (zoom === 1 && !this.shown) return nothing;
     const hint = t("Nearer and farther: Ctrl and the wheel, two fingers, or the keys + − 0. Drag to move.");
-    return html`<div class="zoom" role="group" aria-label=${t("Zoom")} title=${hint}>${zoom === 1 ? html`<small>${t("Ctrl + wheel, or + and −, to look nearer; G finds")}</small>` : nothing}
+    return html`<div class="zoom" role="group" aria-label=${t("Zoom")} title=${hint}>${zoom === 1 ? html`<small>${matchMedia("(pointer: coarse)").matches ? t("Two fingers look nearer") : t("Ctrl + wheel, or + and −, to look nearer; G finds")}</small>` : nothing}
       <button type="button" class="quiet" data-testid="zoom-out" aria-label=${t("Farther")} ?disabled=${zoom === 1} @click=${() => zoomBy(-1)}>−</button>
       <button type="button" class="quiet mono" data-testid="zoom-all" aria-label=${`${Math.round(zoom * 100)} %, ${t("show all")}`} @click=${() => zoomBy(0)}>${Math.round(zoom * 100)} %</button>
       <button type="button" class="quiet" data-testid="zoom-in" aria-label=${t("Nearer")} @click=${() => zoomBy(1)}>+</button></div>`;

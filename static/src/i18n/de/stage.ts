@@ -6,6 +6,7 @@ export const stage: Record<string, string> = {
   "look nearer, farther, at all of it": "näher, ferner, alles ansehen",
   "Zoom": "Vergrößerung",
   "Ctrl + wheel, or + and −, to look nearer; G finds": "Näher: Strg + Mausrad oder + und −; G findet",
+  "Two fingers look nearer": "Zwei Finger sehen näher hin",
   "Farther": "Ferner",
   "Nearer": "Näher",
   "show all": "alles zeigen",
