@@ -105,10 +105,10 @@ export class ChartElement extends LabElement {
 /** Bars that lie, with words at their left. */
 const sideways = (trace: Trace): boolean => trace.type === "bar" && (trace as { orientation?: string }).orientation === "h";
 
-/** Words in lines of about sixteen letters. */
+/** Words in lines of about twenty letters. */
 const folded = (words: string): string => words.split(" ").reduce((lines, word) => {
   const last = lines.length - 1;
-  return last >= 0 && lines[last]!.length + word.length < 17 ? [...lines.slice(0, last), `${lines[last]} ${word}`] : [...lines, word];
+  return last >= 0 && lines[last]!.length + word.length < 20 ? [...lines.slice(0, last), `${lines[last]} ${word}`] : [...lines, word];
 }, [] as string[]).join("<br>");
 
 /** A figure in the colours of the page: versions as on the stage. */
@@ -133,7 +133,7 @@ function themed(chart: ChartAnswer, narrow: boolean): { data: object[]; layout: 
   });
   const axis = { color: theme.soft, gridcolor: theme.line, linecolor: theme.line, zerolinecolor: theme.line };
   const mood: Record<string, string> = { aborted: theme.bad, failed: theme.bad, "rolled back": theme.bad, promoted: theme.ok, switched: theme.accent };
-  const layout = narrow && chart.figure.data.some(sideways) ? { ...chart.figure.layout, margin: { l: 124, r: 12, t: 8, b: 40 } } : chart.figure.layout;
+  const layout = narrow && chart.figure.data.some(sideways) ? { ...chart.figure.layout, margin: { l: 134, r: 12, t: 8, b: 40 } } : chart.figure.layout;
   const named = (one: unknown): Record<string, unknown> => {
     const whole = one as { title?: { text?: string } } | undefined;
     return { ...whole, ...(whole?.title?.text ? { title: { text: t(whole.title.text) } } : {}) };
@@ -142,7 +142,7 @@ function themed(chart: ChartAnswer, narrow: boolean): { data: object[]; layout: 
     data,
     layout: {
       ...layout, autosize: true, legend: narrow ? { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" } : { x: 1.01, y: 1 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: theme.sans, color: theme.text, size: 12 },
-      xaxis: { ...named(layout["xaxis"]), ...axis, ...(narrow ? { nticks: 4, tickangle: 0 } : {}) }, yaxis: { ...named(layout["yaxis"]), ...axis },
+      xaxis: { ...named(layout["xaxis"]), ...axis, ...(narrow ? { nticks: 4, tickangle: 0 } : {}) }, yaxis: { ...named(layout["yaxis"]), ...axis, ...(narrow && chart.figure.data.some(sideways) ? { tickfont: { size: 11 } } : {}) },
       hoverlabel: { bgcolor: theme.panel, bordercolor: theme.line, font: { color: theme.text } },
       shapes: (layout.shapes ?? []).map((shape) => ({ ...shape, line: { ...shape.line, color: mood[shape.name ?? ""] ?? theme.soft } })),
     },
