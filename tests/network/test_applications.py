@@ -9,6 +9,8 @@ import pytest
 
 from clusterlab.network.fabric import Source
 from clusterlab.runtime import logs
+from clusterlab.runtime.shell.box import Box
+from clusterlab.runtime.shell.broker import Broker
 from tests.network.conftest import Net
 
 KUARD = "gcr.io/kuar-demo/kuard-amd64:blue"
@@ -249,6 +251,10 @@ def test_messages_are_consumed_one_by_one() -> None:
         "restartPolicy": "Never", "containers": [{"name": "c", "image": "ubuntu:24.04", "command": ["bash", "-c", script]}]}})
     net.run(5)
     assert log_of(net, "fill") == ["job1"]
+    broker = Broker(Box(*container_of(net, "rabbitmq")), container_of(net, "rabbitmq")[1].id)
+    assert [broker.publish("job1", "x" * 30_000) for _ in range(12)].count(False) > 1  # what a server keeps has bounds
+    broker.queues["job1"] = broker.queues["job1"][:3]
+    broker.declare("other")
     net.create("jobs", {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work"}, "spec": {
         "parallelism": 1, "completions": 3, "template": {"spec": {"restartPolicy": "OnFailure", "containers": [{
             "name": "c", "image": "ubuntu:24.04", "command": [

@@ -8,7 +8,8 @@ from typing import Any
 __all__ = ["Broker"]
 
 _KEPT = "\0amqp"
-QUEUES_MOST, MESSAGES_MOST, BODY_MOST = 100, 5_000, 20_000
+#: Queues of a server, messages of a queue, characters of a message, and of all messages together: beyond these they are dropped.
+QUEUES_MOST, MESSAGES_MOST, BODY_MOST, ALL_MOST = 100, 2_000, 20_000, 200_000
 
 
 class Broker:
@@ -41,7 +42,7 @@ class Broker:
     def declare(self, name: str) -> bool:
         """Makes a queue unless it is there; False where there are too many."""
         if name not in self.queues:
-            if len(self.queues) >= QUEUES_MOST:
+            if len(self.queues) >= QUEUES_MOST or len(name) > 255:
                 return False
             self.queues[name] = []
             self._keep()
@@ -54,8 +55,10 @@ class Broker:
         return None if gone is None else len(gone)
 
     def publish(self, name: str, body: str) -> bool:
-        """Adds a message; False where there is no such queue, so that the message goes nowhere."""
+        """Adds a message; False where there is no such queue or no room, so that the message goes nowhere."""
         if name not in self.queues or len(self.queues[name]) >= MESSAGES_MOST:
+            return False
+        if sum(len(each) for waiting in self.queues.values() for each in waiting) + len(body[:BODY_MOST]) > ALL_MOST:
             return False
         self.queues[name].append(body[:BODY_MOST])
         self._keep()
