@@ -197,7 +197,7 @@ def test_a_budget_blocks_a_drain(lab: ServerLab) -> None:
     web(lab, 1)
     do(lab, "create poddisruptionbudget web --selector=app=web --min-available=1", settle=True)
     node = lab.get("pods")["items"][0]["spec"]["nodeName"]
-    assert "Cannot evict pod as it would violate the pod's disruption budget" in refused(lab, f"drain {node} --ignore-daemonsets --timeout=2s")
+    assert "Cannot evict pod as it would violate the pod's disruption budget" in refused(lab, f"drain {node} --ignore-daemonsets --timeout=4s")
 
 
 def test_who_may_do_what(lab: ServerLab) -> None:
