@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -133,6 +135,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for whatever went wrong within a view. A database that does not answer is no mistake of ours, and passes."""
+    if isinstance(sys.exc_info()[1], OperationalError):
+        answer = error_page(request, 503, _("The database does not answer just now. Nothing is lost: try again in a moment."))
+        answer["Retry-After"] = "1"
+        return answer
     return error_page(request, 500, _("Something went wrong on our side. The lab itself is safe: go back and try again."))
 
 

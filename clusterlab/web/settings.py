@@ -288,7 +288,10 @@ LOGGING = {
         "text": {"()": "clusterlab.web.logs.TextFormatter", "format": "%(levelname)s %(name)s: %(message)s"},
         "json": {"()": "clusterlab.web.logs.JsonFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": os.environ.get("CLUSTERLAB_LOG_FORMAT", "text")}},
+    "filters": {"unanswered": {"()": "clusterlab.web.logs.Unanswered"}},
+    "handlers": {"console": {
+        "class": "logging.StreamHandler", "formatter": os.environ.get("CLUSTERLAB_LOG_FORMAT", "text"), "filters": ["unanswered"],
+    }},
     "root": {"handlers": ["console"], "level": os.environ.get("CLUSTERLAB_LOG", "WARNING")},
     # Paths hold lab keys, so requests are not logged.
     "loggers": {

@@ -438,7 +438,14 @@ def test_a_database_that_dies_is_found_again(stack: Stack) -> None:
         return status
 
     assert write(doors[0], "before") == write(doors[1], "before-too") == 201
-    stack.restart_database()
+    person = Person(Door(stack.webs[0]), "scaled-reader").sign_up()
+
+    def pages() -> None:
+        answer = person.get("/")
+        assert answer.status_code == 503 and "The database does not answer" in answer.text and "Traceback" not in answer.text
+
+    stack.restart_database(pages)
+    assert person.get("/").status_code == 200
     for turn in range(2):
         for number, door in enumerate(doors):
             until = time.monotonic() + 90

@@ -17,7 +17,7 @@ from contextvars import Context
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError
 
 from clusterlab.cluster import Cluster
 from clusterlab.web import models
@@ -337,8 +337,7 @@ class Lab(Working):
             self.lose("this lab has gone to another host; ask again")
             raise LabError(self.failed, code="Elsewhere", status=503) from None
         except DatabaseError as error:  # what it holds now is not known: the lab is woken anew from what is stored
-            # A database that went away needs no traceback; an entry that it refuses is a mistake of ours.
-            _log.error("lab %s could not be stored: %s", self.id, error, exc_info=None if isinstance(error, OperationalError) else error)
+            _log.error("lab %s could not be stored", self.id, exc_info=error)
             self.lose("the database did not answer; ask again")
             raise LabError(self.failed, code="Unavailable", status=503) from None
 

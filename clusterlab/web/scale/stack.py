@@ -175,10 +175,16 @@ class Stack:
             return True
         return False
 
-    def restart_database(self) -> None:
-        """Has PostgreSQL die on the spot, and start again."""
-        options = ["-D", str(self._base / "data"), "-m", "immediate", "-w", "-t", "110", "-s", "-l", os.devnull]
-        command = [*self._as, _program("pg_ctl"), *options, "restart"]
+    def restart_database(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Has PostgreSQL die on the spot, and start again when `meanwhile` is over."""
+        self._control("stop", "-m", "immediate")
+        try:
+            meanwhile()
+        finally:
+            self._control("start", "-l", os.devnull, "-o", f"-k {self._base / 'pg'} -c listen_addresses=")
+
+    def _control(self, *words: str) -> None:
+        command = [*self._as, _program("pg_ctl"), "-D", str(self._base / "data"), "-w", "-t", "110", "-s", *words]
         subprocess.run(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=120)
 
     def stop(self) -> None:
