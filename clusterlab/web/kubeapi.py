@@ -156,7 +156,8 @@ async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[st
 
 async def _read_body(receive: Receive) -> bytes | None:
     """The whole body; None when it is over the limit (the rest is read and dropped, so that the client hears the answer)."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -1,5 +1,7 @@
 """What is stored: labs and their commands. Seed + scenario + commands is a whole lab; everything else can be made again."""
 
+from typing import Any
+
 from django.db import models
 
 from clusterlab.web.fields import JsonText
@@ -11,7 +13,7 @@ class Lab(models.Model):
     id = models.CharField(primary_key=True, max_length=16)
     key_hash = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=80, default="")
-    scenario = JsonText()
+    scenario: Any = JsonText()
     lesson = models.CharField(max_length=80, default="", blank=True)
     format = models.IntegerField(default=1)
     created = models.DateTimeField(auto_now_add=True)
@@ -25,7 +27,7 @@ class Lab(models.Model):
     pace_ms = models.FloatField(default=0.0)
     hold = models.BooleanField(default=False)
     #: [{condition, on}]
-    breakpoints = JsonText(default=list)
+    breakpoints: Any = JsonText(default=list)
     #: Fingerprint of the model that went the lab's way last; empty in labs older than fingerprints.
     model = models.CharField(max_length=16, default="", blank=True)
     #: The host that has the lab, and how often it went from one to another: whoever writes must still know the newest number.
@@ -43,7 +45,7 @@ class Command(models.Model):
     number = models.IntegerField()
     dispatched = models.BigIntegerField()
     time_ms = models.BigIntegerField()
-    data = JsonText()
+    data: Any = JsonText()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["lab", "number"], name="one_command_per_number")]
@@ -73,7 +75,7 @@ class BroughtNotes(models.Model):
 
     holder = models.CharField(max_length=40)
     lesson = models.CharField(max_length=80)
-    notes = JsonText(default=dict)
+    notes: Any = JsonText(default=dict)
     changed = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -88,7 +90,7 @@ class LessonNotes(models.Model):
 
     lab = models.ForeignKey(Lab, on_delete=models.CASCADE, related_name="lesson_notes")
     holder = models.CharField(max_length=40, db_index=True)
-    notes = JsonText(default=dict)
+    notes: Any = JsonText(default=dict)
     changed = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -105,7 +107,7 @@ class Replay(models.Model):
     lab = models.ForeignKey(Lab, on_delete=models.SET_NULL, null=True, related_name="replays")
     name = models.CharField(max_length=80, default="", blank=True)
     seq = models.BigIntegerField()
-    file = JsonText()
+    file: Any = JsonText()
     created = models.DateTimeField(auto_now_add=True)
     used = models.DateTimeField(auto_now_add=True, db_index=True)
 
@@ -135,7 +137,7 @@ class Comparison(models.Model):
     model = models.CharField(max_length=16)
     doing = models.CharField(max_length=120, default="", blank=True)
     share = models.FloatField(default=0.0)
-    outcomes = JsonText(default=list)
+    outcomes: Any = JsonText(default=list)
     over = models.BooleanField(default=False)
     problem = models.CharField(max_length=200, default="", blank=True)
     seen = models.DateTimeField(auto_now=True, db_index=True)

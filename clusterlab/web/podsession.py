@@ -171,7 +171,8 @@ class PodSession:
 
     async def all_input(self) -> bytes:
         """All of stdin. Other clients than kubectl cannot or do not say where it ends: a pause, or leaving, stands for that."""
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         while size < MAX_STDIN:
             try:
                 async with asyncio.timeout(None if self.says_end else PAUSE_S):

@@ -55,7 +55,8 @@ async def note_deed(seat: Seat, message: dict[str, Any]) -> None:
 
 async def _heard_teacher(key: str, lab_id: str, what: str) -> None:
     """A command of somebody who teaches along, in the lab of the class or in one that was taken over."""
-    member, of = None, {"guest_key": key}
+    member: Member | None = None
+    of: dict[str, Any] = {"guest_key": key}
     if key.startswith(TAKEN):
         member = await Member.objects.filter(taken_key=key).afirst()
         of = {"room_id": member.room_id, "user_id": member.taken_by_id} if member is not None else {"pk": None}

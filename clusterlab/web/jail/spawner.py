@@ -133,7 +133,8 @@ class _Spawner:
 
     def serve(self) -> None:
         while True:
-            ready, _, _ = select.select([self.control, self.wake], [], [])
+            waited: list[Any] = [self.control, self.wake]
+            ready, _, _ = select.select(waited, [], [])
             if self.wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self.wake, 512)

@@ -315,9 +315,9 @@ class Lab(Working):
     def _end(self, text: str, code: str, status: int) -> None:
         """Nothing goes on, and those who wait are told why."""
         self.failed, self.playing = text, False
-        for waiting in [*self._inbox.clear(), *self._jobs]:
-            if not waiting.done.done():
-                waiting.done.set_exception(LabError(text, code=code, status=status))
+        for done in [*(each.done for each in self._inbox.clear()), *(each.done for each in self._jobs)]:
+            if not done.done():
+                done.set_exception(LabError(text, code=code, status=status))
         self._jobs.clear()
         self.tell()
 
@@ -330,9 +330,12 @@ class Lab(Working):
             "playing": self.playing, "speed": self.pacer.speed, "pace_ms": self.pacer.pace_ms, "hold": self.hold,
         }
 
-    async def write(self, position: dict[str, Any], *entries: Any, checkpoint: Any = None) -> None:
+    async def write(
+        self, position: dict[str, Any], commands: list[models.Command] | None = None, cut_from: int | None = None,
+        checkpoint: models.Checkpoint | None = None,
+    ) -> None:
         try:
-            await self.journal.write(self.id, position, *entries, checkpoint=checkpoint, term=self.term)
+            await self.journal.write(self.id, position, commands, cut_from, checkpoint, self.term)
         except Lost:
             self.lose("this lab has gone to another host; ask again")
             raise LabError(self.failed, code="Elsewhere", status=503) from None

@@ -53,7 +53,10 @@ class Working:
         """Where it stands, as it is stored."""
         raise NotImplementedError
 
-    async def write(self, position: dict[str, Any], *entries: Any, checkpoint: Any = None) -> None:
+    async def write(
+        self, position: dict[str, Any], commands: list[models.Command] | None = None, cut_from: int | None = None,
+        checkpoint: models.Checkpoint | None = None,
+    ) -> None:
         """Stores where it stands, and more."""
         raise NotImplementedError
 

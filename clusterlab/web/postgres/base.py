@@ -43,6 +43,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that is made anew when the database has hung up, or when it has met an error and turns out to be broken. Within a
     transaction it stays what it is."""
 
+    errors_occurred: bool
+
     @cached_property
     def wrap_database_errors(self) -> _Errors:
         return _Errors(self)

@@ -300,7 +300,8 @@ async def _connected(owner: Owner, scope: Scope) -> aiohttp.ClientWebSocketRespo
 
 
 async def _body(receive: Receive) -> bytes | None:
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

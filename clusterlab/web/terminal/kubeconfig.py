@@ -105,11 +105,13 @@ def for_edit(space: Space, key: str) -> str:
     config = _read(space)
     if config is None:
         return _text(key)
-    kept = {"apiVersion": "v1", "kind": "Config", "current-context": config.get("current-context"), "contexts": _list(config, "contexts")}
+    kept: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": config.get("current-context")}
+    kept["contexts"] = _list(config, "contexts")
     for plural, single, names in (("clusters", "cluster", _CLUSTER), ("users", "user", _CREDENTIALS)):
         kept[plural] = []
         for each in _list(config, plural):
-            entry = each.get(single) if isinstance(each.get(single), dict) else {}
+            told = each.get(single)
+            entry = told if isinstance(told, dict) else {}
             allowed = {name: value for name, value in entry.items() if name in names}
             if entry and not allowed:  # it would ask for a name and a password instead of the program
                 allowed = {"token": "no-program-is-run-for-this"} if single == "user" else allowed

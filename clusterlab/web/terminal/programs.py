@@ -200,7 +200,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         while data:
             ready: asyncio.Future[None] = loop.create_future()
-            loop.add_writer(fd, lambda future=ready: future.done() or future.set_result(None))
+            loop.add_writer(fd, _done, ready)
             try:
                 await ready
             finally:
@@ -233,12 +233,17 @@ class _Run:
             asyncio.get_running_loop().call_later(GRACE_S, child.signal, signal.SIGKILL)
 
 
+def _done(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
 async def _chunks(fd: int) -> AsyncIterator[bytes]:
     """What comes out of a descriptor, no faster than it is taken."""
     loop = asyncio.get_running_loop()
     while True:
         ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(fd, lambda future=ready: future.done() or future.set_result(None))
+        loop.add_reader(fd, _done, ready)
         try:
             await ready
         finally:

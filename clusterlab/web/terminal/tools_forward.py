@@ -223,7 +223,7 @@ def _opened(shell: Shell, lab: Lab, plain: list[str], namespace: str) -> Iterato
     if phase != "Running":
         raise _Refused(f"error: unable to forward port because pod is not running. Current status={phase}")
     taken = _open.setdefault(lab.id, {})
-    said, ports = "", []
+    said, ports = "", list[int]()
     for local, shown, number in _ports(pod, service, plain[1:]):
         port = local or next(each for each in range(40_000, 65_536) if each not in taken)
         if port in taken or len(taken) >= MOST:

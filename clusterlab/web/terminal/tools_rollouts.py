@@ -92,6 +92,11 @@ def _read(argv: list[str]) -> _Line:
     return _Line(words, dict(every), every)
 
 
+#: `list` is a command here.
+Words = list[str]
+Objects = list[Object]
+
+
 class Plugin:
     """One call of the plugin."""
 
@@ -150,7 +155,7 @@ class Plugin:
 
     # The commands.
 
-    def get(self, words: list[str]) -> str:
+    def get(self, words: Words) -> str:
         kind, name = _two(words)
         if not self.line.has("-w", "--watch"):
             return self.shown(kind, name)
@@ -158,13 +163,13 @@ class Plugin:
         self.repeat(lambda: FRESH + self.shown(kind, name), float(self.line.value("--timeout-seconds") or 0))
         return ""
 
-    def list(self, words: list[str]) -> str:
+    def list(self, words: Words) -> str:
         kind = KINDS.get(words[0] if words else "", "")
         if kind not in ("rollout", "experiment") or len(words) > 1:
             raise RolloutsError(f"usage: kubectl argo rollouts list <rollouts|experiments>; not {' '.join(words) or 'nothing'}")
         everywhere = self.line.has("-A", "--all-namespaces")
 
-        def every() -> list[Object]:
+        def every() -> Objects:
             found = list(self.objects(RESOURCES[kind], "" if everywhere else self.namespace))
             wanted = self.line.value("--name")
             return [each for each in found if wanted in ("", each["metadata"]["name"])]
@@ -176,7 +181,7 @@ class Plugin:
             self.repeat(lambda: plugin.table(every(), everywhere))
         return plugin.table(every(), everywhere) if every() else "No resources found.\n"
 
-    def status(self, words: list[str]) -> str:
+    def status(self, words: Words) -> str:
         name = _one(words, "status ROLLOUT_NAME")
         watch = self.line.value("-w", "--watch") != "false"
         limit, last = spec.duration_s(self.line.value("-t", "--timeout") or "0") or 0, ""
@@ -199,7 +204,7 @@ class Plugin:
                 raise RolloutsError("Rollout status watch exceeded timeout")
             self.shell.sleep(LOOK_S)
 
-    def promote(self, words: list[str]) -> str:
+    def promote(self, words: Words) -> str:
         name = _one(words, "promote ROLLOUT_NAME")
         ro, full = self.find("rollout", name), self.line.has("--full")
         steps, one, all_ = spec.steps_of(ro), self.line.has("-c", "--skip-current-step"), self.line.has("-a", "--skip-all-steps")
@@ -217,13 +222,13 @@ class Plugin:
             self.patch("rollout", name, {"spec": {"paused": False}})
         return f"rollout '{name}' {'fully promoted' if full else 'promoted'}\n"
 
-    def abort(self, words: list[str]) -> str:
+    def abort(self, words: Words) -> str:
         return self._each(words, "abort ROLLOUT_NAME", lambda name: self._status("rollout", name, {"abort": True}), "aborted")
 
-    def pause(self, words: list[str]) -> str:
+    def pause(self, words: Words) -> str:
         return self._each(words, "pause ROLLOUT_NAME", lambda name: self.patch("rollout", name, {"spec": {"paused": True}}), "paused")
 
-    def _each(self, words: list[str], usage: str, act: Any, done: str, kind: str = "rollout") -> str:
+    def _each(self, words: Words, usage: str, act: Any, done: str, kind: str = "rollout") -> str:
         if not words:
             raise RolloutsError(f"usage: kubectl argo rollouts {usage}")
         for name in words:
@@ -231,13 +236,13 @@ class Plugin:
             self.run.emit(1, f"{kind} '{name}' {done}\n")
         return ""
 
-    def retry(self, words: list[str]) -> str:
+    def retry(self, words: Words) -> str:
         kind, _ = _two(words[:2])
         if kind == "experiment":
             return self._each(words[1:], "retry experiment NAME", lambda name: self._status(kind, name, None), "retried", kind)
         return self._each(words[1:], "retry rollout NAME", lambda name: self._status(kind, name, {"abort": False}), "retried")
 
-    def terminate(self, words: list[str]) -> str:
+    def terminate(self, words: Words) -> str:
         kind = KINDS.get(words[0] if words else "", "")
         if kind not in ("analysisrun", "experiment"):
             raise RolloutsError("usage: kubectl argo rollouts terminate <analysisrun|experiment> NAME")
@@ -245,7 +250,7 @@ class Plugin:
         return self._each(words[1:], f"terminate {kind} NAME", lambda name: self.patch(kind, name, {"spec": {"terminate": True}}),
                           "terminated", shown)
 
-    def restart(self, words: list[str]) -> str:
+    def restart(self, words: Words) -> str:
         name, wait = _one(words, "restart ROLLOUT"), self.line.value("-i", "--in") or "0s"
         seconds = spec.duration_s(wait)
         if seconds is None:
@@ -254,7 +259,7 @@ class Plugin:
         self.patch("rollout", name, {"spec": {"restartAt": at}})
         return f"rollout '{name}' restarts in {wait}\n"
 
-    def set(self, words: list[str]) -> str:
+    def set(self, words: Words) -> str:
         if len(words) != 3 or words[0] != "image" or words[2].count("=") != 1:
             raise RolloutsError("usage: kubectl argo rollouts set image ROLLOUT_NAME CONTAINER=IMAGE")
         name, (container, image) = words[1], words[2].split("=")
@@ -274,7 +279,7 @@ class Plugin:
         self.patch(where, owner["metadata"]["name"], changes, how="json")
         return f'{shown} "{owner["metadata"]["name"]}" image updated\n'
 
-    def undo(self, words: list[str]) -> str:
+    def undo(self, words: Words) -> str:
         name, wanted = _one(words, "undo ROLLOUT_NAME"), int(self.line.value("--to-revision") or 0)
         ro = self.find("rollout", name)
         sets = sorted((rs for rs in self.objects("replicasets", self.namespace) if controlled_by(rs, ro)), key=spec.revision_of)
@@ -296,13 +301,13 @@ class Plugin:
         self.patch(where, what, [{"op": "replace", "path": "/spec/template", "value": template}], how="json")
         return f"rollout '{name}' undo\n"
 
-    def version(self, words: list[str]) -> str:
+    def version(self, words: Words) -> str:
         return "kubectl-argo-rollouts: clusterlab\n"
 
-    def create(self, words: list[str]) -> str:
+    def create(self, words: Words) -> str:
         return files.create(self, words)
 
-    def lint(self, words: list[str]) -> str:
+    def lint(self, words: Words) -> str:
         return files.lint(self)
 
 
@@ -318,13 +323,13 @@ ABSENT = {
 }
 
 
-def _one(words: list[str], usage: str) -> str:
+def _one(words: Words, usage: str) -> str:
     if len(words) != 1:
         raise RolloutsError(f"usage: kubectl argo rollouts {usage}")
     return words[0]
 
 
-def _two(words: list[str]) -> tuple[str, str]:
+def _two(words: Words) -> tuple[str, str]:
     kind = KINDS.get(words[0] if words else "", "")
     if len(words) != 2 or kind not in ("rollout", "experiment"):
         raise RolloutsError(f"two words are wanted, <rollout|experiment> NAME; not {' '.join(words) or 'nothing'}")

@@ -87,7 +87,7 @@ def _run(plugin: Plugin) -> str:
     body: Object = {
         "apiVersion": spec.API, "kind": "AnalysisRun",
         "metadata": {"name": name} if name else {"generateName": prefix},
-        "spec": {**(found.get("spec") or {}), "args": _args((found.get("spec") or {}).get("args") or (), given)}}
+        "spec": {**(found.get("spec") or {}), "args": _args((found.get("spec") or {}).get("args") or [], given)}}
     if line.value("--instance-id"):
         body["metadata"]["labels"] = {"argo-rollouts.argoproj.io/controller-instance-id": line.value("--instance-id")}
     return plugin.kubectl("create", "-f", "-", stdin=json.dumps(body))

@@ -13,7 +13,7 @@ from clusterlab.web.accounts.names import clean_name
 
 
 class Command(BaseCommand):
-    requires_system_checks = []
+    requires_system_checks: list[str] = []
     help = "Make an account, or change its role: manage.py account ada --role instructor"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
