@@ -76,6 +76,13 @@ def sh(node: Node, script: str) -> tuple[int, str, str]:
     ("seq 5 | tail -n 2 | tr '\\n' ' '", "4 5 "),
     ("echo one two | awk '{print $2}'", "two\n"),
     ("echo foo.bar | sed 's/o/0/g' | cut -d. -f1", "f00\n"),
+    ("echo 'a b c' | sed -e 's/a/x/' -e 's/b/y/'; echo 'a b c' | sed 's/a/x/;s/b/y/;/q/d'", "x y c\nx y c\n"),
+    ("seq 6 | sed -n '2,4!{s/^/>/;p}'; seq 4 | sed '$!N;s/\\n/+/'; seq 3 | sed '1!G;h;$!d' | tr '\\n' ' '", ">1\n>5\n>6\n1+2\n3+4\n3 2 1 "),
+    ("seq 3 | sed ':a;N;$!ba;s/\\n/,/g'; echo 'web one' | sed -E 's/(\\w+) (\\w+)/\\u\\2 \\U\\1/'; printf x | sed p", "1,2,3\nOne WEB\nx\nx"),
+    ("seq 3 > /tmp/n; sed -i.old '2c two' /tmp/n; sed '/two/a after' /tmp/n; cat /tmp/n.old | sed '2q;5q'", "1\ntwo\nafter\n3\n1\n2\n"),
+    ("echo a | sed 's/a/b' 2>&1; echo a | sed 'k' 2>&1; echo a | sed ':a;ba' 2>&1; seq 9 | sed '3q5' | tail -n 1; echo a | sed '{p' 2>&1",
+     "sed: -e expression #1, char 5: unterminated `s' command\nsed: -e expression #1, char 1: unknown command: `k'\n"
+     "sed: the script works too long\n3\nsed: -e expression #1, char 0: unmatched `{'\n"),
     ("x=$(echo inner | wc -c); echo $x", "6\n"),
     ("set -e; false; echo never", ""),
     ("trap 'echo bye' EXIT; echo hi", "hi\nbye\n"),

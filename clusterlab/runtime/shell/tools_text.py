@@ -12,6 +12,8 @@ from clusterlab.network.patterns import safe
 from clusterlab.runtime.shell.awk import AwkError, run_program
 from clusterlab.runtime.shell.complaints import complaint
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
+from clusterlab.runtime.shell.sed import Editor, options
+from clusterlab.runtime.shell.sed_script import SedError, parsed
 
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
@@ -179,54 +181,27 @@ def _around(text: str, wanted: re.Pattern[str], flags: dict[str, str], around: t
 
 
 def sed(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, rest = _flags(argv[1:], "e")
-    script = flags.get("e") or (rest.pop(0) if rest else "")
-    found, errors = _sources(box, run, rest, stdin, "sed")
-    results = []
-    for name, text in found:
-        changed = _edit(script, text, "n" in flags, "E" in flags or "r" in flags)
-        if changed is None:
-            return Result(1, "", f"sed: unsupported command: {script}\n")
-        if "i" in flags and name:
+    def read(name: str) -> str | None:
+        return box.read(run.path(name))
+
+    out = ""
+    try:
+        how = options(argv[1:], read)
+        editor = Editor(parsed(how.script, how.extended), how.quiet, read)
+        found, errors = _sources(box, run, how.names, stdin, "sed")
+        if not how.apart:
+            found = [("", "".join(text for _, text in found))]
+        for name, text in found:
+            changed = editor.edit(text)
+            if how.suffix is None or not name:
+                out += changed
+                continue
+            if how.suffix:
+                box.write(run.path(name + how.suffix), text, False)
             box.write(run.path(name), changed, False)
-        else:
-            results.append(changed)
-    return Result(1 if errors else 0, "".join(results), errors)
-
-
-def _edit(script: str, text: str, quiet: bool, extended: bool) -> str | None:
-    lines = text.splitlines()
-    for command in script.split(";") if not script.startswith("s") else [script]:
-        command = command.strip()
-        found = re.fullmatch(r"s(.)(.*?)(?<!\\)\1(.*?)(?<!\\)\1([gip]*)", command, re.DOTALL)
-        if found:
-            pattern = found[2] if extended else re.sub(r"\\([()|+?{}])|([()|+?{}])", lambda m: m[1] or "\\" + m[2], found[2])
-            new = re.sub(r"(?<!\\)&", r"\\g<0>", found[3])
-            try:
-                wanted = safe(pattern, "i" in found[4])
-                lines = [wanted.sub(new, line[:10_000], 0 if "g" in found[4] else 1) for line in lines]
-            except (ValueError, re.error):
-                return None
-            continue
-        ranged = re.fullmatch(r"(\d+)(?:,(\d+|\$))?([pd])", command)
-        if ranged:
-            first = int(ranged[1])
-            last = first if ranged[2] is None else len(lines) if ranged[2] == "$" else int(ranged[2])
-            inside = [first <= number <= last for number in range(1, len(lines) + 1)]
-            keep = ranged[3] == "p"
-            if keep and not quiet:
-                return None
-            lines = [line for line, hit in zip(lines, inside, strict=True) if hit == keep]
-            continue
-        matched = re.fullmatch(r"/(.*)/([pd])", command)
-        if not matched:
-            return None
-        try:
-            wanted = safe(matched[1])
-        except ValueError:
-            return None
-        lines = [line for line in lines if bool(wanted.search(line[:10_000])) == (matched[2] == "p")]
-    return "".join(line + "\n" for line in lines)
+    except SedError as error:
+        return Result(error.code, out, f"{error}\n" if error.usage else f"sed: {error}\n")
+    return Result(editor.code or (2 if errors else 0), out, errors)
 
 
 def awk(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
