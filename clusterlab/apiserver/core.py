@@ -14,6 +14,7 @@ from clusterlab.apiserver.storage import Storage, Write
 from clusterlab.apiserver.watch_cache import WatchCache
 from clusterlab.etcd.cluster import EtcdError
 from clusterlab.machinery.errors import StatusError, forbidden, status
+from clusterlab.machinery.versions import family_of
 from clusterlab.sim import Change, Component, Simulation
 from clusterlab.sim.plain import Derived
 
@@ -33,6 +34,8 @@ RESTORE_EVERY_MS = 10_000
 KUBERNETES = "default/kubernetes"
 MAX_OBJECT = 1_572_864
 MAX_OBJECTS = 100_000
+#: Versions of apps that are numbered, and how long their names may be; the page makes colours of the others' names.
+MAX_VERSIONS, MAX_VERSION_NAME = 512, 256
 
 
 class ServerCore(Component):
@@ -106,9 +109,21 @@ class ServerCore(Component):
         self._publish(call, write)
         return write.last
 
+    def _number(self, pod: Object) -> None:
+        """Numbers the versions of apps as their first pods come. The stage colours by the number, so it is told and not counted by
+        each page: whoever comes late, when some pods have gone, and whoever goes back in time see the same colours."""
+        if pod["metadata"]["namespace"] == "kube-system":
+            return
+        family = family_of(pod)
+        known = self.sim.noted("versions")
+        if family not in known and len(known) < MAX_VERSIONS and len(family) <= MAX_VERSION_NAME:
+            self.sim.note("versions", {family: len(known)})
+
     def _publish(self, call: Call | None, write: Write) -> None:
         told = self.cache.tell(write)
         label = write.bucket.label
+        if label == "pods" and write.new is not None:
+            self._number(write.new)
         step = self.sim.current
         if step is not None:
             name = f"{label}/{write.key}"

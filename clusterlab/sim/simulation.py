@@ -211,6 +211,12 @@ class Simulation:
         else:
             self._pending_notes.setdefault(component, {}).update(fields)
 
+    def noted(self, component: str) -> dict[str, Any]:
+        """What a component has told so far, with the open step."""
+        fresh = (self._open.notes if self._open is not None else self._pending_notes).get(component)
+        held = self.notes.get(component, {})
+        return {**held, **fresh} if fresh else held
+
     def _end(self) -> Step | None:
         step, self._open = self._open, None
         if step is not None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from clusterlab.machinery.quantity import milli_value, value
+from clusterlab.machinery.versions import app_of, version_of
 
 Object = dict[str, Any]
 View = dict[str, Any]
@@ -73,11 +74,6 @@ def view(obj: Object, epoch: datetime) -> View:
     if of_kind is not None:
         out.update(of_kind(obj, epoch))
     return out
-
-
-def _image_tag(image: str) -> str:
-    name = image.rsplit("/", 1)[-1].split("@", maxsplit=1)[0]
-    return name.split(":", 1)[1] if ":" in name else "latest"
 
 
 def _container(status: Object, spec: Object, init: bool, epoch: datetime) -> View:
@@ -145,8 +141,8 @@ def _pod(obj: Object, epoch: datetime) -> View:
         "phase": status.get("phase", "Pending"), "status": _pod_status(obj, containers), "ready": ready,
         "readyText": f"{sum(c['ready'] for c in main)}/{len(main)}", "restarts": sum(c["restarts"] for c in main),
         "node": spec.get("nodeName") or None, "ip": status.get("podIP", ""), "containers": containers,
-        "version": labels.get("version") or (_image_tag(main[0]["image"]) if main else ""),
-        "app": labels.get("app") or labels.get("app.kubernetes.io/name") or labels.get("k8s-app") or "",
+        "version": version_of(labels, main[0]["image"] if main else ""),
+        "app": app_of(labels),
         "cpu": sum(milli_value(r["cpu"]) for r in requests if "cpu" in r),
         "memory": sum(value(r["memory"]) for r in requests if "memory" in r),
         "graceUntil": deleting, "deleting": deleting - (grace or 0) * 1000 if deleting is not None else None,

@@ -8,8 +8,9 @@ import { layout, type Lens } from "../../static/src/stage/layout";
 import { Slots } from "../../static/src/stage/layoutNodes";
 import type { Box } from "../../static/src/stage/geometry";
 import { anchorAt, isOverview, placeOf, viewOf } from "../../static/src/stage/view";
-import { reduce } from "../../static/src/stream/reducer";
+import { EMPTY, reduce } from "../../static/src/stream/reducer";
 import type { Snapshot, View } from "../../static/src/stream/types";
+import type { PodView } from "../../static/src/stream/views";
 import { recording } from "./support";
 
 const { snapshot, frames, final } = recording();
@@ -90,6 +91,7 @@ test("a version has one colour and one pattern, whoever joins when", () => {
   const early = ClusterIndex.of(snapshot);
   const states = [snapshot];
   for (const frame of frames) {
+    early.number(frame.components["versions"]);
     for (const [key, view] of Object.entries(frame.objects)) early.put(key, view);
     states.push(reduce(states.at(-1)!, frame));
   }
@@ -97,6 +99,23 @@ test("a version has one colour and one pattern, whoever joins when", () => {
   for (const [key, pod] of late.pods) assert.deepEqual(late.versionOf(pod), early.versionOf(pod), key);
   const patterns = new Set([...late.pods.values()].filter((pod) => pod.app === "web").map((pod) => late.versionOf(pod).pattern));
   assert.deepEqual([...patterns], [1]);
+});
+
+test("apps of the same second look the same on a page that came late, when one that came first has gone, and beyond those that are numbered", () => {
+  const [key, pod] = Object.entries(final.objects).find(([each]) => each.startsWith("pods/default/"))! as [string, PodView];
+  const named = (app: string): PodView => ({ ...pod, name: `${app}-1`, app, version: "1", created: 5000 });
+  const live = ClusterIndex.of(EMPTY);
+  for (const [number, app] of ["web", "gone", "db"].entries()) {
+    live.number({ [`default/${app}/1`]: number });
+    live.put(`pods/default/${app}-1`, named(app));
+  }
+  live.put("pods/default/gone-1", null);
+  const late = ClusterIndex.of({
+    ...EMPTY, objects: { "pods/default/db-1": named("db"), "pods/default/web-1": named("web") },
+    components: { versions: { "default/web/1": 0, "default/gone/1": 1, "default/db/1": 2 } },
+  });
+  for (const index of [live, late]) assert.deepEqual(["web", "db"].map((app) => index.versionOf(named(app)).color), [0, 2], key);
+  assert.deepEqual(late.versionOf(named("more")), live.versionOf(named("more")));
 });
 
 test("a wire passes beneath the cards in its way", () => {

@@ -129,3 +129,38 @@ def test_the_fields_of_views_are_the_documented_ones() -> None:
     for _, obj in cluster.objects():
         for field in project.view(obj, cluster.sim.epoch):
             assert field in text, f"{obj['kind']}.{field} is not in docs/stream-protocol.md"
+
+
+def test_versions_of_apps_are_numbered_as_they_come_and_keep_their_numbers() -> None:
+    """By their numbers the page colours them: apps of the same second, too, look the same to whoever comes late or goes back."""
+
+    def named(app: str, image: str = "shop/web:v1") -> dict[str, Any]:
+        made: Any = plain(script.DEPLOYMENT)
+        made["metadata"]["name"] = app
+        made["spec"]["replicas"] = 1
+        made["spec"]["selector"]["matchLabels"] = made["spec"]["template"]["metadata"]["labels"] = {"app": app}
+        made["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        return made
+
+    def numbers() -> dict[str, int]:
+        found: Any = plain(project.snapshot(cluster))["components"].get("versions", {})
+        return found
+
+    cluster = script.cluster(seed=5)
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    for name in ("web", "gone", "db", "api"):
+        cluster.history.execute(script.request("POST", deployments, named(name)))
+    script.settle(cluster)
+    first = numbers()
+    assert sorted(first) == [f"default/{name}/v1" for name in ("api", "db", "gone", "web")] and sorted(first.values()) == [0, 1, 2, 3]
+    before = cluster.sim.last_seq
+    script.play(cluster, [
+        script.request("DELETE", f"{deployments}/gone"),
+        script.request("PATCH", f"{deployments}/web", {"spec": {"template": named("web", "host:5000/web:v2@sha256:0")["spec"]["template"]}}, script.MERGE),
+        script.request("POST", "/api/v1/namespaces/default/pods", {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "long"}, "spec": {"containers": [{"name": "c", "image": "x:" + "1" * 999}]}}),
+    ])
+    script.settle(cluster)
+    assert numbers() == {**first, "default/web/v2": 4}
+    cluster.history.seek(before)
+    assert numbers() == first

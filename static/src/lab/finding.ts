@@ -21,7 +21,7 @@ export function finding(objects: Record<string, View>, components: string[], tex
   for (const [key, view] of Object.entries(objects)) {
     if (!HIDDEN.has(view.kind)) look(key, view.name, `${view.kind} ${view.namespace ?? ""}`, LATER.has(view.kind) || !!view.namespace?.startsWith("kube-") || view.name.startsWith("system:"));
   }
-  for (const name of components) look(name, name, "", false);
+  for (const name of components) if (name !== "versions") look(name, name, "", false);
   found.sort(([one, a], [other, b]) => one - other || a.length - b.length || natural(a, b));
   return { keys: found.slice(0, MOST_FOUND).map(([, key]) => key), count: found.length };
 }

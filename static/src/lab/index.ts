@@ -2,22 +2,23 @@
 // key by key, so that a frame costs what it changes and not what the cluster holds.
 import type { State } from "../stream/reducer";
 import type { View } from "../stream/types";
-import { resourceOf, type CanaryView, type EndpointSliceView, type EventView, type IngressView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
+import { nameOf, resourceOf, type CanaryView, type EndpointSliceView, type EventView, type IngressView, type NodeView, type PodView, type RouteView, type ServiceView, type WorkloadView } from "../stream/views";
 import { natural } from "../stage/geometry";
 
 const WORKLOADS = new Set(["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicationcontrollers", "rollouts.argoproj.io"]);
 const NOWHERE = "";
-/** What was made in the same second: ReplicaSets first, those that people want most of before others, then v1 before v2. Pods of a
- * ReplicaSet, of which there may be thousands, have random names: they need not stand as people count. */
+/** As they were made. Pods of a ReplicaSet, of which there may be thousands, have random names: they need not stand as people count. */
 function inOrder([oneKey, one]: [string, View], [otherKey, other]: [string, View]): number {
   if (one.created !== other.created) return one.created - other.created;
   if (isRandom(one) && isRandom(other)) return oneKey < otherKey ? -1 : 1;
-  const set = (view: View): number => (view.kind === "ReplicaSet" ? 0 : 1), images = (view: View): string => (view as WorkloadView).images?.[0] ?? "";
-  const wanted = (view: View): number => (view.kind === "ReplicaSet" ? (view as WorkloadView).desired : 0);
-  const image = images(one), otherImage = images(other);
-  return set(one) - set(other) || wanted(other) - wanted(one) || (image === otherImage ? 0 : natural(image, otherImage)) || natural(oneKey, otherKey);
+  return natural(oneKey, otherKey);
 }
 const isRandom = (view: View): boolean => view.labels["pod-template-hash"] !== undefined && view.kind === "Pod";
+
+interface VersionLook {
+  color: number;
+  pattern: number;
+}
 
 export class ClusterIndex {
   readonly nodes = new Map<string, NodeView>();
@@ -34,9 +35,9 @@ export class ClusterIndex {
   /** Pod keys by node name; those without a node under "". */
   readonly podsByNode = new Map<string, Set<string>>();
   readonly childrenOf = new Map<string, Set<string>>();
-  /** The order in which versions of an app were first seen; decides their colours and patterns. */
-  readonly versions = new Map<string, string[]>();
+  /** "namespace/app/version" in the order in which they first appeared in the cluster, as it tells: it decides colours and patterns. */
   readonly palette: string[] = [];
+  private readonly looks = new Map<string, VersionLook>();
   /** When a probe of a pod failed last, by pod and kind: from the kubelet's events. */
   readonly failures = new Map<string, number>();
   /** Whether a pod of a person's own has, or had, a probe. */
@@ -45,12 +46,9 @@ export class ClusterIndex {
   private readonly placeOf = new Map<string, string>();
   private readonly ownerOf = new Map<string, string>();
 
-  static of(state: State, before?: ClusterIndex): ClusterIndex {
+  static of(state: State): ClusterIndex {
     const index = new ClusterIndex();
-    if (before) {
-      for (const [app, versions] of before.versions) index.versions.set(app, [...versions]);
-      index.palette.push(...before.palette);
-    }
+    index.number(state.components["versions"]);
     const entries = Object.entries(state.objects).sort(inOrder);
     for (const [key, view] of entries) index.put(key, view);
     return index;
@@ -75,6 +73,15 @@ export class ClusterIndex {
   /** What is known of an object that the stage shows. */
   get(key: string): View | undefined {
     return this.pods.get(key) ?? this.workloads.get(key) ?? this.services.get(key) ?? this.slices.get(key) ?? this.storage.get(key) ?? (key.startsWith("nodes/") ? this.nodes.get(key.slice(6)) : undefined);
+  }
+
+  /** Takes in which versions there are: component `versions`. */
+  number(versions: Record<string, unknown> = {}): void {
+    for (const [name, color] of Object.entries(versions) as [string, number][]) {
+      const app = name.slice(0, name.lastIndexOf("/") + 1);
+      this.looks.set(name, { color, pattern: this.palette.filter((one) => one.startsWith(app)).length });
+      this.palette[color] = name;
+    }
   }
 
   /** Takes in one object; null when it is gone. */
@@ -108,10 +115,8 @@ export class ClusterIndex {
         return void (view ? this.slices.set(key, view as EndpointSliceView) : this.slices.delete(key));
     }
     if (!WORKLOADS.has(resourceOf(key))) return;
-    if (view) {
-      this.workloads.set(key, view as WorkloadView);
-      if (view.kind === "ReplicaSet") this.meetTemplate(view as WorkloadView);
-    } else this.workloads.delete(key);
+    if (view) this.workloads.set(key, view as WorkloadView);
+    else this.workloads.delete(key);
     this.own(key, view?.owner ?? null);
   }
 
@@ -136,7 +141,6 @@ export class ClusterIndex {
     if (view) {
       this.pods.set(key, view);
       this.probed ||= !isSystem(view) && (view.containers?.some((one) => one.probes) ?? false);
-      this.meet(view);
     } else this.pods.delete(key);
     this.own(key, view?.owner ?? null);
   }
@@ -152,34 +156,15 @@ export class ClusterIndex {
     else this.childrenOf.set(owner, new Set([key]));
   }
 
-  private meet(pod: PodView): void {
-    if (pod.namespace !== "kube-system") this.meetVersion(appOf(pod), pod.version);
-  }
-
-  /** A ReplicaSet may be all that is left of an old version, and comes before its pods: whoever joins late sees the same colours. */
-  private meetTemplate(set: WorkloadView): void {
-    if (set.namespace === "kube-system") return;
-    const { labels } = set;
-    const tag = /:([^/:@]+)(@.*)?$/.exec(set.images?.[0] ?? "")?.[1] ?? "latest";
-    this.meetVersion(appOf({ ...set, app: labels["app"] ?? labels["app.kubernetes.io/name"] ?? labels["k8s-app"] ?? "" }), labels["version"] ?? tag);
-  }
-
-  private meetVersion(name: string, version: string): void {
-    const app = plainOf(name), versions = this.versions.get(app);
-    if (versions?.includes(version)) return;
-    if (versions) versions.push(version);
-    else this.versions.set(app, [version]);
-    this.palette.push(`${app}/${version}`);
-  }
-
-  /** The colour and the pattern of a pod's version: indexes that count in the order of first appearance. */
-  versionOf(pod: PodView): { color: number; pattern: number } {
-    if (pod.namespace === "kube-system") return { color: -1, pattern: 0 };
-    const app = plainOf(appOf(pod));
-    return {
-      color: this.palette.indexOf(`${app}/${pod.version}`),
-      pattern: this.versions.get(app)?.indexOf(pod.version) ?? 0,
-    };
+  /** The colour and the pattern of a pod's version: indexes that count in the order of first appearance; -1 for the system's. */
+  versionOf(pod: PodView): VersionLook {
+    if (isSystem(pod)) return { color: -1, pattern: 0 };
+    const name = `${plainOf(appOf(pod))}/${pod.version}`, look = this.looks.get(name);
+    if (look) return look;
+    // The cluster numbers only so many: the others look like their names, which is the same for everyone, too.
+    let sum = 0;
+    for (const letter of name) sum = (sum * 31 + letter.charCodeAt(0)) % 9973;
+    return { color: sum, pattern: sum };
   }
 
   /** Slices of a service. */
@@ -192,11 +177,11 @@ export class ClusterIndex {
   }
 }
 
-/** What a version is a version of: the app by its labels, or else the object itself. */
 /** The app that an operator's primary was made of (Flagger's NAME-primary): its versions look the same. */
 const plainOf = (app: string): string => app.replace(/-primary$/, "");
+/** What a version is a version of: the app by its labels, or else as its controller or itself is called. */
 export const appOf = (view: { namespace?: string; app: string; name: string; owner?: string | null }): string =>
-  `${view.namespace}/${view.app || (view.owner ?? view.name)}`;
+  `${view.namespace}/${view.app || nameOf(view.owner ?? view.name)}`;
 
 const serviceOf = (slice: EndpointSliceView): string => {
   const name = slice.service ?? slice.labels["kubernetes.io/service-name"] ?? "";

@@ -185,7 +185,7 @@ export class Scene {
 
   /** The state was replaced: seek, reset, first snapshot. */
   replaced(): void {
-    this.index = ClusterIndex.of(this.player.state, this.index);
+    this.index = ClusterIndex.of(this.player.state);
     this.slots = new Slots();
     this.flights.clear();
     this.tween.clear();
@@ -196,6 +196,7 @@ export class Scene {
   /** A frame has become part of the state. */
   commit(frame: Frame): void {
     if (!frame.routine) this.lastBy.set(frame.actor, frame);
+    this.index.number(frame.components["versions"]);
     for (const [key, view] of Object.entries(frame.objects)) {
       const before = this.index.pods.get(key);
       if (this.shapes(key, before, view)) this.relayoutDue = true;
