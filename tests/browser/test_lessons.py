@@ -77,8 +77,10 @@ class Learner:
             self.run(self.page.get_by_test_id(f"apply:{directive.info.split()[0]}"))
 
     def debrief(self, directive: Directive) -> None:
-        """Replays the chain of causes from its first step to its last, and comes back to now."""
+        """Replays the chain of causes from its first step to its last, and comes back to now. What has been done stays done meanwhile."""
         box = self.page.get_by_test_id(f"debrief:{directive.id}")
+        finished = self.page.locator(".task.finished")
+        done = finished.count()
         box.get_by_test_id("debrief-start").click()
         expect(box).to_have_attribute("data-at", "0")
         last = self.page.evaluate("document.querySelector('cl-stage').lab.mode.last")
@@ -86,6 +88,7 @@ class Learner:
         for number in range(1, links.count()):
             box.get_by_test_id("debrief-next").click()
             expect(box).to_have_attribute("data-at", str(number))
+            expect(finished).to_have_count(done)
             expect(box.locator(".debrief-now strong")).not_to_be_empty()
         expect(box.get_by_test_id("debrief-next")).to_be_disabled()
         box.get_by_test_id("debrief-end").click()

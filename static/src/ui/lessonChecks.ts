@@ -20,6 +20,8 @@ const EVERY_MS = 500;
 
 class Checks {
   tasks = new Map<string, Task>();
+  /** Set while a chain of causes is replayed: what has been done stays done, though the stage shows a moment before it. */
+  replaying = false;
   private readonly listeners = new Set<() => void>();
   private timer = 0;
   private started = false;
@@ -47,6 +49,8 @@ class Checks {
   }
 
   private async fetch(): Promise<void> {
+    const { seq, last } = currentLab().mode;
+    if (this.replaying && seq < last) return;
     try {
       const answer = (await fetchChecks(currentLab().options.id)) as { tasks: Task[] };
       this.tasks = new Map(answer.tasks.map((task) => [task.id, task]));

@@ -38,6 +38,7 @@ export class DebriefElement extends WordsElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.stop();
+    checks.replaying = false;
   }
 
   protected override render(): TemplateResult {
@@ -64,6 +65,7 @@ export class DebriefElement extends WordsElement {
       this.chain = found.chain.length ? found.chain : undefined;
       this.missing = found.missing;
       this.present = currentLab().headings.last;
+      checks.replaying = found.chain.length > 0;
       if (found.chain.length) this.go(0);
       else this.trouble = t("Nothing of it has happened yet. Let the cluster run first.");
     });
@@ -97,6 +99,7 @@ export class DebriefElement extends WordsElement {
     this.stop();
     this.at = -1;
     this.chain = undefined;
+    checks.replaying = false;
     if (currentLab().options.canEdit) currentLab().seek(this.present);
   }
 
