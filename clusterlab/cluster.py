@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -288,6 +288,12 @@ class Cluster:
     def answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:
         """Answers a read at once."""
         return http.handle(self.api, method, path, query, headers, body)
+
+    def answering(
+        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes,
+    ) -> Generator[None, None, Any]:
+        """Answers a read in small pieces; returns what `answer` would have returned at the first one."""
+        return http.answering(self.api, method, path, query, headers, body)
 
     def _asked_from_a_pod(self, method: str, path: str, query: str, headers: dict[str, str]) -> tuple[int, str] | None:
         """A read that a program in a pod sends to the API server; None while that is stopped. It changes nothing but what reads change:

@@ -15,13 +15,14 @@ from clusterlab.machinery.errors import StatusError, bad_request, status
 from clusterlab.machinery.go_order import in_go_order
 
 if TYPE_CHECKING:
+    from clusterlab.apiserver.listing import Moment
     from clusterlab.apiserver.negotiation import Accepted
     from clusterlab.apiserver.server import ApiServer
     from clusterlab.machinery.scheme import Resource
 
 Object = dict[str, Any]
 
-__all__ = ["WatchEncoder", "dump", "shaped"]
+__all__ = ["ORDERED_MOST", "WatchEncoder", "dump", "shaped"]
 
 #: Lists of more objects than this keep the order of storage.
 ORDERED_MOST = 20
@@ -50,22 +51,24 @@ class _Dumper(yaml.CSafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_str)
 
 
-def shaped(server: ApiServer, resource: Resource, answer: Object, accepted: Accepted, include: str) -> Object:
-    """An answer in the form that the client asked for."""
+def shaped(
+    server: ApiServer, resource: Resource, answer: Object, accepted: Accepted, include: str, moment: Moment | None = None,
+) -> Object:
+    """An answer in the form that the client asked for. With a moment it is a part of a long list that was read then."""
     if not accepted.kind or answer.get("kind") == "Status":
-        return _ordered(server, resource, server.presented(resource, answer))
+        return _ordered(server, resource, server.presented(resource, answer, moment), 0 if moment else ORDERED_MOST)
     version = f"meta.k8s.io/{accepted.version}"
     if accepted.kind == "Table":
         if include not in ("", "None", "Metadata", "Object"):
             raise bad_request(f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": must be '
                               "'Metadata', 'Object', 'None', or empty")
-        return {**table(server, resource, answer, include), "apiVersion": version}
+        return {**table(server, resource, answer, include, moment), "apiVersion": version}
     items = answer.get("items")
     is_list = isinstance(items, list) and answer.get("kind") == resource.list_kind
     if accepted.kind == "PartialObjectMetadataList":
         if not is_list:
             raise _not_acceptable("you requested PartialObjectMetadataList, but the requested object is not a list")
-        rows = [_partial(server, resource, item, version) for item in items or ()]
+        rows = [_partial(server, resource, item, version, moment) for item in items or ()]
         return {"kind": "PartialObjectMetadataList", "apiVersion": version, "metadata": answer["metadata"], "items": rows}
     if is_list:
         raise _not_acceptable("you requested PartialObjectMetadata, but the requested object is a list")
@@ -79,12 +82,12 @@ def _not_acceptable(message: str) -> StatusError:
 _KIND = ("kind", "apiVersion")
 
 
-def _ordered(server: ApiServer, resource: Resource, shape: Object) -> Object:
+def _ordered(server: ApiServer, resource: Resource, shape: Object, most: int = ORDERED_MOST) -> Object:
     """One object, or a short list, with its fields in Go's order; long lists are not worth the time. What stands in a list of built-in
     objects does not say its kind, as the list has said it (of custom ones each does)."""
     items = shape.get("items")
     if isinstance(items, list):
-        if len(items) <= ORDERED_MOST:
+        if len(items) <= most:
             items = [_ordered(server, resource, item) for item in items]
         if not resource.custom:
             items = [{key: value for key, value in item.items() if key not in _KIND} for item in items]
@@ -95,8 +98,8 @@ def _ordered(server: ApiServer, resource: Resource, shape: Object) -> Object:
     return {key: made[key] for key in ("kind", "apiVersion") if key in made} | made
 
 
-def _partial(server: ApiServer, resource: Resource, obj: Object, version: str) -> Object:
-    return {"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": server.presented(resource, obj)["metadata"]}
+def _partial(server: ApiServer, resource: Resource, obj: Object, version: str, moment: Moment | None = None) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": server.presented(resource, obj, moment)["metadata"]}
 
 
 #: Encoded events that are kept, so that many watchers of the same objects cost little more than one.

@@ -7,12 +7,12 @@ as its last act.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from clusterlab.apiserver import discovery, health, options, routes, tokens
+from clusterlab.apiserver import discovery, health, listing, options, routes, tokens
 from clusterlab.apiserver.answers import HttpAnswer, plain, warning_headers
 from clusterlab.apiserver.authentication import authenticate
 from clusterlab.apiserver.bodies import Raw
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from clusterlab.apiserver.routes import Route
     from clusterlab.apiserver.server import ApiServer
 
-__all__ = ["MAX_BODY", "HttpAnswer", "handle"]
+__all__ = ["MAX_BODY", "HttpAnswer", "answering", "handle", "preparing"]
 
 MAX_BODY = 3 * 1024 * 1024
 _PATCHES = {
@@ -50,14 +50,49 @@ def handle(
     try:
         if len(body) > MAX_BODY:
             raise too_large(f"Request entity too large: limit is {MAX_BODY}")
-        return _handle(server, method.upper(), path, query, head, body, user)
-    except StatusError as error:
-        return _failure(server, error, _pretty(options.parse_query(query), head))
-    except RecursionError:
-        return _failure(server, internal_error("the object is nested too deeply"))
+        answer = _handle(server, method.upper(), path, query, head, body, user)
+        assert not isinstance(answer, LongAnswer)
+        return answer
     except Exception as error:
-        server.failures.append(error)
-        return _failure(server, internal_error(f"{type(error).__name__}: the request could not be served"))
+        return _refused(server, error, query, head)
+
+
+def answering(
+    server: ApiServer, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes,
+) -> Generator[None, None, HttpAnswer | ExternalWatch]:
+    """`handle` in small pieces: it yields while it writes down a long list, so that a host can give way to others; what it returns is what
+    `handle` would have returned at the first piece, whatever happens meanwhile."""
+    server.warnings = []
+    try:
+        if len(body) > MAX_BODY:
+            raise too_large(f"Request entity too large: limit is {MAX_BODY}")
+        answer = _handle(server, method.upper(), path, query, headers, body, None, in_pieces=True)
+        if not isinstance(answer, LongAnswer):
+            return answer
+        parts = []
+        for part in answer.parts:
+            parts.append(part)
+            yield
+        return HttpAnswer(answer.code, answer.headers, b"".join(parts))
+    except Exception as error:
+        return _refused(server, error, query, headers)
+
+
+class LongAnswer(NamedTuple):
+    """An answer whose body is yet to be written down."""
+
+    code: int
+    headers: list[tuple[str, str]]
+    parts: Iterator[bytes]
+
+
+def _refused(server: ApiServer, error: Exception, query: str, headers: Mapping[str, str]) -> HttpAnswer:
+    if isinstance(error, StatusError):
+        return _failure(server, error, _pretty(options.parse_query(query), headers))
+    if isinstance(error, RecursionError):
+        return _failure(server, internal_error("the object is nested too deeply"))
+    server.failures.append(error)
+    return _failure(server, internal_error(f"{type(error).__name__}: the request could not be served"))
 
 
 def preparing(server: ApiServer, method: str, path: str, headers: Mapping[str, str]) -> Iterator[None]:
@@ -96,7 +131,8 @@ def _failure(server: ApiServer, error: StatusError, pretty: bool = False) -> Htt
 
 def _handle(
     server: ApiServer, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, user: User | None,
-) -> HttpAnswer | ExternalWatch:
+    in_pieces: bool = False,
+) -> HttpAnswer | ExternalWatch | LongAnswer:
     server.check_up()
     user = authenticate(server, headers, user)
     route = routes.parse(method, path)
@@ -131,7 +167,7 @@ def _handle(
     if request.subresource in server.connectors and route.verb in ("get", "create", "delete", "patch", "update"):
         return _connect(server, request, method, route, params, headers, body)
     answer = server.serve(request)
-    return _answer(server, request, resource, route, answer, headers, params, pretty)
+    return _answer(server, request, resource, route, answer, headers, params, pretty, in_pieces and method == "GET")
 
 
 def _create_anywhere(route: Route) -> bool:
@@ -185,16 +221,20 @@ def _pretty(params: options.Query, headers: Mapping[str, str]) -> bool:
 
 def _answer(
     server: ApiServer, request: Request, resource: Any, route: Route, answer: Any, headers: Mapping[str, str],
-    params: options.Query, pretty: bool,
-) -> HttpAnswer:
+    params: options.Query, pretty: bool, in_pieces: bool,
+) -> HttpAnswer | LongAnswer:
     accepted = accept(headers.get("accept", ""))
     if isinstance(answer, HttpAnswer):
         return answer
     code = 201 if route.verb == "create" or server.made(request) else 200
     if answer.get("kind") == "Status" and answer.get("code"):
         code = answer["code"]
-    shape = shaped(server, resource, answer, accepted, params.get("includeObject", [""])[0])
+    include = params.get("includeObject", [""])[0]
     out = [("Content-Type", accepted.media)]
+    if in_pieces and listing.is_long(server, request, resource, answer):
+        parts = listing.written(server, resource, answer, accepted, include, pretty or accepted.pretty)
+        return LongAnswer(code, out + warning_headers(server.warnings), parts)
+    shape = shaped(server, resource, answer, accepted, include)
     out += warning_headers(server.warnings)
     return HttpAnswer(code, out, dump(shape, accepted, pretty or accepted.pretty))
 

@@ -7,7 +7,7 @@ storage and on the watches of the model's processes carry no managedFields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clusterlab.machinery.apply import track
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clusterlab.apiserver.call import Call
     from clusterlab.apiserver.server import ApiServer
     from clusterlab.apiserver.storage import Bucket, Write
+    from clusterlab.machinery.schema import Node
     from clusterlab.machinery.scheme import Resource
 
 Object = dict[str, Any]
@@ -137,6 +138,23 @@ class Ledger:
             record = records[key] = Record(self._worked_out(resource, record), ())
         return record.entries
 
+    def as_of_now(self, resource: Resource, bucket: Bucket) -> Callable[[str], list[Entry]]:
+        """The managedFields of the objects of a bucket by key, as they are now whatever is written later. Costs a copy of references; what
+        has to be worked out is so when it is asked for, and kept for others where it still holds."""
+        then, node = self.records.get(bucket.prefix, {}).copy(), self.server.node(resource)
+
+        def entries(key: str) -> list[Entry]:
+            record = then.get(key)
+            if record is None or not record.notes:
+                return record.entries if record is not None else []
+            found = self._worked_out(resource, record, node)
+            records = self.records.get(bucket.prefix)
+            if records is not None and records.get(key) is record:
+                records[key] = Record(found, ())
+            return found
+
+        return entries
+
     def working_off(self, resource: Resource, bucket: Bucket, namespace: str = "") -> Iterator[None]:
         """Works out the owners of all objects in small pieces, so that a host can give way to others before it reads them."""
         records = self.records.get(bucket.prefix) or {}
@@ -166,8 +184,8 @@ class Ledger:
         after = track(before, asked, node, call.resource.api_version, call.manager, "", call.field_subresource, reset)
         return _owners(after) != _owners(entries)
 
-    def _worked_out(self, resource: Resource, record: Record) -> list[Entry]:
-        node = self.server.node(resource)
+    def _worked_out(self, resource: Resource, record: Record, node: Node | None = None) -> list[Entry]:
+        node = self.server.node(resource) if node is None else node
         entries = record.entries
         if node is None:
             return entries

@@ -31,6 +31,7 @@ from clusterlab.sim import Simulation, Span, Stage
 
 if TYPE_CHECKING:
     from clusterlab.apiserver.answers import HttpAnswer
+    from clusterlab.apiserver.listing import Moment
     from clusterlab.apiserver.tables.cells import Printer
     from clusterlab.client.api import WatchEvent
     from clusterlab.etcd.cluster import Etcd
@@ -341,15 +342,16 @@ class ApiServer(ServerCore):
         catalog.serve_custom(self, scheme)
         self.admission.forget()
 
-    def presented(self, resource: Resource, obj: Object) -> Object:
-        """An object or list as a client from outside sees it: in the version asked for, with its managed fields."""
+    def presented(self, resource: Resource, obj: Object, moment: Moment | None = None) -> Object:
+        """An object or list as a client from outside sees it: in the version asked for, with its managed fields (of a moment before)."""
         if "items" in obj and obj.get("kind", "") == resource.list_kind:
-            return {**obj, "items": [self.presented(resource, item) for item in obj["items"]]}
-        store = self.stores.get(resource.string)
+            return {**obj, "items": [self.presented(resource, item, moment) for item in obj["items"]]}
+        store = self.stores.get(resource.string) if moment is None else moment.store
         meta = obj.get("metadata")
         if store is None or not meta or "name" not in meta or obj.get("kind") != resource.kind:
             return obj
-        entries = self.managed.entries(store.storage, store.bucket, store.key(meta.get("namespace", ""), meta["name"]))
+        key = store.key(meta.get("namespace", ""), meta["name"])
+        entries = self.managed.entries(store.storage, store.bucket, key) if moment is None else moment.entries(key)
         obj = self.rules.converted(obj, resource, store.storage)
         meta = {key: obj["metadata"][key] for key in _META_ORDER if key in obj["metadata"]}
         if entries:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,15 +29,15 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-__all__ = ["KubeApi", "guest_headers", "headers_of", "lab_of"]
+__all__ = ["ClientGoneError", "KubeApi", "guest_headers", "headers_of", "in_pieces", "lab_of", "perform"]
 
 MAX_BODY = 3 * 1024 * 1024
 #: Request headers that the API server looks at.
 HEADERS = {"accept", "content-type", "authorization", "user-agent", "x-remote-user"}
 #: Those of them that say who it is.
 CREDENTIALS = {"authorization", "client-cert"}
-#: A watch that nobody hears is sent in batches of at most this many bytes.
-WATCH_BATCH = 256 * 1024
+#: A watch that nobody hears, and a long answer, are sent in batches of at most this many bytes.
+BATCH = 256 * 1024
 
 
 def _failure(code: int, reason: str, message: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -74,11 +74,13 @@ class KubeApi:
             await _send(send, *_failure(413, "RequestEntityTooLarge", message))
             return
         try:
-            answer = await perform(lab, method, path, query, headers, body)
+            answer = await perform(lab, method, path, query, headers, body, receive)
             if method == "GET" and path.endswith("/log") and "follow=true" in query and getattr(answer, "code", 0) == 200:
                 with lab.stream():
                     await _follow_log(lab, path, query, answer.body, receive, send)
                 return
+        except ClientGoneError:
+            return
         except LabError as error:
             await _send(send, *_failure(error.status, "TooManyRequests" if error.status == 429 else "InternalError", str(error)))
             return
@@ -136,8 +138,15 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:
-    """Has a lab answer a Kubernetes request; writes become commands of the lab, reads do not."""
+class ClientGoneError(Exception):
+    """Nobody waits for an answer any more."""
+
+
+async def perform(
+    lab: Lab, method: str, path: str, query: str, headers: dict[str, str], body: bytes, receive: Receive | None = None,
+) -> Any:
+    """Has a lab answer a Kubernetes request; writes become commands of the lab, reads do not. Raises ClientGoneError where `receive` says
+    so while a long list is written down."""
     lab.used_s = asyncio.get_running_loop().time()
     cluster = lab.cluster
     if cluster.is_read(method, path, query):
@@ -145,13 +154,35 @@ async def perform(lab: Lab, method: str, path: str, query: str, headers: dict[st
             await asyncio.sleep(0)
         await lab.stands.wait()
         lab.tick_clock()
-        return cluster.answer(method, path, query, headers, body)
+        return await in_pieces(lab, cluster.answering(method, path, query, headers, body), receive)
     try:
         text: dict[str, str] = {"body": body.decode()}
     except UnicodeDecodeError:
         text = {"body64": base64.b64encode(body).decode()}
     data = {"kind": "request", "method": method, "path": path, "query": query, "headers": headers, **text}
     return await pieces.perform(lab, data)
+
+
+async def in_pieces(lab: Lab, work: Generator[None, None, Any], receive: Receive | None) -> Any:
+    """Has a read done, and lets others do something after each of its pieces. What it reads is read in its first piece. A lab writes
+    few long lists at a time: what is made of them so far takes memory, what was read hardly any."""
+    try:
+        next(work)
+    except StopIteration as done:
+        return done.value
+    gone = asyncio.create_task(_disconnected(receive)) if receive is not None else None
+    try:
+        async with lab.writing:
+            while gone is None or not gone.done():
+                await asyncio.sleep(0)
+                next(work)
+            raise ClientGoneError
+    except StopIteration as done:
+        return done.value
+    finally:
+        work.close()
+        if gone is not None:
+            gone.cancel()
 
 
 async def _read_body(receive: Receive) -> bytes | None:
@@ -174,7 +205,10 @@ async def _send(send: Send, code: int, headers: list[tuple[bytes, bytes]], body:
     KUBE.labels(str(code)).inc()
     headers = [*headers, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-cache, private")]
     await send({"type": "http.response.start", "status": code, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    for start in range(0, len(body) - BATCH, BATCH):
+        await send({"type": "http.response.body", "body": body[start : start + BATCH], "more_body": True})
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": body[max(0, (len(body) - 1) // BATCH * BATCH) :]})
 
 
 async def _stream(lab: Lab, watch: Any, receive: Receive, send: Send) -> None:
@@ -194,7 +228,7 @@ async def _stream(lab: Lab, watch: Any, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         while not gone.done():
             news.clear()
-            while chunk := watch.take(WATCH_BATCH):
+            while chunk := watch.take(BATCH):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await asyncio.sleep(0)
             left = None if ends is None else ends - loop.time()

@@ -37,6 +37,8 @@ __all__ = ["Lab", "LabError"]
 _log = logging.getLogger(__name__)
 
 PUBLISH_S = 0.05
+#: Long lists that a lab writes down for clients at a time.
+LISTS_WRITTEN = 2
 
 
 class Lab(Working):
@@ -71,6 +73,7 @@ class Lab(Working):
         self._turn = asyncio.Lock()  # held while commands are stored and performed: the timeline must not jump in between
         self.stands = asyncio.Event()  # not on the way to another step: who reads waits for it, so that nobody sees the way
         self.stands.set()
+        self.writing = asyncio.Semaphore(LISTS_WRITTEN)  # long lists, for clients
         self._jobs: deque[Job] = deque()
         #: The last step before the latest command; after waking, nothing is known of commands before.
         self.acted_seq = cluster.sim.last_seq
