@@ -75,8 +75,13 @@ async def access(request: HttpRequest, lab: Lab) -> Any:
 
 @endpoint("GET")
 async def owners(request: HttpRequest, lab: Lab) -> Any:
-    """Who made whom and who selects whom. Stored objects are never changed, so another thread may lay them out."""
-    return await asyncio.to_thread(ownership.graph, ownership.relevant(lab.cluster.objects()))
+    """Who made whom and who selects whom. Stored objects are never changed, so another thread may look through them and lay them out."""
+    held = lab.cluster.held()
+
+    def graph() -> Any:
+        return ownership.graph(ownership.relevant((f"{label}/{key}", obj) for label, objects in held for key, obj in objects.items()))
+
+    return await asyncio.to_thread(graph)
 
 
 @endpoint("GET")
