@@ -63,7 +63,7 @@ def _expanded(texts: Iterable[str], env: dict[str, str]) -> tuple[str, ...]:
 def container_config(kl: Kubelet, rec: Pod, container: Object, kind: str, latest: Container | None) -> ContainerConfig:
     """Everything that the runtime needs to make a container; raises `ConfigError`."""
     spec = rec.pod["spec"]
-    _check_user(rec, container)
+    _check_user(rec, container, kl.runtime.registry.behaviour(container["image"]).user)
     env = environment(kl, rec, container)
     known = dict(env)
     resources = container.get("resources") or {}
@@ -133,7 +133,8 @@ def _attempt(rec: Pod, name: str, latest: Container | None) -> int:
     return 0
 
 
-def _check_user(rec: Pod, container: Object) -> None:
+def _check_user(rec: Pod, container: Object, image_user: str) -> None:
+    """Whether runAsNonRoot allows a container's user (kuberuntime/security_context_others.go: verifyRunAsNonRoot)."""
     mine, whole = container.get("securityContext") or {}, rec.pod["spec"].get("securityContext") or {}
     if not (mine.get("runAsNonRoot", whole.get("runAsNonRoot"))):
         return
@@ -142,7 +143,10 @@ def _check_user(rec: Pod, container: Object) -> None:
     where = f'(pod: "{meta["name"]}_{meta["namespace"]}({meta["uid"]})", container: {container["name"]})'
     if user == 0:
         raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
-    if user is None:
+    if user is None and not image_user.isdigit() and image_user != "root":
+        raise ConfigError(
+            f"container has runAsNonRoot and image has non-numeric user ({image_user}), cannot verify user is non-root {where}")
+    if user is None and image_user in {"root", "0"}:
         raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
 
 

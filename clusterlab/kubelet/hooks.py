@@ -5,10 +5,13 @@ Follows pkg/kubelet/kuberuntime/kuberuntime_container.go (startContainer, execut
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from clusterlab.kubelet.probes import ANSWERED
 from clusterlab.kubelet.records import Pod
 from clusterlab.runtime.records import RUNNING, Container
+from clusterlab.runtime.scripts import NO_EXEC
 
 if TYPE_CHECKING:
     from clusterlab.kubelet.kubelet import Kubelet
@@ -18,16 +21,28 @@ Object = dict[str, Any]
 __all__ = ["finish", "post_start", "pre_stop_ms"]
 
 
-def _run(kl: Kubelet, rec: Pod, made: Container, handler: Object) -> tuple[int, int]:
-    """How long a handler takes, in ms, and its exit code."""
+def _run(kl: Kubelet, rec: Pod, made: Container, handler: Object) -> tuple[int, str]:
+    """How long a handler takes, in ms, and why it failed ("" where it did not)."""
+    meta = rec.pod["metadata"]
+    where = f'for Container "{made.name}" in Pod "{meta["name"]}_{meta["namespace"]}({meta["uid"]})" failed - error:'
     if "sleep" in handler:
-        return int(handler["sleep"].get("seconds", 0)) * 1000, 0
+        return int(handler["sleep"].get("seconds", 0)) * 1000, ""
     if "exec" in handler:
-        return kl.exec_timed(made.id, handler["exec"].get("command") or [])
+        command = handler["exec"].get("command") or []
+        takes_ms, code, out, err = kl.exec_timed(made.id, command)
+        if not code:
+            return takes_ms, ""
+        words = " ".join(command)
+        if err.startswith(NO_EXEC):
+            begun = f'failed to exec in container: failed to start exec "{made.id}": '
+            return takes_ms, f'Exec lifecycle hook ([{words}]) {where} rpc error: code = Unknown desc = {begun}{err.strip()}, message: ""'
+        said = json.dumps(out + err, ensure_ascii=False)
+        return takes_ms, f"Exec lifecycle hook ([{words}]) {where} command '{words}' exited with {code}: {err}, message: {said}"
     if "httpGet" in handler:
-        result, _output = kl.probe_http(rec, made, handler["httpGet"], 30_000)
-        return 0, 0 if result else 1
-    return 0, 0
+        healthy, output = kl.probe_http(rec, made, handler["httpGet"], 30_000)
+        if not healthy and not output.startswith(ANSWERED):  # any answer will do, whatever its status
+            return 0, f"HTTP lifecycle hook ({handler['httpGet'].get('path', '')}) {where} {output}"
+    return 0, ""
 
 
 def post_start(kl: Kubelet, rec: Pod, container: Object, made: Container) -> Pod:
@@ -35,13 +50,13 @@ def post_start(kl: Kubelet, rec: Pod, container: Object, made: Container) -> Pod
     handler = (container.get("lifecycle") or {}).get("postStart")
     if not handler:
         return rec
-    takes_ms, code = _run(kl, rec, made, handler)
-    if code:
+    takes_ms, wrong = _run(kl, rec, made, handler)
+    if wrong:
         kl.event(rec, "Warning", "FailedPostStartHook", "PostStartHook failed", container)
         kl.event(rec, "Normal", "Killing", "FailedPostStartHook", container)
         kl.say(f"the postStart hook of container {made.name} failed, so it is stopped")
         kl.runtime.stop_container(made.id, kl.grace_ms(rec))
-        return rec
+        return rec._replace(reasons={**rec.reasons, made.name: ("PostStartHookError", wrong)})
     if not takes_ms:
         return rec
     kl.wake(rec.uid, takes_ms)
@@ -67,7 +82,7 @@ def pre_stop_ms(kl: Kubelet, rec: Pod, container: Object, made: Container, grace
     handler = (container.get("lifecycle") or {}).get("preStop")
     if not handler or grace_ms <= 0:
         return 0
-    takes_ms, code = _run(kl, rec, made, handler)
-    if code:
+    takes_ms, wrong = _run(kl, rec, made, handler)
+    if wrong:
         kl.event(rec, "Warning", "FailedPreStopHook", "PreStopHook failed", container)
     return min(takes_ms, grace_ms)

@@ -23,8 +23,8 @@ def ensure(kl: Kubelet, rec: Pod, container: Object) -> tuple[Pod, str]:
     """Sees to the image of a container. The answer's second part: "present", "pulling" or "failed" (the reason is noted)."""
     image, name = container["image"], container["name"]
     policy = container.get("imagePullPolicy") or ("Always" if tag_of(image) == "latest" else "IfNotPresent")
-    if invalid_reference(image):
-        message = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": invalid reference format'
+    if wrong := invalid_reference(image):
+        message = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {wrong}'
         kl.event(rec, "Warning", "InspectFailed", message, container)
         return _failed(kl, rec, container, "InvalidImageName", message), "failed"
     present = kl.runtime.image(image) is not None

@@ -122,6 +122,6 @@ class KubeletParts(Process):
         found = self.world.probe(self.runtime, rec.pod, made, {"httpGet": action, "timeoutSeconds": timeout_ms // 1000})
         return found.healthy, found.output
 
-    def exec_timed(self, container_id: str, command: list[str]) -> tuple[int, int]:
-        """How long a command in a container takes, in ms, and its exit code."""
+    def exec_timed(self, container_id: str, command: list[str]) -> tuple[int, int, str, str]:
+        """How long a command in a container takes, in ms, its exit code, and what it writes to its output and its errors."""
         return self.world.exec_timed(self.runtime, container_id, command)

@@ -16,7 +16,10 @@ from clusterlab.runtime.runtime import Runtime
 
 Object = dict[str, Any]
 
-__all__ = ["Outcome", "run"]
+__all__ = ["ANSWERED", "Outcome", "run"]
+
+#: How an HTTP probe that was answered, but not well, begins to say so.
+ANSWERED = "HTTP probe failed with statuscode: "
 
 
 class Outcome(NamedTuple):
@@ -93,7 +96,7 @@ def _http(runtime: Runtime, pod: Object, made: Container, action: Object, timeou
         return Outcome(True, f"Probe terminated redirects, Response body: {answer.body}", answer.until_ms, warning=True)
     if 200 <= answer.status < 300:
         return Outcome(True, "", answer.until_ms)
-    return Outcome(False, f"HTTP probe failed with statuscode: {answer.status}", answer.until_ms)
+    return Outcome(False, f"{ANSWERED}{answer.status}", answer.until_ms)
 
 
 def _no_port(pod: Object, made: Container, action: Object) -> Outcome:

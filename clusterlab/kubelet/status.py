@@ -179,7 +179,8 @@ def _fill(kl: Kubelet, rec: Pod, container: Object, latest: Container, status: O
     status["resources"] = resources
     if resources.get("requests"):
         status["allocatedResources"] = resources["requests"]
-    status["user"] = _user(rec.pod, container)
+    image_user = latest.program.behaviour.user
+    status["user"] = _user(rec.pod, container, int(image_user) if image_user.isdigit() else 0)
     if latest.state == RUNNING:
         status["state"] = {"running": {"startedAt": latest.started}}
     elif latest.state == EXITED:
@@ -189,11 +190,11 @@ def _fill(kl: Kubelet, rec: Pod, container: Object, latest: Container, status: O
         status["state"] = {"waiting": {"reason": waiting or "ContainerCreating"}}
 
 
-def _user(pod: Object, container: Object) -> Object:
+def _user(pod: Object, container: Object, image_user: int) -> Object:
     mine, whole = container.get("securityContext") or {}, pod["spec"].get("securityContext") or {}
-    if not mine and not whole:
+    if not mine and not whole and not image_user:
         return _ROOT
-    uid = mine.get("runAsUser", whole.get("runAsUser", 0))
+    uid = mine.get("runAsUser", whole.get("runAsUser", image_user))
     gid = mine.get("runAsGroup", whole.get("runAsGroup", 0))
     groups = [gid, *(whole.get("supplementalGroups") or ()), *([whole["fsGroup"]] if "fsGroup" in whole else ())]
     return {"linux": {"gid": gid, "supplementalGroups": list(dict.fromkeys(groups)), "uid": uid}}

@@ -1,8 +1,9 @@
 """Volumes: what a pod mounts, made from configMaps, secrets, fields and tokens, and what keeps it from being mounted.
 
 Follows pkg/volume/{configmap,secret,projected,downwardapi,emptydir} (SetUp) and volumemanager/reconciler for the retries: half a
-second, twice as long each time, up to two minutes and two seconds; volume_manager.go (WaitForAttachAndMount) for disks, which the
-attach/detach controller has to attach first.
+second, twice as long each time, up to two minutes and two seconds; populator/desired_state_of_world_populator.go for claims, whose
+errors end the wait for volumes at once and are looked at again with the pod's next sync; volume_manager.go (WaitForAttachAndMount) for
+disks, which the attach/detach controller has to attach first: a wait that runs out of time makes no event (kubelet.go, SyncPod).
 """
 
 from __future__ import annotations
@@ -34,13 +35,17 @@ _VARIABLE = re.compile(r"\$\(([^)]*)\)")
 
 FIRST_RETRY_MS = 500
 MOST_RETRY_MS = 122_000
-ATTACH_WAIT_MS = 123_000
+SYNC_RETRY_MS = 10_000
 #: Volumes whose content comes from the API and follows it.
 _LIVE = ("configMap", "secret", "projected", "downwardAPI")
 
 
 class MountError(Exception):
     """A volume that cannot be set up."""
+
+
+class NotProcessed(MountError):
+    """A claim that leads to no volume."""
 
 
 class NotAttached(MountError):
@@ -68,8 +73,9 @@ def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
         kl.wake(rec.uid, again - now, idle=True)
         return rec, False
     made: dict[str, Files] = {}
-    failed = False
+    failed: list[str] = []
     unattached: list[str] = []
+    unprocessed: dict[str, str] = {}
     for volume in rec.pod["spec"].get("volumes") or ():
         try:
             if "persistentVolumeClaim" in volume:
@@ -78,13 +84,18 @@ def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
         except NotAttached:
             unattached.append(volume["name"])
             continue
+        except NotProcessed as error:
+            unprocessed[volume["name"]] = str(error)
+            continue
         except MountError as error:
+            failed.append(volume["name"])
             kl.event(rec, "Warning", "FailedMount", f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
             kl.say(f"volume {volume['name']} cannot be mounted: {error}")
-            failed = True
             continue
         if files is not None:
             made[key_of(rec, volume)] = files
+    if unprocessed:
+        return _tell_unprocessed(kl, rec, unprocessed, sorted((*failed, *unattached, *unprocessed)), sorted(unattached)), False
     if failed:
         delay = min(FIRST_RETRY_MS << min(tries, 20), MOST_RETRY_MS)
         kl.wake(rec.uid, delay, idle=True)
@@ -98,18 +109,23 @@ def mount(kl: Kubelet, rec: Pod) -> tuple[Pod, bool]:
     return rec._replace(mounted=True, mounts_failed=(0, 0), unattached_ms=-1), True
 
 
+def _tell_unprocessed(kl: Kubelet, rec: Pod, unprocessed: dict[str, str], unmounted: list[str], unattached: list[str]) -> Pod:
+    """Claims that are missing or not bound: the whole pod waits for its next sync."""
+    why = "; ".join(unprocessed.values())
+    kl.event(rec, "Warning", "FailedMount", (
+        f"Unable to attach or mount volumes: unmounted volumes=[{' '.join(unmounted)}], unattached volumes=[{' '.join(unattached)}], "
+        f"failed to process volumes=[{' '.join(sorted(unprocessed))}]: {why}"))
+    kl.say(f"volume {next(iter(unprocessed))} cannot be mounted: {why}")
+    kl.wake(rec.uid, SYNC_RETRY_MS, idle=True)
+    return rec._replace(mounts_failed=(rec.mounts_failed[0], kl.sim.time_ms + SYNC_RETRY_MS))
+
+
 def _await_attachment(kl: Kubelet, rec: Pod, names: list[str]) -> Pod:
     """Waits for disks; the node says when one has come (`Kubelet._node_changed`)."""
-    now = kl.sim.time_ms
-    since = rec.unattached_ms if rec.unattached_ms >= 0 else now
-    if now - since >= ATTACH_WAIT_MS:
-        shown = f"[{' '.join(names)}]"
-        why = f"unmounted volumes={shown}, unattached volumes={shown}, failed to process volumes=[]: context deadline exceeded"
-        kl.event(rec, "Warning", "FailedMount", f"Unable to attach or mount volumes: {why}")
-        kl.say(f"volume {names[0]} is not attached to the node")
-        since = now
-    kl.wake(rec.uid, since + ATTACH_WAIT_MS - now, idle=True)
-    return rec._replace(unattached_ms=since)
+    if rec.unattached_ms >= 0:
+        return rec
+    kl.say(f"volume {names[0]} is not attached to the node")
+    return rec._replace(unattached_ms=kl.sim.time_ms)
 
 
 def _follows(volume: Object) -> bool:
@@ -164,11 +180,13 @@ def content(kl: Kubelet, rec: Pod, volume: Object) -> Files | None:
 
 def _claimed(kl: Kubelet, rec: Pod, name: str) -> Pod:
     """The pod, knowing where the files of a claim are. Raises MountError while that has no volume."""
-    claim = kl.read("persistentvolumeclaims", rec.pod["metadata"]["namespace"], name)
+    namespace = rec.pod["metadata"]["namespace"]
+    claim = kl.read("persistentvolumeclaims", namespace, name)
     if claim is None:
-        raise MountError(f'persistentvolumeclaim "{name}" not found')
+        raise NotProcessed(f'error processing PVC {namespace}/{name}: failed to fetch PVC from API server: persistentvolumeclaims '
+                           f'"{name}" not found')
     if (claim.get("status") or {}).get("phase") != "Bound":
-        raise MountError(f'PVC {rec.pod["metadata"]["namespace"]}/{name} is not bound')
+        raise NotProcessed(f"error processing PVC {namespace}/{name}: PVC is not bound")
     bound = kl.read("persistentvolumes", "", claim["spec"].get("volumeName") or "") or {"metadata": {}, "spec": {}}
     csi = bound["spec"].get("csi")
     if csi and not _is_attached(kl, csi):
@@ -199,7 +217,7 @@ def _items(kl: Kubelet, kind: str, namespace: str, name: str, source: Object) ->
         if item["key"] in data:
             found[item["path"]] = data[item["key"]]
         elif not source.get("optional"):
-            raise MountError(f"references non-existent {kind} key: {item['key']}" if kind == "configmap"
+            raise MountError(f"configmap references non-existent config key: {item['key']}" if kind == "configmap"
                              else f"references non-existent secret key: {item['key']}")
     return found
 

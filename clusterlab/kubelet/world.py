@@ -45,7 +45,7 @@ class World:
 
         return run(runtime, pod, made, spec)
 
-    def exec_timed(self, runtime: Runtime, container_id: str, command: list[str]) -> tuple[int, int]:
+    def exec_timed(self, runtime: Runtime, container_id: str, command: list[str]) -> tuple[int, int, str, str]:
         return runtime.exec_timed(container_id, tuple(command))
 
 

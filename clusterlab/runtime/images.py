@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -21,7 +22,6 @@ __all__ = ["Image", "Registry", "full_name", "image_id", "invalid_reference", "s
 
 _UNKNOWN = Behaviour()
 _DEFAULTS = {field.name: getattr(_UNKNOWN, field.name) for field in fields(Behaviour)}
-_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@[]")
 
 
 class Image(NamedTuple):
@@ -35,27 +35,47 @@ class Image(NamedTuple):
     layers: tuple[Layer, ...] = ()
 
 
-def invalid_reference(image: str) -> bool:
-    """Whether a name cannot be that of an image (upper-case repositories, odd characters, empty parts)."""
-    if not image or not _ALLOWED.issuperset(image):
-        return True
-    repository = image.partition("@")[0]
-    last = repository.rsplit("/", 1)[-1]
-    if ":" in last:
-        repository = repository[: -len(last)] + last.split(":", 1)[0]
-    domain, slash, rest = repository.partition("/")
-    path = rest if slash and ("." in domain or ":" in domain or domain == "localhost") else repository
-    return path != path.lower() or not path or path.startswith(("/", "-", ".")) or path.endswith("/") or "//" in path
+#: The grammar of references (regexp.go of the reference package).
+_PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+_REFERENCE = re.compile(rf"{_HOST}/({_PATH}(?:/{_PATH})*)(?::[a-zA-Z0-9_][a-zA-Z0-9_.-]{{0,127}})?(?:@{_DIGEST})?\Z")
+_IDENTIFIER = re.compile(r"[a-f0-9]{64}\Z")
+NAME_MOST = 255
+REFERENCE_MOST = 1_000  # characters of a name that is looked at: a longer one is wrong in any case
+
+
+def _domain(image: str) -> tuple[str, str]:
+    """The registry of an image and its name there. What has an upper-case letter before the first slash is a registry as well."""
+    domain, slash, rest = image.partition("/")
+    if not slash or not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):
+        domain, rest = "docker.io", image
+    if domain == "index.docker.io":
+        domain = "docker.io"
+    return domain, f"library/{rest}" if domain == "docker.io" and "/" not in rest else rest
+
+
+@lru_cache(1024)
+def invalid_reference(image: str) -> str:
+    """Why a name cannot be that of an image (upper-case repositories, odd characters, empty parts), in the words of the reference
+    package (ParseNormalizedNamed); "" where it can."""
+    if _IDENTIFIER.match(image):
+        return f"invalid repository name ({image}), cannot specify 64-byte hexadecimal strings"
+    domain, rest = _domain(image)
+    remote = rest.partition(":")[0]
+    if remote != remote.lower():
+        return f"invalid reference format: repository name ({remote}) must be lowercase"
+    found = _REFERENCE.match(f"{domain}/{rest}") if len(image) <= REFERENCE_MOST else None
+    if found is None:
+        return "invalid reference format"
+    return "" if len(found[1]) <= NAME_MOST else f"repository name must not be more than {NAME_MOST} characters"
 
 
 def full_name(image: str) -> str:
     """"nginx" as "docker.io/library/nginx:latest"."""
     name, at, digest = image.partition("@")
-    domain, slash, rest = name.partition("/")
-    if not slash or not ("." in domain or ":" in domain or domain == "localhost"):
-        domain, rest = "docker.io", name
-    if domain == "docker.io" and "/" not in rest:
-        rest = f"library/{rest}"
+    domain, rest = _domain(name)
     if ":" not in rest.rsplit("/", 1)[-1] and not at:
         rest += ":latest"
     return f"{domain}/{rest}{at}{digest}"
@@ -124,13 +144,16 @@ class Registry(Component):
     def pull_error(self, image: str) -> str:
         """Why an image cannot be pulled now, as containerd says it; "" when it can."""
         full = full_name(image)
-        if self.unreachable and any(fnmatchcase(full, glob) for glob in self.unreachable):
-            host = full.partition("/")[0]
+        host = full.partition("/")[0]
+        unreachable = bool(self.unreachable) and any(fnmatchcase(full, glob) for glob in self.unreachable)
+        nobody = host != host.lower() and "." not in host and not any(matches(each.match, image, full) for each in self.behaviours)
+        if unreachable or nobody:  # MyOrg/app: a registry MyOrg, where somebody's name was meant
             host = "registry-1.docker.io" if host == "docker.io" else host
             repository, _, tag = full.partition("/")[2].rpartition(":")
+            why = "i/o timeout" if unreachable else "no such host"
             return (
                 f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": failed to do request: Head '
-                f'"https://{host}/v2/{repository}/manifests/{tag}": dial tcp: lookup {host}: i/o timeout'
+                f'"https://{host}/v2/{repository}/manifests/{tag}": dial tcp: lookup {host}: {why}'
             )
         error = self.behaviour(image).pull_error or self.broken.get(full, "")
         why = "" if error or any(matches(each.match, image, full) for each in self.behaviours) else _never_made(full)

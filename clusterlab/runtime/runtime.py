@@ -386,11 +386,11 @@ class Runtime(ImageStore):
         """Runs a command in a container as a probe."""
         return scripts.probe(self, self.containers[container_id], command, timeout_ms)
 
-    def exec_timed(self, container_id: str, command: tuple[str, ...]) -> tuple[int, int]:
-        """How long a command in a container takes, in ms, and its exit code."""
+    def exec_timed(self, container_id: str, command: tuple[str, ...]) -> tuple[int, int, str, str]:
+        """How long a command in a container takes, in ms, its exit code, and what it writes to its output and its errors."""
         container = self.containers[container_id]
-        code, _out, _err, took_ms = scripts.execute(self, container, command)
-        return took_ms, 0 if code == scripts.NOT_FOUND and container.program.acts else code
+        code, out, err, took_ms = scripts.execute(self, container, command)
+        return took_ms, 0 if code == scripts.NOT_FOUND and container.program.acts else code, out, err
 
     def memory_now(self, container: Container) -> int:
         """How many bytes a container uses now."""

@@ -96,6 +96,53 @@ def test_what_keeps_a_container_waiting(lab: Lab, container: Object, reason: str
     assert lab.status()["phase"] == "Pending"
 
 
+@pytest.mark.parametrize(("pod", "event"), [
+    ({"image": "NGINX:1"}, ("InspectFailed", 'Failed to apply default image tag "NGINX:1": couldn\'t parse image name "NGINX:1": '
+                            "invalid reference format: repository name (library/NGINX) must be lowercase")),
+    ({"image": "shop/web:1:2"}, ("InspectFailed", 'Failed to apply default image tag "shop/web:1:2": couldn\'t parse image name '
+                                 '"shop/web:1:2": invalid reference format')),
+    ({"image": "MyShop/web:1"}, ("Failed", (
+        'Failed to pull image "MyShop/web:1": failed to pull and unpack image "MyShop/web:1": failed to resolve reference "MyShop/web:1": '
+        'failed to do request: Head "https://MyShop/v2/web/manifests/1": dial tcp: lookup MyShop: no such host'))),
+    ({"volumes": [{"name": "v", "configMap": {"name": "kube-root-ca.crt", "items": [{"key": "no", "path": "p"}]}}]},
+     ("FailedMount", 'MountVolume.SetUp failed for volume "v" : configmap references non-existent config key: no')),
+    ({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "none"}}, {"name": "w", "secret": {"secretName": "none"}}]},
+     ("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[v w], unattached volumes=[], failed to process volumes=[v]: "
+      'error processing PVC default/none: failed to fetch PVC from API server: persistentvolumeclaims "none" not found')),
+])
+def test_events_say_what_is_wrong_as_the_kubelet_does(lab: Lab, pod: Object, event: tuple[str, str]) -> None:
+    lab.pod(**pod)
+    lab.run(1)
+    assert event in lab.events()
+
+
+@pytest.mark.parametrize(("handler", "said"), [
+    ({"exec": {"command": ["sh", "-c", "echo no; exit 3"]}},
+     """Exec lifecycle hook ([sh -c echo no; exit 3]) {} command 'sh -c echo no; exit 3' exited with 3: , message: "no\\n\""""),
+    ({"httpGet": {"path": "/x", "port": 81}},
+     'HTTP lifecycle hook (/x) {} Get "http://10.244.0.2:81/x": dial tcp 10.244.0.2:81: connect: connection refused'),
+    ({"httpGet": {"path": "/nothing-here", "port": 80}}, ""),  # what is answered does not matter
+])
+def test_a_hook_that_fails_says_so_in_the_status(lab: Lab, handler: Object, said: str) -> None:
+    made = lab.pod(container={"lifecycle": {"postStart": handler}})
+    waits = {}
+    for _ in range(400):
+        lab.sim.dispatch()
+        waiting = first(lab.status())["state"].get("waiting") if lab.status().get("containerStatuses") else None
+        if waiting:
+            waits[waiting["reason"]] = waiting.get("message", "")
+    where = f'for Container "c" in Pod "p_default({made["metadata"]["uid"]})" failed - error:'
+    assert waits.get("PostStartHookError", "") == said.format(where)
+    assert (("FailedPostStartHook", "PostStartHook failed") in lab.events()) == bool(said)
+
+
+def test_run_as_non_root_looks_at_the_user_of_the_image() -> None:
+    lab = Lab()
+    lab.pod(image="nginxinc/nginx-unprivileged:1.29", container={"securityContext": {"runAsNonRoot": True}})
+    lab.settle()
+    assert "running" in first(lab.status())["state"] and first(lab.status())["user"]["linux"]["uid"] == 101
+
+
 def test_a_missing_key_may_be_optional(lab: Lab) -> None:
     lab.pod(container={"env": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nope", "key": "k", "optional": True}}}]})
     lab.settle()
