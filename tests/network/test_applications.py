@@ -307,3 +307,60 @@ def test_the_guestbook_keeps_what_is_written() -> None:
     assert ask(net, "http://frontend/guestbook.php?cmd=set&key=messages&value=,Hello%20there").body == '{"message": "Updated"}'
     assert ask(net, "http://frontend/guestbook.php?cmd=get&key=messages").body == '{"data": ",Hello there"}'
     assert '"GET /guestbook.php?cmd=get&key=messages HTTP/1.1" 200' in log_of(net, "frontend")[-1]
+
+
+SOCKS = {
+    "catalogue": ("weaveworksdemos/catalogue:0.3.5", 80), "catalogue-db": ("weaveworksdemos/catalogue-db:0.3.0", 3306),
+    "carts": ("weaveworksdemos/carts:0.4.8", 80), "carts-db": ("mongo", 27017), "orders": ("weaveworksdemos/orders:0.4.7", 80),
+    "orders-db": ("mongo", 27017), "payment": ("weaveworksdemos/payment:0.4.3", 80), "shipping": ("weaveworksdemos/shipping:0.4.8", 80),
+    "queue-master": ("weaveworksdemos/queue-master:0.3.1", 80), "rabbitmq": ("rabbitmq:3.6.8-management", 5672),
+    "session-db": ("redis:alpine", 6379), "user": ("weaveworksdemos/user:0.4.7", 80), "user-db": ("weaveworksdemos/user-db:0.3.0", 27017),
+}
+HARDENED = {"runAsNonRoot": True, "runAsUser": 10001, "capabilities": {"drop": ["all"], "add": ["NET_BIND_SERVICE"]},
+            "readOnlyRootFilesystem": True}
+
+
+def test_the_sock_shop_sells_and_scales() -> None:
+    net = Net()
+    for name, (image, port) in SOCKS.items():
+        more = {"securityContext": HARDENED} if image.startswith("weaveworksdemos/") and port == 80 else {}
+        net.deployment(name, image, 1, **more)
+        net.service(name, port, port)
+    net.deployment("front-end", "weaveworksdemos/front-end:0.3.12", 1, securityContext={**HARDENED, "runAsUser": 10001}, readinessProbe={
+        "httpGet": {"path": "/", "port": 8079}, "initialDelaySeconds": 30, "periodSeconds": 3})
+    net.service("front-end", 80, 8079)
+    net.run(60)
+    net.settle()
+    assert all(each["status"].get("readyReplicas") == 1 for _, each in net.cluster.objects("deployments"))
+    page = ask(net, "http://front-end/")
+    assert page.status == 200 and "WeaveSocks" in page.body
+    for path in ("/catalogue", "/cart", "/orders"):
+        assert ask(net, "http://front-end" + path).status == 200
+    assert "Colourful" in ask(net, "http://catalogue/catalogue").body
+    net.do(lambda: net.client.patch("deployments", "default", "catalogue-db", {"spec": {"replicas": 0}}, "merge"))
+    net.do(lambda: net.client.patch("deployments", "default", "front-end", {"spec": {"replicas": 4}}, "merge"))
+    net.run(60)
+    assert net.cluster.find("deployments/default/front-end")["status"]["readyReplicas"] == 4
+    assert ask(net, "http://front-end/catalogue").status >= 500 and ask(net, "http://front-end/cart").status == 200
+
+
+def test_a_page_of_bookinfo_is_there_without_its_parts() -> None:
+    net = Net()
+    for name in ("productpage", "details", "ratings"):
+        net.deployment(name, f"docker.io/istio/examples-bookinfo-{name}-v1:1.20.3", 1)
+        net.service(name, 9080, 9080)
+    for version in ("v1", "v2", "v3"):
+        labels = {"app": "reviews", "version": version}
+        spec = {"containers": [{"name": "reviews", "image": f"docker.io/istio/examples-bookinfo-reviews-{version}:1.20.3"}]}
+        net.create("deployments", {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": f"reviews-{version}"}, "spec": {
+            "replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}}})
+    net.service("reviews", 9080, 9080)
+    net.settle()
+    assert "Simple Bookstore App" in ask(net, "http://productpage:9080/productpage").body
+    seen = {ask(net, "http://reviews:9080/reviews/0").body.partition('"color": "')[2][:3] for _ in range(30)}
+    assert seen == {"", "bla", "red"}
+    for name in ("details", "ratings", "reviews-v1", "reviews-v2", "reviews-v3"):
+        net.do(lambda name=name: net.client.patch("deployments", "default", name, {"spec": {"replicas": 0}}, "merge"))
+    net.run(60)
+    assert ask(net, "http://details:9080/details/0").status != 200
+    assert ask(net, "http://productpage:9080/productpage").status == 200

@@ -77,7 +77,7 @@ def _bookinfo(match: str, body: str, calls: tuple[Call, ...] = (), memory: int =
 
 _BOOKINFO = (
     _bookinfo("*bookinfo-productpage-*", _BOOK_PAGE, (
-        Call("http://details:9080/details/0", path="/productpage"),
+        Call("http://details:9080/details/0", path="/productpage", required=False),  # it says that they are currently unavailable
         Call("http://reviews:9080/reviews/0", path="/productpage", required=False))),
     _bookinfo("*bookinfo-details-*", _BOOK),
     _bookinfo("*bookinfo-reviews-v1:*", _REVIEWS.replace("{stars}", ""), memory=120 * MIB),
