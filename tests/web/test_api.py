@@ -208,7 +208,7 @@ def test_many_objects_are_deleted_in_pieces(server: Server) -> None:
     path = f"/kube/{lab.key}/api/v1/namespaces/default/configmaps"
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "c-", "labels": {"a": "b"}}}
     for _ in range(130):
-        assert server.call("POST", path, config)[0] == 201
+        assert server.call("POST", path, {**config, "data": {"text": "\n" * 3000}})[0] == 201
     before = lab.call("GET")["last"]
     long_lists_are_whole(server, path)
     assert lab.call("GET")["last"] == before  # who reads leaves no trace

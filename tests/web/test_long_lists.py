@@ -58,3 +58,18 @@ def test_pieces_give_way_and_a_client_that_leaves_ends_them() -> None:
         assert await kubeapi.in_pieces(lab, work(0, []), None) == await kubeapi.in_pieces(lab, work(3, []), None) == "answer"
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("size", [0, 1, kubeapi.BATCH - 1, kubeapi.BATCH, kubeapi.BATCH + 1, 2 * kubeapi.BATCH, 5 * kubeapi.BATCH + 7])
+def test_a_long_body_is_sent_in_batches(size: int) -> None:
+    sent: list[dict[str, Any]] = []
+    body = bytes(i % 251 for i in range(size))
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(kubeapi._send(send, 200, [], body))
+    begin, *parts = sent
+    assert (b"content-length", str(size).encode()) in begin["headers"]
+    assert b"".join(part["body"] for part in parts) == body and all(len(part["body"]) <= kubeapi.BATCH for part in parts)
+    assert [bool(part.get("more_body")) for part in parts] == [True] * (len(parts) - 1) + [False]
