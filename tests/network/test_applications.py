@@ -364,3 +364,20 @@ def test_a_page_of_bookinfo_is_there_without_its_parts() -> None:
     net.run(60)
     assert ask(net, "http://details:9080/details/0").status != 200
     assert ask(net, "http://productpage:9080/productpage").status == 200
+
+
+def test_podinfo_tells_about_itself_and_answers_with_the_status_that_it_is_asked_for() -> None:
+    net = Net()
+    net.deployment("podinfo", "ghcr.io/stefanprodan/podinfo:6.14.1", 1, command=["./podinfo", "--port=9898", "--ui-message=hello"],
+                   env=[{"name": "PODINFO_UI_COLOR", "value": "#ff0000"}])
+    net.service("podinfo", 9898, 9898)
+    net.settle()
+    url = "http://podinfo:9898"
+    told = json.loads(ask(net, url + "/").body)
+    assert (told["version"], told["message"], told["color"]) == ("6.14.1", "hello", "#ff0000") and told["hostname"].startswith("podinfo-")
+    assert json.loads(ask(net, url + "/version").body) == {"commit": told["revision"], "version": "6.14.1"}
+    assert "PODINFO_UI_COLOR=#ff0000" in json.loads(ask(net, url + "/env").body)
+    assert json.loads(ask(net, url + "/headers", **{"X-Canary": "insider"}).body)["X-Canary"] == ["insider"]
+    assert (ask(net, url + "/status/503").status, ask(net, url + "/healthz").status) == (503, 200)
+    echoed = ask(net, url + "/echo", "POST", "ping")
+    assert (echoed.status, echoed.body) == (202, "ping")

@@ -172,11 +172,11 @@ LIBRARY: tuple[Behaviour, ...] = (
     _web("*agnhost*", 8080, "", size_bytes=51_000_000, memory_base=10 * MIB, entrypoint=("/agnhost",), arguments=("pause",),
          distribution="alpine", files=(("/etc/alpine-release", "3.12.0\n"),)),
     Behaviour(match="*podinfo*", size_bytes=28_000_000, memory_base=20 * MIB, cpu_milli=1, entrypoint=("./podinfo",), serves=(
-        Serve(9898, cpu_us=600, body='{\n  "hostname": "{hostname}",\n  "version": "{tag}",\n  "message": "greetings from podinfo"\n}',
+        Serve(9898, cpu_us=600,
               paths=(("/healthz", 200, '{\n  "status": "OK"\n}'), ("/readyz", 200, '{\n  "status": "OK"\n}'))),
         Serve(9797, body="# HELP go_goroutines\n"), Serve(9999, "grpc")),
         logs=('{"level":"info","ts":"{time}","msg":"Starting podinfo","version":"{tag}"}',
-              '{"level":"info","ts":"{time}","msg":"Starting HTTP Server.","addr":":9898"}'), distribution="alpine"),
+              '{"level":"info","ts":"{time}","msg":"Starting HTTP Server.","addr":":9898"}'), distribution="alpine", application="podinfo"),
     Behaviour(match="*flagger-loadtester*", size_bytes=80_000_000, memory_base=12 * MIB, entrypoint=("./loadtester",),
               serves=(Serve(8080),), distribution="alpine",
               logs=('{"level":"info","ts":"{time}","msg":"Starting load tester v{tag} API on port 8080"}',)),
