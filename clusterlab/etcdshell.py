@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlab.etcd import ctl
 from clusterlab.sim import Component
+from clusterlab.sim.words import counted
 
 if TYPE_CHECKING:
     from clusterlab.cluster import Cluster
@@ -64,7 +65,7 @@ class EtcdShell(Component):
     def on_keys_gone(self, count: int) -> None:
         """Leases have ended, and keys with them."""
         step = self.begin("expire", "etcd")
-        step.explain = f"{count} keys went with a lease; the API server hears of it."
+        step.explain = f"{counted(count, 'key')} went with a lease; the API server hears of it."
         self.tell_api()
 
     def ask(self, argv: list[str]) -> tuple[int, str, str]:

@@ -25,6 +25,7 @@ from clusterlab.kubelet.restart import go_duration
 from clusterlab.machinery.errors import StatusError
 from clusterlab.scheduler.snapshot import Listers
 from clusterlab.sim import Simulation
+from clusterlab.sim.words import counted
 
 __all__ = ["NAME", "Cloud", "ClusterAutoscaler"]
 
@@ -244,8 +245,9 @@ class ClusterAutoscaler(ElectedProcess):
         for pod in pods:
             self._pod_event(pod, "TriggeredScaleUp", f"pod triggered scale-up: [{{{group.name} {size}->{target} (max: {group.most})}}]")
         self.last = {"decision": "up", "group": group.name, "from": size, "to": target, "pods": len(pods)}
-        more = f"{found.nodes} node" + ("s" if found.nodes > 1 else "")
-        return f"{len(pods)} pods find no node, so group {group.name} gets {more} more, {target} in all"
+        find = "finds" if len(pods) == 1 else "find"
+        more = counted(found.nodes, "node")
+        return f"{counted(len(pods), 'pod')} {find} no node, so group {group.name} gets {more} more, {target} in all"
 
     def _new_name(self, group: Group) -> str:
         stem = "node" if group.name == "workers" else group.name
@@ -367,7 +369,8 @@ class ClusterAutoscaler(ElectedProcess):
         for pod in pods:
             self._evict(pod)
         self.after(2_000, "drain")
-        return f"{name} is used little, and its {len(pods)} pods find room elsewhere, so it is drained"
+        moved = "1 pod finds" if len(pods) == 1 else f"{len(pods)} pods find"
+        return f"{name} is used little, and its {moved} room elsewhere, so it is drained"
 
     def _evict(self, pod: Object) -> None:
         try:

@@ -9,6 +9,7 @@ from clusterlab.client.process import Process
 from clusterlab.controllers.base import BaseController
 from clusterlab.controllers.objects import Object, Objects
 from clusterlab.machinery.labels import from_object as selector_of
+from clusterlab.sim.words import counted
 
 __all__ = ["ClusterRoleAggregationController"]
 
@@ -52,4 +53,4 @@ class ClusterRoleAggregationController(BaseController):
         if rules:  # As Kubernetes' apply configuration, which leaves out an empty list.
             body["rules"] = rules
         self.client.patch("clusterroles", "", key, body, "apply", fieldManager=self.component, force=True)
-        self.tell(f"ClusterRole {key} gets the {len(rules)} rules of the roles that it adds up.")
+        self.tell(f"ClusterRole {key} gets {counted(len(rules), 'rule')} of the roles that it adds up.")

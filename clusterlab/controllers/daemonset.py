@@ -36,6 +36,7 @@ from clusterlab.controllers.replicaset import replica_state
 from clusterlab.machinery import errors
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.labels import from_object as selector_of
+from clusterlab.sim.words import counted
 
 __all__ = ["DaemonSetController"]
 
@@ -258,9 +259,9 @@ class DaemonSetController(BaseController):
                     refused = refused or error
         if needing:
             where = ", ".join(needing[:5]) + (" and others" if len(needing) > 5 else "")
-            self.tell(f"The DaemonSet {name} creates {len(needing)} pods, for {where}.")
+            self.tell(f"The DaemonSet {name} creates {counted(len(needing), 'pod')}, for {where}.")
         if surplus:
-            self.tell(f"The DaemonSet {name} deletes {len(surplus)} pods.")
+            self.tell(f"The DaemonSet {name} deletes {counted(len(surplus), 'pod')}.")
         if refused is not None:
             raise refused
 
@@ -346,7 +347,7 @@ class DaemonSetController(BaseController):
                 if step is not None and not step.explain:
                     step.explain = (
                         f"The DaemonSet {ds['metadata']['name']} now reports {counts['numberReady']} of "
-                        f"{counts['desiredNumberScheduled']} pods ready."
+                        f"{counted(counts['desiredNumberScheduled'], 'pod')} ready."
                     )
         self.note(desired=counts["desiredNumberScheduled"], observed=counts["currentNumberScheduled"])
         min_ready_s = ds["spec"].get("minReadySeconds", 0)

@@ -20,6 +20,7 @@ from clusterlab.controllers.objects import (
     unix_ms,
     without_condition,
 )
+from clusterlab.sim.words import counted
 
 if TYPE_CHECKING:
     from clusterlab.controllers.deployment_sync import Rollout
@@ -139,7 +140,7 @@ def _tell_counts(rollout: Rollout) -> None:
         d, wanted = rollout.d, replicas(rollout.d)
         available, updated = status_count(d, "availableReplicas"), status_count(d, "updatedReplicas")
         rollout.by.explain(
-            f"The Deployment {d['metadata']['name']} now reports {available} of {wanted} pods available, {updated} up to date."
+            f"The Deployment {d['metadata']['name']} now reports {available} of {counted(wanted, 'pod')} available, {updated} up to date."
         )
 
 

@@ -24,6 +24,7 @@ from clusterlab.controllers.objects import (
 from clusterlab.controllers.podcontrol import namespace_terminating
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.go_dump import pod_template_hash
+from clusterlab.sim.words import counted
 
 if TYPE_CHECKING:
     from clusterlab.controllers.deployment import DeploymentController
@@ -188,13 +189,9 @@ def _why_created(rollout: Rollout, name: str, size: int) -> str:
     if any(replicas(rs) for rs in rollout.old_sets):
         return (
             f"The pod template of Deployment {meta['name']} changed, so the new ReplicaSet {name} is created; "
-            f"it may begin with {_pods(size)} beside the old ones."
+            f"it may begin with {counted(size, 'pod')} beside the old ones."
         )
-    return f"The Deployment {meta['name']} wants {_pods(wanted)}, so ReplicaSet {name} is created with {size}."
-
-
-def _pods(count: int) -> str:
-    return "1 pod" if count == 1 else f"{count} pods"
+    return f"The Deployment {meta['name']} wants {counted(wanted, 'pod')}, so ReplicaSet {name} is created with {size}."
 
 
 def _already_there(rollout: Rollout, name: str, error: StatusError) -> Object:
@@ -235,7 +232,7 @@ def scale_set(rollout: Rollout, rs: Object, size: int, force: bool = False) -> b
         return False
     way = "up" if before < size else "down"
     by.record(d, "Normal", "ScalingReplicaSet", f"Scaled {way} replica set {name} from {before} to {size}")
-    by.tell(f"The Deployment {d['metadata']['name']} wants {_pods(replicas(d))}, so ReplicaSet {name} is scaled from "
+    by.tell(f"The Deployment {d['metadata']['name']} wants {counted(replicas(d), 'pod')}, so ReplicaSet {name} is scaled from "
             f"{before} to {size}.")
     return True
 

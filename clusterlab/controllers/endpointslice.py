@@ -14,6 +14,7 @@ from clusterlab.controllers.endpointslice_reconciler import MANAGED_BY, SERVICE_
 from clusterlab.controllers.objects import Object, Objects, deleting, key_of, unix_ms
 from clusterlab.controllers.topology import Topology
 from clusterlab.machinery.errors import StatusError
+from clusterlab.sim.words import counted
 
 __all__ = ["EndpointSliceController", "by_label", "by_service", "endpoint_state", "selected_pods", "services_of", "trigger_time"]
 
@@ -171,7 +172,7 @@ class EndpointSliceController(BaseController):
         self.busy(key, BURST_MS + BURST_MS_PER_100_PODS * len(pods) // 100)
         if reconciler.wrote:
             self.explain(
-                f"The Service {meta['name']} has {reconciler.ready} ready of {reconciler.total} endpoints, "
+                f"The Service {meta['name']} has {reconciler.ready} ready of {counted(reconciler.total, 'endpoint')}, "
                 f"and its EndpointSlices now say so."
             )
 

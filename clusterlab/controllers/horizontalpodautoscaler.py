@@ -28,6 +28,7 @@ from clusterlab.machinery.labels import Selector, SelectorError
 from clusterlab.machinery.labels import parse as parse_selector
 from clusterlab.machinery.quantity import parse as parse_quantity
 from clusterlab.machinery.scheme import BUILTIN, split_api_version
+from clusterlab.sim.words import counted
 
 __all__ = ["HorizontalPodAutoscalerController"]
 
@@ -157,7 +158,7 @@ class Sync:
         self.set_status(current, desired, rescale)
         by.note(current=current, desired=desired)
         if not rescale:
-            by.tell(f"The autoscaler {self.meta['name']} leaves {ref['name']} at {current} pods.")
+            by.tell(f"The autoscaler {self.meta['name']} leaves {ref['name']} at {counted(current, 'pod')}.")
 
     def desired(self, scale: Object, current: int) -> tuple[int, str]:
         """(the size to have, why)."""
@@ -280,7 +281,7 @@ class Sync:
             events, direction = (by.ups, "scaleUp") if desired > current else (by.downs, "scaleDown")
             period = longest_period_s(rules(self.behavior, direction))
             events[self.key] = with_scale_event(events.get(self.key, ()), abs(desired - current), period, by.now_ms)
-        by.tell(f"The autoscaler {self.meta['name']} scales {name} from {current} to {desired} pods"
+        by.tell(f"The autoscaler {self.meta['name']} scales {name} from {current} to {counted(desired, 'pod')}"
                 + (f": {reason}." if reason else "."))
         return True
 

@@ -12,6 +12,7 @@ from clusterlab.controllers.objects import Object, Objects, controller_ref, dele
 from clusterlab.controllers.podcontrol import create_pod, delete_pod, namespace_terminating, pod_from_template
 from clusterlab.controllers.ranking import deletion_order
 from clusterlab.machinery.errors import StatusError
+from clusterlab.sim.words import counted
 
 __all__ = ["JobPods"]
 
@@ -85,7 +86,7 @@ class JobPods(JobState):
         self.active -= done
         self.terminating += done
         if done:
-            self.by.tell(f"The Job {self.job['metadata']['name']} deletes {done} pods.")
+            self.by.tell(f"The Job {self.job['metadata']['name']} deletes {counted(done, 'pod')}.")
         if refused is not None and expect:
             raise refused
         return done
@@ -166,7 +167,7 @@ class JobPods(JobState):
             done, batch = min(done + batch, count), batch * 2
         if done < count:
             by.expectations.created(self.key, count - done)
-        by.tell(f"The Job {self.job['metadata']['name']} has {self.succeeded} pods done and creates {done} more.")
+        by.tell(f"The Job {self.job['metadata']['name']} has {counted(self.succeeded, 'pod')} done and creates {done} more.")
         if refused is not None:
             raise refused
 

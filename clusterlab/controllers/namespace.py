@@ -15,6 +15,7 @@ from clusterlab.controllers.garbage_collector import custom_resources
 from clusterlab.controllers.objects import Object, Objects, deleting, find_condition, finished, unix_ms
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.scheme import BUILTIN
+from clusterlab.sim.words import counted
 
 __all__ = ["NamespaceController"]
 
@@ -120,7 +121,8 @@ class NamespaceController(BaseController):
         if remains.failures or remains.estimate_s:
             left = sum(remains.resources.values())
             wait_s = remains.estimate_s // 2 + 1
-            self.tell(f"Namespace {key} is being emptied; {left} objects are still there, so it is looked at again in {wait_s} s.")
+            there = f"{counted(left, 'object')} {'is' if left == 1 else 'are'} still there"
+            self.tell(f"Namespace {key} is being emptied; {there}, so it is looked at again in {wait_s} s.")
             self.queue.add_after(key, wait_s * 1000, idle=self._is_stuck(key, remains))
             return
         self.stuck.pop(key, None)

@@ -269,7 +269,8 @@ class NodeLifecycleController(BaseController):
             marked += 1
             self.record(pod, "Warning", "NodeNotReady", "Node is not ready")
         if marked:
-            self.tell(f"The {marked} pods of node {name} no longer count as ready.")
+            count = "One pod" if marked == 1 else f"The {marked} pods"
+            self.tell(f"{count} of node {name} no longer count{'s' if marked == 1 else ''} as ready.")
         if refused is not None:
             raise refused
 

@@ -31,6 +31,7 @@ from clusterlab.controllers.refmanager import Claims
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.labels import Selector
 from clusterlab.machinery.labels import from_object as selector_of
+from clusterlab.sim.words import counted
 
 __all__ = ["ReplicaSetController"]
 
@@ -175,7 +176,7 @@ class ReplicaSetController(BaseController):
             self.create_pods(key, rs, min(-diff, BURST_REPLICAS))
         elif diff > 0:
             chosen = pods_to_delete(pods, self.related_pods(rs), min(diff, BURST_REPLICAS), self.now_ms)
-            self.tell(f"{self.kind} {name} wants {wanted} pods and has {len(pods)}, so it deletes {len(chosen)}.")
+            self.tell(f"{self.kind} {name} wants {counted(wanted, 'pod')} and has {len(pods)}, so it deletes {len(chosen)}.")
             self.delete_pods(key, rs, chosen)
 
     def create_pods(self, key: str, rs: Object, count: int) -> None:
@@ -197,7 +198,7 @@ class ReplicaSetController(BaseController):
             batch *= 2
         name = rs["metadata"]["name"]
         if done:
-            self.tell(f"{self.kind} {name} wants {replicas(rs)} pods, so it creates {done}.")
+            self.tell(f"{self.kind} {name} wants {counted(replicas(rs), 'pod')}, so it creates {done}.")
         if refused is not None:
             self.expectations.created(key, count - done)
             self.tell(f"{self.kind} {name} could not create pods: {refused.message}")
@@ -237,7 +238,8 @@ class ReplicaSetController(BaseController):
             step = self.sim.current
             if step is not None and not step.explain:
                 step.explain = (
-                    f"{self.kind} {rs['metadata']['name']} now reports {status.get('readyReplicas', 0)} of {replicas(rs)} pods ready."
+                    f"{self.kind} {rs['metadata']['name']} now reports {status.get('readyReplicas', 0)} of "
+                    f"{counted(replicas(rs), 'pod')} ready."
                 )
         if next_ms is not None:
             self.queue.add_after(key, next_ms)

@@ -40,6 +40,7 @@ from clusterlab.controllers.statefulset_pods import (
 from clusterlab.machinery import errors
 from clusterlab.machinery.errors import StatusError
 from clusterlab.machinery.labels import from_object as selector_of
+from clusterlab.sim.words import counted
 
 __all__ = ["StatefulSetController"]
 
@@ -142,8 +143,8 @@ class StatefulSetController(BaseController):
         step = self.sim.current
         if step is not None and not step.explain:
             step.explain = (
-                f"The StatefulSet {owner['metadata']['name']} now reports {status.get('readyReplicas', 0)} of {replicas(owner)} "
-                "pods ready."
+                f"The StatefulSet {owner['metadata']['name']} now reports {status.get('readyReplicas', 0)} of "
+                f"{counted(replicas(owner), 'pod')} ready."
             )
 
     def _check_availability(self, key: str, owner: Object, pods: Objects) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from clusterlab.etcd.errors import EtcdError, refused
 from clusterlab.etcd.membership import Membership
 from clusterlab.etcd.mvcc import Lease
+from clusterlab.sim.words import counted
 
 __all__ = ["Leases"]
 
@@ -100,5 +101,6 @@ class Leases(Membership):
                 self.sim.after(0, self.listener, "keys_gone", len(keys))
             if self.sim.current is None:
                 step = self.begin("expire", f"etcd/lease-{lease:x}", actor="etcd")
-                step.explain = f"Nobody kept the lease {lease:x} alive: it is revoked, and {len(keys)} keys go with it."
+                gone = f"{counted(len(keys), 'key')} {'goes' if len(keys) == 1 else 'go'} with it"
+                step.explain = f"Nobody kept the lease {lease:x} alive: it is revoked, and {gone}."
         self._plan_expiry(retry_ms)

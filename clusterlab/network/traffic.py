@@ -15,6 +15,7 @@ from clusterlab.network.loads import Task, task_of
 from clusterlab.network.series import BUCKETS_US as BUCKETS
 from clusterlab.network.series import Counts, Group, Key, Series, add, slot_of
 from clusterlab.sim import Component, Simulation
+from clusterlab.sim.words import counted
 
 Object = dict[str, Any]
 
@@ -207,7 +208,7 @@ class Traffic(Component):
             return
         step = self.begin("flow", "", routine=True)
         total = sum(count for _, _, count, _ in arrivals.values())
-        step.explain = f"In the last second {total} requests reached {len(arrivals)} containers."
+        step.explain = f"In the last second {counted(total, 'request')} reached {counted(len(arrivals), 'container')}."
         self._tell(told, arrivals)
 
     def _send(self, name: str, source: Any, count: int, arrivals: dict[str, Arrival], shares: list[Share]) -> None:
