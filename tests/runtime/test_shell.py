@@ -95,6 +95,19 @@ def sh(node: Node, script: str) -> tuple[int, str, str]:
     ("echo a | grep -q b || echo none", "none\n"),
     ("eval 'echo ev'", "ev\n"),
     ("[ 1 -eq 1 -a 2 -gt 1 ] && echo both", "both\n"),
+    ("printf 'k=v\\n# c\\n' > /tmp/e; cut -d= -f2 /tmp/e; cut -sd= -f1 /tmp/e; echo a:b:c | cut -d: -f3,1", "v\n# c\nk\na:c\n"),
+    ("printf 'b 2\\na 10\\nc 2\\n' > /tmp/s; sort -k2,2n -k1,1r /tmp/s; sort -rnk2 /tmp/s | head -n -2; sort -c /tmp/s 2>&1; echo $?",
+     "c 2\nb 2\na 10\na 10\nCheck line 1\n1\n"),
+    ("printf 'a\\na\\nb\\n' > /tmp/u; uniq -d /tmp/u; uniq -u /tmp/u; echo 'a  b' | tr -s ' '; echo a1 | tr -c '[:alpha:]\\n' _; wc /tmp/u /tmp/u",
+     "a\nb\na b\na_\n        3         3         6 /tmp/u\n        3         3         6 /tmp/u\n        6         6        12 total\n"),
+    ("seq -w 9 10; seq 0 0.5 1; seq -s, 3 -1 1; seq 4 | paste -d' ' - -; printf 'x\\ty\\n\\n' | cat -A", "09\n10\n0.0\n0.5\n1.0\n3,2,1\n1 2\n3 4\nx^Iy$\n$\n"),
+    ("echo $((0x10)) $((010)) $((2**3**2)) $((5,7)); printf '%b|%5.1f|%c|%*d|%x' 'a\\tb' 2.25 xyz 4 7 255; printf '%s-%s\\n' 1 2 3",
+     "16 8 512 7\na\tb|  2.2|x|   7|ff1-2\n3-\n"),
+    ("printf 'ab\\n' | hexdump -C; printf 'ab\\n' | od -c; printf 'ab\\n' | xxd -p | xxd -r -p; echo abcdef | fold -w 4; seq 3 > /tmp/n; split -l2 /tmp/n /tmp/x; "
+     "cat /tmp/xab; cmp /tmp/n /tmp/xaa",
+     "00000000  61 62 0a                                          |ab.|\n00000003\n0000000   a   b  \\n\n0000003\nab\nabcd\nef\n3\n"),
+    ("echo 'v: 12;' | grep -oP 'v: \\K\\d+(?=;)'; printf 'one\\ntwo\\n' > /tmp/g1; grep -c o /tmp/g1 /tmp/g1; grep -rn two /tmp/g1; grep -on 'o\\|t' /tmp/g1; "
+     "grep -A1 one /tmp/g1", "12\n/tmp/g1:2\n/tmp/g1:2\n/tmp/g1:2:two\n1:o\n2:t\n2:o\none\ntwo\n"),
 ])
 def test_scripts(node: Node, script: str, out: str) -> None:
     assert sh(node, script)[1] == out

@@ -12,11 +12,16 @@ from clusterlab.runtime.shell import files as made_files
 from clusterlab.runtime.shell import (
     hostfiles,
     tools_amqp,
+    tools_awk,
+    tools_bytes,
     tools_data,
+    tools_fields,
     tools_files,
+    tools_grep,
     tools_lines,
     tools_net,
     tools_node,
+    tools_printf,
     tools_stores,
     tools_system,
     tools_text,
@@ -33,6 +38,7 @@ __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
 TOOLS = {
     **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS,
+    **tools_awk.TOOLS, **tools_bytes.TOOLS, **tools_fields.TOOLS, **tools_grep.TOOLS, **tools_printf.TOOLS,
     **tools_data.TOOLS, **tools_amqp.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
 }
 FILE_LIMIT = 1_000_000

@@ -225,7 +225,9 @@ def braced(text: str) -> list[str]:
     return [before + each + rest for rest in braced(after) for each in choices][:BRACED_MOST]
 
 
-_TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|\*\*|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%]=|[-+*/%()<>!~&|^=?:])")
+_TOKEN = re.compile(
+    r"\s*(0[xX][0-9a-fA-F]+|\d+#\w+|\d+|[A-Za-z_]\w*|\*\*|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%&|^]=|[-+*/%()<>!~&|^=?:,])")
+_ASSIGNMENTS = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
 _LEVELS = (
     ("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<", ">", "<=", ">="), ("<<", ">>"), ("+", "-"), ("*", "/", "%"),
     ("**",),
@@ -246,6 +248,8 @@ def arithmetic(text: str, look_up: Callable[[str], str | None], assign: Callable
     if not found:
         return 0
     value, rest = _assignment(found, 0, look_up, assign)
+    while rest < len(found) and found[rest] == ",":
+        value, rest = _assignment(found, rest + 1, look_up, assign)
     if rest != len(found):
         raise ShellError("arithmetic syntax error")
     return value
@@ -253,14 +257,33 @@ def arithmetic(text: str, look_up: Callable[[str], str | None], assign: Callable
 
 def _read(name: str, look_up: Callable[[str], str | None]) -> int:
     text = (look_up(name) or "0").strip()
-    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else 0
+    sign = -1 if text[:1] == "-" else 1
+    return sign * _number(text.removeprefix("-")) if _NUMBER.fullmatch(text) else 0
+
+
+_NUMBER = re.compile(r"-?(?:0[xX][0-9a-fA-F]{1,16}|\d{1,18})")
+
+
+def _number(token: str) -> int:
+    """Decimal, 0x…, 0… (octal) and bash's BASE#DIGITS."""
+    base, mark, digits = token.partition("#")
+    try:
+        if mark:
+            if not 2 <= int(base[:3]) <= 36:
+                raise ShellError("arithmetic syntax error")
+            return _wrapped(int(digits[:64], int(base)))
+        if token[:2] in {"0x", "0X"}:
+            return _wrapped(int(token[2:18], 16))
+        return _wrapped(int(token[:23], 8)) if token[0] == "0" and len(token) > 1 else int(token[:18])
+    except ValueError:
+        raise ShellError("arithmetic syntax error") from None
 
 
 def _assignment(t: list[str], at: int, look_up: Callable[[str], str | None], assign: Callable[[str, str], None]) -> tuple[int, int]:
-    if at + 1 < len(t) and (t[at][0].isalpha() or t[at][0] == "_") and t[at + 1] in {"=", "+=", "-=", "*=", "/=", "%="}:
+    if at + 1 < len(t) and (t[at][0].isalpha() or t[at][0] == "_") and t[at + 1] in _ASSIGNMENTS:
         value, rest = _assignment(t, at + 2, look_up, assign)
         if t[at + 1] != "=":
-            value = _apply(t[at + 1][0], _read(t[at], look_up), value)
+            value = _apply(t[at + 1][:-1], _read(t[at], look_up), value)
         assign(t[at], str(value))
         return value, rest
     value, rest = _binary(t, at, 0, look_up, assign)
@@ -280,7 +303,7 @@ def _binary(
         return _unary(t, at, look_up, assign)
     value, at = _binary(t, at, level + 1, look_up, assign)
     while at < len(t) and t[at] in _LEVELS[level]:
-        other, rest = _binary(t, at + 1, level + 1, look_up, assign)
+        other, rest = _binary(t, at + 1, level + (t[at] != "**"), look_up, assign)  # ** goes from right to left
         value, at = _apply(t[at], value, other), rest
     return value, at
 
@@ -301,8 +324,8 @@ def _unary(t: list[str], at: int, look_up: Callable[[str], str | None], assign: 
         if rest >= len(t) or t[rest] != ")":
             raise ShellError("arithmetic syntax error")
         return value, rest + 1
-    if token.isdigit():
-        return int(token[:18]), at + 1
+    if token[0].isdigit():
+        return _number(token), at + 1
     if token[0].isalpha() or token[0] == "_":
         value = _read(token, look_up)
         if at + 1 < len(t) and t[at + 1] in {"++", "--"}:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clusterlab.runtime.shell import kernel
 from clusterlab.runtime.shell.machine import Result, Run
-from clusterlab.runtime.shell.tools_text import _flags, _sources
+from clusterlab.runtime.shell.tools_text import _escapes, _flags, _sources
 
 if TYPE_CHECKING:
     from clusterlab.runtime.shell.box import Box
@@ -34,11 +34,33 @@ def paste(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     flags, names = _flags(argv[1:], "d")
     found, errors = _sources(box, run, names, stdin, "paste")
     columns = [text.splitlines() for _, text in found]
-    joint = flags.get("d") or "\t"
+    dashes = [at for at, (name, _) in enumerate(found) if name == "-"]
+    if len(dashes) > 1:  # they take turns with the lines of standard input
+        given = columns[dashes[0]]
+        for turn, at in enumerate(dashes):
+            columns[at] = given[turn::len(dashes)]
+    marks = _escapes(flags["d"]) if flags.get("d") else "" if "d" in flags else "\t"
+
+    def joined(cells: list[str]) -> str:
+        """The delimiters of -d take turns as well."""
+        return "".join(cell + (marks[at % len(marks)] if marks and at < len(cells) - 1 else "") for at, cell in enumerate(cells)) + "\n"
+
     if "s" in flags:
-        return Result(0, "".join(joint.join(each) + "\n" for each in columns), errors)
+        return Result(0, "".join(joined(each) for each in columns), errors)
     rows = range(max((len(each) for each in columns), default=0))
-    return Result(0, "".join(joint.join(each[row] if row < len(each) else "" for each in columns) + "\n" for row in rows), errors)
+    return Result(0, "".join(joined([each[row] if row < len(each) else "" for each in columns]) for row in rows), errors)
+
+
+def nl(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
+    """`nl [-b a|t|n] [-w WIDTH] [-s SEPARATOR]`: empty lines are not counted unless -ba says so."""
+    flags, names = _flags(argv[1:], "bws")
+    found, errors = _sources(box, run, names, stdin, "nl")
+    width, joint, out, number = int(flags.get("w") or 6), flags.get("s", "\t"), [], 0
+    for line in "".join(text for _, text in found).splitlines():
+        counted = bool(line) if flags.get("b", "t") == "t" else flags["b"] == "a"
+        number += counted
+        out.append(f"{number:{min(width, 50)}}{joint}{line}" if counted else " " * (min(width, 50) + len(joint)) + line)
+    return Result(1 if errors else 0, "".join(line + "\n" for line in out), errors)
 
 
 def column(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -148,7 +170,7 @@ def fortune(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 TOOLS: dict[str, Tool] = {
     "fortune": fortune,
     "rev": _by_line(lambda lines: [line[::-1] for line in lines]), "tac": _by_line(lambda lines: lines[::-1]),
-    "nl": _by_line(lambda lines: [f"{number:6}\t{line}" for number, line in enumerate(lines, 1)]),
-    "fold": _by_line(lambda lines: lines), "column": column, "comm": comm, "shuf": shuf,
+    "nl": nl,
+    "column": column, "comm": comm, "shuf": shuf,
     "paste": paste, "diff": diff, "mktemp": mktemp, "realpath": realpath, "readlink": readlink,
 }

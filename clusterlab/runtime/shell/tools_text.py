@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clusterlab.network.patterns import safe
-from clusterlab.runtime.shell.awk import AwkError, run_program
 from clusterlab.runtime.shell.complaints import complaint
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 from clusterlab.runtime.shell.sed import Editor, options
@@ -67,33 +65,6 @@ def echo(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(0, (_escapes(text) if escapes else text) + ("\n" if newline else ""))
 
 
-def printf(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    if len(argv) < 2:
-        return Result(1, "", "printf: missing operand\n")
-    template, args, out = _escapes(argv[1]), list(argv[2:]), ""
-    pattern = re.compile(r"%%|%([-+ 0#]*)(\d*)(\.\d+)?([sdiuxXofgc])")
-    while True:
-        before = len(args)
-
-        def one(found: re.Match[str]) -> str:
-            if found[0] == "%%":
-                return "%"
-            value = args.pop(0) if args else ""
-            spec = f"%{found[1]}{found[2][:3]}{found[3] or ''}"
-            try:
-                if found[4] in "diuxXo":
-                    return (spec + found[4].replace("u", "d").replace("i", "d")) % int(value or "0", 0)
-                if found[4] in "fg":
-                    return (spec + found[4]) % float(value or "0")
-            except ValueError:
-                return "0"
-            return (spec + "s") % (value[:1] if found[4] == "c" else value)
-
-        out += pattern.sub(one, template)
-        if not args or len(args) == before or len(out) > 100_000:
-            return Result(0, out)
-
-
 def _sources(box: Box, run: Run, names: list[str], stdin: str, tool: str) -> tuple[list[tuple[str, str]], str]:
     if not names:
         return [("", run.take())], ""
@@ -114,70 +85,31 @@ def cat(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         return Result(0, run.take_some(), "", FOREVER, again=True)
     found, errors = _sources(box, run, names, stdin, "cat")
     text = "".join(content for _, content in found)
-    if "n" in flags:
-        text = "".join(f"{number:6}\t{line}\n" for number, line in enumerate(text.splitlines(), 1))
+    letters = set("".join(flags)) if all(len(each) == 1 for each in flags) else set()
+    if letters & set("nbsAEeTtv"):
+        text = _decorated(text, letters)
     return Result(1 if errors else 0, text, errors)
 
 
-def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, rest = _flags(argv[1:], "emABC")
-    several = [argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-e"]
-    pattern = "|".join(several) if len(several) > 1 else flags.get("e") or (rest.pop(0) if rest else "")
-    if len(several) > 1:
-        flags["E"] = ""
-    if argv[0] == "fgrep" or "F" in flags:
-        pattern = re.escape(pattern)
-    elif argv[0] != "egrep" and "E" not in flags:
-        pattern = re.sub(r"\\([|(){}+?])|([|(){}+?])", lambda found: found[1] if found[1] else "\\" + found[2], pattern)
-    if "w" in flags:
-        pattern = rf"\b(?:{pattern})\b"
-    try:
-        wanted = safe(pattern, "i" in flags)
-    except ValueError:
-        return Result(2, "", f"grep: bad regex '{pattern}'\n")
-    found, errors = _sources(box, run, rest, stdin, "grep")
-    lines: list[str] = []
-    hits: list[str] = []
-    for name, text in found:
-        before = len(lines)
-        named = (len(found) > 1 or "H" in flags) and "h" not in flags
-        for number, line in enumerate(text.splitlines(), 1):
-            if bool(wanted.search(line[:10_000])) != ("v" in flags):
-                prefix = f"{name}:" if named else ""
-                only = wanted.search(line[:10_000])
-                lines.append(prefix + (f"{number}:" if "n" in flags else "") + (only[0] if "o" in flags and only else line))
-        hits += [name or "(standard input)"] if len(lines) > before else []
-    if flags.keys() & {"l", "L"}:
-        shown = hits if "l" in flags else [name for name, _ in found if name not in hits]
-        return Result(2 if errors else int(not shown), "".join(name + "\n" for name in shown), errors)
-    if lines and flags.keys() & {"A", "B", "C"} and not flags.keys() & {"o", "c", "q"}:
-        around = tuple(int(flags.get(each) or flags.get("C") or 0) for each in "BA")
-        shown = [line for name, text in found for line in _around(text, wanted, flags, around, f"{name}" if len(found) > 1 else "")]
-        return Result(2 if errors else 0, "".join(line + "\n" for line in shown), errors)
-    if "m" in flags and flags["m"].isdigit():
-        lines = lines[:int(flags["m"])]
-    code = 0 if lines else 1
-    if "q" in flags:
-        return Result(code)
-    if "c" in flags:
-        return Result(code, f"{len(lines)}\n", errors)
-    return Result(2 if errors else code, "".join(line + "\n" for line in lines), errors)
-
-
-def _around(text: str, wanted: re.Pattern[str], flags: dict[str, str], around: tuple[int, ...], name: str) -> list[str]:
-    """The lines that match with those before and after them; -- stands where some are left out."""
-    lines = text.splitlines()
-    most = int(flags["m"]) if flags.get("m", "").isdigit() else len(lines)
-    hits = {at for at, line in enumerate(lines) if bool(wanted.search(line[:10_000])) != ("v" in flags)}
-    hits = set(sorted(hits)[:most])
-    kept = [at for at in range(len(lines)) if any(each in hits for each in range(at - around[1], at + around[0] + 1))]
-    shown, last = [], -1
-    for at in kept:
-        shown += ["--"] if last >= 0 and at > last + 1 else []
-        mark = ":" if at in hits else "-"
-        shown.append((f"{name}{mark}" if name else "") + (f"{at + 1}{mark}" if "n" in flags else "") + lines[at])
-        last = at
-    return shown
+def _decorated(text: str, letters: set[str]) -> str:
+    """What cat makes of lines: numbers (-n, -b), marks at their ends (-E, -A, -e), tabs (-T, -A, -t), no empty line twice (-s)."""
+    out, number, before = "", 0, "x"
+    for line in text.splitlines(keepends=True):
+        body, end = line.removesuffix("\n"), line[-1:] if line.endswith("\n") else ""
+        if "s" in letters and not body and not before:
+            continue
+        before = body
+        if letters & set("vAet"):
+            body = "".join(char if char == "\t" or char >= " " else f"^{chr(ord(char) + 64)}" for char in body)
+        if letters & set("TAt"):
+            body = body.replace("\t", "^I")
+        if letters & set("EAe") and end:
+            body += "$"
+        if letters & set("nb") and (body or "b" not in letters):
+            number += 1
+            body = f"{number:6}\t{body}"
+        out += body + end
+    return out
 
 
 def sed(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -204,38 +136,28 @@ def sed(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result(editor.code or (2 if errors else 0), out, errors)
 
 
-def awk(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    """A program of awk over files or what is piped in."""
-    flags, rest = _flags(argv[1:], "Fvf")
-    script = box.read(run.path(flags["f"])) if "f" in flags else rest.pop(0) if rest else ""
-    given = [argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-v"] or ([flags["v"]] if flags.get("v") else [])
-    variables = dict(each.partition("=")[::2] for each in given)
-    found, errors = _sources(box, run, rest, stdin, "awk")
-    lines = "".join(text for _, text in found).splitlines()
-    try:
-        out = run_program(script or "", lines, variables, flags["F"].replace("\\t", "\t") if flags.get("F") else " ")
-    except AwkError as error:
-        return Result(2, "", f"awk: {error}\n")
-    return Result(1 if errors else 0, out, errors)
-
-
 def head_tail(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    args = [f"-n{each[1:]}" if re.fullmatch(r"-\d+", each) else each for each in argv[1:]]
+    args = [f"-n{each[1:]}" if re.fullmatch(r"-\d+", each) and argv[at] not in {"-n", "-c"} else each for at, each in enumerate(argv[1:])]
     flags, names = _flags(args, "nc")
     found, errors = _sources(box, run, names, stdin, argv[0])
-    given = flags.get("n") or flags.get("lines") or "10"
-    count = abs(int(re.sub(r"\D", "", given)[:9] or 10))
+    by_byte = "c" in flags or "bytes" in flags
+    given = flags.get("c") or flags.get("bytes") or flags.get("n") or flags.get("lines") or "10"
+    size = re.fullmatch(r"([-+]?)(\d{1,9})([kKmM]?)", given)
+    if size is None:
+        what = "bytes" if by_byte else "lines"
+        told = f"invalid number of {what}: '{given}'" if box.distribution == "debian" else f"invalid number '{given}'"
+        return Result(1, "", f"{argv[0]}: {told}\n")
+    count = int(size[2]) * {"": 1, "k": 1024, "m": 1 << 20}[size[3].lower()]
     out = ""
     for name, text in found:
-        lines = text.splitlines(keepends=True)
-        if len(found) > 1:
-            out += f"==> {name} <==\n"
-        if "c" in flags:
-            size = int(flags["c"] or 0)
-            out += text[:size] if argv[0] == "head" else text[-size:]
+        parts = text if by_byte else text.splitlines(keepends=True)
+        if ("v" in flags or len(names) > 1) and not flags.keys() & {"q", "quiet", "silent"}:
+            out += ("\n" if out else "") + f"==> {name} <==\n"
+        if argv[0] == "head":
+            taken = parts[:max(0, len(parts) - count) if size[1] == "-" else count]
         else:
-            out += "".join(lines[:count] if argv[0] == "head" else
-                           lines[count - 1 if count else 0:] if given.startswith("+") else lines[max(0, len(lines) - count):])
+            taken = parts[max(0, count - 1) if size[1] == "+" else max(0, len(parts) - count):]
+        out += "".join(taken)
     if argv[0] == "tail" and ("f" in flags or "F" in flags or "follow" in flags):
         return _follow(box, run, names, dict(found), out, "F" in flags or flags.get("follow") == "name")
     return Result(1 if errors else 0, out, errors)
@@ -257,94 +179,6 @@ def _follow(box: Box, run: Run, names: list[str], texts: dict[str, str], out: st
     for name in names:
         run.assign(f" {name}", str(len(texts.get(name, ""))))
     return Result(0, out, errors, FOLLOW_MS, again=True, watching=True)
-
-
-def wc(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, names = _flags(argv[1:])
-    found, errors = _sources(box, run, names, stdin, "wc")
-    out = ""
-    for name, text in found:
-        counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode())}
-        shown = [str(counts[each]) for each in "lwc" if each in flags or not any(flag in "lwc" for flag in flags)]
-        if len(shown) > 1:
-            shown = [f"{each:>{7 if box.distribution == 'debian' else 9}}" for each in shown]
-        out += " ".join([*shown, *([name] if name else [])]) + "\n"
-    return Result(1 if errors else 0, out, errors)
-
-
-def cut(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, names = _flags(argv[1:], "dfc")
-    found, errors = _sources(box, run, names, stdin, "cut")
-    spec, by_char = flags.get("f") or flags.get("c") or "1", "c" in flags
-    wanted: list[int] = []
-    for part in spec.split(",")[:50]:
-        first, dash, last = part.partition("-")
-        wanted += range(int(first or 1), int(last or 200) + 1) if dash else [int(first or 1)]
-    out = ""
-    for line in "".join(text for _, text in found).splitlines():
-        pieces = list(line) if by_char else line.split(flags.get("d") or "\t")
-        picked = [pieces[at - 1] for at in wanted if 0 < at <= len(pieces)]
-        out += ("" if by_char else flags.get("d") or "\t").join(picked) + "\n"
-    return Result(1 if errors else 0, out, errors)
-
-
-def tr(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, rest = _flags(argv[1:])
-    sets = [_char_set(each) for each in rest] or [""]
-    if "d" in flags:
-        return Result(0, "".join(char for char in run.take() if (char in sets[0]) == ("c" in flags)))
-    if len(sets) < 2:
-        return Result(0, run.take())
-    table = {old: sets[1][min(at, len(sets[1]) - 1)] for at, old in enumerate(sets[0])} if sets[1] else {}
-    return Result(0, "".join(table.get(char, char) for char in run.take()))
-
-
-def _char_set(text: str) -> str:
-    names = {"[:lower:]": "a-z", "[:upper:]": "A-Z", "[:digit:]": "0-9", "[:alnum:]": "A-Za-z0-9", "[:space:]": " \n\t"}
-    for name, chars in names.items():
-        text = text.replace(name, chars)
-    text = _escapes(text)
-    return re.sub(r"(.)-(.)", lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]) + 1, 0x3000)))), text)
-
-
-def sort(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, names = _flags(argv[1:], "k")
-    found, errors = _sources(box, run, names, stdin, "sort")
-    lines = "".join(text for _, text in found).splitlines()
-
-    def number(line: str) -> tuple[float, str]:
-        first = re.match(r"\s*-?\d+(?:\.\d+)?", line)
-        return (float(first[0]) if first else 0.0, line)
-
-    lines = sorted(lines, key=number) if "n" in flags else sorted(lines)
-    lines = list(dict.fromkeys(lines)) if "u" in flags else lines
-    return Result(1 if errors else 0, "".join(line + "\n" for line in (reversed(lines) if "r" in flags else lines)), errors)
-
-
-def uniq(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    flags, names = _flags(argv[1:])
-    found, errors = _sources(box, run, names, stdin, "uniq")
-    groups: list[tuple[str, int]] = []
-    for line in "".join(text for _, text in found).splitlines():
-        if groups and groups[-1][0] == line:
-            groups[-1] = (line, groups[-1][1] + 1)
-        else:
-            groups.append((line, 1))
-    return Result(0, "".join((f"{count:7} " if "c" in flags else "") + line + "\n" for line, count in groups), errors)
-
-
-def seq(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    joint = next((argv[at + 1] for at, each in enumerate(argv[:-1]) if each == "-s"), "")
-    joint = joint or next((each[2:] for each in argv[1:] if each.startswith("-s") and len(each) > 2), "")
-    numbers = [int(each) for each in argv[1:] if re.fullmatch(r"-?\d{1,9}", each)]
-    if not numbers:
-        return Result(1, "", "seq: missing operand\n")
-    first, step, last = (1, 1, numbers[0]) if len(numbers) == 1 else (
-        (numbers[0], 1, numbers[1]) if len(numbers) == 2 else (numbers[0], numbers[1] or 1, numbers[2]))
-    found = range(first, last + (1 if step > 0 else -1), step)[:20_000]
-    if joint:
-        return Result(0, joint.join(map(str, found)) + "\n")
-    return Result(0, "".join(f"{each}\n" for each in found))
 
 
 def expr(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -442,8 +276,8 @@ def yes(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 TOOLS: dict[str, Tool] = {
-    "echo": echo, "printf": printf, "cat": cat, "grep": grep, "egrep": grep, "fgrep": grep, "sed": sed, "awk": awk, "gawk": awk,
-    "head": head_tail, "tail": head_tail, "wc": wc, "cut": cut, "tr": tr, "sort": sort, "uniq": uniq, "seq": seq, "expr": expr,
+    "echo": echo, "cat": cat, "sed": sed,
+    "head": head_tail, "tail": head_tail, "expr": expr,
     "tee": tee, "xargs": xargs, "md5sum": digest, "sha1sum": digest, "sha256sum": digest, "base64": base, "basename": names_of,
     "dirname": names_of, "yes": yes, "more": cat, "less": cat,
 }

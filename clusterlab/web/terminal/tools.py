@@ -7,7 +7,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from clusterlab.runtime.shell import tools_files, tools_lines, tools_system, tools_text
+from clusterlab.runtime.shell import (
+    tools_awk,
+    tools_bytes,
+    tools_fields,
+    tools_files,
+    tools_grep,
+    tools_lines,
+    tools_printf,
+    tools_system,
+    tools_text,
+)
 from clusterlab.runtime.shell.machine import Result, Run
 from clusterlab.web.labs.lab import LabError
 from clusterlab.web.said import lines_said
@@ -20,15 +30,17 @@ Tool = Callable[["Shell", Run, list[str], str], Result]
 __all__ = ["NAMES", "Tool", "find_tool", "in_language", "own_tool", "tool"]
 
 _TEXT = (
-    "echo", "printf", "cat", "grep", "egrep", "fgrep", "sed", "awk", "head", "tail", "wc", "cut", "tr", "sort", "uniq", "seq", "expr",
-    "tee", "xargs", "md5sum", "sha1sum", "sha256sum", "base64", "basename", "dirname", "more", "less",
+    "echo", "cat", "sed", "head", "tail", "expr", "tee", "xargs", "md5sum", "sha1sum", "sha256sum", "base64", "basename", "dirname",
+    "more", "less",
 )
-_LINES = ("rev", "tac", "nl", "column", "comm", "paste", "fold", "shuf", "realpath")
+_LINES = ("rev", "tac", "nl", "column", "comm", "paste", "shuf", "realpath")
 _FILES = ("mkdir", "touch", "rm", "rmdir", "cp", "mv", "find", "test", "[", "[[", "stat")
 _SYSTEM = ("sleep", "date", "true", "false", "env", "printenv")
 NAMES: dict[str, Tool] = {}
 for _names, _tools in ((_TEXT, tools_text.TOOLS), (_LINES, tools_lines.TOOLS), (_FILES, tools_files.TOOLS), (_SYSTEM, tools_system.TOOLS)):
     NAMES.update({_name: _tools[_name] for _name in _names})  # type: ignore[misc]
+for _every in (tools_awk.TOOLS, tools_bytes.TOOLS, tools_fields.TOOLS, tools_grep.TOOLS, tools_printf.TOOLS):
+    NAMES.update(_every)  # type: ignore[arg-type]
 
 
 def tool(*names: str) -> Callable[[Tool], Tool]:
