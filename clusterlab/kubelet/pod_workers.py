@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.kubelet import environment, hooks, images, prober, resize, termination, volumes
 from clusterlab.kubelet.records import SYNC, Pod
 from clusterlab.kubelet.reporting import report
-from clusterlab.kubelet.resources import is_sidecar
+from clusterlab.kubelet.resources import container_limits, is_sidecar, limits
 from clusterlab.kubelet.restart import go_duration, in_back_off, next_back_off, should_restart
 from clusterlab.kubelet.status import TERMINAL, generate
 from clusterlab.runtime.records import CREATED, EXITED, RUNNING, Container
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 __all__ = ["started_event", "sync", "take_over"]
+
+#: What runc needs to get a process going, in bytes; less is what people write who forget the unit ("128") or take m for mega ("128m").
+SANDBOX_MEMORY = 1 << 20
+SANDBOX_RETRY_MS = 10_000
 
 
 def sync(kl: Kubelet, rec: Pod) -> Pod:
@@ -116,6 +120,9 @@ def _act(kl: Kubelet, rec: Pod) -> Pod:
         _pull_secrets(kl, rec)
     sandbox = kl.runtime.sandboxes.get(rec.uid)
     if sandbox is None or not sandbox.ready:
+        if _has_no_room(rec):
+            _sandbox_failed(kl, rec)
+            return rec
         if sandbox is not None:
             rec = _sandbox_changed(kl, rec)
         kl.run_sandbox(rec)
@@ -144,6 +151,25 @@ def _act(kl: Kubelet, rec: Pod) -> Pod:
         elif latest.state == CREATED or (latest.id in rec.hooks and rec.hooks[latest.id] > kl.sim.time_ms):
             return rec
     return rec
+
+
+def _has_no_room(rec: Pod) -> bool:
+    """Whether a pod's memory limit is too low for its first process. Its cgroup has one where the pod has, or each of its containers
+    (pkg/kubelet/cm/helpers_linux.go: ResourceConfigForPod)."""
+    spec = rec.pod["spec"]
+    every = (*spec["containers"], *(spec.get("initContainers") or ()))
+    if not all("memory" in container_limits(spec, each) for each in every):
+        return False
+    return 0 < limits(rec.pod).get("memory", 0) < SANDBOX_MEMORY
+
+
+def _sandbox_failed(kl: Kubelet, rec: Pod) -> None:
+    kl.event(rec, "Warning", "FailedCreatePodSandBox", (
+        f'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start sandbox "{kl.runtime.new_id()}": failed to create '
+        "containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+        "container init was OOM-killed (memory limit too low?): unknown"))
+    kl.say("its sandbox cannot be made: its memory limit is too low for any process")
+    kl.wake(rec.uid, SANDBOX_RETRY_MS, idle=True)
 
 
 def _sandbox_changed(kl: Kubelet, rec: Pod) -> Pod:

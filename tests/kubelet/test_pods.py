@@ -136,6 +136,14 @@ def test_a_hook_that_fails_says_so_in_the_status(lab: Lab, handler: Object, said
     assert (("FailedPostStartHook", "PostStartHook failed") in lab.events()) == bool(said)
 
 
+def test_a_memory_limit_without_its_unit_leaves_no_room_for_a_sandbox(lab: Lab) -> None:
+    lab.pod(container={"resources": {"limits": {"memory": "128"}}})
+    lab.run(25)
+    assert first(lab.status())["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    assert all(reason == "FailedCreatePodSandBox" and "container init was OOM-killed (memory limit too low?)" in message
+               for reason, message in lab.events()) and 2 <= len(lab.events()) <= 4
+
+
 def test_run_as_non_root_looks_at_the_user_of_the_image() -> None:
     lab = Lab()
     lab.pod(image="nginxinc/nginx-unprivileged:1.29", container={"securityContext": {"runAsNonRoot": True}})
