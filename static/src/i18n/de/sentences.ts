@@ -352,7 +352,7 @@ export const clauses: readonly (readonly [english: string, german: string])[] = 
   ["nothing of it is left, so it is removed from the API", "von ihm ist nichts mehr da, also wird er aus der API entfernt"],
   ["volume {0} cannot be mounted: {1*}", "Volume {0} lässt sich nicht einhängen: {1}"],
   ["volume {0} is not attached to the node", "Volume {0} ist noch nicht an den Node gehängt"],
-  ["its sandbox cannot be made: its memory limit is too low for any process", "Seine Sandbox lässt sich nicht anlegen: Sein Speicherlimit ist zu klein für jeden Prozess"],
+  ["its sandbox cannot be made: its memory limit is too low for any process", "seine Sandbox lässt sich nicht anlegen: sein Speicherlimit ist zu klein für jeden Prozess"],
   ["the API server does not answer as it should ({0}), so it tries again", "der API-Server antwortet nicht, wie er sollte ({0}), also folgt ein neuer Versuch"],
   ["a mounted volume has changed, and its files with it", "ein eingehängtes Volume hat sich geändert und seine Dateien mit ihm"],
   ["its mounted volumes are up to date", "seine eingehängten Volumes sind aktuell"],
