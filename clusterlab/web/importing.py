@@ -27,6 +27,8 @@ MAX_BODY = 4_000_000
 AT_ONCE = asyncio.Semaphore(2)
 #: How long the trial of a scenario may take, in seconds; what has not been tried by then is not.
 TRIAL_S = 30.0
+#: Letters of a refusal that the report keeps.
+REASON_MOST = 300
 
 
 def _asked(request: HttpRequest) -> tuple[str, dict[str, Any]]:
@@ -79,16 +81,20 @@ async def tried(imported: Imported) -> None:
     await apart(cluster)
 
 
+def _short(why: str) -> str:
+    return why if len(why) <= REASON_MOST else f"{why[: REASON_MOST - 1]}…"
+
+
 def _refusal(cluster: Cluster, manifest: dict[str, Any]) -> str:
     """Why the API server would not take a manifest; "" where it does."""
     try:
         answer = cluster.apply(manifest)
     except Exception as error:
-        return str(error)[:300] or type(error).__name__
+        return _short(str(error)) or type(error).__name__
     if getattr(answer, "code", 200) < 400:
         return ""
     try:
-        return str(orjson.loads(answer.body).get("message", ""))[:300] or "refused"
+        return _short(str(orjson.loads(answer.body).get("message", ""))) or "refused"
     except (orjson.JSONDecodeError, AttributeError):
         return "refused"
 

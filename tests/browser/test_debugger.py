@@ -63,6 +63,12 @@ def test_a_breakpoint_that_cannot_be_read(open_lab: OpenLab, visitor: Visitor) -
     lab.by("breakpoint-line").press("Enter")
     expect(lab.by("notice")).to_be_visible()
     expect(lab.by("breakpoint")).to_have_count(0)
+    # What was typed stays, to be put right; once it is taken the line is free.
+    expect(lab.by("breakpoint-line")).to_have_value("kind is Pod")
+    lab.by("breakpoint-line").fill("kind = Pod")
+    lab.by("breakpoint-line").press("Enter")
+    expect(lab.by("breakpoint")).to_have_count(1)
+    expect(lab.by("breakpoint-line")).to_have_value("")
 
 
 def test_into_a_step_stage_by_stage(open_lab: OpenLab) -> None:

@@ -152,6 +152,26 @@ def test_what_pods_name_comes_along() -> None:
     assert cluster.find("secrets/shop/maybe") is None and cluster.find("priorityclasses/high")["value"] == 5  # type: ignore[index]
 
 
+def test_what_a_claim_and_a_namespace_have_lost_is_told() -> None:
+    """A claim whose volume is not in the text would wait for it for ever, and the pods that mount it with it."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "fast", "volumeName": "pvc-1"}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta("disk", "shop"), "spec": spec, "status": {"phase": "Bound"}}
+    mounts = {**pod_spec("db:1"), "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta("db", "shop"), "spec": mounts}
+    going = {"apiVersion": "v1", "kind": "Namespace", "metadata": {**meta("old", ""), "deletionTimestamp": "2024-01-02T03:04:05Z"}}
+    made = import_cluster(json.dumps({"kind": "List", "apiVersion": "v1", "items": [claim, pod, going]}))
+    told = {(each["object"], each["message"]) for each in made.report}
+    assert {
+        ("PersistentVolumeClaim shop/disk", "its volume is not in the text, so it gets another one, which is empty"),
+        ("Namespace old", "it was being deleted there; here it stays"),
+        ("Namespace", "objects are in it and it is not in the text, so it is made: shop"),
+    } <= told
+    cluster = Cluster(load(made.scenario))
+    while not cluster.history.settled:
+        cluster.history.advance()
+    assert cluster.find("pods/shop/db")["status"]["phase"] == "Running"  # type: ignore[index]
+
+
 def test_the_scenario_runs() -> None:
     scenario = import_cluster(as_list(a_cluster())).scenario
     scenario["nodes"][0]["taints"] = []

@@ -157,7 +157,13 @@ def _take_objects(objects: list[Object], made: Imported, counts: Counter[str]) -
             counts[level] += 1
             continue
         notes: list[str] = []
-        taken[_key(obj)] = cleaned(obj, notes)
+        taken[_key(obj)] = kept = cleaned(obj, notes)
+        if obj["kind"] == "PersistentVolumeClaim" and ("PersistentVolume", "", str(_spec(obj).get("volumeName") or "")) not in there:
+            kept["spec"] = {key: value for key, value in _spec(obj).items() if key != "volumeName"}
+            if _spec(obj).get("volumeName"):
+                notes.append("its volume is not in the text, so it gets another one, which is empty")
+        if obj["metadata"].get("deletionTimestamp"):
+            notes.append("it was being deleted there; here it stays")
         for note in notes:
             made.note("changed", _place(obj), note)
         if any(isinstance(each, dict) and each.get("controller") for each in listed(obj["metadata"].get("ownerReferences"))):
@@ -183,6 +189,10 @@ def _with_namespaces(objects: list[Object], made: Imported) -> list[Object]:
         resource = BUILTIN.by_gvk(*split_api_version(obj["apiVersion"]), obj["kind"])
         if resource is not None and resource.namespaced:
             obj["metadata"].setdefault("namespace", "default")
+    if needed:
+        names = ", ".join(needed[:5]) + (", …" if len(needed) > 5 else "")
+        many = f"{len(needed)} × " if len(needed) > 1 else ""
+        made.note("changed", f"{many}Namespace", f"objects are in it and it is not in the text, so it is made: {names}")
     spaces: list[Object] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in needed]
     # Pods that stand alone are applied before any controller could have made the account that they run as.
     new = needed + [obj["metadata"]["name"] for obj in objects if obj["kind"] == "Namespace"]

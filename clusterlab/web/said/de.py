@@ -227,6 +227,11 @@ _IMPORT = {
     "its ephemeral containers are left out": "seine ephemeren Container bleiben weg",
     "its finalizers ({0}) are left out: nobody here would take them away":
         "seine Finalizer ({0}) bleiben weg: Niemand hier nähme sie fort",
+    "its volume is not in the text, so it gets another one, which is empty":
+        "sein Volume steht nicht im Text, also bekommt es ein anderes, das leer ist",
+    "it was being deleted there; here it stays": "es wurde dort gerade gelöscht; hier bleibt es",
+    "objects are in it and it is not in the text, so it is made: {0}":
+        "darin liegen Objekte, und es steht nicht im Text, also wird es gemacht: {0}",
     "it has done its work already; here it would do it again": "seine Arbeit ist schon getan; hier täte er sie noch einmal",
     "it has ended already": "er ist schon beendet",
     "it was not ready, so it loses its power after a second": "er war nicht bereit, also verliert er nach einer Sekunde den Strom",

@@ -58,8 +58,15 @@ export class DebugElement extends LabElement {
   private addBreakpoint(event: Event): void {
     event.preventDefault();
     const input = this.querySelector<HTMLInputElement>("input[name=breakpoint]")!;
+    input.select();
     this.lab.debugger.addBreakpoint(input.value);
-    input.value = "";
+    this.requestUpdate();
+  }
+
+  /** A condition stays where it is typed until it is taken: whoever mistyped need not type it again. */
+  protected override updated(): void {
+    const input = this.querySelector<HTMLInputElement>("input[name=breakpoint]");
+    if (input && this.lab.debugger.breakpoints.some((one) => one.condition === input.value.trim())) input.value = "";
   }
 
   private watches(): TemplateResult {
