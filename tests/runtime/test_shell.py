@@ -95,6 +95,15 @@ def sh(node: Node, script: str) -> tuple[int, str, str]:
     ("echo a | grep -q b || echo none", "none\n"),
     ("eval 'echo ev'", "ev\n"),
     ("[ 1 -eq 1 -a 2 -gt 1 ] && echo both", "both\n"),
+    ("f() { local x=2 y; y=3; echo $x$y; }; x=1; f; echo [$x$y]; trap 'echo bye $?' EXIT; unset -f f; f 2>/dev/null; exit 7", "23\n[1]\nbye 7\n"),
+    ("set -- -a -b val rest; while getopts ab: o; do echo \"$o $OPTARG\"; done; shift $((OPTIND-1)); echo $1; set x y; echo $2; shift 5 || echo far",
+     "a \nb val\nrest\ny\nfar\n"),
+    ("printf 'one\\ntwo' | while read -r x || [ -n \"$x\" ]; do echo \"<$x>\"; done; printf 'a\\\\tb\\n' | { read x; echo $x; }", "<one>\n<two>\natb\n"),
+    ("v=a:b::c; IFS=:; for p in $v; do echo \"[$p]\"; done; set -- 1 2; echo \"$*\"", "[a]\n[b]\n[]\n[c]\n1:2\n"),
+    ("D=4; E=5 sh -c 'echo $0 $1 [$D$E]' name arg; echo 'echo s $1' > /tmp/s; sh /tmp/s q; set -u; echo ${x:-d}; echo $x; echo never", "name arg [5]\ns q\nd\n"),
+    ("mkdir -p /tmp/d/s; echo x > /tmp/d/c.log; touch /tmp/d/s/a.txt; find /tmp/d; find /tmp/d -maxdepth 1 -type d; find /tmp/d -type f ! -name '*.log' "
+     "-exec echo f {} \\; ; find /tmp/d \\( -name '*.log' -o -size +9k \\) -delete; find /tmp/d -empty; find /nope 2>&1",
+     "/tmp/d\n/tmp/d/c.log\n/tmp/d/s\n/tmp/d/s/a.txt\n/tmp/d\n/tmp/d/s\nf /tmp/d/s/a.txt\n/tmp/d/s/a.txt\nfind: /nope: No such file or directory\n"),
     ("printf 'k=v\\n# c\\n' > /tmp/e; cut -d= -f2 /tmp/e; cut -sd= -f1 /tmp/e; echo a:b:c | cut -d: -f3,1", "v\n# c\nk\na:c\n"),
     ("printf 'b 2\\na 10\\nc 2\\n' > /tmp/s; sort -k2,2n -k1,1r /tmp/s; sort -rnk2 /tmp/s | head -n -2; sort -c /tmp/s 2>&1; echo $?",
      "c 2\nb 2\na 10\na 10\nCheck line 1\n1\n"),
@@ -213,6 +222,7 @@ def test_an_image_without_a_shell(node: Node) -> None:
     ("while read -r a b; do echo $b; done < <(printf '1 x\\n2 y\\n'; echo 3 z)", "x\ny\nz\n"),
     ("IFS=: read -r a b c <<< one:two:three:four; echo $a $c; IFS=, read x y <<< '1,2'; echo $y; IFS= read -r z <<< '  q'; echo \"$z\"",
      "one three:four\n2\n  q\n"),
+    ("set -o pipefail; false | true || echo ${PIPESTATUS[0]}; read -a w <<< 'a b c'; echo ${w[1]}; printf -v n '%03d' 7; echo $n $'a\\tb'", "1\nb\n007 a\tb\n"),
     ("[[ 'a b' =~ \"a b\" ]] && echo quoted; echo text > /tmp/f; echo \"x$(</tmp/f)\"", "quoted\nxtext\n"),
 ])
 def test_bash_matches_patterns(node: Node, script: str, out: str) -> None:

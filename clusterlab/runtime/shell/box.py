@@ -17,6 +17,7 @@ from clusterlab.runtime.shell import (
     tools_data,
     tools_fields,
     tools_files,
+    tools_find,
     tools_grep,
     tools_lines,
     tools_net,
@@ -38,7 +39,7 @@ __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 
 TOOLS = {
     **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS,
-    **tools_awk.TOOLS, **tools_bytes.TOOLS, **tools_fields.TOOLS, **tools_grep.TOOLS, **tools_printf.TOOLS,
+    **tools_awk.TOOLS, **tools_bytes.TOOLS, **tools_fields.TOOLS, **tools_find.TOOLS, **tools_grep.TOOLS, **tools_printf.TOOLS,
     **tools_data.TOOLS, **tools_amqp.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
 }
 FILE_LIMIT = 1_000_000

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from clusterlab.runtime.shell.reading import read
 from clusterlab.runtime.shell.states import FOREVER, Exit, Result
 
 if TYPE_CHECKING:
@@ -74,35 +75,101 @@ def _export(run: Run, args: list[str]) -> Result | None:
 
 
 def _unset(run: Run, args: list[str]) -> Result | None:
-    run.variables = {name: value for name, value in run.variables.items() if name not in args}
+    names = [each for each in args if not each.startswith("-")]
+    if "-f" in args:
+        for name in names:
+            run.functions.pop(name, None)
+            run.homes.pop(name, None)
+    else:
+        run.variables = {name: value for name, value in run.variables.items() if name not in names}
     return Result()
 
 
 def _local(run: Run, args: list[str]) -> Result | None:
+    """`local` (and bash's `declare` in a function): what a variable was comes back when the function is over."""
+    at = next((number for number in range(len(run.frames) - 1, -1, -1) if run.frames[number][0] == "call"), -1)
     for each in args:
-        name, _, value = each.partition("=")
-        run.assign(name, value)
+        if each.startswith("-"):
+            continue
+        name, equals, value = each.partition("=")
+        if at >= 0 and name not in run.frames[at][4]:
+            frame = run.frames[at]
+            run.frames[at] = (*frame[:4], {**frame[4], name: run.variables.get(name)})
+        if equals or at >= 0:
+            run.assign(name, value)
     return Result()
+
+
+#: The names of `set -o` whose state is kept among the variables, where no script can name it.
+_KEPT = {"u": "nounset", "nounset": "nounset", "pipefail": "pipefail"}
 
 
 def _set(run: Run, args: list[str]) -> Result | None:
-    for each in args:
-        if each == "--":
-            run.params = tuple(args[args.index("--") + 1:])
-            break
-        if each.startswith(("-", "+")):
-            on = each.startswith("-")
-            run.strict = on if "e" in each else run.strict
-            run.trace = on if "x" in each else run.trace
+    words = list(args)
+    while words and words[0][:1] in {"-", "+"} and len(words[0]) > 1:
+        word = words.pop(0)
+        if word == "--":
+            run.params = tuple(words)
+            return Result()
+        on, names = word[0] == "-", list(word[1:])
+        if "o" in names:
+            names = [each for each in names if each != "o"] + ([words.pop(0)] if words else [])
+        for name in names:
+            run.strict = on if name in {"e", "errexit"} else run.strict
+            run.trace = on if name in {"x", "xtrace"} else run.trace
+            if name in _KEPT:
+                run.assign(f" {_KEPT[name]}", "1" if on else "")
+    if words:
+        run.params = tuple(words)
     return Result()
 
 
+def _getopts(run: Run, args: list[str]) -> Result | None:
+    """`getopts LETTERS NAME [WORD …]`: the next option of the parameters."""
+    if len(args) < 2:
+        return Result(2, "", f"{run.shell}: getopts: usage: getopts optstring name [arg ...]\n")
+    letters, name, words = args[0], args[1], tuple(args[2:]) or run.params
+    place = run.look_up("OPTIND") or "1"
+    at, within = max(1, int(place) if place.isdigit() else 1), run.variables.get(" within", "")
+    within = within if run.variables.get(" optind") == str(at) else ""
+    if not within:
+        word = words[at - 1] if at <= len(words) else ""
+        if word == "--" or not word.startswith("-") or word == "-":
+            run.assign("OPTIND", str(at + (word == "--")))
+            run.assign(name, "?")
+            return Result(1)
+        within = word[1:]
+    letter, within, said, value = within[0], within[1:], "", ""
+    quiet, known = letters.startswith(":"), letter != ":" and letter in letters.lstrip(":")
+    shown = letter if known else "?"
+    if not known:
+        value, said = (letter, "") if quiet else ("", f"Illegal option -{letter}\n")
+    elif letters[letters.rindex(letter) + 1:][:1] == ":":
+        if within:
+            value, within = within, ""
+        elif at < len(words):
+            value, at = words[at], at + 1
+        else:
+            shown, value, said = (":", letter, "") if quiet else ("?", "", f"No arg for -{letter} option\n")
+    at += not within
+    for each, text in (("OPTIND", str(at)), (" optind", str(at)), (" within", within), (name, shown), ("OPTARG", value)):
+        run.assign(each, text)
+    return Result(0, "", said)
+
+
 def _shift(run: Run, args: list[str]) -> Result | None:
-    run.params = run.params[int(args[0]) if args and args[0].isdigit() else 1:]
+    count = int(args[0][:9]) if args and args[0].isdigit() else 1
+    if count > len(run.params):
+        return Result(1)
+    run.params = run.params[count:]
     return Result()
 
 
 def _trap(run: Run, args: list[str]) -> Result | None:
+    if not args:
+        sig = "SIG" if run.shell == "bash" else ""
+        rows = [f"trap -- {shlex.quote(text)} {'' if name == 'EXIT' else sig}{name}\n" for name, text in run.traps.items()]
+        return Result(0, "".join(rows))
     if args:
         for name in args[1:]:
             name = {"0": "EXIT", "15": "TERM", "2": "INT", "1": "HUP", "3": "QUIT"}.get(name, name.removeprefix("SIG"))
@@ -110,21 +177,6 @@ def _trap(run: Run, args: list[str]) -> Result | None:
                 run.traps.pop(name, None)
             else:
                 run.traps[name] = args[0]
-    return Result()
-
-
-def _read(run: Run, args: list[str]) -> Result | None:
-    names = [each for each in args if not each.startswith("-")] or ["REPLY"]
-    line = run.take_line()
-    if line is None:
-        return Result(1)
-    between = run.look_up("IFS")
-    if between is None or not between.strip(" \t\n"):
-        fields = [line] if between == "" else line.strip().split(None, len(names) - 1)
-    else:
-        fields = re.split("[" + re.escape(between) + "]", line, maxsplit=len(names) - 1)
-    for number, name in enumerate(names):
-        run.assign(name, fields[number] if number < len(fields) else "")
     return Result()
 
 
@@ -177,6 +229,6 @@ def _wait(run: Run, args: list[str]) -> Result | None:
 #: Name -> command. A missing result stands for the last status.
 BUILTINS: dict[str, Callable[[Run, list[str]], Result | None]] = {
     "exit": _exit, "return": _return, "break": _break, "continue": _continue, "cd": _cd, "pwd": _pwd, "export": _export,
-    "unset": _unset, "local": _local, "set": _set, "shift": _shift, "trap": _trap, "read": _read, "eval": _eval,
+    "unset": _unset, "local": _local, "set": _set, "shift": _shift, "trap": _trap, "read": read, "getopts": _getopts, "eval": _eval,
     "exec": _exec, ":": _colon, "wait": _wait, "declare": _local, ".": _source, "source": _source, "readonly": _export,
 }

@@ -39,6 +39,7 @@ class Commands(Functions, Known):
     listen: tuple[Any, ...]
     memory: int
     cpu_milli: int
+    exported: list[str]
     capture: list[str] | None
 
     def _command(self, command: Command) -> bool:
@@ -57,11 +58,13 @@ class Commands(Functions, Known):
         saved = dict(self.variables) if command.assignments else None
         for name, word in command.assignments:
             self.assign(name, expander.text(word))
+        exported = self.exported
+        self.exported = [*exported, *(name for name, _ in command.assignments if name not in exported)] if saved is not None else exported
         name = argv[0]
         if name in self.functions and len(self.frames) < 100:
             if command.redirects:
                 self._op_redirect(Instruction("redirect", command.redirects))
-            self.frames.append(("call", self.pc, self.params, bool(command.redirects)))
+            self.frames.append(("call", self.pc, self.params, bool(command.redirects), {}))
             self.params, self.pc = tuple(argv[1:]), self.entry(name)
             return False
         before = (self.stdin, self.stdin_open)
@@ -77,6 +80,7 @@ class Commands(Functions, Known):
         if elsewhere is not None:
             self.stdin, self.stdin_open = before  # only this command read from elsewhere
         if saved is not None:  # what stands before a command is for this command only
+            self.exported = exported
             back = {name: saved[name] for name, _ in command.assignments if name in saved}
             mine = {name for name, _ in command.assignments}
             self.variables = {**{name: value for name, value in self.variables.items() if name not in mine}, **back}

@@ -83,8 +83,8 @@ class Expander:
             if part.quoted:
                 current, quoted, started = current + value, True, True
                 continue
-            pieces = value.split()
-            if value[:1].isspace() and started:
+            pieces, before, behind = self._split(value)
+            if before and started:
                 fields.append((current, quoted))
                 current, started = "", False
             for number, piece in enumerate(pieces):
@@ -92,7 +92,7 @@ class Expander:
                     fields.append((current, quoted))
                     current = ""
                 current, started = current + piece, True
-            if value[-1:].isspace() and started and pieces:
+            if behind and started and pieces:
                 fields.append((current, quoted))
                 current, started, quoted = "", False, False
         if started:
@@ -104,6 +104,21 @@ class Expander:
             else:
                 found.append(text)
         return found
+
+    def _split(self, value: str) -> tuple[list[str], bool, bool]:
+        """The fields of what was not quoted, by IFS; whether what stands before and behind it is apart from them."""
+        between = self.look_up("IFS")
+        if between is None or not between.strip(" \t\n"):
+            if between == "":
+                return [value] if value else [], False, False
+            return value.split(), value[:1].isspace(), value[-1:].isspace()
+        marks = re.escape(between.strip(" \t\n")[:20])
+        blanks = "".join(char for char in " \t\n" if char in between)
+        text = value.strip(blanks) if blanks else value
+        some = f"[{blanks}]*" if blanks else ""
+        found = re.split(f"{some}[{marks}]{some}" + (f"|[{blanks}]+" if blanks else ""), text) if text else []
+        ends = bool(found) and not found[-1]
+        return found[:-1] if ends else found, value[:1] != text[:1], ends or value[-1:] != text[-1:]
 
     def _value(self, part: Part) -> str:
         if part.kind == "text":
@@ -144,6 +159,8 @@ class Expander:
             change = str.upper if "^" in op else str.lower
             return change(value or "") if len(op) == 2 else change((value or "")[:1]) + (value or "")[1:]
         if not op:
+            if value is None and part.text not in {"@", "*"} and self.look_up(" nounset"):
+                raise ShellError(f"{part.text}: {'unbound variable' if self.braces else 'parameter not set'}")
             return value or ""
         if op in {":-", "-"}:
             return value if value is not None and (value or op == "-") else self._argument(part.arg)

@@ -76,13 +76,13 @@ class Known:
         if name == "?":
             return str(self.status)
         if name in {"@", "*"}:
-            return " ".join(self.params)
+            return (self.variables.get("IFS", " ")[:1] if name == "*" else " ").join(self.params)
         if name == "#":
             return str(len(self.params))
         if name in {"$", "PPID"}:
             return "1"
         if name == "0":
-            return self.shell
+            return self.variables.get(" 0") or self.shell
         if name.isdigit():
             number = int(name)
             return self.params[number - 1] if number <= len(self.params) else None

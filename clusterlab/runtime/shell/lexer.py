@@ -49,6 +49,15 @@ LONGEST = 200_000
 _BEFORE_COMMANDS = frozenset(("if", "elif", "while", "until", "then", "else", "do", "!", "{", "for"))
 
 
+_ANSI = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_ANSI_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
+
+
+def _ansi(text: str) -> str:
+    """What stands in $'…'."""
+    return re.sub(r"\\(.)", lambda found: _ANSI_ESCAPES.get(found[1], found[1]), text, flags=re.DOTALL)
+
+
 class _Reader:
     def __init__(self, source: str) -> None:
         if len(source) > LONGEST:
@@ -226,6 +235,9 @@ class _Reader:
                 parts.append(Part("text", text))
                 text = ""
                 parts += self._double()
+            elif source.startswith("$'", self.at) and (quoted := _ANSI.match(source, self.at)) is not None:
+                parts += [Part("text", text), Part("text", _ansi(quoted[1]), True)]
+                text, self.at = "", quoted.end()
             elif char in "$`":
                 parts.append(Part("text", text))
                 text = ""

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from clusterlab.runtime.shell.commands import Commands
-from clusterlab.runtime.shell.expand import ShellError
+from clusterlab.runtime.shell.expand import ShellError, pack
 from clusterlab.runtime.shell.flow import flows
 from clusterlab.runtime.shell.lexer import LexError
 from clusterlab.runtime.shell.parser import Instruction, compile_script
@@ -129,7 +129,7 @@ class Run(Commands):
                 return
         trap = self.traps.pop("EXIT", "")
         if trap:
-            self.stdin_open = False
+            self.stdin_open, self.status = False, code & 255
             try:
                 self.emit(1, self.nested(trap).output())
             except (ShellError, LexError) as error:
@@ -239,7 +239,9 @@ class Run(Commands):
             frame = self.frames.pop()
             if frame[0] == "call":
                 self.pc, self.params = frame[1], frame[2]
-                if frame[3:] == (True,):
+                back = {name: value for name, value in frame[4].items() if value is not None}
+                self.variables = {**{name: value for name, value in self.variables.items() if name not in frame[4]}, **back}
+                if frame[3]:
                     self._op_unredirect()
                 return
 
@@ -253,7 +255,7 @@ class Run(Commands):
     def _op_pipeline(self, instruction: Instruction) -> bool:
         if self.capture is None and not self.stdin_open and flows(instruction.arg):
             return self._flow(instruction.arg)
-        text = self.stdin
+        text, codes = self.stdin, []
         for number, stage in enumerate(instruction.arg):
             inner = self._inner(stage, text, self.stdin_open and not number)
             if not number:
@@ -261,6 +263,7 @@ class Run(Commands):
             last = number == len(instruction.arg) - 1
             text = inner.output()
             self.status = inner.status
+            codes.append(inner.status)
             self.waited_ms += inner.waited_ms
             served = inner.listen[len(self.listen):]
             if last:
@@ -269,6 +272,12 @@ class Run(Commands):
                 self.listen = (*(each for each in self.listen if each not in served), *served)
                 self.wake_ms = FOREVER
                 return True
+        if self.shell == "bash":
+            self.assign("PIPESTATUS", pack([str(each) for each in codes]))
+        if self.variables.get(" pipefail"):
+            self.status = next((each for each in reversed(codes) if each), 0)
+        if self.strict and self.status and not self._tested():
+            raise Exit(self.status)
         if self.waited_ms and self.capture is None:
             wait, self.waited_ms = self.waited_ms, 0
             self.wake_ms = self.time_ms + wait

@@ -91,14 +91,6 @@ def copy(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     return Result()
 
 
-def find(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    root = argv[1] if len(argv) > 1 and not argv[1].startswith("-") else "."
-    pattern = argv[argv.index("-name") + 1] if "-name" in argv[:-1] else "*"
-    path = run.path(root)
-    shown = [each for each in box.tree(path) if fnmatchcase(each.rsplit("/", 1)[-1], pattern)]
-    return Result(0, "".join(root.rstrip("/") + each[len(path.rstrip("/")):] + "\n" for each in shown[:2000]))
-
-
 def test(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     args = argv[1:]
     if argv[0] in {"[", "[["}:
@@ -230,7 +222,7 @@ def tar(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 TOOLS: dict[str, Tool] = {
-    "ls": listing.ls, "mkdir": mkdir, "touch": touch, "rm": rm, "rmdir": rm, "cp": copy, "mv": copy, "find": find, "test": test, "[": test,
+    "ls": listing.ls, "mkdir": mkdir, "touch": touch, "rm": rm, "rmdir": rm, "cp": copy, "mv": copy, "test": test, "[": test,
     "[[": test, "chmod": nothing, "chown": nothing, "ln": nothing, "sync": nothing, "stat": stat, "dd": dd,
     "fallocate": allocate, "truncate": allocate,
     "which": which, "command": which, "type": which, "tar": tar,

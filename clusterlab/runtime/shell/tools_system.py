@@ -206,15 +206,27 @@ def shell(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         if "o" in flag and not flag.startswith("--") and args:
             args.pop(0)
     if given:
-        inner = run.nested(args[0] if args else "")
+        inner = _alone(run, args[0] if args else "", tuple(args[2:]), args[1] if len(args) > 1 else "")
     elif args:
         text = box.read(run.path(args[0]))
         if text is None:
             return Result(127, "", f"{argv[0]}: can't open '{args[0]}': No such file or directory\n")
-        inner = run.nested(text)
+        inner = _alone(run, text, tuple(args[1:]))
     else:
-        inner = run.nested(run.take())
+        inner = _alone(run, run.take(), ())
     return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
+
+
+def _alone(run: Run, source: str, params: tuple[str, ...], name: str = "") -> Run:
+    """Runs a script as a shell of its own: with its parameters, and of the variables only those that are exported."""
+    before = run.params, run.variables
+    run.params = params
+    run.variables = {each: value for each, value in run.variables.items() if each in run.exported or each in {"HOME", "PWD"}}
+    run.variables |= {" 0": name} if name else {}
+    try:
+        return run.nested(source)
+    finally:
+        run.params, run.variables = before
 
 
 def timeout(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
