@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clusterlab.runtime import logs
 from tests.kubelet.conftest import Lab
 
 Object = dict[str, Any]
@@ -149,6 +150,30 @@ def test_run_as_non_root_looks_at_the_user_of_the_image() -> None:
     lab.pod(image="nginxinc/nginx-unprivileged:1.29", container={"securityContext": {"runAsNonRoot": True}})
     lab.settle()
     assert "running" in first(lab.status())["state"] and first(lab.status())["user"]["linux"]["uid"] == 101
+
+
+@pytest.mark.parametrize(("image", "security", "folders", "said"), [
+    ("nginx:1.29", {"readOnlyRootFilesystem": True}, [], 'mkdir() "/var/cache/nginx/client_temp" failed (30: Read-only file system)'),
+    ("nginx:1.29", {"readOnlyRootFilesystem": True}, ["/var/cache/nginx"], 'open() "/run/nginx.pid" failed (30: Read-only file system)'),
+    ("nginx:1.29", {"readOnlyRootFilesystem": True}, ["/var/cache/nginx", "/var/run"], ""),
+    ("nginx:1.29", {"runAsUser": 1000}, [], 'mkdir() "/var/cache/nginx/client_temp" failed (13: Permission denied)'),
+    ("nginx:1.29", {"runAsUser": 0}, [], ""),
+    ("nginxinc/nginx-unprivileged:1.29", {"runAsUser": 1000}, [], ""),
+    ("registry.k8s.io/ingress-nginx/controller:v1.12.0", {"runAsUser": 101, "readOnlyRootFilesystem": True}, [], ""),
+])
+def test_a_program_that_may_not_write_where_it_must_ends(lab: Lab, image: str, security: Object, folders: list[str], said: str) -> None:
+    mounts = [{"name": f"v{number}", "mountPath": folder} for number, folder in enumerate(folders)]
+    lab.pod(image=image, container={"securityContext": security, "volumeMounts": mounts},
+            volumes=[{"name": each["name"], "emptyDir": {}} for each in mounts])
+    lab.run(20)
+    shown = first(lab.status())
+    assert shown["ready"] == (not said)
+    if said:
+        ended = shown["lastState"]["terminated"]
+        assert ended["exitCode"] == 1
+        runtime = next(each.runtime for each in lab.kubelets.values() if ended["containerID"].partition("//")[2] in each.runtime.containers)
+        container = runtime.containers[ended["containerID"].partition("//")[2]]
+        assert any(said in text for _, _, text in logs.lines(runtime, container))
 
 
 def test_a_missing_key_may_be_optional(lab: Lab) -> None:

@@ -124,6 +124,9 @@ class Behaviour:
     env: tuple[tuple[str, str], ...] = ()
     #: The program ends with an error unless one of these variables is set, as those of databases do that want a password.
     needs_env: tuple[str, ...] = ()
+    #: Folders in which the program must write when it starts, with what it says where it may not: `{why}` is the system's error. Root may
+    #: anywhere but on a root file system that is read-only.
+    writes: tuple[tuple[str, str], ...] = ()
     #: It answers admission webhooks.
     admission: AdmissionProgram | None = None
     #: The program whose ways `runtime.applications` knows.

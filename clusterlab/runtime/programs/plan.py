@@ -22,6 +22,7 @@ ARGUMENT_MOST, ARGUMENTS_MOST = 131_072, 2 << 20
 
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
 NOT_FOUND = 128
+_OFFICIAL = re.compile(r"(docker\.io/)?(library/)?[a-z0-9-]+(:[\w.-]+)?(@sha256:\w+)?")
 #: How long a container works that is there to come to an end, where nothing is known of its image.
 WORK_MS = 2_000
 
@@ -40,19 +41,19 @@ def plan(behaviour: Behaviour, config: ContainerConfig, flavour: Flavour) -> Pro
         error = flavour.executable_error.replace("{command}", argv[0][:200]).replace("{why}", "argument list too long")
         return Program(argv[:1], behaviour, acts=False, start_error=error, start_code=NOT_FOUND)
     if behaviour.exit is not None and not config.command and not config.args:
-        return _own(behaviour, argv, config.env)
+        return _own(behaviour, argv, config)
     name = argv[0].rsplit("/", 1)[-1] if argv else ""
     own = next((text for path, text in behaviour.files if argv and path == argv[0] and text.startswith("#!")), "")
     if own:  # a script of the image
         return _script(behaviour, (own.partition("\n")[0].rsplit("/", 1)[-1], "-c", own, *argv), name, config)
     if not argv or _is_own(behaviour, name, config) or (name not in TOOLS and behaviour.match == "*"):
-        return _own(behaviour, argv, config.env)
+        return _own(behaviour, argv, config)
     if name in TOOLS and (behaviour.shell or name not in _SHELLS):
         return _script(behaviour, argv, name, config)
     if behaviour.shell and "/" in argv[0] and any(mount.path != "/" and argv[0].startswith(mount.path) for mount in config.mounts):
         return _script(behaviour, ("sh", *argv), name, config)
     if not behaviour.shell and not config.command:
-        return _own(behaviour, argv, config.env)
+        return _own(behaviour, argv, config)
     why = "stat " + argv[0] + ": no such file or directory" if argv[0].startswith("/") else "executable file not found in $PATH"
     error = flavour.executable_error.replace("{command}", argv[0]).replace("{why}", why)
     return Program(argv, behaviour, acts=False, start_error=error, start_code=NOT_FOUND)
@@ -106,11 +107,33 @@ def _script(behaviour: Behaviour, argv: tuple[str, ...], name: str, config: Cont
     )
 
 
-def _own(behaviour: Behaviour, argv: tuple[str, ...], env: tuple[tuple[str, str], ...] = ()) -> Program:
+def _unwritable(behaviour: Behaviour, config: ContainerConfig) -> str:
+    """What the program says of the first folder in which it must write and may not; "" where it may in all."""
+    if not (behaviour.user != "root" or _OFFICIAL.fullmatch(config.image)):
+        return ""  # whoever builds on such an image may have made room
+    if any(_covers(mount.path, "/etc/nginx/nginx.conf") for mount in config.mounts):
+        return ""  # a configuration of one's own names other places
+    stranger = behaviour.user == "root" and config.user not in ("", "0", "root")
+    if not (stranger or config.read_only_root):
+        return ""
+    for folder, said in behaviour.writes:
+        if not any(_covers(mount.path, folder) and not mount.read_only for mount in config.mounts):
+            return said.replace("{why}", "30: Read-only file system" if config.read_only_root else "13: Permission denied")
+    return ""
+
+
+def _covers(mounted: str, path: str) -> bool:
+    mounted = mounted.replace("/var/run", "/run", 1).rstrip("/")  # a link in the images of our days
+    return path == mounted or path.startswith(mounted + "/")
+
+
+def _own(behaviour: Behaviour, argv: tuple[str, ...], config: ContainerConfig) -> Program:
     """The image's own program, as its behaviour and its arguments have it."""
     end = behaviour.exit
-    if behaviour.needs_env and not any(value and name in behaviour.needs_env for name, value in env):
+    if behaviour.needs_env and not any(value and name in behaviour.needs_env for name, value in config.env):
         end = Exit(0, 1, "error: one of these variables must be set: " + ", ".join(behaviour.needs_env))
+    elif said := _unwritable(behaviour, config):
+        end = Exit(0, 1, said)
     serves, special, logs = _arguments(behaviour, argv)
     return Program(
         argv=argv, behaviour=behaviour, exit_after_ms=end.after_ms if end is not None else -1,
