@@ -95,6 +95,9 @@ def sh(node: Node, script: str) -> tuple[int, str, str]:
     ("echo a | grep -q b || echo none", "none\n"),
     ("eval 'echo ev'", "ev\n"),
     ("[ 1 -eq 1 -a 2 -gt 1 ] && echo both", "both\n"),
+    ("date -u -d @86400 +%F; date -u -d '2024-02-29 12:30:45' +%s; date -d '2024-03-01 -1 day' +%F; date -u -d @0; date -d nonsense 2>&1; "
+     "env -i A=1 env; env -u HOME sh -c 'echo ${HOME:-none}'; echo 'echo s $1' > /tmp/s; /tmp/s z",
+     "1970-01-02\n1709209845\n2024-02-29\nThu Jan  1 00:00:00 UTC 1970\ndate: invalid date 'nonsense'\nA=1\nnone\ns z\n"),
     ("f() { local x=2 y; y=3; echo $x$y; }; x=1; f; echo [$x$y]; trap 'echo bye $?' EXIT; unset -f f; f 2>/dev/null; exit 7", "23\n[1]\nbye 7\n"),
     ("set -- -a -b val rest; while getopts ab: o; do echo \"$o $OPTARG\"; done; shift $((OPTIND-1)); echo $1; set x y; echo $2; shift 5 || echo far",
      "a \nb val\nrest\ny\nfar\n"),

@@ -15,6 +15,7 @@ from clusterlab.runtime.shell import (
     tools_awk,
     tools_bytes,
     tools_data,
+    tools_date,
     tools_fields,
     tools_files,
     tools_find,
@@ -40,7 +41,7 @@ __all__ = ["TOOLS", "Box", "Lookup", "Reply"]
 TOOLS = {
     **tools_text.TOOLS, **tools_lines.TOOLS, **tools_files.TOOLS, **tools_system.TOOLS, **tools_net.TOOLS,
     **tools_awk.TOOLS, **tools_bytes.TOOLS, **tools_fields.TOOLS, **tools_find.TOOLS, **tools_grep.TOOLS, **tools_printf.TOOLS,
-    **tools_data.TOOLS, **tools_amqp.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
+    **tools_data.TOOLS, **tools_date.TOOLS, **tools_amqp.TOOLS, **tools_node.TOOLS, **tools_stores.TOOLS,
 }
 FILE_LIMIT = 1_000_000
 _ATOMIC = frozenset(("configMap", "secret", "projected", "downwardAPI"))
@@ -102,7 +103,8 @@ class Box(Reach):
                 return Result(1, "", f"{short}: invalid argument\n")
         text = self.read(run.path(name)) if "/" in name else None
         if text is not None:
-            inner = run.nested("\n".join(line for line in text.splitlines() if not line.startswith("#!")))
+            source = "\n".join(line for line in text.splitlines() if not line.startswith("#!"))
+            inner = tools_system.alone(run, source, tuple(argv[1:]), name)
             return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
         if self.asked and program.behaviour.match == "*":
             return Result()  # a tool that only the real image has, asked for from outside: it finds all well

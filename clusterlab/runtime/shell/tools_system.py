@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Tool = Callable[["Box", Run, list[str], str], Result]
 
-__all__ = ["TOOLS", "duration_ms"]
+__all__ = ["TOOLS", "alone", "duration_ms"]
 
 _UNITS = {"": 1000, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 LONGEST_MS = 366 * 86_400_000
@@ -42,11 +42,6 @@ def sleep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
             return Result(1, "", f"sleep: invalid number '{each}'\n")
         total += took
     return Result(0, wait_ms=max(1, total) if total else 0)
-
-
-def date(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
-    form = next((each[1:] for each in argv[1:] if each.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
-    return Result(0, box.date(form, run.time_ms) + "\n")
 
 
 def hostname(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -89,6 +84,8 @@ def env(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if argv[0] == "printenv" and args:
         values = [run.variables[name] for name in args if name in run.variables]
         return Result(0 if len(values) == len(args) else 1, "".join(value + "\n" for value in values))
+    if argv[0] == "env" and args and args[0] in {"-i", "-", "-u"}:
+        return _with_less(box, run, args, stdin)
     while args and "=" in args[0]:
         name, _, value = args.pop(0).partition("=")
         run.assign(name, value)
@@ -97,6 +94,19 @@ def env(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     if args:
         return box.tool(run, args, stdin)
     return Result(0, "".join(f"{name}={run.variables[name]}\n" for name in run.exported if name in run.variables))
+
+
+def _with_less(box: Box, run: Run, args: list[str], stdin: str) -> Result:
+    """`env -i …` and `env -u NAME …`: none of the variables, or not that one."""
+    before = run.variables, run.exported
+    while args and args[0] in {"-i", "-", "-u"}:
+        gone = set(run.exported) if args.pop(0) != "-u" else {args.pop(0) if args else ""}
+        run.variables = {name: value for name, value in run.variables.items() if name not in gone}
+        run.exported = [name for name in run.exported if name not in gone]
+    try:
+        return env(box, run, ["env", *args], stdin)
+    finally:
+        run.variables, run.exported = before
 
 
 def ps(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
@@ -206,18 +216,18 @@ def shell(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
         if "o" in flag and not flag.startswith("--") and args:
             args.pop(0)
     if given:
-        inner = _alone(run, args[0] if args else "", tuple(args[2:]), args[1] if len(args) > 1 else "")
+        inner = alone(run, args[0] if args else "", tuple(args[2:]), args[1] if len(args) > 1 else "")
     elif args:
         text = box.read(run.path(args[0]))
         if text is None:
             return Result(127, "", f"{argv[0]}: can't open '{args[0]}': No such file or directory\n")
-        inner = _alone(run, text, tuple(args[1:]))
+        inner = alone(run, text, tuple(args[1:]))
     else:
-        inner = _alone(run, run.take(), ())
+        inner = alone(run, run.take(), ())
     return Result(inner.status, inner.output(), wait_ms=inner.waited_ms)
 
 
-def _alone(run: Run, source: str, params: tuple[str, ...], name: str = "") -> Run:
+def alone(run: Run, source: str, params: tuple[str, ...], name: str = "") -> Run:
     """Runs a script as a shell of its own: with its parameters, and of the variables only those that are exported."""
     before = run.params, run.variables
     run.params = params
@@ -311,7 +321,7 @@ def uptime(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
 
 TOOLS: dict[str, Tool] = {
-    "sleep": sleep, "usleep": sleep, "date": date, "hostname": hostname, "id": identity, "whoami": identity, "uname": uname,
+    "sleep": sleep, "usleep": sleep, "hostname": hostname, "id": identity, "whoami": identity, "uname": uname,
     "env": env, "printenv": env, "ps": ps, "df": df, "du": du, "pgrep": pids, "pidof": pids, "groups": groups, "arch": arch, "lscpu": arch,
     "tty": tty,
     "free": free, "mount": mount, "kill": kill, "killall": killall, "pkill": killall,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clusterlab.runtime.shell import (
     tools_awk,
     tools_bytes,
+    tools_date,
     tools_fields,
     tools_files,
     tools_find,
@@ -36,11 +37,14 @@ _TEXT = (
 )
 _LINES = ("rev", "tac", "nl", "column", "comm", "paste", "shuf", "realpath")
 _FILES = ("mkdir", "touch", "rm", "rmdir", "cp", "mv", "test", "[", "[[", "stat")
-_SYSTEM = ("sleep", "date", "true", "false", "env", "printenv")
+_SYSTEM = ("sleep", "true", "false", "env", "printenv")
 NAMES: dict[str, Tool] = {}
 for _names, _tools in ((_TEXT, tools_text.TOOLS), (_LINES, tools_lines.TOOLS), (_FILES, tools_files.TOOLS), (_SYSTEM, tools_system.TOOLS)):
     NAMES.update({_name: _tools[_name] for _name in _names})  # type: ignore[misc]
-for _every in (tools_awk.TOOLS, tools_bytes.TOOLS, tools_fields.TOOLS, tools_find.TOOLS, tools_grep.TOOLS, tools_printf.TOOLS):
+for _every in (
+    tools_awk.TOOLS, tools_bytes.TOOLS, tools_date.TOOLS, tools_fields.TOOLS,
+    tools_find.TOOLS, tools_grep.TOOLS, tools_printf.TOOLS,
+):
     NAMES.update(_every)  # type: ignore[arg-type]
 
 
