@@ -119,7 +119,7 @@ def sh(node: Node, script: str) -> tuple[int, str, str]:
      "cat /tmp/xab; cmp /tmp/n /tmp/xaa",
      "00000000  61 62 0a                                          |ab.|\n00000003\n0000000   a   b  \\n\n0000003\nab\nabcd\nef\n3\n"),
     ("echo 'v: 12;' | grep -oP 'v: \\K\\d+(?=;)'; printf 'one\\ntwo\\n' > /tmp/g1; grep -c o /tmp/g1 /tmp/g1; grep -rn two /tmp/g1; grep -on 'o\\|t' /tmp/g1; "
-     "grep -A1 one /tmp/g1", "12\n/tmp/g1:2\n/tmp/g1:2\n/tmp/g1:2:two\n1:o\n2:t\n2:o\none\ntwo\n"),
+     "grep -A1 one /tmp/g1", "12\n/tmp/g1:2\n/tmp/g1:2\n2:two\n1:o\n2:t\n2:o\none\ntwo\n"),
 ])
 def test_scripts(node: Node, script: str, out: str) -> None:
     assert sh(node, script)[1] == out

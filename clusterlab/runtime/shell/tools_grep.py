@@ -136,7 +136,8 @@ def grep(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     recursive = bool(flags.keys() & {"r", "R"})
     names = _everything(box, run, rest, flags) if recursive else rest
     found, errors = _sources(box, run, names, stdin, "grep") if names or not recursive else ([], "")
-    named = (len(names) > 1 or recursive or "H" in flags) and "h" not in flags
+    below = recursive and (not rest or any(box.is_directory(run.path(each)) for each in rest))
+    named = (len(names) > 1 or below or "H" in flags) and "h" not in flags
     out: list[str] = []
     hit_any = False
     for name, text in found:
