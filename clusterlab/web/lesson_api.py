@@ -75,10 +75,11 @@ def _task(lab: Lab, name: str) -> Task:
 
 @endpoint("GET")
 async def checks(request: HttpRequest, lab: Lab) -> Any:
-    """How far the tasks are; what is done is remembered for the browser that holds the lab's key."""
+    """How far the tasks are, and whether that is told of a moment in the `past`. What is done is remembered for the browser that holds
+    the lab's key."""
     await lab.past()
     await lesson_done.recall(lab)
-    found = lessons.checks(lab)
+    found = {**lessons.checks(lab), "past": lab.cluster.sim.last_seq < lab.history.last_seq}
     await lesson_done.keep(lab)
     done = [task["id"] for task in found["tasks"] if task["done"]]
     if done and await access.session_key(request.session, lab.id):

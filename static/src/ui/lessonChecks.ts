@@ -49,10 +49,9 @@ class Checks {
   }
 
   private async fetch(): Promise<void> {
-    const { seq, last } = currentLab().mode;
-    if (this.replaying && seq < last) return;
     try {
-      const answer = (await fetchChecks(currentLab().options.id)) as { tasks: Task[] };
+      const answer = (await fetchChecks(currentLab().options.id)) as { tasks: Task[]; past: boolean };
+      if (this.replaying && answer.past) return;
       this.tasks = new Map(answer.tasks.map((task) => [task.id, task]));
       for (const listener of this.listeners) listener();
     } catch {
