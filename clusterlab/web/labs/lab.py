@@ -82,6 +82,7 @@ class Lab(Working):
         self._published = (self.cluster.sim.last_seq, self.generation, False)
         self._published_s = 0.0
         self._position = self.where()
+        self._stored_at = cluster.sim.dispatched
         self._task: asyncio.Task[None] | None = None
         self.failed, self.lost, self._apart, self._performing, self._streams = "", False, False, False, 0
 
@@ -191,7 +192,7 @@ class Lab(Working):
             raise LabError(self.failed, code="Elsewhere" if self.lost else "LabFailed", status=503 if self.lost else 500)
 
     async def run(self, reached: Callable[[Lab], bool], limit: int = 1_000_000) -> None:
-        """Runs as fast as it can until `reached`, or until `limit` steps or the end of all events."""
+        """Runs as fast as it can until `reached`, or until `limit` steps or the end of all events; where it has come to is stored then."""
         self._check_alive()
         if len(self._jobs) >= MAX_JOBS:
             raise LabError("too many runs wait for this lab already; pause it first", code="TooManyRequests", status=429)
@@ -200,6 +201,7 @@ class Lab(Working):
         self._jobs.append(Job(reached, done, limit, -1))
         self._stir()
         await done
+        await self._store(force=self._stored_at != self.cluster.sim.dispatched)
 
     async def play(self, speed: float | None = None, pace_ms: float | None = None) -> None:
         self.pacer.speed = self.pacer.speed if speed is None else speed
@@ -365,6 +367,7 @@ class Lab(Working):
         if force or where["dispatched"] != self._position["dispatched"]:
             self._position = where
             await self.write(where)
+            self._stored_at = where["dispatched"]
 
     async def _publish(self, force: bool) -> None:
         shown = (self.cluster.sim.last_seq, self.generation, self.history.settled)
