@@ -11,6 +11,7 @@ from typing import Any
 
 from clusterlab.network import addresses, dns, gateways, nameserver, outside, policy, routing, urls
 from clusterlab.network.exchange import OUTSIDE_IP, OUTSIDE_IP_6, in_ranges
+from clusterlab.network.runtimes import runtimes
 from clusterlab.network.series import Group, group_of
 from clusterlab.network.services import usable
 from clusterlab.network.trip import Backend, Exchange, Hop, Source, Trip, is_ip
@@ -111,9 +112,8 @@ class Fabric(Component):
             sandbox = runtime.sandboxes.get(known[1]) if runtime is not None else None
             if sandbox is not None and sandbox.ready and ip in (sandbox.ip, sandbox.ip_6):
                 return known
-        runtimes: list[Any] = [each for name, each in self.sim.components.items() if name.startswith("runtime/")]
         self._ips = {
-            ip: (runtime.node, uid) for runtime in runtimes
+            ip: (runtime.node, uid) for runtime in runtimes(self.sim)
             for uid, sandbox in runtime.sandboxes.items() if sandbox.ready and not sandbox.host_network
             for ip in (sandbox.ip, sandbox.ip_6) if ip
         }

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from clusterlab.network import calls, connections, urls
 from clusterlab.network.fabric import Backend, Fabric, Source
 from clusterlab.network.loads import Task, task_of
+from clusterlab.network.runtimes import holder_of
 from clusterlab.network.series import BUCKETS_US as BUCKETS
 from clusterlab.network.series import Counts, Group, Key, Series, add, slot_of
 from clusterlab.sim import Component, Simulation
@@ -387,12 +388,7 @@ class Traffic(Component):
                 waiting, served * cost, served, owed // 1_000_000, owed % 1_000_000, latency, arrived[3] if arrived else old.pod)
 
     def _runtime_of(self, container_id: str) -> Any:
-        for name, component in self.sim.components.items():
-            if name.startswith("runtime/"):
-                runtime: Any = component
-                if container_id in runtime.containers:
-                    return runtime
-        return None
+        return holder_of(self.sim, container_id)
 
     def _account(self, shares: list[Share]) -> None:
         """What became of each source's requests: those that would wait longer than the client does time out."""

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from clusterlab.network.exchange import Asked
 from clusterlab.network.patterns import safe
+from clusterlab.network.runtimes import holder_of
 from clusterlab.runtime import scripts
 from clusterlab.runtime.applications import APPLICATIONS
 from clusterlab.runtime.applications.access_log import note
@@ -228,8 +229,8 @@ def server_at(runtime: Runtime, uid: str, port: int) -> tuple[Serve | None, str]
 
 def certificate_of(runtime: Runtime, container_id: str) -> str | None:
     """The certificate (PEM) that a container of any node shows to its clients; None where nothing is known of one."""
-    every: Any = [each for name, each in runtime.sim.components.items() if name.startswith("runtime/")]
-    container = next((each.containers[container_id] for each in every if container_id in each.containers), None)
+    holder = holder_of(runtime.sim, container_id)
+    container = holder.containers[container_id] if holder is not None else None
     serves = (container.program.serves or ()) if container is not None else ()
     return next((each.certificate for each in serves if each.certificate), None)
 

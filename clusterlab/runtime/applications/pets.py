@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from clusterlab.network.exchange import Asked
+from clusterlab.network.runtimes import holder_of
 from clusterlab.runtime import scripts
 from clusterlab.runtime.applications.base import Application, Said, ask, env_of, held, hold, json_text, log
 from clusterlab.runtime.shell.box import Box
@@ -100,8 +101,7 @@ class _Database:
         except ValueError:
             host, port = "", 27017
         found = Box(runtime, container).connect(None, host, port)  # type: ignore[arg-type]
-        every: Any = [each for name, each in runtime.sim.components.items() if name.startswith("runtime/")]
-        self.runtime = next((each for each in every if not found.error and found.container in each.containers), None)
+        self.runtime = holder_of(runtime.sim, found.container) if not found.error else None
         self.container = self.runtime.containers[found.container] if self.runtime is not None else None
         self.why = {"name": f"no such host {host}", "refused": "connection refused"}.get(found.error, found.error)
 

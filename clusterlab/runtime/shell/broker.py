@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from clusterlab.network.runtimes import holder_of
+
 __all__ = ["Broker"]
 
 _KEPT = "\0amqp"
@@ -16,10 +18,7 @@ class Broker:
     """One server, found by its container's id. `queues`: name -> its messages, the oldest first."""
 
     def __init__(self, box: Any, container_id: str) -> None:
-        runtime: Any = box.runtime
-        if container_id not in runtime.containers:
-            every = [each for name, each in runtime.sim.components.items() if name.startswith("runtime/")]
-            runtime = next((each for each in every if container_id in each.containers), runtime)
+        runtime: Any = holder_of(box.runtime.sim, container_id) or box.runtime
         self.runtime, self.container = runtime, runtime.containers[container_id]
         folder = "/var/lib/rabbitmq"
         mounts = self.container.config.mounts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from clusterlab.runtime.shell.complaints import complaint
@@ -30,12 +30,31 @@ def _rows(data: bytes, size: int = 16) -> list[tuple[int, bytes]]:
     return [(at, data[at:at + size]) for at in range(0, len(data), size)]
 
 
+def _told_once(data: bytes, every: bool) -> Iterator[tuple[int, bytes | None]]:
+    """The rows of a dump, with their places; None stands for all that are the same as the one before, unless `every` one is wanted."""
+    before: bytes | None = b""
+    same = False
+    for at, row in _rows(data):
+        if row == before and len(row) == 16 and not every:
+            if not same:
+                yield at, None
+            same = True
+            continue
+        before, same = row, False
+        yield at, row
+
+
+def _part(data: bytes, flags: dict[str, str], letters: str) -> tuple[int, bytes]:
+    """How many bytes are left out at the start, and those that are shown; `letters` are the options for both."""
+    skip, count = (int(flags[each]) if flags.get(each, "").isdigit() else None for each in letters)
+    return skip or 0, data[skip or 0:][:count] if count is not None else data[skip or 0:]
+
+
 def od(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     """`od [-A BASE] [-t TYPE | -c | -x | -b | -d] [-j SKIP] [-N COUNT] [FILE]`"""
     flags, names = _flags(argv[1:], "AtjNw")
     data, errors = _bytes(box, run, names, "od")
-    skip, count = (int(flags[each]) if flags.get(each, "").isdigit() else None for each in "jN")
-    data = data[skip or 0:][:count] if count is not None else data[skip or 0:]
+    skip, data = _part(data, flags, "jN")
     kind = flags.get("t") or ("c" if "c" in flags else "x2" if "x" in flags else "o1" if "b" in flags else "u2" if "d" in flags else "o2")
     text, kind = kind.endswith("z"), kind.rstrip("z")
     found = re.fullmatch(r"([acdoux])([1248]?)", kind)
@@ -53,16 +72,14 @@ def od(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
 
     address = {"n": "", "x": "06x", "d": "07d"}.get(flags.get("A", "o"), "07o")
     lines: list[str] = []
-    before = b""
-    for at, row in _rows(data):
-        if row == before and len(row) == 16 and "v" not in flags:
-            lines += ["*"] if lines[-1] != "*" else []
+    for at, row in _told_once(data, "v" in flags):
+        if row is None:
+            lines.append("*")
             continue
-        before = row
         cells = " ".join(cell(row[each:each + size].ljust(size, b"\0")) for each in range(0, len(row), size))
         shown = f"{cells:<{(16 // size) * (width + 1) - 1}}  >{_plain(row)}<" if text else cells
-        lines.append((f"{at + (skip or 0):{address}}" if address else "") + " " + shown)
-    lines += [f"{len(data) + (skip or 0):{address}}"] if address else []
+        lines.append((f"{at + skip:{address}}" if address else "") + " " + shown)
+    lines += [f"{len(data) + skip:{address}}"] if address else []
     return Result(1 if errors else 0, "".join(line + "\n" for line in lines), errors)
 
 
@@ -74,24 +91,21 @@ def hexdump(box: Box, run: Run, argv: list[str], stdin: str) -> Result:
     """`hexdump [-C] [-n COUNT] [-s SKIP] [FILE]`"""
     flags, names = _flags(argv[1:], "ns")
     data, errors = _bytes(box, run, names, argv[0])
-    skip, count = (int(flags[each]) if flags.get(each, "").isdigit() else None for each in "sn")
-    data = data[skip or 0:][:count] if count is not None else data[skip or 0:]
+    skip, data = _part(data, flags, "sn")
     canonical = "C" in flags or argv[0] == "hd"
     lines: list[str] = []
-    before = b""
-    for at, row in _rows(data):
-        if row == before and len(row) == 16 and "v" not in flags:
-            lines += ["*"] if lines[-1] != "*" else []
+    for at, row in _told_once(data, "v" in flags):
+        if row is None:
+            lines.append("*")
             continue
-        before = row
         if canonical:
             halves = (" ".join(f"{each:02x}" for each in half) for half in (row[:8], row[8:]))
-            lines.append(f"{at + (skip or 0):08x}  {'  '.join(halves):<48}  |{_plain(row)}|")
+            lines.append(f"{at + skip:08x}  {'  '.join(halves):<48}  |{_plain(row)}|")
         else:
             cells = " ".join(f"{int.from_bytes(row[each:each + 2], 'little'):04x}" for each in range(0, len(row), 2))
-            lines.append(f"{at + (skip or 0):07x} {cells:<39}")
+            lines.append(f"{at + skip:07x} {cells:<39}")
     if data:
-        lines.append(f"{len(data) + (skip or 0):0{8 if canonical else 7}x}")
+        lines.append(f"{len(data) + skip:0{8 if canonical else 7}x}")
     return Result(1 if errors else 0, "".join(line + "\n" for line in lines), errors)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from clusterlab.network.runtimes import holder_of
 from clusterlab.runtime.shell.states import FOREVER, Result
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ class Store:
     """What one redis server holds. `held`: key -> text; the parts of a list, hash or set stand behind a letter of their own."""
 
     def __init__(self, box: Box, container_id: str) -> None:
-        runtime: Any = box.runtime
-        if container_id not in runtime.containers:
-            every: list[Any] = [each for name, each in runtime.sim.components.items() if name.startswith("runtime/")]
-            runtime = next((each for each in every if container_id in each.containers), runtime)
+        runtime: Any = holder_of(box.runtime.sim, container_id) or box.runtime
         self.runtime, self.container = runtime, runtime.containers.get(container_id)
         self.volume = ""
         self.held: dict[str, str] = {}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from clusterlab.network.runtimes import runtimes
 from clusterlab.runtime.records import RUNNING
 from clusterlab.runtime.shell.machine import FOREVER, Result, Run
 
@@ -39,8 +40,7 @@ def _members(box: Box) -> list[Member]:
     """The containers that make up the store with this one, in the order of their names."""
     stem = re.sub(r"-\d+$", "", box.sandbox.name)
     match, found = box.container.program.behaviour.match, []
-    every: list[Any] = [each for name, each in box.runtime.sim.components.items() if name.startswith("runtime/")]
-    for runtime in every or [box.runtime]:
+    for runtime in list(runtimes(box.runtime.sim)) or [box.runtime]:
         for container in runtime.containers.values():
             sandbox = runtime.sandboxes.get(container.pod_uid)
             same = sandbox is not None and sandbox.namespace == box.sandbox.namespace and re.sub(r"-\d+$", "", sandbox.name) == stem

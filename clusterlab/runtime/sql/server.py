@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clusterlab.network.runtimes import holder_of
 from clusterlab.runtime.sql.engine import Engine
 
 __all__ = ["Server"]
@@ -13,10 +14,7 @@ class Server:
     """A database server, found by its container's id. `kind`: mysql, mariadb or postgres."""
 
     def __init__(self, box: Any, container_id: str) -> None:
-        runtime: Any = box.runtime
-        if container_id not in runtime.containers:
-            every = [each for name, each in runtime.sim.components.items() if name.startswith("runtime/")]
-            runtime = next((each for each in every if container_id in each.containers), runtime)
+        runtime: Any = holder_of(box.runtime.sim, container_id) or box.runtime
         self.runtime, self.container = runtime, runtime.containers.get(container_id)
         image = self.container.config.image if self.container is not None else ""
         self.kind = next((each for each in ("mariadb", "postgres", "mysql") if each in image), "")
